@@ -1,0 +1,52 @@
+/**
+ * Every subject, stream and bucket by name. Nothing outside lib/bus spells one; whoever needs one asks here, and what
+ * is no id throws before it becomes a part of a subject.
+ */
+import { assertId, assertUserKey, assertUserName } from "./ids.ts";
+
+/** What a user may ask the queue; the third token is the user, which the user's credential fixes. */
+export const QUEUE_VERBS = ["reserve", "cancel", "received", "attach", "builds", "status", "images"] as const;
+export type QueueVerb = (typeof QUEUE_VERBS)[number];
+
+export const subjects = {
+  /** Client → queue. */
+  queue: (verb: QueueVerb, user: string): string => `queue.${verb}.${assertUserName(user)}`,
+  /** Agent → queue. */
+  ask: (builder: string): string => `builder.${assertId(builder)}.ask`,
+  /** Queue → JetStream: the life of a builder. */
+  builderState: (builder: string): string => `builder.${assertId(builder)}.state`,
+  /** Agent → JetStream: what the build prints, raw bytes. */
+  log: (build: string): string => `build.${assertId(build)}.log`,
+  /** Queue and agent → JetStream: the life of a build. */
+  state: (build: string): string => `build.${assertId(build)}.state`,
+  /** The chunks of one object, as the object store lays them out. */
+  chunks: (build: string, nuid: string): string => `$O.build-${assertId(build)}.C.${nuid}`,
+};
+
+/** What the queue serves and watches, with a star where the id stands. */
+export const patterns = {
+  queue: (verb: QueueVerb): string => `queue.${verb}.*`,
+  ask: "builder.*.ask",
+  builderState: "builder.*.state",
+  log: "build.*.log",
+  state: "build.*.state",
+  chunks: "$O.*.C.*",
+  metas: "$O.*.M.*",
+};
+
+/** The stream that audits the pool; only the queue writes it. */
+export const BUILDERS_STREAM = "builders";
+
+/** One stream per build carries its log and its states, so that the last line always precedes the end. */
+export const buildStream = (build: string): string => `build-${assertId(build)}`;
+/** The bucket of a build's context and image, and the stream that NATS keeps it in. */
+export const bucket = (build: string): string => `build-${assertId(build)}`;
+export const bucketStream = (build: string): string => `OBJ_build-${assertId(build)}`;
+export const chunkSubjects = (build: string): string => `$O.build-${assertId(build)}.C.>`;
+export const metaSubjects = (build: string): string => `$O.build-${assertId(build)}.M.>`;
+
+/** Under this prefix the account GUEST sees the part of the JetStream API that it may use. */
+export const GUEST_API_PREFIX = "JSC.API";
+
+/** Every credential has an inbox of its own: with a shared one, everybody could read everybody's replies. */
+export const inboxPrefix = (publicKey: string): string => `_INBOX.${assertUserKey(publicKey)}`;
