@@ -1,0 +1,38 @@
+/**
+ * A build as the queue remembers it. `waiting`: has no builder. `leased`: has one. `ended`: `final` says how, and what
+ * it was is kept for its owner until the retention is over.
+ */
+import * as v from "valibot";
+import { backend, finalState } from "../bus/build-messages.ts";
+import { count, id, line, terminal, userKey } from "../bus/fields.ts";
+
+export const buildRecord = v.object({
+  v: v.literal(1),
+  build: id,
+  user: line,
+  /** The caller's own id for the request: a repeat of it is this build. */
+  request: id,
+  /** The caller's key for this build. */
+  publicKey: userKey,
+  backend,
+  terminal: v.optional(terminal),
+  pool: line,
+  state: v.picklist(["waiting", "leased", "ended"]),
+  /** Order in the queue, and the start of the waiting time. */
+  createdAtMs: count,
+  /** Leases so far. */
+  attempt: count,
+  builder: v.optional(id),
+  leasedAtMs: v.optional(count),
+  final: v.optional(finalState),
+  endedAtMs: v.optional(count),
+  /** The final state stands in the build's stream, which takes no more. */
+  announced: v.optional(v.boolean()),
+  /** The caller has said that the image arrived, or there was none: the bucket is gone. */
+  emptied: v.optional(v.boolean()),
+});
+export type BuildRecord = v.InferOutput<typeof buildRecord>;
+
+/** The recipe is kept beside the record, so that a queue of many waiting builds holds none in memory. */
+export const recipeRecord = v.object({ v: v.literal(1), text: v.string() });
+export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

@@ -1,0 +1,144 @@
+/** The streams of one build: made, made room in, closed and deleted by the queue alone. */
+import {
+  DiscardPolicy,
+  type JetStreamManager,
+  type NatsConnection,
+  NatsError,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from "nats";
+import type { BuildState } from "../bus/build-messages.ts";
+import { encode } from "../bus/codec.ts";
+import { bucketStream, buildStream, chunkSubjects, metaSubjects, subjects } from "../bus/names.ts";
+import { CbError } from "../errors.ts";
+
+export interface StreamLimits {
+  readonly replicas: number;
+  readonly logBytes: number;
+}
+
+/** Room beside the log for states and for what JetStream keeps with each message. */
+const STATES_BYTES = 1024 * 1024;
+/** How much is added when a final state finds the stream full. */
+const FINAL_ROOM_BYTES = 64 * 1024;
+/** A log line is 20 bytes or more with its batch; 2 million batches are far beyond 1 GiB of honest output. */
+const MESSAGES_MAX = 2_000_000;
+/** Readers of one build at a time: the caller, some attached terminals, and each again after a reconnect. */
+const READERS_MAX = 16;
+/** Chunk headers and the meta message beside the object's bytes. */
+const BUCKET_OVERHEAD_BYTES = 1024 * 1024;
+/** Bytes that JetStream keeps with each stored chunk (subject, header with message id, record): 200 were measured. */
+const CHUNK_OVERHEAD_BYTES = 512;
+
+/** JetStream's error codes (nats-server's errors.json). */
+const STREAM_NOT_FOUND = 10059;
+const STREAM_FULL = [10077, 10023];
+const NO_STORAGE = [10047, 10028];
+
+/** A sealed stream takes no message and loses none. */
+const SEALED: Partial<StreamConfig> = { sealed: true };
+
+const COMMON: Partial<StreamConfig> = {
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  discard: DiscardPolicy.New,
+  allow_rollup_hdrs: false,
+  deny_delete: true,
+  deny_purge: true,
+  allow_direct: false,
+};
+
+export class BuildStreams {
+  readonly #nc: NatsConnection;
+  readonly #limits: StreamLimits;
+
+  constructor(nc: NatsConnection, limits: StreamLimits) {
+    this.#nc = nc;
+    this.#limits = limits;
+  }
+
+  /** Makes the stream of log and states. Throws CbError "infrastructure" when NATS has no storage for it. */
+  async open(build: string): Promise<void> {
+    await this.#add({
+      ...COMMON,
+      name: buildStream(build),
+      subjects: [subjects.log(build), subjects.state(build)],
+      max_bytes: this.#limits.logBytes + STATES_BYTES,
+      max_msgs: MESSAGES_MAX,
+      max_consumers: READERS_MAX,
+      num_replicas: this.#limits.replicas,
+    });
+  }
+
+  /** Makes the bucket for an image, or makes it large enough. Throws CbError "infrastructure" when there is no room. */
+  async makeRoom(build: string, image: { bytes: number; chunkBytes: number }): Promise<void> {
+    const chunks = Math.ceil(image.bytes / Math.max(1, image.chunkBytes));
+    await this.#add({
+      ...COMMON,
+      name: bucketStream(build),
+      subjects: [chunkSubjects(build), metaSubjects(build)],
+      max_bytes: image.bytes + chunks * CHUNK_OVERHEAD_BYTES + BUCKET_OVERHEAD_BYTES,
+      max_consumers: READERS_MAX,
+      num_replicas: this.#limits.replicas,
+    });
+  }
+
+  /** Appends a state. */
+  async say(build: string, state: BuildState): Promise<void> {
+    await this.#nc.jetstream().publish(subjects.state(build), encode(state));
+  }
+
+  /** Appends the final state, for which there is always room, and lets nothing follow it. */
+  async close(build: string, state: BuildState): Promise<void> {
+    const { streams } = await this.#manager();
+    const name = buildStream(build);
+    try {
+      await this.say(build, state);
+    } catch (error) {
+      if (!STREAM_FULL.includes(codeOf(error) ?? 0)) throw error;
+      const { config } = await streams.info(name);
+      const wider = { max_bytes: config.max_bytes + FINAL_ROOM_BYTES, max_msgs: config.max_msgs + 1 };
+      await streams.update(name, wider);
+      await this.say(build, state);
+    }
+    await streams.update(name, SEALED);
+  }
+
+  /** Deletes image and context; nothing happens when there are none. */
+  deleteBucket(build: string): Promise<void> {
+    return this.#delete(bucketStream(build));
+  }
+
+  /** Deletes all there is of the build. */
+  async deleteAll(build: string): Promise<void> {
+    await this.deleteBucket(build);
+    await this.#delete(buildStream(build));
+  }
+
+  async #add(config: Partial<StreamConfig> & { name: string }): Promise<void> {
+    const { streams } = await this.#manager();
+    try {
+      await streams.add(config);
+    } catch (error) {
+      if (!NO_STORAGE.includes(codeOf(error) ?? 0)) throw error;
+      throw new CbError("infrastructure", `NATS has no storage left for ${config.name}`, { cause: error });
+    }
+  }
+
+  async #delete(stream: string): Promise<void> {
+    const { streams } = await this.#manager();
+    try {
+      await streams.delete(stream);
+    } catch (error) {
+      if (codeOf(error) !== STREAM_NOT_FOUND) throw error;
+    }
+  }
+
+  #manager(): Promise<JetStreamManager> {
+    return this.#nc.jetstreamManager({ checkAPI: false });
+  }
+}
+
+const codeOf = (error: unknown): number | undefined =>
+  error instanceof NatsError ? error.api_error?.err_code : undefined;

@@ -1,0 +1,15 @@
+/** What may become of a build, decided here and nowhere else. A transition that makes no sense is a bug and throws. */
+import type { FinalState } from "../bus/build-messages.ts";
+import type { BuildRecord } from "./record.ts";
+
+/** A waiting build is given a builder. */
+export function leased(record: BuildRecord, builder: string, nowMs: number): BuildRecord {
+  if (record.state !== "waiting") throw new Error(`a build in state ${record.state} cannot be leased`);
+  return { ...record, state: "leased", attempt: record.attempt + 1, builder, leasedAtMs: nowMs };
+}
+
+/** The build ends. Undefined when it has ended already: the first end is the one that counts. */
+export function ended(record: BuildRecord, final: FinalState, nowMs: number): BuildRecord | undefined {
+  if (record.state === "ended") return undefined;
+  return { ...record, state: "ended", final, endedAtMs: nowMs };
+}

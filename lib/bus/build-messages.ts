@@ -1,0 +1,71 @@
+/** What is said about one build: the caller's requests, and the states on `build.<id>.state`. */
+import * as v from "valibot";
+import { count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+
+/** A recipe may be this long: definition files of real projects stay under 100 kB. */
+export const RECIPE_MAX_BYTES = 1024 * 1024;
+
+export const backend = v.picklist(["singularity", "docker"]);
+export type Backend = v.InferOutput<typeof backend>;
+
+/** Why nothing is built yet, in words for the caller. */
+const reason = line;
+
+/**
+ * Caller → queue on `queue.reserve.<user>`. `request` is chosen by the caller: a repeat is the same build. `publicKey`
+ * is the caller's own key for this build alone.
+ */
+export const reserveRequest = v.object({
+  v: version,
+  request: id,
+  publicKey: userKey,
+  recipe: v.object({
+    backend,
+    text: v.pipe(v.string(), v.minLength(1), v.maxBytes(RECIPE_MAX_BYTES)),
+  }),
+  /** Present when the caller watches at a terminal: the build then runs on a pty of this size. */
+  terminal: v.optional(terminal),
+});
+export type ReserveRequest = v.InferOutput<typeof reserveRequest>;
+
+/** `jwt` lets the holder of the key read this build's stream and image, and nothing else. */
+export const reserveReply = v.object({ v: version, build: id, jwt });
+export type ReserveReply = v.InferOutput<typeof reserveReply>;
+
+/** Caller → queue on `queue.cancel.<user>`: by the request's id too, for a caller who has not got the build's yet. */
+export const cancelRequest = v.object({ v: version, target: v.object({ kind: v.picklist(["build", "request"]), id }) });
+export type CancelRequest = v.InferOutput<typeof cancelRequest>;
+/** `state` is where the build stood: a build that has ended stays as it ended. */
+export const cancelReply = v.object({ v: version, state: line });
+export type CancelReply = v.InferOutput<typeof cancelReply>;
+
+/** Caller → queue on `queue.received.<user>`: the image is safe with the caller, its bucket may go. */
+export const receivedRequest = v.object({ v: version, build: id });
+export const receivedReply = v.object({ v: version });
+
+const queued = v.object({ v: version, state: v.literal("queued"), position: count, reason });
+const leased = v.object({ v: version, state: v.literal("leased"), attempt: count, builder: id, host: line });
+const building = v.object({ v: version, state: v.literal("building") });
+const uploading = v.object({
+  v: version,
+  state: v.literal("uploading"),
+  /** Where the chunks appear: the object's NUID, its size, and the size of each chunk but the last. */
+  nuid,
+  bytes: count,
+  chunkBytes: v.pipe(count, v.minValue(1)),
+});
+const succeeded = v.object({ v: version, state: v.literal("succeeded"), bytes: count, digest });
+const failed = v.object({ v: version, state: v.literal("failed"), exitCode: count, reason });
+const cancelled = v.object({ v: version, state: v.literal("cancelled"), reason });
+const lost = v.object({ v: version, state: v.literal("lost"), reason });
+
+/** On `build.<id>.state`, in the order of the log. The last four are final; readers ignore what follows one. */
+export const buildState = v.variant("state", [queued, leased, building, uploading, succeeded, failed, cancelled, lost]);
+export type BuildState = v.InferOutput<typeof buildState>;
+
+/** How a build may end. */
+export const finalState = v.variant("state", [succeeded, failed, cancelled, lost]);
+export type FinalState = v.InferOutput<typeof finalState>;
+
+export const isFinal = (state: BuildState): state is FinalState =>
+  ["succeeded", "failed", "cancelled", "lost"].includes(state.state);

@@ -1,0 +1,56 @@
+/** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
+import * as v from "valibot";
+import { backend } from "./build-messages.ts";
+import { count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+
+/** How the build in this builder ended, as the agent saw it. */
+export const outcome = v.variant("kind", [
+  v.object({ kind: v.literal("succeeded"), bytes: count, digest }),
+  /** The recipe failed: the build program's exit code, and what it was. */
+  v.object({ kind: v.literal("failed"), exitCode: count, reason: line }),
+  /** The builder failed: worth another builder. */
+  v.object({ kind: v.literal("broken"), reason: line }),
+]);
+export type Outcome = v.InferOutput<typeof outcome>;
+
+/**
+ * The agent always has one question outstanding; a new one replaces it. `ready`: give me work. `building`: still
+ * alive. `storing`: an image of `bytes` is to be stored, make room. `ended`: this is how it ended.
+ */
+export const ask = v.variant("state", [
+  v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("ready") }),
+  v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("building"), build: id }),
+  v.object({
+    v: version,
+    builder: id,
+    publicKey: userKey,
+    state: v.literal("storing"),
+    build: id,
+    image: v.object({ nuid, bytes: count, chunkBytes: count }),
+  }),
+  v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("ended"), build: id, outcome }),
+]);
+export type Ask = v.InferOutput<typeof ask>;
+
+/** All that an agent needs for one build. `jwt` is for the public key in the question, and for this build alone. */
+export const lease = v.object({
+  build: id,
+  attempt: count,
+  jwt,
+  recipe: v.object({ backend, text: v.string() }),
+  terminal: v.optional(terminal),
+  limits: v.object({ buildMs: count, logBytes: count, imageBytes: count }),
+});
+export type Lease = v.InferOutput<typeof lease>;
+
+/**
+ * `none`: ask again. `lease`: build this. `room`: the bucket for the announced image is there. `stop`: you are of no
+ * use any more (your build is cancelled, has ended, or you are not known); the machine goes.
+ */
+export const answer = v.variant("order", [
+  v.object({ v: version, order: v.literal("none") }),
+  v.object({ v: version, order: v.literal("lease"), lease }),
+  v.object({ v: version, order: v.literal("room") }),
+  v.object({ v: version, order: v.literal("stop"), reason: line }),
+]);
+export type Answer = v.InferOutput<typeof answer>;

@@ -1,0 +1,87 @@
+/**
+ * Every request there is, with who asks whom, in one list. Both ends import it: the queue serves the pattern, the
+ * asker gets the subject, and what passes is checked against the same schemas.
+ */
+import * as v from "valibot";
+import { EXIT_CODES } from "../errors.ts";
+import {
+  cancelReply,
+  cancelRequest,
+  receivedReply,
+  receivedRequest,
+  reserveReply,
+  reserveRequest,
+} from "./build-messages.ts";
+import { answer, ask } from "./builder-messages.ts";
+import type { Schema } from "./codec.ts";
+import { line } from "./fields.ts";
+import { patterns, subjects } from "./names.ts";
+import { statusReply, statusRequest } from "./status-messages.ts";
+
+export interface Request<Question, Reply> {
+  /** Name of the endpoint in `$SRV.INFO`. */
+  readonly name: string;
+  /** What the queue subscribes to; one star stands for who asks. */
+  readonly pattern: string;
+  /** The subject for one asker: a user's name or a builder's id. Throws on anything that is neither. */
+  readonly subject: (asker: string) => string;
+  readonly question: Schema<Question>;
+  readonly reply: Schema<Reply>;
+}
+
+const define = <Q, R>(request: Request<Q, R>): Request<Q, R> => request;
+
+/** Client → queue: build this. `queue.reserve.<user>` */
+export const reserve = define({
+  name: "reserve",
+  pattern: patterns.queue("reserve"),
+  subject: (user) => subjects.queue("reserve", user),
+  question: reserveRequest,
+  reply: reserveReply,
+});
+
+/** Client → queue: stop that build of mine. `queue.cancel.<user>` */
+export const cancel = define({
+  name: "cancel",
+  pattern: patterns.queue("cancel"),
+  subject: (user) => subjects.queue("cancel", user),
+  question: cancelRequest,
+  reply: cancelReply,
+});
+
+/** Client → queue: I have the image. `queue.received.<user>` */
+export const received = define({
+  name: "received",
+  pattern: patterns.queue("received"),
+  subject: (user) => subjects.queue("received", user),
+  question: receivedRequest,
+  reply: receivedReply,
+});
+
+/** Client → queue: how are you? `queue.status.<user>` */
+export const status = define({
+  name: "status",
+  pattern: patterns.queue("status"),
+  subject: (user) => subjects.queue("status", user),
+  question: statusRequest,
+  reply: statusReply,
+});
+
+/** Agent → queue, always one outstanding (parked up to 10 s): "alive; anything for me?" `builder.<builder>.ask` */
+export const builderAsk = define({
+  name: "ask",
+  pattern: patterns.ask,
+  subject: (builder) => subjects.ask(builder),
+  question: ask,
+  reply: answer,
+});
+
+/** What stands in place of a reply when the queue refuses. */
+export const refusal = v.object({
+  v: v.literal(1),
+  error: v.object({
+    kind: v.picklist(Object.keys(EXIT_CODES) as (keyof typeof EXIT_CODES)[]),
+    message: line,
+    hint: v.optional(line),
+  }),
+});

@@ -1,0 +1,67 @@
+/** Answering: the endpoints of a NATS service, each with its pattern and schemas from the registry. */
+import type { NatsConnection, Service, ServiceMsg } from "nats";
+import { CbError, messageOf } from "../errors.ts";
+import { decode, encode } from "./codec.ts";
+import type { Request } from "./registry.ts";
+
+/** The third token of `queue.*.<user>`, the second of `builder.<id>.ask`: the one star of the pattern. */
+export type Handler<Question, Reply> = (asker: string, question: Question) => Promise<Reply>;
+
+export interface ServeOptions<Question, Reply> {
+  readonly service: Service;
+  readonly request: Request<Question, Reply>;
+  readonly handler: Handler<Question, Reply>;
+  /** Told of every refusal, so that it is logged; a `bug` is ours and deserves more noise. */
+  readonly onRefused: (subject: string, error: CbError) => void;
+}
+
+/** What a refusal's text is cut to: `line` in fields.ts refuses longer ones. */
+const MESSAGE_MAX_CHARS = 2000;
+
+/** The service answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`; endpoints are added with `serve`. */
+export const startService = (nc: NatsConnection, softwareVersion: string): Promise<Service> =>
+  nc.services.add({
+    name: "container-builder-queue",
+    version: softwareVersion,
+    description: "Reserves builders and keeps their pool",
+  });
+
+/** Every question gets one answer: the handler's, or a refusal that says why. */
+export function serve<Question, Reply>(options: ServeOptions<Question, Reply>): void {
+  const { service, request } = options;
+  const star = request.pattern.split(".").indexOf("*");
+  service.addEndpoint(request.name, {
+    subject: request.pattern,
+    handler: (error, message) => {
+      if (error === null) void answer(options, star, message);
+    },
+  });
+}
+
+async function answer<Q, R>(options: ServeOptions<Q, R>, star: number, message: ServiceMsg): Promise<void> {
+  const { request, handler, onRefused } = options;
+  try {
+    const asker = message.subject.split(".")[star] ?? "";
+    // Throws on what is no name or id, although the server's permissions let no such subject pass.
+    request.subject(asker);
+    const question = decode(request.question, message.data, request.name);
+    message.respond(encode(await handler(asker, question)));
+  } catch (thrown) {
+    const error = asRefusal(thrown);
+    onRefused(message.subject, error);
+    const { kind, hint } = error;
+    const text = error.message.slice(0, MESSAGE_MAX_CHARS);
+    const body = { v: 1, error: { kind, message: text, ...(hint === undefined ? {} : { hint }) } };
+    // A header ends at a line break, and nats.js does not look: the text travels in the body alone.
+    message.respondError(400, kind, encode(body));
+  }
+}
+
+/** A stranger is not told how we failed, only that we did; the log has the rest. */
+function asRefusal(thrown: unknown): CbError {
+  if (thrown instanceof CbError) return thrown;
+  return new CbError("infrastructure", `the queue failed: ${messageOf(thrown).slice(0, 200)}`, {
+    hint: "try again; if it stays, tell your operator",
+    cause: thrown,
+  });
+}

@@ -1,0 +1,30 @@
+/** `queue.status.<user>`: the pools and the builds at a glance. */
+import * as v from "valibot";
+import { count, id, line, version } from "./fields.ts";
+
+export const statusRequest = v.object({ v: version });
+
+const builder = v.object({
+  id,
+  host: line,
+  state: v.picklist(["requested", "booting", "ready", "leased", "destroying"]),
+  /** Milliseconds since the epoch, by the queue's clock. */
+  sinceMs: count,
+  reason: line,
+});
+export type BuilderStatus = v.InferOutput<typeof builder>;
+
+export const statusReply = v.object({
+  v: version,
+  pools: v.array(
+    v.object({
+      name: line,
+      reserve: v.object({ target: count, ready: count, max: count }),
+      /** Why the reserve is not at its target; empty when it is. */
+      why: line,
+      builders: v.array(builder),
+    }),
+  ),
+  builds: v.object({ waiting: count, running: count }),
+});
+export type StatusReply = v.InferOutput<typeof statusReply>;

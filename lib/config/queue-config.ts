@@ -1,0 +1,112 @@
+/** The configuration of cb-queue: one YAML file. Every default has its reason beside it. */
+import * as v from "valibot";
+
+const MIB = 1024 * 1024;
+const HOUR_S = 3600;
+const DAY_S = 24 * HOUR_S;
+
+const path = v.pipe(v.string(), v.startsWith("/", "must be an absolute path"));
+const name = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "must be 1 to 32 of a-z, 0-9 and -"));
+const whole = (min: number, max: number) =>
+  v.pipe(v.number(), v.integer("must be a whole number"), v.minValue(min), v.maxValue(max));
+const natsUrl = v.pipe(
+  v.string(),
+  v.regex(/^(tls|nats):\/\/[^\s,]+(,\s*(tls|nats):\/\/[^\s,]+)*$/, "must be tls://HOST:PORT"),
+);
+
+/** Where NATS is, and the one name in its certificates. */
+const address = {
+  url: natsUrl,
+  servername: v.optional(v.string()),
+  /** File with the CA that signed the servers' certificates. */
+  ca: v.optional(path),
+};
+
+/** Throw-away sandboxes on this machine. */
+const sandboxProvider = v.strictObject({
+  kind: v.literal("sandbox"),
+  /** Where the machines' folders are. */
+  stateDir: path,
+  /** The builder root file system that infra/image makes. */
+  rootfs: path,
+  /** Folder with the agent's bundle, mounted read-only into each sandbox. */
+  agentDir: path,
+  /** What a sandbox may reach on the host, as HOST:PORT; NATS must be among them. */
+  allowHostPorts: v.array(v.pipe(v.string(), v.regex(/^[^\s:]+:\d{1,5}$/, "must be HOST:PORT"))),
+  /** Missing kernel rights that the operator accepts; empty, so that a sandbox is a boundary. */
+  allowWeak: v.optional(v.array(v.string()), []),
+});
+
+const pool = v.strictObject({
+  name,
+  /** Ready builders waiting. Two, so that a second caller does not wait for a boot. */
+  reserve: v.optional(whole(0, 1000), 2),
+  /** Builders that may exist at all, leased and dying ones among them. */
+  max: whole(1, 1000),
+  /** A machine that has not asked by then is destroyed: a slow cloud boots in two minutes, twice that is a fault. */
+  bootTimeoutSeconds: v.optional(whole(5, HOUR_S), 300),
+  /** Ready builders are renewed at this age, so that none serves with stale packages or an old key. */
+  maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
+  /** Where the builders find NATS. */
+  nats: v.strictObject(address),
+  provider: sandboxProvider,
+});
+
+/** Settings are in the units that people write; the program has all times in ms and all sizes in bytes. */
+const limits = v.pipe(
+  v.strictObject({
+    /** Six hours: the longest builds known at sites compile a toolchain in three. */
+    buildSeconds: v.optional(whole(10, 7 * DAY_S), 6 * HOUR_S),
+    /** A build that waits longer than a day waits for nothing. */
+    waitSeconds: v.optional(whole(10, 7 * DAY_S), DAY_S),
+    /** Log bytes of one build; the disk is reserved while the build lives. */
+    logMiB: v.optional(whole(1, 16_384), 1024),
+    imageMiB: v.optional(whole(1, 1024 * 1024), 32 * 1024),
+    /** How long an image is kept that its caller has not fetched: a night and a morning. */
+    imageSeconds: v.optional(whole(10, 30 * DAY_S), DAY_S),
+    /** How long logs and records are kept: a week, so that Monday can ask about Friday. */
+    recordSeconds: v.optional(whole(10, 365 * DAY_S), 7 * DAY_S),
+    /** Builders that one user may have at a time, so that nobody takes the pool. */
+    leasedPerUser: v.optional(whole(1, 1000), 4),
+    /** Requests of one user that may wait. */
+    waitingPerUser: v.optional(whole(1, 10_000), 100),
+  }),
+  v.transform((set) => ({
+    buildMs: set.buildSeconds * 1000,
+    waitMs: set.waitSeconds * 1000,
+    logBytes: set.logMiB * MIB,
+    imageBytes: set.imageMiB * MIB,
+    imageKeptMs: set.imageSeconds * 1000,
+    recordKeptMs: set.recordSeconds * 1000,
+    leasedPerUser: set.leasedPerUser,
+    waitingPerUser: set.waitingPerUser,
+  })),
+);
+
+export const queueConfig = v.strictObject({
+  /** The name of this installation: it marks the machines that are ours. */
+  installation: name,
+  nats: v.strictObject({
+    ...address,
+    /** The queue's credential in the account CORE. */
+    creds: path,
+    /** Copies of each stream: 3 on a cluster of three. */
+    replicas: v.optional(whole(1, 5), 1),
+  }),
+  issuer: v.strictObject({
+    /** Public key of the account GUEST. */
+    account: v.pipe(v.string(), v.regex(/^A[A-Z2-7]{55}$/, "must be an account's public key")),
+    /** File with the seed of GUEST's signing key. */
+    signingKey: path,
+  }),
+  pools: v.pipe(
+    v.array(pool),
+    v.minLength(1, "needs at least one pool"),
+    v.check((list) => new Set(list.map((one) => one.name)).size === list.length, "two pools have the same name"),
+  ),
+  limits: v.optional(limits, {}),
+  logLevel: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
+});
+export type QueueConfig = v.InferOutput<typeof queueConfig>;
+export type PoolConfig = QueueConfig["pools"][number];
+export type BuildLimits = QueueConfig["limits"];

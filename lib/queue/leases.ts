@@ -1,0 +1,143 @@
+/** What agents ask, and which build each gets. An order goes out only as the reply to an agent's own question. */
+
+import type { BuildRecord } from "../build/record.ts";
+import { leased } from "../build/transitions.ts";
+import type { FinalState } from "../bus/build-messages.ts";
+import type { Answer, Ask, Lease, Outcome } from "../bus/builder-messages.ts";
+import { CbError } from "../errors.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Endings } from "./endings.ts";
+import { match } from "./match.ts";
+import type { QueuePorts } from "./ports.ts";
+import { OUTAGE_MS } from "./reservations.ts";
+
+const NOTHING: Answer = { v: 1, order: "none" };
+
+export class Leases {
+  readonly #ports: QueuePorts;
+  readonly #endings: Endings;
+  #placing: Promise<void> | undefined;
+  #placeAgain = false;
+
+  constructor(ports: QueuePorts, endings: Endings) {
+    this.#ports = ports;
+    this.#endings = endings;
+  }
+
+  /** The answer to one question; it may take as long as a question is parked. */
+  async onAsk(builder: string, ask: Ask): Promise<Answer> {
+    if (ask.builder !== builder) throw new CbError("usage", `builder ${builder} asks in the name of ${ask.builder}`);
+    const pool = await this.#poolOf(ask);
+    if (pool === undefined) return { v: 1, order: "stop", reason: "this builder is not wanted" };
+    if (ask.state === "ready") return this.#onReady(pool, ask);
+    const record = this.#ports.builds.get(ask.build);
+    if (record?.builder !== builder || record.state !== "leased") {
+      return { v: 1, order: "stop", reason: `build ${ask.build} is not this builder's` };
+    }
+    if (ask.state === "storing") return this.#onStoring(record, ask.image);
+    if (ask.state === "ended") return this.#onEnded(record, ask.outcome);
+    return this.#ports.parked.park(ask);
+  }
+
+  /** Gives waiting builds to ready builders. One run at a time; a call during a run makes another follow. */
+  place(): Promise<void> {
+    this.#placeAgain = true;
+    this.#placing ??= this.#placeAll().finally(() => {
+      this.#placing = undefined;
+    });
+    return this.#placing;
+  }
+
+  async #placeAll(): Promise<void> {
+    while (this.#placeAgain) {
+      this.#placeAgain = false;
+      for (const { build, builder } of match(this.#matchInput())) await this.#give(build, builder);
+    }
+  }
+
+  #matchInput() {
+    const { builds, parked, pools, limits } = this.#ports;
+    const free = parked.ready().flatMap(({ builder }) => {
+      const pool = [...pools].find(([, one]) => one.isReady(builder));
+      return pool === undefined ? [] : [{ builder, pool: pool[0] }];
+    });
+    const { leasedPerUser } = limits;
+    return { waiting: builds.waiting(), free, leasedByUser: builds.leasedByUser(), leasedPerUser };
+  }
+
+  async #give(build: string, builder: string): Promise<void> {
+    const { builds, pools, clock, streams, parked, log } = this.#ports;
+    const pool = pools.get(builds.get(build)?.pool ?? "");
+    if (pool === undefined || !(await pool.lease(builder, build))) return;
+    const record = await builds.change(build, (current) =>
+      current.state === "waiting" ? leased(current, builder, clock.nowMs()) : undefined,
+    );
+    if (record === undefined) return pool.release(builder, "its build was cancelled before it began");
+    log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
+    await streams.say(build, { v: 1, state: "leased", attempt: record.attempt, builder, host: pool.hostOf(builder) });
+    const ask = parked.get(builder);
+    if (ask === undefined) return;
+    const lease = await this.#leaseOf(record, ask.publicKey);
+    if (lease !== undefined) parked.answer(builder, { v: 1, order: "lease", lease });
+  }
+
+  /** The pool whose builder this is; undefined when nobody wants it. */
+  async #poolOf(ask: Ask): Promise<Pool | undefined> {
+    for (const pool of this.#ports.pools.values()) {
+      if (await pool.heard(ask.builder)) return pool;
+    }
+    return undefined;
+  }
+
+  /** A builder that is leased already and asks for work lost its lease on the way: it gets it again. */
+  async #onReady(pool: Pool, ask: Ask): Promise<Answer> {
+    const build = pool.buildOf(ask.builder);
+    if (build !== undefined) {
+      const record = this.#ports.builds.get(build);
+      if (record?.builder !== ask.builder || record.state !== "leased") return NOTHING;
+      const lease = await this.#leaseOf(record, ask.publicKey);
+      return lease === undefined ? NOTHING : { v: 1, order: "lease", lease };
+    }
+    const answer = this.#ports.parked.park(ask);
+    void this.place();
+    return answer;
+  }
+
+  async #leaseOf(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
+    const { builds, issuer, clock, limits } = this.#ports;
+    const text = await builds.recipe(record.build);
+    if (text === undefined) return undefined;
+    const { build, attempt, backend, terminal } = record;
+    const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
+    return {
+      build,
+      attempt,
+      jwt: issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs }),
+      recipe: { backend, text },
+      ...(terminal === undefined ? {} : { terminal }),
+      limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
+    };
+  }
+
+  async #onStoring(record: BuildRecord, image: { bytes: number; chunkBytes: number }): Promise<Answer> {
+    const { limits, streams } = this.#ports;
+    if (image.bytes > limits.imageBytes) {
+      const reason = `the image has ${image.bytes} bytes; at most ${limits.imageBytes} are allowed`;
+      await this.#endings.end(record.build, { v: 1, state: "failed", exitCode: 0, reason });
+      return { v: 1, order: "stop", reason };
+    }
+    await streams.makeRoom(record.build, image);
+    return { v: 1, order: "room" };
+  }
+
+  async #onEnded(record: BuildRecord, outcome: Outcome): Promise<Answer> {
+    await this.#endings.end(record.build, finalOf(outcome));
+    return { v: 1, order: "stop", reason: "the build has ended" };
+  }
+}
+
+function finalOf(outcome: Outcome): FinalState {
+  if (outcome.kind === "succeeded") return { v: 1, state: "succeeded", bytes: outcome.bytes, digest: outcome.digest };
+  if (outcome.kind === "broken") return { v: 1, state: "lost", reason: outcome.reason };
+  return { v: 1, state: "failed", exitCode: outcome.exitCode, reason: outcome.reason };
+}

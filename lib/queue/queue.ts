@@ -1,0 +1,123 @@
+/** The reservation service: takes up what it finds, answers, and ticks. */
+import type { Service } from "nats";
+import * as registry from "../bus/registry.ts";
+import { serve } from "../bus/serve.ts";
+import type { StatusReply } from "../bus/status-messages.ts";
+import { type CbError, messageOf } from "../errors.ts";
+import { Endings } from "./endings.ts";
+import { Leases } from "./leases.ts";
+import type { QueuePorts } from "./ports.ts";
+import { Reservations } from "./reservations.ts";
+import { sweep } from "./sweep.ts";
+import { WaitingRoom } from "./waiting-room.ts";
+
+/** How often callers are told of their place, and time limits are looked at: what a person takes for "at once". */
+const TICK_MS = 1_000;
+
+export class Queue {
+  readonly #ports: QueuePorts;
+  readonly #endings: Endings;
+  readonly #leases: Leases;
+  readonly #reservations: Reservations;
+  readonly #waitingRoom: WaitingRoom;
+  #ticker: Promise<void> | undefined;
+  readonly #stopping = new AbortController();
+
+  constructor(ports: QueuePorts) {
+    this.#ports = ports;
+    this.#endings = new Endings(ports);
+    this.#leases = new Leases(ports, this.#endings);
+    this.#reservations = new Reservations(ports, this.#endings, () => this.#soon());
+    this.#waitingRoom = new WaitingRoom(ports);
+  }
+
+  /** Takes up the records, then answers. */
+  async start(service: Service): Promise<void> {
+    await this.#ports.builds.load();
+    await this.#takeUp();
+    for (const pool of this.#ports.pools.values()) {
+      pool.onLost((builder, reason) => this.#onLost(builder, reason));
+    }
+    this.#serve(service);
+    this.#ticker = this.#tick();
+  }
+
+  /** Stops answering. Builds go on; whoever comes next takes them up. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#ports.parked.clear();
+    await this.#ticker;
+  }
+
+  #serve(service: Service): void {
+    const onRefused = (subject: string, error: CbError) => this.#onRefused(subject, error);
+    const { reserve, cancel, received, status, builderAsk } = registry;
+    const reservations = this.#reservations;
+    serve({ service, onRefused, request: reserve, handler: (user, q) => reservations.reserve(user, q) });
+    serve({ service, onRefused, request: cancel, handler: (user, q) => reservations.cancel(user, q) });
+    serve({ service, onRefused, request: received, handler: (user, q) => reservations.received(user, q) });
+    serve({ service, onRefused, request: status, handler: async () => this.#status() });
+    serve({ service, onRefused, request: builderAsk, handler: (builder, q) => this.#leases.onAsk(builder, q) });
+  }
+
+  /** Half-done things of an earlier queue: ends not told, leases of which only one side was written. */
+  async #takeUp(): Promise<void> {
+    const { builds, pools } = this.#ports;
+    for (const record of builds.all())
+      if (record.state === "ended" && !record.announced) await this.#endings.finish(record);
+    for (const pool of pools.values()) {
+      for (const { builder, build } of pool.leases()) {
+        const record = builds.get(build);
+        if (record?.state !== "leased" || record.builder !== builder)
+          await pool.release(builder, "its build has ended");
+      }
+    }
+  }
+
+  #onLost(builder: string, reason: string): void {
+    const record = this.#ports.builds.leased().find((one) => one.builder === builder);
+    if (record === undefined) return;
+    this.#guard(this.#endings.end(record.build, { v: 1, state: "lost", reason: `the builder was lost: ${reason}` }));
+  }
+
+  #soon(): void {
+    this.#guard(this.#leases.place());
+  }
+
+  async #tick(): Promise<void> {
+    const { clock } = this.#ports;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#leases.place();
+        await this.#waitingRoom.tell();
+        await sweep(this.#ports, this.#endings);
+      } catch (error) {
+        this.#ports.log.error({ err: error }, "tick failed; the next one tries again");
+      }
+      await clock.sleep(TICK_MS, this.#stopping.signal);
+    }
+  }
+
+  #status(): StatusReply {
+    const { pools, builds } = this.#ports;
+    return {
+      v: 1,
+      pools: [...pools].map(([name, pool]) => ({ name, ...pool.status() })),
+      builds: { waiting: builds.waiting().length, running: builds.leased().length },
+    };
+  }
+
+  #onRefused(subject: string, error: CbError): void {
+    const ours = error.cause !== undefined && error.kind === "infrastructure";
+    this.#ports.log[ours ? "error" : "warn"](
+      { subject, kind: error.kind, reason: error.message, err: error.cause },
+      "refused",
+    );
+  }
+
+  #guard(work: Promise<unknown>): void {
+    work.catch((error: unknown) =>
+      this.#ports.log.error({ err: error, reason: messageOf(error) }, "failed; the next tick tries again"),
+    );
+  }
+}

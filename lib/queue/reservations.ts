@@ -1,0 +1,106 @@
+/** What callers ask: reserve, cancel, received. Each answers for the asker's own builds only. */
+import { randomUUID } from "node:crypto";
+import type { BuildRecord } from "../build/record.ts";
+import type { CancelReply, CancelRequest, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
+import { CbError } from "../errors.ts";
+import type { Endings } from "./endings.ts";
+import type { QueuePorts } from "./ports.ts";
+
+/** A credential outlives the longest wait and the longest build by this much, so that an outage does not end a build. */
+export const OUTAGE_MS = 3600_000;
+
+export class Reservations {
+  readonly #ports: QueuePorts;
+  readonly #endings: Endings;
+  /** Told when there is a new build to place. */
+  readonly #onWaiting: () => void;
+  /** Reservations under way, by user and request: a repeat waits for the first. */
+  readonly #adding = new Map<string, Promise<BuildRecord>>();
+
+  constructor(ports: QueuePorts, endings: Endings, onWaiting: () => void) {
+    this.#ports = ports;
+    this.#endings = endings;
+    this.#onWaiting = onWaiting;
+  }
+
+  async reserve(user: string, question: ReserveRequest): Promise<ReserveReply> {
+    const record = await this.#record(user, question);
+    const { limits, clock, issuer } = this.#ports;
+    const expiresAtMs = clock.nowMs() + limits.waitMs + limits.buildMs + OUTAGE_MS;
+    const jwt = issuer.buildJwt({ build: record.build, role: "caller", publicKey: question.publicKey, expiresAtMs });
+    return { v: 1, build: record.build, jwt };
+  }
+
+  async cancel(user: string, { target }: CancelRequest): Promise<CancelReply> {
+    const record = target.kind === "build" ? this.#ports.builds.get(target.id) : await this.#ofRequest(user, target.id);
+    if (record === undefined || record.user !== user) throw unknownBuild(target.id);
+    await this.#endings.end(record.build, { v: 1, state: "cancelled", reason: "cancelled by its user" });
+    return { v: 1, state: this.#ports.builds.get(record.build)?.final?.state ?? "gone" };
+  }
+
+  async received(user: string, { build }: { build: string }): Promise<{ v: 1 }> {
+    const record = this.#ports.builds.get(build);
+    if (record === undefined || record.user !== user) throw unknownBuild(build);
+    if (record.state !== "ended") throw new CbError("usage", `build ${build} has not ended`);
+    if (!record.emptied) await this.#endings.empty(build);
+    return { v: 1 };
+  }
+
+  async #ofRequest(user: string, request: string): Promise<BuildRecord | undefined> {
+    const adding = this.#adding.get(`${user}/${request}`);
+    return adding === undefined ? this.#ports.builds.ofRequest(user, request) : await adding.catch(() => undefined);
+  }
+
+  async #record(user: string, question: ReserveRequest): Promise<BuildRecord> {
+    const key = `${user}/${question.request}`;
+    const known = await this.#ofRequest(user, question.request);
+    if (known !== undefined) return known;
+    const adding = this.#add(user, question);
+    this.#adding.set(key, adding);
+    try {
+      return await adding;
+    } finally {
+      this.#adding.delete(key);
+      this.#onWaiting();
+    }
+  }
+
+  async #add(user: string, question: ReserveRequest): Promise<BuildRecord> {
+    const { builds, streams, pools, clock, log } = this.#ports;
+    this.#refuseTooMany(user);
+    const { request, publicKey, recipe, terminal } = question;
+    const [pool = ""] = pools.keys();
+    const record: BuildRecord = {
+      v: 1,
+      build: randomUUID(),
+      user,
+      request,
+      publicKey,
+      backend: recipe.backend,
+      ...(terminal === undefined ? {} : { terminal }),
+      pool,
+      state: "waiting",
+      createdAtMs: clock.nowMs(),
+      attempt: 0,
+    };
+    await streams.open(record.build);
+    await builds.add(record, recipe.text);
+    log.info({ build: record.build, user, request, backend: recipe.backend }, "build reserved");
+    return record;
+  }
+
+  #refuseTooMany(user: string): void {
+    const max = this.#ports.limits.waitingPerUser;
+    const adding = [...this.#adding.keys()].filter((key) => key.startsWith(`${user}/`)).length;
+    const waiting = this.#ports.builds.waiting().filter((record) => record.user === user).length;
+    if (waiting + adding < max) return;
+    throw new CbError("infrastructure", `${waiting} builds of ${user} are waiting, which is the limit for one user`, {
+      hint: "try again when some have been built, or cancel some",
+    });
+  }
+}
+
+const unknownBuild = (id: string): CbError =>
+  new CbError("usage", `no build ${id} of yours is known`, {
+    hint: "it may have ended long ago, or be another user's",
+  });
