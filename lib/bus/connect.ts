@@ -1,7 +1,8 @@
 /** One way onto the bus, for every program. */
 import { connect, Events, jwtAuthenticator, type NatsConnection, NatsError } from "nats";
 import { CbError, messageOf } from "../errors.ts";
-import { inboxPrefix } from "./names.ts";
+import type { JetStreamAccess } from "./jetstream-api.ts";
+import { GUEST_API_PREFIX, inboxPrefix } from "./names.ts";
 
 /** Where NATS is. */
 export interface BusAddress {
@@ -43,12 +44,13 @@ const RECONNECT_WAIT_MS = 500;
  */
 export async function connectBus(options: ConnectOptions): Promise<NatsConnection> {
   const { address, credential } = options;
+  const prefix = inboxPrefix(subjectOf(credential.jwt));
   try {
     const nc = await connect({
       servers: address.url.split(",").map((url) => url.trim()),
       name: options.name,
       authenticator: jwtAuthenticator(credential.jwt, credential.seed),
-      inboxPrefix: inboxPrefix(subjectOf(credential.jwt)),
+      inboxPrefix: prefix,
       timeout: options.timeoutMs ?? FIRST_CONNECT_MS,
       waitOnFirstConnect: options.patient ?? false,
       maxReconnectAttempts: -1,
@@ -58,6 +60,7 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
       ...(options.patient ? { ignoreAuthErrorAbort: true } : {}),
       ...tlsOptions(address),
     });
+    inboxes.set(nc, prefix);
     if (options.onStatus !== undefined) void watchStatus(nc, options.onStatus);
     return nc;
   } catch (error) {
@@ -81,6 +84,16 @@ async function watchStatus(nc: NatsConnection, tell: (status: "lost" | "back", s
     if (event.type === Events.Reconnect) tell("back", String(event.data));
   }
 }
+
+/** JetStream as a connection in GUEST sees it: the few calls that are imported, and the credential's own inbox. */
+export function guestAccess(nc: NatsConnection): JetStreamAccess {
+  const prefix = inboxes.get(nc);
+  if (prefix === undefined) throw new Error("a connection that connectBus did not make");
+  return { nc, apiPrefix: GUEST_API_PREFIX, inboxPrefix: prefix };
+}
+
+/** nats.js does not tell with which inbox prefix a connection was made. */
+const inboxes = new WeakMap<NatsConnection, string>();
 
 /** The public key that a JWT is for. Throws CbError "config" on what is no JWT. */
 export function subjectOf(jwt: string): string {

@@ -39,6 +39,8 @@ export const BUILDERS_STREAM = "builders";
 
 /** One stream per build carries its log and its states, so that the last line always precedes the end. */
 export const buildStream = (build: string): string => `build-${assertId(build)}`;
+/** Log and states together, for one reader. */
+export const buildFilter = (build: string): string => `build.${assertId(build)}.*`;
 /** The bucket of a build's context and image, and the stream that NATS keeps it in. */
 export const bucket = (build: string): string => `build-${assertId(build)}`;
 export const bucketStream = (build: string): string => `OBJ_build-${assertId(build)}`;

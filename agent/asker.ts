@@ -1,0 +1,51 @@
+/** Asking the queue: the one way in which an agent is told anything. */
+import type { NatsConnection } from "nats";
+import type { Answer, Ask } from "../lib/bus/builder-messages.ts";
+import { call } from "../lib/bus/call.ts";
+import { builderAsk } from "../lib/bus/registry.ts";
+import type { Clock } from "../lib/clock.ts";
+import { messageOf } from "../lib/errors.ts";
+
+/** A question is parked for up to 10 s; twice that and some means that it was lost. */
+const ANSWER_MS = 25_000;
+/** Waits between questions that nobody answers: short at first, since a restarting queue is back within seconds. */
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MAX_MS = 5_000;
+
+type Distribute<T> = T extends unknown ? Omit<T, "v" | "builder" | "publicKey"> : never;
+/** A question without what is the same in all of them. */
+export type Question = Distribute<Ask>;
+
+export interface AskerOptions {
+  readonly nc: NatsConnection;
+  readonly builder: string;
+  /** Of the key that a lease's JWT is to be made for. */
+  readonly publicKey: string;
+  readonly clock: Clock;
+  readonly say: (line: string) => void;
+}
+
+export class Asker {
+  readonly #options: AskerOptions;
+
+  constructor(options: AskerOptions) {
+    this.#options = options;
+  }
+
+  /** The queue's answer. Asks again for ever: an absent queue is waited for, and ends nothing. */
+  async ask(question: Question, signal: AbortSignal): Promise<Answer> {
+    const { nc, builder, publicKey, clock, say } = this.#options;
+    let waitMs = BACKOFF_FIRST_MS;
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        const full = { v: 1, builder, publicKey, ...question } as Ask;
+        return await call(builderAsk, { nc, asker: builder, question: full, timeoutMs: ANSWER_MS });
+      } catch (error) {
+        say(`asked in vain: ${messageOf(error)}; again in ${waitMs} ms`);
+        await clock.sleep(waitMs, signal);
+        waitMs = Math.min(waitMs * 2, BACKOFF_MAX_MS);
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+/** The agent: asks for work, does one build, and is done. Everything it prints goes to the machine's console. */
+import { mkdir, readFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NatsConnection } from "nats";
+import { parseCreds } from "../lib/auth/creds.ts";
+import { createKey, type NKey } from "../lib/auth/nkey.ts";
+import type { Lease } from "../lib/bus/builder-messages.ts";
+import { decode } from "../lib/bus/codec.ts";
+import { connectBus } from "../lib/bus/connect.ts";
+import { systemClock } from "../lib/clock.ts";
+import { type UserData, userData } from "../lib/config/user-data.ts";
+import { messageOf } from "../lib/errors.ts";
+import { Asker } from "./asker.ts";
+import { work } from "./work.ts";
+
+/** Where every form of the builder image puts it. */
+const USER_DATA_PATH = "/run/container-builder/user-data";
+
+const say = (line: string): void => console.log(`${new Date().toISOString()} ${line}`);
+
+async function main(): Promise<void> {
+  const path = process.argv[2] ?? USER_DATA_PATH;
+  const data = decode(userData, await readFile(path), path);
+  const key = createKey("user");
+  say(`builder ${data.builder} asks at ${data.nats.url}`);
+  const nc = await connect(data, parseCreds(data.creds, path), "agent");
+  const asker = new Asker({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, say });
+  const lease = await untilLeased(asker);
+  if (lease !== undefined) await serve(data, key, asker, lease);
+  await nc.drain();
+}
+
+/** The lease, or undefined when this builder is not wanted any more. */
+async function untilLeased(asker: Asker): Promise<Lease | undefined> {
+  const never = new AbortController().signal;
+  for (;;) {
+    const answer = await asker.ask({ state: "ready" }, never);
+    if (answer.order === "lease") return answer.lease;
+    if (answer.order === "stop") {
+      say(`told to stop: ${answer.reason}`);
+      return undefined;
+    }
+  }
+}
+
+async function serve(data: UserData, key: NKey, asker: Asker, lease: Lease): Promise<void> {
+  const { build, attempt } = lease;
+  say(`leased to build ${build}, attempt ${attempt}`);
+  const stop = new AbortController();
+  const beating = heartbeat(asker, build, stop);
+  const nc = await connect(data, { jwt: lease.jwt, seed: key.seed }, "build");
+  const folder = join(tmpdir(), `build-${build}`);
+  await mkdir(folder, { recursive: true });
+  try {
+    const outcome = await work({ lease, nc, asker, folder, signal: stop.signal });
+    say(`build ended: ${JSON.stringify(outcome)}`);
+    await nc.flush();
+    await asker.ask({ state: "ended", build, outcome }, stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    say(`told to stop: ${messageOf(stop.signal.reason)}`);
+  } finally {
+    stop.abort();
+    await Promise.allSettled([beating, nc.close()]);
+  }
+}
+
+/** Says "alive" for as long as the build lasts, and stops it when the queue says so. */
+async function heartbeat(asker: Asker, build: string, stop: AbortController): Promise<void> {
+  while (!stop.signal.aborted) {
+    const answer = await asker.ask({ state: "building", build }, stop.signal);
+    if (answer.order === "stop") stop.abort(new Error(answer.reason));
+  }
+}
+
+const connect = (
+  data: UserData,
+  credential: { jwt: string; seed: Uint8Array },
+  role: string,
+): Promise<NatsConnection> =>
+  connectBus({
+    address: {
+      url: data.nats.url,
+      ...(data.nats.servername === undefined ? {} : { servername: data.nats.servername }),
+      ...(data.nats.ca === undefined ? {} : { ca: data.nats.ca }),
+    },
+    credential,
+    name: `${role} ${data.builder}`,
+    patient: true,
+    onStatus: (status, server) => say(`NATS ${status}: ${server}`),
+  });
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    say(`failed: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    process.exit(1);
+  },
+);

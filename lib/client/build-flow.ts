@@ -1,0 +1,165 @@
+/** One build as its caller lives it: reserve, wait, watch, fetch. */
+import { randomUUID } from "node:crypto";
+import type { NatsConnection } from "nats";
+import { createKey } from "../auth/nkey.ts";
+import type { BuildState, FinalState, ReserveRequest } from "../bus/build-messages.ts";
+import { connectBus } from "../bus/connect.ts";
+import { cancel, received, reserve } from "../bus/registry.ts";
+import { CbError, messageOf } from "../errors.ts";
+import { fetchImage } from "./fetch-image.ts";
+import { followBuild } from "./follow.ts";
+import { Interrupted } from "./interrupt.ts";
+import type { Recipe } from "./preflight.ts";
+import type { Session } from "./session.ts";
+import type { Steps } from "./terminal.ts";
+
+export interface BuildOrder {
+  readonly session: Session;
+  readonly steps: Steps;
+  readonly recipe: Recipe;
+  /** As the caller wrote it, for the messages. */
+  readonly imageName: string;
+  /** Absolute. */
+  readonly imagePath: string;
+  readonly force: boolean;
+  /** Present: the build gets a pty of this size. */
+  readonly terminal: ReserveRequest["terminal"];
+  /** Takes the build's output. */
+  readonly write: (bytes: Uint8Array) => Promise<void>;
+  /** Aborted with an Interrupted. */
+  readonly interrupted: AbortSignal;
+}
+
+/**
+ * Resolves when the image stands in its place. Throws CbError "recipe" when the recipe failed, "infrastructure" when
+ * the build was lost, "cancelled", "output" when the image cannot be written; Interrupted after a hang-up.
+ */
+export async function buildFlow(order: BuildOrder): Promise<void> {
+  const request = randomUUID();
+  try {
+    await reserveAndFollow(order, request);
+  } catch (error) {
+    if (!order.interrupted.aborted) throw error;
+    const reason: unknown = order.interrupted.reason;
+    if (reason instanceof Interrupted && reason.meaning === "cancel") throw await cancelBuild(order, request);
+    throw reason;
+  }
+}
+
+async function reserveAndFollow(order: BuildOrder, request: string): Promise<void> {
+  const { session, steps, recipe, terminal, interrupted } = order;
+  steps.begin("Requesting remote builder");
+  const key = createKey("user");
+  const { publicKey } = key;
+  const reserving = session.ask(reserve, {
+    v: 1,
+    request,
+    publicKey,
+    recipe,
+    ...(terminal === undefined ? {} : { terminal }),
+  });
+  const { build, jwt } = await orInterrupted(reserving, interrupted);
+  const credential = { jwt, seed: key.seed };
+  const nc = await connectBus({ address: session.address, credential, name: `build ${build}` });
+  try {
+    await follow(order, nc, build);
+    await session.ask(received, { v: 1, build });
+  } finally {
+    await nc.close();
+  }
+}
+
+async function follow(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
+  const { steps, write, interrupted } = order;
+  let image: Promise<void> | undefined;
+  const gone = new AbortController();
+  const signal = AbortSignal.any([interrupted, gone.signal]);
+  try {
+    for await (const event of followBuild(nc, { build, signal: interrupted, onWaiting: waitingNote(steps) })) {
+      if (event.kind === "log") await write(event.bytes);
+      else if (event.state.state === "uploading")
+        image = startFetch(order, { nc, build, announced: event.state, signal });
+      else if (showState(steps, event.state)) throwUnlessSucceeded(event.state);
+    }
+    interrupted.throwIfAborted();
+    await image;
+  } catch (error) {
+    gone.abort(error);
+    await image?.catch(() => undefined);
+    throw error;
+  }
+}
+
+/** A fetch that fails is looked at when the build has ended: until then nobody awaits it. */
+function startFetch(order: BuildOrder, what: Parameters<typeof fetchImage>[1]): Promise<void> {
+  const fetching = fetchImage(order, what);
+  fetching.catch(() => undefined);
+  return fetching;
+}
+
+/** True for a final state. */
+function showState(steps: Steps, state: BuildState): state is FinalState {
+  switch (state.state) {
+    case "queued":
+      steps.news(`position ${state.position}, ${state.reason}`);
+      return false;
+    case "leased":
+      if (state.attempt > 1) steps.line(`The builder was lost; this is attempt ${state.attempt}`);
+      if (state.attempt > 1) steps.begin("Requesting remote builder");
+      steps.done(`Connected to remote builder: ${state.host}`);
+      steps.begin("Transferring build context to builder");
+      return false;
+    case "building":
+      steps.done("Completed");
+      return false;
+    case "uploading":
+      return false;
+    default:
+      return true;
+  }
+}
+
+function throwUnlessSucceeded(final: FinalState): void {
+  if (final.state === "failed") throw new CbError("recipe", `the build failed: ${final.reason}`);
+  if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);
+  if (final.state === "lost") {
+    throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
+  }
+}
+
+/** The error to leave with, once the queue knows that nobody wants the build. */
+async function cancelBuild({ session, steps }: BuildOrder, request: string): Promise<CbError> {
+  steps.begin("Cancelling the build");
+  try {
+    const { state } = await session.ask(cancel, { v: 1, target: { kind: "request", id: request } });
+    steps.done(state === "cancelled" ? "Completed" : `it had ${state}`);
+    return new CbError("cancelled", "cancelled");
+  } catch (error) {
+    if (error instanceof CbError && error.kind === "usage")
+      return new CbError("cancelled", "cancelled before it began");
+    steps.done("failed");
+    return new CbError("cancelled", `the queue could not be told: ${messageOf(error)}`, {
+      hint: "the build may go on until it ends; its image is then thrown away",
+      cause: error,
+    });
+  }
+}
+
+function waitingNote(steps: Steps): (silentMs: number) => void {
+  let told = false;
+  return (silentMs) => {
+    if (silentMs > 0 && !told) steps.line("NATS does not answer; the build goes on, waiting for it");
+    if (silentMs === 0 && told) steps.line("NATS answers again");
+    told = silentMs > 0;
+  };
+}
+
+/** The promise's value, unless the person is faster. */
+function orInterrupted<T>(promise: Promise<T>, interrupted: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(interrupted.reason);
+    if (interrupted.aborted) return stop();
+    interrupted.addEventListener("abort", stop, { once: true });
+    promise.then(resolve, reject).finally(() => interrupted.removeEventListener("abort", stop));
+  });
+}

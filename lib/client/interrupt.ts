@@ -1,0 +1,30 @@
+/**
+ * Signals, and what they mean for a build. Ctrl-C and SIGTERM cancel it: the person, or the batch system in their name,
+ * wants it gone. A hang-up does not: the terminal is gone, and the build goes on.
+ */
+
+export type Interruption = "cancel" | "hangup";
+
+const MEANING: Readonly<Record<string, Interruption>> = { SIGINT: "cancel", SIGTERM: "cancel", SIGHUP: "hangup" };
+
+export class Interrupted extends Error {
+  readonly meaning: Interruption;
+
+  constructor(meaning: Interruption) {
+    super(meaning === "cancel" ? "cancelled by its user" : "the terminal was closed");
+    this.name = "Interrupted";
+    this.meaning = meaning;
+  }
+}
+
+/**
+ * Aborted, with an Interrupted as its reason, by the first of these signals. A second Ctrl-C finds the default action
+ * again, so that nobody is held by a cancel that hangs.
+ */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const [name, meaning] of Object.entries(MEANING)) {
+    process.once(name, () => controller.abort(new Interrupted(meaning)));
+  }
+  return controller.signal;
+}

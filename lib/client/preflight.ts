@@ -1,0 +1,97 @@
+/** All that can be found wrong before anything is sent. */
+import { constants } from "node:fs";
+import { access, open, stat } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { type Backend, RECIPE_MAX_BYTES } from "../bus/build-messages.ts";
+import { CbError, messageOf } from "../errors.ts";
+import { backendOf } from "../recipe/backend.ts";
+import { firstCallerFile } from "../recipe/caller-files.ts";
+
+export interface Recipe {
+  readonly backend: Backend;
+  readonly text: string;
+}
+
+/** Throws CbError "usage" on a recipe that is missing, unreadable, a folder, empty, too long, no text, of no known kind. */
+export async function readRecipe(path: string, backend: Backend | undefined): Promise<Recipe> {
+  const text = decodeText(await readBounded(path), path);
+  if (text.trim() === "") throw new CbError("usage", `the recipe ${path} is empty`);
+  const recipe = { backend: backend ?? backendOf(text, path), text };
+  refuseUnsupported(recipe, path);
+  return recipe;
+}
+
+function refuseUnsupported(recipe: Recipe, path: string): void {
+  if (recipe.backend === "docker") {
+    throw new CbError("usage", `${path} is a Dockerfile; only definition files can be built so far`, {
+      hint: 'write it as a definition file: "Bootstrap: docker", "From: IMAGE", %post',
+    });
+  }
+  const wanted = firstCallerFile(recipe.text);
+  if (wanted === undefined) return;
+  throw new CbError("usage", `${path} wants a file of yours (${wanted}); only the recipe itself is sent so far`, {
+    hint: "fetch or write the file in %post",
+  });
+}
+
+async function readBounded(path: string): Promise<Buffer> {
+  try {
+    const file = await open(path, "r");
+    try {
+      const info = await file.stat();
+      if (info.isDirectory())
+        throw new CbError("usage", `the recipe ${path} is a directory`, { hint: "name the file in it" });
+      const buffer = Buffer.alloc(RECIPE_MAX_BYTES + 1);
+      const bytes = await fill(file, buffer);
+      if (bytes <= RECIPE_MAX_BYTES) return buffer.subarray(0, bytes);
+      throw new CbError("usage", `the recipe ${path} is longer than ${RECIPE_MAX_BYTES} bytes`, {
+        hint: "is it an image?",
+      });
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof CbError) throw cause;
+    throw new CbError("usage", `cannot read the recipe ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** A recipe may come from a pipe, which gives what it has and not what is asked for. */
+async function fill(file: Awaited<ReturnType<typeof open>>, buffer: Buffer): Promise<number> {
+  let length = 0;
+  while (length < buffer.length) {
+    const { bytesRead } = await file.read(buffer, length, buffer.length - length);
+    if (bytesRead === 0) break;
+    length += bytesRead;
+  }
+  return length;
+}
+
+function decodeText(bytes: Buffer, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new CbError("usage", `the recipe ${path} is not text in UTF-8`, { hint: "is it an image?", cause });
+  }
+}
+
+/** The absolute path. Throws CbError "usage" when it exists and may not be replaced, "output" when it cannot be written. */
+export async function checkImagePath(image: string, force: boolean): Promise<string> {
+  const path = resolve(image);
+  const existing = await stat(path).catch(() => undefined);
+  if (existing?.isDirectory()) throw new CbError("usage", `${image} is a directory`, { hint: "name a file in it" });
+  if (existing !== undefined && !force) {
+    throw new CbError("usage", `${image} exists already`, { hint: "--force replaces it" });
+  }
+  const folder = dirname(path);
+  try {
+    await access(folder, constants.W_OK | constants.X_OK);
+    if (!(await stat(folder)).isDirectory()) throw new Error("not a directory");
+  } catch (cause) {
+    throw new CbError("output", `cannot write ${image}: ${messageOf(cause)}`, {
+      hint: `make ${folder}, or choose another place`,
+      cause,
+    });
+  }
+  return path;
+}

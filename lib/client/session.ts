@@ -1,0 +1,92 @@
+/** A user's connection to the queue. */
+import type { NatsConnection } from "nats";
+import { type Creds, readCreds } from "../auth/creds.ts";
+import { type CallOptions, call } from "../bus/call.ts";
+import { type BusAddress, connectBus } from "../bus/connect.ts";
+import type { Request } from "../bus/registry.ts";
+import { type ClientConfig, clientConfig } from "../config/client-config.ts";
+import { folders } from "../config/folders.ts";
+import { CbError } from "../errors.ts";
+import type { Steps } from "./terminal.ts";
+
+/** How long the queue may take to answer: with the connection's four seconds a user knows within ten. */
+const REPLY_MS = 5_000;
+
+export interface ConnectFlags {
+  readonly url?: string;
+  readonly creds?: string;
+}
+
+export class Session {
+  readonly nc: NatsConnection;
+  /** Where NATS is, for the build's own connection. */
+  readonly address: BusAddress;
+  readonly user: string;
+
+  private constructor(nc: NatsConnection, address: BusAddress, user: string) {
+    this.nc = nc;
+    this.address = address;
+    this.user = user;
+  }
+
+  /**
+   * Finds the settings and connects, as the step `Connecting to BuilderQueue`. Throws CbError "config" for what is
+   * missing, "unreachable" and "denied" as connectBus does, naming where the address was configured.
+   */
+  static async open(program: string, flags: ConnectFlags, steps: Steps): Promise<Session> {
+    steps.begin("Connecting to BuilderQueue");
+    const config = readConfig(flags);
+    const creds = await readCreds(config.creds, Date.now());
+    const address = addressOf(config);
+    const nc = await connect(address, creds, program, config);
+    steps.done(`Connected to queue: ${hostOf(config.url)}`);
+    return new Session(nc, address, creds.name);
+  }
+
+  /** Asks the queue in this user's name. Errors as `call` has them. */
+  ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"]): Promise<R> {
+    return call(request, { nc: this.nc, asker: this.user, question, timeoutMs: REPLY_MS });
+  }
+
+  close(): Promise<void> {
+    return this.nc.close();
+  }
+}
+
+function readConfig(flags: ConnectFlags): ClientConfig {
+  const { config, siteConfig, local } = folders();
+  return clientConfig({ flags, env: process.env, folders: [config, ...siteConfig], localFolder: local });
+}
+
+async function connect(
+  address: BusAddress,
+  creds: Creds,
+  program: string,
+  config: ClientConfig,
+): Promise<NatsConnection> {
+  try {
+    return await connectBus({ address, credential: creds, name: `${program} ${creds.name}` });
+  } catch (error) {
+    if (!(error instanceof CbError)) throw error;
+    const hint = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
+    throw new CbError(error.kind, error.message, {
+      hint: error.hint === undefined ? hint : `${error.hint}; ${hint}`,
+      cause: error.cause,
+    });
+  }
+}
+
+const addressOf = ({ url, servername, ca }: ClientConfig): BusAddress => ({
+  url,
+  ...(servername === undefined ? {} : { servername }),
+  ...(ca === undefined ? {} : { ca }),
+});
+
+/** The host alone, as the original shows it; the first one of several. */
+function hostOf(url: string): string {
+  try {
+    return new URL(url.split(",")[0] ?? url).hostname;
+  } catch {
+    return url;
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * What a machine is given when it is made, and all that its agent ever needs to be told: where NATS is, and a
+ * credential that is good for this builder's question alone. As JSON it must stay under 65535 bytes, nova's limit.
+ */
+import * as v from "valibot";
+import { id } from "../bus/fields.ts";
+
+export const userData = v.object({
+  v: v.literal(1),
+  builder: id,
+  nats: v.object({ url: v.string(), servername: v.optional(v.string()), ca: v.optional(v.string()) }),
+  /** The text of a credential file. Secret, and worth nothing to anybody but this builder. */
+  creds: v.string(),
+});
+export type UserData = v.InferOutput<typeof userData>;
