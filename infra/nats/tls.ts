@@ -1,7 +1,6 @@
 /** The installation's own certificate authority and the servers' certificate, made with the `openssl` command. */
 import { execFile } from "node:child_process";
 import { chmod, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { CbError, messageOf } from "../../lib/errors.ts";
 
@@ -59,4 +58,3 @@ async function openssl(args: string[]): Promise<void> {
     });
   }
 }
-void join;

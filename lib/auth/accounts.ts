@@ -7,7 +7,7 @@
  * the server itself publish wherever it liked.
  */
 import type { Account, Export, Import } from "@nats-io/jwt";
-import { CONSUMER_DOOR_PREFIX, GUEST_API_PREFIX } from "../bus/names.ts";
+import { GUEST_API_PREFIX, GUEST_READER_PREFIX } from "../bus/names.ts";
 
 interface Service {
   readonly name: string;
@@ -26,7 +26,7 @@ function api(call: string, answers: Service["answers"]): Service {
 
 /**
  * Everything that GUEST can reach, all of it. What is missing is missing on purpose: DIRECT.GET (answers past the
- * import), STREAM.CREATE, UPDATE, DELETE, PURGE and MSG.DELETE (the queue's), CONSUMER.LIST and NAMES, `$SRV`, `$KV`.
+ * import), CONSUMER.CREATE (delivers to any subject in CORE), STREAM.CREATE, UPDATE, DELETE, PURGE and MSG.DELETE (the queue's), CONSUMER.LIST and NAMES, `$SRV`, `$KV`.
  */
 export const GUEST_SERVICES: readonly Service[] = [
   { name: "queue", subject: "queue.*.*", answers: "Singleton" },
@@ -35,13 +35,18 @@ export const GUEST_SERVICES: readonly Service[] = [
   { name: "build state", subject: "build.*.state", answers: "Singleton" },
   { name: "object chunks", subject: "$O.*.C.*", answers: "Singleton" },
   { name: "object descriptions", subject: "$O.*.M.*", answers: "Singleton" },
-  api("CONSUMER.CREATE.>", "Singleton"),
+  // Not JetStream's: the queue's, see reader-door.ts.
+  {
+    name: "reader",
+    subject: `${GUEST_READER_PREFIX}.>`,
+    local: `${GUEST_API_PREFIX}.CONSUMER.CREATE.>`,
+    answers: "Singleton",
+  },
   api("CONSUMER.DELETE.>", "Singleton"),
   api("CONSUMER.MSG.NEXT.>", "Stream"),
   api("STREAM.MSG.GET.>", "Singleton"),
   api("STREAM.INFO.>", "Singleton"),
 ];
-void CONSUMER_DOOR_PREFIX;
 
 /**
  * How long the server remembers whom an answer is for. Must outlast a parked ask (about 10 s) and a pull (30 s), with

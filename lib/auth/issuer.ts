@@ -4,14 +4,7 @@ import { CbError, messageOf } from "../errors.ts";
 import { formatCreds } from "./creds.ts";
 import { userJwt } from "./jwt.ts";
 import { createKey, keyFromSeed, type NKey } from "./nkey.ts";
-import {
-  type BuildRole,
-  builderPermissions,
-  buildPermissions,
-  inboxPrefix,
-  type Rights,
-  userPermissions,
-} from "./permissions.ts";
+import { type BuildRole, builderPermissions, buildPermissions, type Rights, userPermissions } from "./permissions.ts";
 
 export interface IssuerOptions {
   /** Public key of the account GUEST. */
@@ -83,4 +76,3 @@ export async function readKeyFile(path: string): Promise<NKey> {
     });
   }
 }
-void inboxPrefix;

@@ -11,7 +11,6 @@ import {
   buildStream,
   chunkSubjects,
   GUEST_API_PREFIX,
-  isUserName,
   metaSubject,
   QUEUE_VERBS,
   subjects,
@@ -120,4 +119,3 @@ function rights(grant: Grant): Rights {
     allowed_connection_types: ["STANDARD"],
   };
 }
-void isUserName;

@@ -13,10 +13,10 @@ import { CbError } from "../errors.ts";
 export const GUEST_API_PREFIX = "JSC.API";
 
 /**
- * Where a guest's wish for a consumer arrives in CORE: `guest.consumer.create.<stream>.<consumer>[.<filter>]`. The
- * queue checks it and makes the consumer, because JetStream itself would take a foreign `deliver_subject`.
+ * Where a guest's request for a consumer arrives in CORE: `guest.reader.<stream>.<consumer>[.<filter>]`. To the guest it
+ * is JetStream's own `CONSUMER.CREATE`; the queue answers it, because JetStream would take any `deliver_subject`.
  */
-export const CONSUMER_DOOR_PREFIX = "guest.consumer.create";
+export const GUEST_READER_PREFIX = "guest.reader";
 
 /** What a user may ask of the queue; each is a subject `queue.<verb>.<user>`. */
 export const QUEUE_VERBS = ["reserve", "cancel", "attach", "builds", "status", "images"] as const;
@@ -79,6 +79,12 @@ export function bucketName(build: string): string {
 /** The stream under a build's bucket. */
 export function bucketStream(build: string): string {
   return `OBJ_build-${id(build)}`;
+}
+
+/** The build whose stream or bucket that is; nothing for the name of any other stream. */
+export function buildOfStream(stream: string): string | undefined {
+  const build = stream.replace(/^(OBJ_)?build-/, "");
+  return build !== stream && isId(build) ? build : undefined;
 }
 
 /** The subjects of all chunks in a build's bucket; an object's own is `$O.<bucket>.C.<nuid>`. */

@@ -13,6 +13,13 @@ import { type BuildRole, inboxPrefix } from "../../lib/auth/permissions.ts";
 
 const HOUR_MS = 3_600_000;
 
+export interface Guest {
+  readonly connection: NatsConnection;
+  /** Where the guest may subscribe. */
+  readonly inboxPrefix: string;
+  readonly publicKey: string;
+}
+
 export interface TestBus {
   readonly installation: Installation;
   readonly issuer: Issuer;
@@ -21,13 +28,13 @@ export interface TestBus {
   /** The queue's connection, in CORE. */
   core(options?: ConnectionOptions): Promise<NatsConnection>;
   /** A person who runs the installation, in CORE. */
-  operator(options?: ConnectionOptions): Promise<NatsConnection>;
-  user(name: string, options?: ConnectionOptions): Promise<NatsConnection>;
-  builder(id: string, options?: ConnectionOptions): Promise<NatsConnection>;
+  operator(options?: ConnectionOptions): Promise<Guest>;
+  user(name: string, options?: ConnectionOptions): Promise<Guest>;
+  builder(id: string, options?: ConnectionOptions): Promise<Guest>;
   /** The caller's or the agent's connection for one build, with a key of its own. */
-  build(build: string, role: BuildRole, options?: ConnectionOptions): Promise<NatsConnection>;
+  build(build: string, role: BuildRole, options?: ConnectionOptions): Promise<Guest>;
   /** Anybody's. */
-  connect(jwt: string, key: NKey, options?: ConnectionOptions): Promise<NatsConnection>;
+  connect(jwt: string, key: NKey, options?: ConnectionOptions): Promise<Guest>;
   /** Stops the server and starts it again on the same port and data. */
   restart(): Promise<void>;
   /** Closes every connection that was made here, stops the server, removes the folder. */
@@ -67,12 +74,13 @@ async function busOn(parts: Parts): Promise<TestBus> {
   const signingKey = await readKeyFile(installation.files.guestSigningSeed);
   const issuer = new Issuer({ guestAccount: installation.guest, signingKey, nowMs: Date.now });
 
-  const open = async (jwt: string, key: NKey, options: ConnectionOptions = {}) => {
+  const open = async (jwt: string, key: NKey, options: ConnectionOptions = {}): Promise<Guest> => {
     const tls = { caFile: installation.files.caFile, servername: installation.serverName };
-    const auth = { authenticator: authenticator(jwt, key), inboxPrefix: inboxPrefix(key.publicKey) };
+    const own = inboxPrefix(key.publicKey);
+    const auth = { authenticator: authenticator(jwt, key), inboxPrefix: own };
     const connection = await connect({ servers: url, tls, ...auth, ...options });
     connections.push(connection);
-    return connection;
+    return { connection, inboxPrefix: own, publicKey: key.publicKey };
   };
   const byCreds = (creds: Creds, options?: ConnectionOptions) => open(creds.jwt, creds.key, options);
   const byText = (text: string, options?: ConnectionOptions) => byCreds(parseCreds(text, "issued"), options);
@@ -84,7 +92,7 @@ async function busOn(parts: Parts): Promise<TestBus> {
     issuer,
     url,
     port,
-    core: (options) => byFile(installation.files.queueCreds, options),
+    core: async (options) => (await byFile(installation.files.queueCreds, options)).connection,
     operator: (options) => byFile(installation.files.operatorCreds, options),
     user: (name, options) => byText(issuer.userCreds(name).creds, options),
     builder: (id, options) => byText(issuer.builderCreds(id, Date.now() + HOUR_MS).creds, options),
