@@ -7,7 +7,7 @@ import { parseCreds } from "../lib/auth/creds.ts";
 import { createKey, type NKey } from "../lib/auth/nkey.ts";
 import type { Lease } from "../lib/bus/builder-messages.ts";
 import { decode } from "../lib/bus/codec.ts";
-import { connectBus } from "../lib/bus/connect.ts";
+import { type Credential, connectBus } from "../lib/bus/connect.ts";
 import { systemClock } from "../lib/clock.ts";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { messageOf } from "../lib/errors.ts";
@@ -49,7 +49,7 @@ async function serve(data: UserData, key: NKey, asker: Asker, lease: Lease): Pro
   say(`leased to build ${build}, attempt ${attempt}`);
   const stop = new AbortController();
   const beating = heartbeat(asker, build, stop);
-  const nc = await connect(data, { jwt: lease.jwt, seed: key.seed }, "build");
+  const nc = await connect(data, { jwt: lease.jwt, key }, "build");
   const folder = join(tmpdir(), `build-${build}`);
   await mkdir(folder, { recursive: true });
   try {
@@ -76,7 +76,7 @@ async function heartbeat(asker: Asker, build: string, stop: AbortController): Pr
 
 const connect = (
   data: UserData,
-  credential: { jwt: string; seed: Uint8Array },
+  credential: Credential,
   role: string,
 ): Promise<NatsConnection> =>
   connectBus({

@@ -1,5 +1,7 @@
 /** One way onto the bus, for every program. */
-import { connect, Events, jwtAuthenticator, type NatsConnection, NatsError } from "nats";
+import { connect, Events, type NatsConnection, NatsError } from "nats";
+import { authenticator } from "../auth/authenticator.ts";
+import type { NKey } from "../auth/nkey.ts";
 import { CbError, messageOf } from "../errors.ts";
 import type { JetStreamAccess } from "./jetstream-api.ts";
 import { GUEST_API_PREFIX, inboxPrefix } from "./names.ts";
@@ -14,10 +16,10 @@ export interface BusAddress {
   readonly ca?: string;
 }
 
-/** A JWT and the seed of the key that it is for. */
+/** A JWT and the key that it is for. */
 export interface Credential {
   readonly jwt: string;
-  readonly seed: Uint8Array;
+  readonly key: NKey;
 }
 
 export interface ConnectOptions {
@@ -44,12 +46,12 @@ const RECONNECT_WAIT_MS = 500;
  */
 export async function connectBus(options: ConnectOptions): Promise<NatsConnection> {
   const { address, credential } = options;
-  const prefix = inboxPrefix(subjectOf(credential.jwt));
+  const prefix = inboxPrefix(credential.key.publicKey);
   try {
     const nc = await connect({
       servers: address.url.split(",").map((url) => url.trim()),
       name: options.name,
-      authenticator: jwtAuthenticator(credential.jwt, credential.seed),
+      authenticator: authenticator(credential.jwt, credential.key),
       inboxPrefix: prefix,
       timeout: options.timeoutMs ?? FIRST_CONNECT_MS,
       waitOnFirstConnect: options.patient ?? false,
@@ -94,17 +96,6 @@ export function guestAccess(nc: NatsConnection): JetStreamAccess {
 
 /** nats.js does not tell with which inbox prefix a connection was made. */
 const inboxes = new WeakMap<NatsConnection, string>();
-
-/** The public key that a JWT is for. Throws CbError "config" on what is no JWT. */
-export function subjectOf(jwt: string): string {
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(jwt.split(".")[1] ?? "", "base64url").toString("utf8"));
-    if (typeof claims === "object" && claims !== null && "sub" in claims) return String(claims.sub);
-  } catch {
-    // The message below says all there is to say; the text itself is secret.
-  }
-  throw new CbError("config", "the credential holds no JWT", { hint: "ask your operator for new credentials" });
-}
 
 function connectError(error: unknown, url: string): CbError {
   if (error instanceof CbError) return error;

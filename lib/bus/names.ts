@@ -2,7 +2,7 @@
  * Every subject, stream and bucket by name. Nothing outside lib/bus spells one; whoever needs one asks here, and what
  * is no id throws before it becomes a part of a subject.
  */
-import { assertId, assertUserKey, assertUserName } from "./ids.ts";
+import { assertId, assertUserKey, assertUserName, isId } from "./ids.ts";
 
 /** What a user may ask the queue; the third token is the user, which the user's credential fixes. */
 export const QUEUE_VERBS = ["reserve", "cancel", "received", "attach", "builds", "status", "images"] as const;
@@ -52,3 +52,19 @@ export const GUEST_API_PREFIX = "JSC.API";
 
 /** Every credential has an inbox of its own: with a shared one, everybody could read everybody's replies. */
 export const inboxPrefix = (publicKey: string): string => `_INBOX.${assertUserKey(publicKey)}`;
+
+/**
+ * Where a guest's request for a consumer arrives in CORE: `guest.reader.<stream>.<consumer>[.<filter>]`. To the guest it
+ * is JetStream's own `CONSUMER.CREATE`; the queue answers it, because JetStream would take any `deliver_subject`.
+ */
+export const GUEST_READER_PREFIX = "guest.reader";
+
+/** The two objects of a build's bucket: what goes up and what comes back. */
+export type BuildObject = "context" | "image";
+
+/** The subject of one object's description: its name in base64url with padding, as the stock clients write it. */
+export const metaSubject = (build: string, object: BuildObject): string =>
+  `$O.${bucket(build)}.M.${Buffer.from(object).toString("base64")}`;
+
+/** Whether that is the stream or the bucket's stream of some build, and no other. */
+export const isBuildStream = (stream: string): boolean => isId(/^(?:OBJ_)?build-(.+)$/.exec(stream)?.[1] ?? "");

@@ -59,7 +59,7 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
     ...(terminal === undefined ? {} : { terminal }),
   });
   const { build, jwt } = await orInterrupted(reserving, interrupted);
-  const credential = { jwt, seed: key.seed };
+  const credential = { jwt, key };
   const nc = await connectBus({ address: session.address, credential, name: `build ${build}` });
   try {
     await follow(order, nc, build);

@@ -1,0 +1,215 @@
+/**
+ * The keys of an installation: operator, accounts, signing keys, the first credentials, TLS. Everything that is secret
+ * and everything that is trusted, in one folder, made once.
+ *
+ * ```
+ * installation.json   names and public keys; written last
+ * operator.jwt  sys.jwt  core.jwt  guest.jwt
+ * offline/            seeds of operator and accounts, key of the CA: needed to change accounts, not to run
+ * keys/               signing seeds of CORE and GUEST
+ * creds/              queue (CORE), operator (CORE, reads), sys (administration of the server)
+ * tls/                ca.crt, server.crt, server.key
+ * ```
+ */
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { type AccountLimits, coreAccount, guestAccount, systemAccount } from "../../lib/auth/accounts.ts";
+import { formatCreds } from "../../lib/auth/creds.ts";
+import { accountJwt, operatorJwt, userJwt } from "../../lib/auth/jwt.ts";
+import { createKey, type NKey } from "../../lib/auth/nkey.ts";
+import { operatorPermissions, queuePermissions, type Rights } from "../../lib/auth/permissions.ts";
+import { writeSecretFile } from "../../lib/auth/secret-file.ts";
+import { CbError, messageOf } from "../../lib/errors.ts";
+import { makeCertificates } from "./tls.ts";
+
+/** Public keys and names; the JSON of `installation.json`. */
+interface Record {
+  readonly version: 1;
+  readonly name: string;
+  readonly serverName: string;
+  readonly operator: string;
+  readonly sys: string;
+  readonly core: string;
+  readonly guest: string;
+}
+
+export interface Installation extends Omit<Record, "version"> {
+  readonly folder: string;
+  readonly files: ReturnType<typeof filesOf>;
+}
+
+export interface InstallationOptions {
+  /** Made with its parents, mode 0700. */
+  readonly folder: string;
+  /** For people, in JWTs. */
+  readonly name: string;
+  /** The one DNS name in the certificate, whatever addresses the servers have. */
+  readonly serverName: string;
+  readonly nowMs: number;
+  readonly limits?: AccountLimits;
+}
+
+/** A thousand users with a terminal or two and a few hundred builders with two connections each. */
+const DEFAULT_LIMITS: AccountLimits = { guestConnections: 4096, coreConnections: 128 };
+
+const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+
+/** Where everything is. `offline` may be taken away: nothing at run time reads it. */
+function filesOf(folder: string) {
+  const at = (...path: string[]) => join(folder, ...path);
+  return {
+    record: at("installation.json"),
+    operatorJwt: at("operator.jwt"),
+    sysJwt: at("sys.jwt"),
+    coreJwt: at("core.jwt"),
+    guestJwt: at("guest.jwt"),
+    operatorSeed: at("offline", "operator.seed"),
+    sysSeed: at("offline", "sys.seed"),
+    coreSeed: at("offline", "core.seed"),
+    guestSeed: at("offline", "guest.seed"),
+    caKeyFile: at("offline", "ca.key"),
+    coreSigningSeed: at("keys", "core-signing.seed"),
+    guestSigningSeed: at("keys", "guest-signing.seed"),
+    queueCreds: at("creds", "queue.creds"),
+    operatorCreds: at("creds", "operator.creds"),
+    sysCreds: at("creds", "sys.creds"),
+    caFile: at("tls", "ca.crt"),
+    certFile: at("tls", "server.crt"),
+    keyFile: at("tls", "server.key"),
+  };
+}
+
+/**
+ * The installation in that folder, made if it is not there. A whole one is reused; what an interrupted run left is
+ * made new. Throws CbError "config" when the folder holds something else, when it is an installation with another
+ * server name, when `serverName` is no DNS name, or when openssl fails.
+ */
+export async function makeInstallation(options: InstallationOptions): Promise<Installation> {
+  if (!DNS_NAME.test(options.serverName)) {
+    throw new CbError("config", `not a DNS name: ${JSON.stringify(options.serverName)}`, {
+      hint: "the server's name in the certificate is a lower-case DNS name, not an address",
+    });
+  }
+  const found = await openInstallation(options.folder);
+  if (found !== undefined) return sameName(found, options);
+  await mkdir(dirname(options.folder), { recursive: true });
+  const making = await mkdtemp(join(dirname(options.folder), `.${basename(options.folder)}-`));
+  try {
+    await fill(making, options);
+    await clearHalfMade(options.folder);
+    await rename(making, options.folder);
+  } finally {
+    await rm(making, { recursive: true, force: true });
+  }
+  const made = await openInstallation(options.folder);
+  if (made === undefined) throw new Error(`the installation just made in ${options.folder} is not whole`);
+  return made;
+}
+
+/** The installation in that folder, or nothing when there is none or not all of it. Never reads a secret. */
+export async function openInstallation(folder: string): Promise<Installation | undefined> {
+  const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, ...needed } = filesOf(folder);
+  const offline = { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile };
+  const sizes = await Promise.all(Object.values(needed).map((path) => sizeOf(path)));
+  if (sizes.includes(0)) return undefined;
+  const { version: _, ...record } = parseRecord(await readFile(needed.record, "utf8"), needed.record);
+  return { ...record, folder, files: { ...needed, ...offline } };
+}
+
+async function fill(folder: string, options: InstallationOptions): Promise<void> {
+  const files = filesOf(folder);
+  for (const part of ["offline", "keys", "creds", "tls"]) await mkdir(join(folder, part), { mode: 0o700 });
+  const operator = createKey("operator");
+  const [sys, core, guest] = [createKey("account"), createKey("account"), createKey("account")];
+  const [coreSigning, guestSigning] = [createKey("account"), createKey("account")];
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const about = (name: string, key: NKey) => ({ name, publicKey: key.publicKey, issuedAtMs: options.nowMs });
+
+  const accounts = [
+    { file: files.sysJwt, name: "SYS", key: sys, account: systemAccount() },
+    { file: files.coreJwt, name: "CORE", key: core, account: coreAccount(coreSigning.publicKey, limits) },
+    {
+      file: files.guestJwt,
+      name: "GUEST",
+      key: guest,
+      account: guestAccount(guestSigning.publicKey, core.publicKey, limits),
+    },
+  ];
+  for (const { file, name, key, account } of accounts) {
+    await writeFile(file, accountJwt(about(name, key), account, operator));
+  }
+  await writeFile(
+    files.operatorJwt,
+    operatorJwt(about(options.name, operator), { system_account: sys.publicKey }, operator),
+  );
+
+  const seeds: [string, NKey][] = [
+    [files.operatorSeed, operator],
+    [files.sysSeed, sys],
+    [files.coreSeed, core],
+    [files.guestSeed, guest],
+    [files.coreSigningSeed, coreSigning],
+    [files.guestSigningSeed, guestSigning],
+  ];
+  for (const [file, key] of seeds) await writeSecretFile(file, `${key.seed()}\n`);
+
+  const person = (name: string, rights: (publicKey: string) => Rights, signer: NKey, account: NKey) => {
+    const key = createKey("user");
+    return formatCreds(userJwt(about(name, key), rights(key.publicKey), signer, account.publicKey), key);
+  };
+  await writeSecretFile(files.queueCreds, person("queue", queuePermissions, coreSigning, core));
+  await writeSecretFile(files.operatorCreds, person("operator", operatorPermissions, coreSigning, core));
+  await writeSecretFile(files.sysCreds, person("sys", queuePermissions, sys, sys));
+  await makeCertificates(files, options.serverName);
+  const record: Record = {
+    version: 1,
+    name: options.name,
+    serverName: options.serverName,
+    operator: operator.publicKey,
+    sys: sys.publicKey,
+    core: core.publicKey,
+    guest: guest.publicKey,
+  };
+  await writeFile(files.record, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Removes what an interrupted run left, and only that: a folder with a name in it that is not ours stays. */
+async function clearHalfMade(folder: string): Promise<void> {
+  const ours = new Set(Object.values(filesOf("")).map((path) => path.split("/")[0]));
+  const names = await readdir(folder).catch(() => []);
+  const foreign = names.find((name) => !ours.has(name));
+  if (foreign !== undefined) {
+    throw new CbError("config", `${folder} is not an installation: it holds ${foreign}`, {
+      hint: "name a folder that is empty or does not exist yet",
+    });
+  }
+  await rm(folder, { recursive: true, force: true });
+}
+
+function sameName(found: Installation, options: InstallationOptions): Installation {
+  if (found.serverName === options.serverName) return found;
+  throw new CbError("config", `the installation in ${found.folder} is for the server name ${found.serverName}`, {
+    hint: `use that name instead of ${options.serverName}, or make another installation in another folder`,
+  });
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+}
+
+function parseRecord(text: string, path: string): Record {
+  try {
+    const record = JSON.parse(text) as Record;
+    const texts = [record.name, record.serverName, record.operator, record.sys, record.core, record.guest];
+    if (record.version === 1 && texts.every((value) => typeof value === "string")) return record;
+    throw new Error("a field is missing, or it was made by a newer version");
+  } catch (error) {
+    throw new CbError("config", `cannot use ${path}: ${messageOf(error)}`, {
+      hint: "restore the file, or make a new installation in another folder",
+      cause: error,
+    });
+  }
+}
