@@ -1,52 +1,25 @@
 /**
- * Every subject, stream and bucket by name. Nothing outside lib/bus spells one; whoever needs one asks here, and what
- * is no id throws before it becomes a part of a subject.
+ * Names on the bus that more than one room spells. An id is checked before it becomes a subject token, because nats.js
+ * does not: a dot, a star or a line end in one would address something else, or inject protocol.
  */
-import { assertId, assertUserKey, assertUserName } from "./ids.ts";
 
-/** What a user may ask the queue; the third token is the user, which the user's credential fixes. */
-export const QUEUE_VERBS = ["reserve", "cancel", "received", "attach", "builds", "status", "images"] as const;
-export type QueueVerb = (typeof QUEUE_VERBS)[number];
+import { CbError } from "../errors.ts";
 
-export const subjects = {
-  /** Client → queue. */
-  queue: (verb: QueueVerb, user: string): string => `queue.${verb}.${assertUserName(user)}`,
-  /** Agent → queue. */
-  ask: (builder: string): string => `builder.${assertId(builder)}.ask`,
-  /** Queue → JetStream: the life of a builder. */
-  builderState: (builder: string): string => `builder.${assertId(builder)}.state`,
-  /** Agent → JetStream: what the build prints, raw bytes. */
-  log: (build: string): string => `build.${assertId(build)}.log`,
-  /** Queue and agent → JetStream: the life of a build. */
-  state: (build: string): string => `build.${assertId(build)}.state`,
-  /** The chunks of one object, as the object store lays them out. */
-  chunks: (build: string, nuid: string): string => `$O.build-${assertId(build)}.C.${nuid}`,
-};
+/** UUID in lower case, as `crypto.randomUUID` writes it: the only form of builder, build and attempt ids. */
+export const ID_PATTERN = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** What the queue serves and watches, with a star where the id stands. */
-export const patterns = {
-  queue: (verb: QueueVerb): string => `queue.${verb}.*`,
-  ask: "builder.*.ask",
-  builderState: "builder.*.state",
-  log: "build.*.log",
-  state: "build.*.state",
-  chunks: "$O.*.C.*",
-  metas: "$O.*.M.*",
-};
+/** Returns `id`; throws CbError "usage" on anything that is not a UUID in lower case. */
+export function checkedId(id: string): string {
+  if (ID_PATTERN.test(id)) return id;
+  throw new CbError("usage", `${JSON.stringify(id.slice(0, 64))} is no id`, { hint: "ids are UUIDs in lower case" });
+}
 
-/** The stream that audits the pool; only the queue writes it. */
+/** Stream of the lifecycle of all builders; the queue alone writes it, nobody else in CORE may read or need it. */
 export const BUILDERS_STREAM = "builders";
 
-/** One stream per build carries its log and its states, so that the last line always precedes the end. */
-export const buildStream = (build: string): string => `build-${assertId(build)}`;
-/** The bucket of a build's context and image, and the stream that NATS keeps it in. */
-export const bucket = (build: string): string => `build-${assertId(build)}`;
-export const bucketStream = (build: string): string => `OBJ_build-${assertId(build)}`;
-export const chunkSubjects = (build: string): string => `$O.build-${assertId(build)}.C.>`;
-export const metaSubjects = (build: string): string => `$O.build-${assertId(build)}.M.>`;
-
-/** Under this prefix the account GUEST sees the part of the JetStream API that it may use. */
-export const GUEST_API_PREFIX = "JSC.API";
-
-/** Every credential has an inbox of its own: with a shared one, everybody could read everybody's replies. */
-export const inboxPrefix = (publicKey: string): string => `_INBOX.${assertUserKey(publicKey)}`;
+export const subjects = {
+  /** Queue → operators, and itself: JSON, one message a lifecycle change. `builder.<builderId>.state` */
+  builderState: (id: string): string => `builder.${checkedId(id)}.state`,
+  /** All of them. */
+  builderStates: "builder.*.state",
+} as const;
