@@ -74,11 +74,7 @@ async function heartbeat(asker: Asker, build: string, stop: AbortController): Pr
   }
 }
 
-const connect = (
-  data: UserData,
-  credential: Credential,
-  role: string,
-): Promise<NatsConnection> =>
+const connect = (data: UserData, credential: Credential, role: string): Promise<NatsConnection> =>
   connectBus({
     address: {
       url: data.nats.url,

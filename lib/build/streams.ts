@@ -36,9 +36,6 @@ const STREAM_NOT_FOUND = 10059;
 const STREAM_FULL = [10077, 10023];
 const NO_STORAGE = [10047, 10028];
 
-/** A sealed stream takes no message and loses none. */
-const SEALED: Partial<StreamConfig> = { sealed: true };
-
 const COMMON: Partial<StreamConfig> = {
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
@@ -89,7 +86,7 @@ export class BuildStreams {
     await this.#nc.jetstream().publish(subjects.state(build), encode(state));
   }
 
-  /** Appends the final state, for which there is always room, and lets nothing follow it. */
+  /** Appends the final state, for which there is always room; seals the stream, and gives back what it did not use. */
   async close(build: string, state: BuildState): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
@@ -102,7 +99,9 @@ export class BuildStreams {
       await streams.update(name, wider);
       await this.say(build, state);
     }
-    await streams.update(name, SEALED);
+    const { state: used } = await streams.info(name);
+    const sealed: Partial<StreamConfig> = { sealed: true, max_bytes: used.bytes };
+    await streams.update(name, sealed);
   }
 
   /** Deletes image and context; nothing happens when there are none. */

@@ -1,7 +1,8 @@
 /** All builds that are remembered, in memory as in KV. Every change goes through `change`, decided on what KV holds. */
 
 import type { BuildRecord, RecipeRecord } from "../build/record.ts";
-import { type Records, StaleWrite, type Stored } from "../bus/records.ts";
+import { StaleWriteError } from "../bus/kv.ts";
+import type { Records, Stored } from "../bus/records.ts";
 
 /** A write that lost this often against other writers is a bug: there is one leader, and its handlers are few. */
 const ATTEMPTS_MAX = 10;
@@ -84,7 +85,7 @@ export class Builds {
         this.#remember(build, { value: next, revision });
         return next;
       } catch (error) {
-        if (!(error instanceof StaleWrite)) throw error;
+        if (!(error instanceof StaleWriteError)) throw error;
         await this.#lookAgain(build);
       }
     }

@@ -5,7 +5,7 @@ import { leased } from "../build/transitions.ts";
 import type { FinalState } from "../bus/build-messages.ts";
 import type { Answer, Ask, Lease, Outcome } from "../bus/builder-messages.ts";
 import { CbError } from "../errors.ts";
-import type { Pool } from "../pool/pool.ts";
+import type { Heard } from "../pool/pool.ts";
 import type { Endings } from "./endings.ts";
 import { match } from "./match.ts";
 import type { QueuePorts } from "./ports.ts";
@@ -27,9 +27,9 @@ export class Leases {
   /** The answer to one question; it may take as long as a question is parked. */
   async onAsk(builder: string, ask: Ask): Promise<Answer> {
     if (ask.builder !== builder) throw new CbError("usage", `builder ${builder} asks in the name of ${ask.builder}`);
-    const pool = await this.#poolOf(ask);
-    if (pool === undefined) return { v: 1, order: "stop", reason: "this builder is not wanted" };
-    if (ask.state === "ready") return this.#onReady(pool, ask);
+    const heard = await this.#hear(ask);
+    if (!heard.alive) return { v: 1, order: "stop", reason: heard.reason };
+    if (ask.state === "ready") return this.#onReady(ask, heard.build);
     const record = this.#ports.builds.get(ask.build);
     if (record?.builder !== builder || record.state !== "leased") {
       return { v: 1, order: "stop", reason: `build ${ask.build} is not this builder's` };
@@ -57,10 +57,10 @@ export class Leases {
 
   #matchInput() {
     const { builds, parked, pools, limits } = this.#ports;
-    const free = parked.ready().flatMap(({ builder }) => {
-      const pool = [...pools].find(([, one]) => one.isReady(builder));
-      return pool === undefined ? [] : [{ builder, pool: pool[0] }];
-    });
+    const asking = new Set(parked.ready().map(({ builder }) => builder));
+    const free = [...pools].flatMap(([name, pool]) =>
+      pool.readyBuilders().flatMap(({ builder }) => (asking.has(builder) ? [{ builder, pool: name }] : [])),
+    );
     const { leasedPerUser } = limits;
     return { waiting: builds.waiting(), free, leasedByUser: builds.leasedByUser(), leasedPerUser };
   }
@@ -68,30 +68,32 @@ export class Leases {
   async #give(build: string, builder: string): Promise<void> {
     const { builds, pools, clock, streams, parked, log } = this.#ports;
     const pool = pools.get(builds.get(build)?.pool ?? "");
+    const host = pool?.readyBuilders().find((one) => one.builder === builder)?.host ?? "";
     if (pool === undefined || !(await pool.lease(builder, build))) return;
     const record = await builds.change(build, (current) =>
       current.state === "waiting" ? leased(current, builder, clock.nowMs()) : undefined,
     );
     if (record === undefined) return pool.release(builder, "its build was cancelled before it began");
     log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
-    await streams.say(build, { v: 1, state: "leased", attempt: record.attempt, builder, host: pool.hostOf(builder) });
+    await streams.say(build, { v: 1, state: "leased", attempt: record.attempt, builder, host });
     const ask = parked.get(builder);
     if (ask === undefined) return;
     const lease = await this.#leaseOf(record, ask.publicKey);
     if (lease !== undefined) parked.answer(builder, { v: 1, order: "lease", lease });
   }
 
-  /** The pool whose builder this is; undefined when nobody wants it. */
-  async #poolOf(ask: Ask): Promise<Pool | undefined> {
+  /** What the pools know of the asker; one of them knows it, or none. */
+  async #hear(ask: Ask): Promise<Heard> {
+    let heard: Heard = { alive: false, reason: "no such builder" };
     for (const pool of this.#ports.pools.values()) {
-      if (await pool.heard(ask.builder)) return pool;
+      heard = await pool.heard(ask.builder, ask.state === "ready" ? "idle" : "busy");
+      if (heard.alive) return heard;
     }
-    return undefined;
+    return heard;
   }
 
   /** A builder that is leased already and asks for work lost its lease on the way: it gets it again. */
-  async #onReady(pool: Pool, ask: Ask): Promise<Answer> {
-    const build = pool.buildOf(ask.builder);
+  async #onReady(ask: Ask, build: string | undefined): Promise<Answer> {
     if (build !== undefined) {
       const record = this.#ports.builds.get(build);
       if (record?.builder !== ask.builder || record.state !== "leased") return NOTHING;

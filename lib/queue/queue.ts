@@ -6,6 +6,7 @@ import type { StatusReply } from "../bus/status-messages.ts";
 import { type CbError, messageOf } from "../errors.ts";
 import { Endings } from "./endings.ts";
 import { Leases } from "./leases.ts";
+import { poolStatus } from "./pool-status.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Reservations } from "./reservations.ts";
 import { sweep } from "./sweep.ts";
@@ -36,9 +37,10 @@ export class Queue {
     await this.#ports.builds.load();
     await this.#takeUp();
     for (const pool of this.#ports.pools.values()) {
-      pool.onLost((builder, reason) => this.#onLost(builder, reason));
+      pool.onLost(({ builder, reason }) => this.#onLost(builder, reason));
     }
     this.#serve(service);
+    for (const pool of this.#ports.pools.values()) pool.setListening(true);
     this.#ticker = this.#tick();
   }
 
@@ -67,7 +69,7 @@ export class Queue {
       if (record.state === "ended" && !record.announced) await this.#endings.finish(record);
     for (const pool of pools.values()) {
       for (const { builder, build } of pool.leases()) {
-        const record = builds.get(build);
+        const record = builds.get(build ?? "");
         if (record?.state !== "leased" || record.builder !== builder)
           await pool.release(builder, "its build has ended");
       }
@@ -102,7 +104,7 @@ export class Queue {
     const { pools, builds } = this.#ports;
     return {
       v: 1,
-      pools: [...pools].map(([name, pool]) => ({ name, ...pool.status() })),
+      pools: [...pools].map(([name, pool]) => poolStatus(name, pool)),
       builds: { waiting: builds.waiting().length, running: builds.leased().length },
     };
   }

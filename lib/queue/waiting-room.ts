@@ -1,6 +1,12 @@
 /** Tells each waiting caller its place and the reason, when one of them has changed. */
-import { explain } from "./explain.ts";
+import type { Pool } from "../pool/pool.ts";
+import { explain, type PoolOutlook } from "./explain.ts";
 import type { QueuePorts } from "./ports.ts";
+
+const outlook = (name: string, pool: Pool): PoolOutlook => {
+  const { booting, active, totalMax, why } = pool.status();
+  return { name, booting: booting.length, leased: active.length, max: totalMax, why };
+};
 
 export class WaitingRoom {
   readonly #ports: QueuePorts;
@@ -14,7 +20,8 @@ export class WaitingRoom {
   async tell(): Promise<void> {
     const { builds, pools, streams, limits } = this.#ports;
     const waiting = builds.waiting();
-    const outlooks = [...pools].map(([name, pool]) => ({ name, ...pool.outlook() }));
+    for (const [name, pool] of pools) pool.setWaiting(waiting.filter((one) => one.pool === name).length);
+    const outlooks = [...pools].map(([name, pool]) => outlook(name, pool));
     const explanations = explain({
       waiting,
       pools: outlooks,

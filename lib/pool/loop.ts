@@ -1,0 +1,149 @@
+/**
+ * The loop: observe, plan, execute, one look at a time. Events only wake it early and say nothing that it believes; the
+ * periodic full look makes it right.
+ */
+
+import { messageOf } from "../errors.ts";
+import { delayMs, failed, NO_BACKOFF } from "./backoff.ts";
+import { execute, type Hands } from "./execute.ts";
+import { limited } from "./limit.ts";
+import { plan } from "./plan.ts";
+import type { Memory, Plan, Seen } from "./seen.ts";
+
+/** What the queue hears and knows, read at each look. */
+export interface Hearing {
+  readonly waiting: () => number;
+  readonly listeningSinceMs: () => number | undefined;
+  readonly lastAskMs: () => ReadonlyMap<string, number>;
+  /** This process stood still: what was asked meanwhile has not been heard yet. */
+  readonly stoodStill: () => void;
+}
+
+/** Later than this the process or its clock stood still; a busy machine is late by less. */
+const STANDSTILL_MS = 5_000;
+
+/** For what is under way when the loop is stopped; then its calls are cut. The records know how it stood. */
+const STOP_GRACE_MS = 5_000;
+
+export class Reconciler {
+  readonly #hands: Hands;
+  readonly #hearing: Hearing;
+  readonly #stopping = new AbortController();
+  readonly #cut = new AbortController();
+  #awake = new AbortController();
+  #memory: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+  #failedListings = 0;
+  #look: Promise<Plan> | undefined;
+  #running: Promise<void> | undefined;
+  #why = "the pool has not been looked at yet";
+
+  constructor(hands: Hands, hearing: Hearing) {
+    this.#hands = hands;
+    this.#hearing = hearing;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Waits for what is under way, some seconds at most, and then cuts it. Builders stay as they are. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#awake.abort();
+    const finished = new AbortController();
+    const grace = this.#hands.clock.sleep(STOP_GRACE_MS, finished.signal).then(() => this.#cut.abort());
+    await Promise.all([this.#running, this.#look]);
+    finished.abort();
+    await grace;
+  }
+
+  /** Something happened: look soon. */
+  wake(reason: string): void {
+    this.#hands.log.trace({ reason }, "the pool is woken");
+    this.#awake.abort();
+  }
+
+  /** One look, and the plan it carried out. Joins the one under way if there is one. Never throws. */
+  look(): Promise<Plan> {
+    this.#look ??= this.#lookOnce().finally(() => {
+      this.#look = undefined;
+    });
+    return this.#look;
+  }
+
+  /** The latest plan's sentence; see Plan.why. */
+  why(): string {
+    return this.#why;
+  }
+
+  async #run(): Promise<void> {
+    const { clock, policy } = this.#hands;
+    while (!this.#stopping.signal.aborted) {
+      this.#awake = new AbortController();
+      const startedMs = clock.nowMs();
+      const { lookAgainAtMs } = await this.look();
+      const holdMs = delayMs(this.#failedListings, policy.backoff);
+      await this.#sleepUntil(Math.max(startedMs + policy.minLookGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
+      await this.#sleepUntil(lookAgainAtMs, this.#awake.signal);
+    }
+  }
+
+  async #sleepUntil(atMs: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#hands;
+    const fromMs = clock.nowMs();
+    await clock.sleep(atMs - fromMs, signal);
+    this.#noticeStandstill(Math.max(atMs, fromMs));
+  }
+
+  #noticeStandstill(expectedMs: number): void {
+    if (this.#hands.clock.nowMs() - expectedMs > STANDSTILL_MS) this.#hearing.stoodStill();
+  }
+
+  async #lookOnce(): Promise<Plan> {
+    const { clock, policy } = this.#hands;
+    const observedAtMs = clock.nowMs();
+    const listing = await this.#observe();
+    this.#noticeStandstill(observedAtMs + policy.callTimeoutMs);
+    const decided = plan(this.#seen(listing, observedAtMs), policy, clock.nowMs());
+    this.#memory = decided.memory;
+    this.#why = decided.why;
+    const outcome = await execute(decided.actions, this.#hands, this.#cut.signal);
+    const [failure] = outcome.createFailures;
+    if (failure !== undefined) {
+      const backoff = failed(this.#memory.backoff, `a create failed: ${failure}`, policy.backoff, clock.nowMs());
+      this.#memory = { ...this.#memory, backoff };
+    }
+    const againMs = outcome.undone > 0 ? clock.nowMs() + policy.pendingMs : Number.POSITIVE_INFINITY;
+    return { ...decided, lookAgainAtMs: Math.min(decided.lookAgainAtMs, againMs) };
+  }
+
+  async #observe(): Promise<Pick<Seen, "complete" | "problem" | "machines">> {
+    const { clock, policy, provider, log } = this.#hands;
+    const limit = { clock, limitMs: policy.callTimeoutMs, signal: this.#cut.signal, what: "the listing" };
+    try {
+      const { complete, machines } = await limited(limit, (cut) => provider.observe(cut));
+      this.#failedListings = 0;
+      return { complete, machines, problem: complete ? "" : "the listing was cut short" };
+    } catch (error) {
+      this.#failedListings++;
+      log.warn({ err: error, failures: this.#failedListings }, "the provider cannot be listed");
+      return { complete: false, machines: [], problem: messageOf(error) };
+    }
+  }
+
+  #seen(listing: Pick<Seen, "complete" | "problem" | "machines">, observedAtMs: number): Seen {
+    const { installation, generation, store, slots } = this.#hands;
+    return {
+      ...listing,
+      installation,
+      generation,
+      observedAtMs,
+      records: store.all(),
+      slots: slots.all(),
+      waiting: this.#hearing.waiting(),
+      listeningSinceMs: this.#hearing.listeningSinceMs(),
+      lastAskMs: this.#hearing.lastAskMs(),
+      memory: this.#memory,
+    };
+  }
+}

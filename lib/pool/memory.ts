@@ -1,0 +1,45 @@
+/** What a look hands to the next one: sightings, calls made, failures in a row. */
+
+import type { Machine } from "../provider/provider.ts";
+import { type Backoff, failed, NO_BACKOFF } from "./backoff.ts";
+import { isAbsent, type Look } from "./judge.ts";
+import type { Action } from "./seen.ts";
+
+/** Machines that failed in one look are one failure: they share their cause more often than not. */
+export function nextBackoff(verdicts: readonly Action[], { seen, policy, nowMs }: Look): Backoff {
+  const before = seen.memory.backoff;
+  const proven = seen.records.some(
+    ({ record }) =>
+      record.createdAtMs > before.lastFailureMs &&
+      (record.state === "leased" || (record.state === "ready" && nowMs - record.sinceMs >= policy.provenMs)),
+  );
+  const base = proven ? NO_BACKOFF : before;
+  const failure = verdicts.find((action) => action.kind === "destroy" && action.failure);
+  return failure ? failed(base, failure.reason, policy.backoff, nowMs) : base;
+}
+
+export function nextSuspects(
+  machines: ReadonlyMap<string, Machine>,
+  strangers: readonly Machine[],
+  look: Look,
+): Map<string, number> {
+  const vanished = look.seen.records
+    .filter(({ record }) => record.state === "booting" || record.state === "ready" || record.state === "leased")
+    .filter(({ record }) => isAbsent(record, machines.get(record.builder), look.seen));
+  const ids = [...vanished.map(({ record }) => record.builder), ...strangers.map(({ builder }) => builder)];
+  return new Map(ids.map((id) => [id, look.seen.memory.suspects.get(id) ?? look.nowMs]));
+}
+
+/** Only of what is still listed, so that it does not grow. */
+export function nextAsked(
+  actions: readonly Action[],
+  machines: ReadonlyMap<string, Machine>,
+  look: Look,
+): Map<string, number> {
+  const asked = new Map([...look.seen.memory.destroyAskedMs].filter(([id]) => machines.has(id)));
+  for (const action of actions) {
+    if (action.kind === "destroyUnknown" || (action.kind === "destroy" && action.call))
+      asked.set(action.builder, look.nowMs);
+  }
+  return asked;
+}

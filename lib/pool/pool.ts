@@ -1,0 +1,235 @@
+/**
+ * The door of this room: what the queue may ask of a pool and must tell it. The queue leases and releases, says what it
+ * hears from agents, and learns of leased builders that will not finish; the pool does the rest by itself.
+ */
+
+import { type Keys, StaleWriteError } from "../bus/kv.ts";
+import type { Clock } from "../clock.ts";
+import { messageOf } from "../errors.ts";
+import type { Logger } from "../log.ts";
+import type { Provider } from "../provider/provider.ts";
+import type { GoneEvent, LostEvent } from "./execute.ts";
+import type { Journal } from "./journal.ts";
+import { Reconciler } from "./loop.ts";
+import type { PoolPolicy } from "./policy.ts";
+import type { BuilderRecord, BuilderState } from "./record.ts";
+import type { Stored } from "./seen.ts";
+import { Slots } from "./slots.ts";
+import { generationOf, RecordStore } from "./store.ts";
+import { leased, ready, released } from "./transitions.ts";
+import { type BuilderView, type PoolStatus, viewsOf } from "./views.ts";
+
+export interface PoolParts {
+  readonly builderKeys: Keys;
+  readonly slotKeys: Keys;
+  readonly journal: Journal;
+  /** Calls back at each lifecycle event until the function it returns is called. */
+  readonly events: (wake: () => void) => () => void;
+  readonly provider: Provider;
+  readonly policy: PoolPolicy;
+  readonly installation: string;
+  /** See Hands.userDataFor. */
+  readonly userDataFor: (builder: string) => Promise<string>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly newId: () => string;
+}
+
+/** What an agent says of itself when it asks: `idle` is fit for a lease. */
+export type AgentState = "idle" | "busy";
+
+/** Whether a question is to be answered. `alive: false`: refuse it, the builder is unknown, or has been given up. */
+export type Heard =
+  | { readonly alive: true; readonly state: BuilderState; readonly build: string | undefined }
+  | { readonly alive: false; readonly reason: string };
+
+/** A write that lost is decided anew this often; more is no accident. */
+const RELEASE_TRIES = 5;
+
+export class Pool {
+  readonly #parts: PoolParts;
+  readonly #store: RecordStore;
+  readonly #reconciler: Reconciler;
+  readonly #lastAskMs = new Map<string, number>();
+  readonly #lostListeners = new Set<(event: LostEvent) => void>();
+  readonly #goneListeners = new Set<(event: GoneEvent) => void>();
+  #endEvents: (() => void) | undefined;
+  #waiting = 0;
+  #listeningSinceMs: number | undefined;
+
+  /** Reads the records. Throws CbError "infrastructure" without NATS, "config" on a record that cannot be read. */
+  static async open(parts: PoolParts): Promise<Pool> {
+    const { log, journal, policy } = parts;
+    const store = new RecordStore({ keys: parts.builderKeys, journal, log, pool: policy.pool });
+    const slots = new Slots({ keys: parts.slotKeys, log, pool: policy.pool });
+    const generation = await generationOf(parts.builderKeys, parts.newId);
+    await store.load();
+    await slots.load();
+    return new Pool(parts, { store, slots, generation });
+  }
+
+  private constructor(parts: PoolParts, loaded: { store: RecordStore; slots: Slots; generation: string }) {
+    this.#parts = parts;
+    this.#store = loaded.store;
+    const onLost = (event: LostEvent): void => tellAll(this.#lostListeners, event);
+    const onGone = (event: GoneEvent): void => {
+      this.#lastAskMs.delete(event.builder);
+      tellAll(this.#goneListeners, event);
+    };
+    this.#reconciler = new Reconciler(
+      { ...parts, ...loaded, onLost, onGone },
+      {
+        waiting: () => this.#waiting,
+        listeningSinceMs: () => this.#listeningSinceMs,
+        lastAskMs: () => this.#lastAskMs,
+        stoodStill: () => this.setListening(this.#listeningSinceMs !== undefined),
+      },
+    );
+  }
+
+  start(): void {
+    this.#endEvents ??= this.#parts.events(() => this.wake("a lifecycle event"));
+    this.#reconciler.start();
+  }
+
+  /** Some seconds at most. Builders, leases and records stay as they are: the next start takes them up. */
+  async stop(): Promise<void> {
+    this.#endEvents?.();
+    await this.#reconciler.stop();
+    await this.#parts.journal.flush();
+  }
+
+  /** An event: look soon. */
+  wake(reason: string): void {
+    this.#reconciler.wake(reason);
+  }
+
+  /** One look now, for tests and tools; the running pool looks by itself. */
+  async look(): Promise<void> {
+    await this.#reconciler.look();
+  }
+
+  /** Questions are heard from now on (subscribed and connected), or no longer: silence counts only while they are. */
+  setListening(listening: boolean): void {
+    this.#listeningSinceMs = listening ? this.#parts.clock.nowMs() : undefined;
+    this.wake("listening");
+  }
+
+  /** How many builds wait for a builder of this pool; a build counts until `lease` has returned true for it. */
+  setWaiting(builds: number): void {
+    if (builds === this.#waiting) return;
+    this.#waiting = builds;
+    this.wake("waiting");
+  }
+
+  /**
+   * An agent has asked. Makes a new builder ready when it says `idle`; a write that fails shows as the state it still
+   * has, and the agent's next question tries again. Never throws.
+   */
+  async heard(builder: string, agent: AgentState): Promise<Heard> {
+    const stored = this.#store.get(builder);
+    if (!stored || !isAlive(stored.record)) return refused(stored);
+    this.#lastAskMs.set(builder, this.#parts.clock.nowMs());
+    const fresh = stored.record.state === "requested" || stored.record.state === "booting";
+    if (fresh && agent === "idle") await this.#makeReady(stored);
+    const now = this.#store.get(builder);
+    if (!now || !isAlive(now.record)) return refused(now);
+    return { alive: true, state: now.record.state, build: now.record.build };
+  }
+
+  /** Ready, and heard by this process; the longest ready first. */
+  readyBuilders(): readonly BuilderView[] {
+    return viewsOf(this.#store, "ready").filter(({ builder }) => this.#lastAskMs.has(builder));
+  }
+
+  /** Every lease there is. The queue releases those whose build has ended or is unknown to it. */
+  leases(): readonly BuilderView[] {
+    return viewsOf(this.#store, "leased");
+  }
+
+  /**
+   * True: the builder is this build's, and nobody else's. False: it is no longer to be had. Throws CbError
+   * "infrastructure" when NATS does not answer and it is not known which; `leases()` shows it later.
+   */
+  async lease(builder: string, build: string): Promise<boolean> {
+    const stored = this.#store.get(builder);
+    if (stored?.record.state !== "ready") return false;
+    try {
+      await this.#store.update(leased(stored.record, build, this.#parts.clock.nowMs()), stored.revision);
+      return true;
+    } catch (error) {
+      const now = this.#store.get(builder);
+      // The reply was lost, not the write.
+      if (now?.record.state === "leased" && now.record.build === build) return true;
+      if (error instanceof StaleWriteError) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * No more use for it, leased or not: it is destroyed. Does nothing if it is on its way out already. Throws CbError
+   * "infrastructure" when NATS does not answer; call it again.
+   */
+  async release(builder: string, reason: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const stored = this.#store.get(builder);
+      if (!stored || !isAlive(stored.record)) return;
+      try {
+        await this.#store.update(released(stored.record, reason, this.#parts.clock.nowMs()), stored.revision);
+        return this.wake("released");
+      } catch (error) {
+        if (!(error instanceof StaleWriteError) || tries >= RELEASE_TRIES) throw error;
+      }
+    }
+  }
+
+  /**
+   * A leased builder will not finish: silent too long, or its machine is broken or gone. Said at each look until it is
+   * released, so a listener may see it again. Returns what ends the listening.
+   */
+  onLost(listener: (event: LostEvent) => void): () => void {
+    this.#lostListeners.add(listener);
+    return () => void this.#lostListeners.delete(listener);
+  }
+
+  /** The provider has confirmed that the machine is gone: its build may be leased another. May come twice. */
+  onGone(listener: (event: GoneEvent) => void): () => void {
+    this.#goneListeners.add(listener);
+    return () => void this.#goneListeners.delete(listener);
+  }
+
+  status(): PoolStatus {
+    return {
+      pool: this.#parts.policy.pool,
+      reserveTarget: this.#parts.policy.reserveTarget,
+      totalMax: this.#parts.policy.totalMax,
+      active: viewsOf(this.#store, "leased"),
+      reserve: viewsOf(this.#store, "ready"),
+      booting: viewsOf(this.#store, "requested", "booting"),
+      destroying: viewsOf(this.#store, "destroying", "gone"),
+      why: this.#reconciler.why(),
+    };
+  }
+
+  async #makeReady({ record, revision }: Stored): Promise<void> {
+    try {
+      await this.#store.update(ready(record, this.#parts.clock.nowMs()), revision);
+    } catch (error) {
+      const { builder } = record;
+      this.#parts.log.warn({ builder, cause: messageOf(error) }, "a builder could not be noted as ready yet");
+    }
+  }
+}
+
+function isAlive(record: BuilderRecord): boolean {
+  return record.state !== "destroying" && record.state !== "gone";
+}
+
+function refused(stored: Stored | undefined): Heard {
+  const reason = stored ? `this builder has been given up: ${stored.record.reason}` : "no such builder";
+  return { alive: false, reason };
+}
+
+function tellAll<E>(listeners: ReadonlySet<(event: E) => void>, event: E): void {
+  for (const listener of listeners) listener(event);
+}

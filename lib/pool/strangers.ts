@@ -1,0 +1,36 @@
+/** What carries our mark but stands in no record: machines without a record, and slots without one. */
+
+import type { Machine } from "../provider/provider.ts";
+import { graceEndMs, isConfirmed, type Look } from "./judge.ts";
+import type { Action } from "./seen.ts";
+
+/**
+ * Ours and of this generation of records: destroyed once confirmed. Of another generation the records were lost or
+ * restored, and a build may run on it: reported, and left to the operator.
+ */
+export function judgeStranger(machine: Machine, look: Look): Action | undefined {
+  const { builder } = machine;
+  if (machine.generation !== look.seen.generation) {
+    return {
+      kind: "report",
+      builder,
+      reason: `its machine is of another generation of records, ${machine.generation}`,
+    };
+  }
+  if (!isConfirmed(builder, look) || askedLately(builder, look)) return undefined;
+  return { kind: "destroyUnknown", builder, reason: "its machine is ours, and in no record in two looks running" };
+}
+
+/** Claims of creates that never got as far as a record, once nothing can come of them any more. */
+export function orphanedSlots(machines: ReadonlyMap<string, Machine>, { seen, policy, nowMs }: Look): Action[] {
+  const recorded = new Set(seen.records.map(({ record }) => record.builder));
+  return seen.slots
+    .filter(({ builder }) => !recorded.has(builder) && !machines.has(builder))
+    .filter(({ claimedAtMs }) => nowMs >= graceEndMs(claimedAtMs, policy) && claimedAtMs < seen.observedAtMs)
+    .map(({ slot, revision }) => ({ kind: "freeSlot", slot, revision, reason: "claimed, and nothing came of it" }));
+}
+
+function askedLately(builder: string, { seen, policy, nowMs }: Look): boolean {
+  const askedMs = seen.memory.destroyAskedMs.get(builder);
+  return askedMs !== undefined && nowMs - askedMs < policy.destroyRetryMs;
+}

@@ -1,0 +1,26 @@
+/** The sentence for people who wait: why there is no builder for them yet. */
+
+import type { Backoff } from "./backoff.ts";
+import type { Look } from "./judge.ts";
+import type { Stock } from "./stock.ts";
+
+/** Empty while as many are ready as are wanted. */
+export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }: Look): string {
+  if (stock.ready.length >= stock.wanted) return "";
+  if (nowMs < backoff.untilMs) {
+    const waitS = Math.ceil((backoff.untilMs - nowMs) / 1000);
+    return `no new builders for ${waitS} s after ${backoff.failures} failures: ${backoff.reason}`;
+  }
+  const missing = stock.wanted - stock.ready.length;
+  if (stock.inFlight >= missing) return `${builders(stock.inFlight)} booting`;
+  const room = policy.totalMax - stock.existing;
+  if (stock.inFlight + room < missing) {
+    const unknown = stock.strangers === 0 ? "" : `, ${stock.strangers} of them not in our records`;
+    return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})`;
+  }
+  return backoff.failures > 0 ? `one builder at a time after a failure: ${backoff.reason}` : "builders are being made";
+}
+
+function builders(count: number): string {
+  return count === 1 ? "1 builder" : `${count} builders`;
+}
