@@ -4,11 +4,11 @@ import { Command, Option } from "commander";
 import type { Backend, ReserveRequest } from "../lib/bus/build-messages.ts";
 import { buildFlow } from "../lib/client/build-flow.ts";
 import { interruptSignal } from "../lib/client/interrupt.ts";
-import { main } from "../lib/client/main.ts";
-import { parse } from "../lib/client/parse.ts";
 import { checkImagePath, readRecipe } from "../lib/client/preflight.ts";
 import { Session } from "../lib/client/session.ts";
 import { Steps } from "../lib/client/terminal.ts";
+import { main } from "../lib/program/main.ts";
+import { parse } from "../lib/program/parse.ts";
 
 interface Options {
   readonly force?: boolean;

@@ -1,0 +1,37 @@
+/** cb-queue: the daemon that reserves builders for callers and keeps the pool of them. */
+import { Command } from "commander";
+import { queueConfig } from "../lib/config/queue-config.ts";
+import { readYamlFile } from "../lib/config/yaml-file.ts";
+import { createLogger } from "../lib/log.ts";
+import { main } from "../lib/program/main.ts";
+import { parse } from "../lib/program/parse.ts";
+import { startDaemon } from "../lib/queue/daemon.ts";
+
+interface Options {
+  readonly config: string;
+  readonly check?: boolean;
+}
+
+/** A clean stop takes a second; a supervisor's patience is not to be tried for longer (systemd: 90 s). */
+const STOP_MS = 20_000;
+
+await main("cb-queue", async (argv) => {
+  const command = new Command("cb-queue")
+    .description("Reserve builders for callers, and keep the pool of them.")
+    .option("-c, --config <file>", "the configuration, YAML", "/etc/container-builder/queue.yaml")
+    .option("--check", "read the configuration, say what is wrong with it, and leave");
+  const { options } = parse<Options & Record<string, unknown>>(command, argv);
+  const config = readYamlFile(options.config, queueConfig);
+  if (options.check) return 0;
+  const log = createLogger({ name: "cb-queue", level: config.logLevel });
+  const stopped = new Promise<string>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
+  });
+  const daemon = await startDaemon(config, log);
+  const signal = await stopped;
+  log.info({ signal }, "cb-queue stops; builds go on");
+  setTimeout(() => process.exit(75), STOP_MS).unref();
+  await daemon.stop();
+  log.info("cb-queue has stopped");
+  return 0;
+});

@@ -1,0 +1,154 @@
+/** The one place where cb-queue's rooms meet the real NATS, the real providers and the real clock. */
+import { readFileSync } from "node:fs";
+import type { NatsConnection } from "nats";
+import type { Logger } from "pino";
+import { readCreds } from "../auth/creds.ts";
+import { Issuer, readKeyFile } from "../auth/issuer.ts";
+import { openReaderDoor } from "../auth/reader-door.ts";
+import { buildRecord, recipeRecord } from "../build/record.ts";
+import { BuildStreams } from "../build/streams.ts";
+import { connectBus } from "../bus/connect.ts";
+import { openKeys } from "../bus/kv.ts";
+import { Records } from "../bus/records.ts";
+import { startService } from "../bus/serve.ts";
+import { type Clock, systemClock } from "../clock.ts";
+import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
+import type { UserData } from "../config/user-data.ts";
+import { CbError, messageOf } from "../errors.ts";
+import { openPool } from "../pool/open.ts";
+import { poolPolicy } from "../pool/policy.ts";
+import type { Pool } from "../pool/pool.ts";
+import { makeProvider } from "../provider/make-provider.ts";
+import { Builds } from "./builds.ts";
+import { ParkedAsks } from "./parked-asks.ts";
+import type { QueuePorts } from "./ports.ts";
+import { Queue } from "./queue.ts";
+import { OUTAGE_MS } from "./reservations.ts";
+
+/** Of $SRV.INFO; the program's own. */
+export const VERSION = "0.1.0";
+
+/** Records of builds and their recipes: 1 KiB and at most 1 MiB each. The disk is reserved, so no more than it takes. */
+const BUILDS_BUCKET = "cb-builds";
+const BUILDS_MAX_BYTES = 512 * 1024 * 1024;
+
+export interface Daemon {
+  /** Stops answering, lets what is under way finish, and leaves builders and builds as they are. */
+  stop(): Promise<void>;
+}
+
+/** Resolves when the queue answers. Throws CbError "config", "unreachable", "denied" and "infrastructure". */
+export async function startDaemon(config: QueueConfig, log: Logger): Promise<Daemon> {
+  const nc = await connect(config, log);
+  const issuer = await makeIssuer(config, systemClock);
+  const pools = await openPools({ config, nc, issuer, log });
+  const ports = await makePorts({ config, nc, issuer, pools, log });
+  const queue = new Queue(ports);
+  const door = openReaderDoor(nc);
+  const service = await startService(nc, VERSION);
+  await queue.start(service);
+  for (const pool of pools.values()) pool.start();
+  log.info({ pools: [...pools.keys()] }, "cb-queue answers");
+  return {
+    async stop() {
+      await queue.stop();
+      await Promise.all([...pools.values()].map((pool) => pool.stop()));
+      door.unsubscribe();
+      await service.stop();
+      await nc.drain();
+    },
+  };
+}
+
+async function connect(config: QueueConfig, log: Logger): Promise<NatsConnection> {
+  const { url, servername, ca, creds } = config.nats;
+  return connectBus({
+    address: {
+      url,
+      ...(servername === undefined ? {} : { servername }),
+      ...(ca === undefined ? {} : { ca: readText(ca) }),
+    },
+    credential: await readCreds(creds, systemClock.nowMs()),
+    name: "cb-queue",
+    patient: true,
+    onStatus: (status, server) => log.warn({ status, server }, "NATS"),
+  });
+}
+
+async function makeIssuer(config: QueueConfig, clock: Clock): Promise<Issuer> {
+  const signingKey = await readKeyFile(config.issuer.signingKey);
+  return new Issuer({ guestAccount: config.issuer.account, signingKey, nowMs: () => clock.nowMs() });
+}
+
+interface Wiring {
+  readonly config: QueueConfig;
+  readonly nc: NatsConnection;
+  readonly issuer: Issuer;
+  readonly log: Logger;
+}
+
+async function openPools(wiring: Wiring): Promise<ReadonlyMap<string, Pool>> {
+  const pools = new Map<string, Pool>();
+  for (const pool of wiring.config.pools) pools.set(pool.name, await openOnePool(pool, wiring));
+  return pools;
+}
+
+async function openOnePool(pool: PoolConfig, { config, nc, issuer, log }: Wiring): Promise<Pool> {
+  const { installation, limits } = config;
+  const policy = poolPolicy({
+    pool: pool.name,
+    reserveTarget: pool.reserve,
+    totalMax: pool.max,
+    bootTimeoutMs: pool.bootTimeoutSeconds * 1000,
+    maxReadyAgeMs: pool.maxReadySeconds * 1000,
+  });
+  const lifeMs = policy.bootTimeoutMs + policy.maxReadyAgeMs + limits.buildMs + OUTAGE_MS;
+  const { ca, url, servername } = pool.nats;
+  const nats: UserData["nats"] = {
+    url,
+    ...(servername === undefined ? {} : { servername }),
+    ...(ca === undefined ? {} : { ca: readText(ca) }),
+  };
+  return openPool({
+    nc,
+    replicas: config.nats.replicas,
+    provider: makeProvider(pool.provider, installation),
+    policy,
+    installation,
+    userDataFor: async (builder) => {
+      const { creds } = issuer.builderCreds(builder, systemClock.nowMs() + lifeMs);
+      const data: UserData = { v: 1, builder, nats, creds };
+      return JSON.stringify(data);
+    },
+    clock: systemClock,
+    log: log.child({ pool: pool.name }),
+  });
+}
+
+async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }): Promise<QueuePorts> {
+  const { config, nc, issuer, pools, log } = wiring;
+  const { replicas } = config.nats;
+  const keys = await openKeys(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
+  const stores = {
+    records: new Records(keys, "build", buildRecord),
+    recipes: new Records(keys, "recipe", recipeRecord),
+  };
+  return {
+    builds: new Builds(stores),
+    streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }),
+    pools,
+    parked: new ParkedAsks(),
+    issuer,
+    limits: config.limits,
+    clock: systemClock,
+    log,
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new CbError("config", `cannot read ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
