@@ -1,0 +1,41 @@
+/**
+ * Where this program keeps its files: the folders of the XDG Base Directory Specification 0.8, each with
+ * `container-builder` under it. Nothing is created here; who writes into a folder makes it.
+ */
+import { homedir, userInfo } from "node:os";
+import { isAbsolute, join } from "node:path";
+
+const NAME = "container-builder";
+
+export interface Folders {
+  /** Settings of the user, kept and backed up: `config.yaml`, credentials. */
+  readonly config: string;
+  /** What must outlive a restart and belongs to this machine: records, logs, keys of the local stack. */
+  readonly state: string;
+  /** What can be made again: the builder's root file system, tools, base images. */
+  readonly cache: string;
+  /** Sockets and pid files; gone after a reboot. */
+  readonly runtime: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * The folders for this environment. A relative path in an XDG variable is passed over, as the specification (section 3)
+ * asks. Without XDG_RUNTIME_DIR (no login session, as in CI) the runtime folder is `run` in the state folder.
+ */
+export function folders(env: Environment = process.env): Folders {
+  const home = env.HOME || homedir() || userInfo().homedir;
+  const base = (variable: string, fallback: string): string => {
+    const value = env[variable];
+    return value !== undefined && isAbsolute(value) ? value : join(home, fallback);
+  };
+  const state = join(base("XDG_STATE_HOME", ".local/state"), NAME);
+  const runtime = env.XDG_RUNTIME_DIR;
+  return {
+    config: join(base("XDG_CONFIG_HOME", ".config"), NAME),
+    state,
+    cache: join(base("XDG_CACHE_HOME", ".cache"), NAME),
+    runtime: runtime !== undefined && isAbsolute(runtime) ? join(runtime, NAME) : join(state, "run"),
+  };
+}

@@ -1,0 +1,47 @@
+import { homedir } from "node:os";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { folders } from "../../../lib/config/folders.ts";
+
+const test = suite("config/folders");
+
+test("folders() falls back to the home folder's usual places", () => {
+  assert.equal(folders({ HOME: "/home/ada" }), {
+    config: "/home/ada/.config/container-builder",
+    state: "/home/ada/.local/state/container-builder",
+    cache: "/home/ada/.cache/container-builder",
+    runtime: "/home/ada/.local/state/container-builder/run",
+  });
+});
+
+test("folders() honours each XDG variable", () => {
+  const env = {
+    HOME: "/home/ada",
+    XDG_CONFIG_HOME: "/c",
+    XDG_STATE_HOME: "/s",
+    XDG_CACHE_HOME: "/k",
+    XDG_RUNTIME_DIR: "/run/user/7",
+  };
+  assert.equal(folders(env), {
+    config: "/c/container-builder",
+    state: "/s/container-builder",
+    cache: "/k/container-builder",
+    runtime: "/run/user/7/container-builder",
+  });
+});
+
+test("folders() passes over relative and empty XDG variables", () => {
+  const env = { HOME: "/home/ada", XDG_CACHE_HOME: "cache", XDG_STATE_HOME: "", XDG_RUNTIME_DIR: "run" };
+  assert.is(folders(env).cache, "/home/ada/.cache/container-builder");
+  assert.is(folders(env).runtime, "/home/ada/.local/state/container-builder/run");
+});
+
+test("folders() asks the system for the home folder where HOME is unset or empty", () => {
+  for (const env of [{}, { HOME: "" }]) {
+    assert.ok(folders(env).config.startsWith("/"));
+    assert.ok(folders(env).config.endsWith(".config/container-builder"));
+  }
+  assert.ok(folders({}).config.startsWith(homedir()));
+});
+
+test.run();

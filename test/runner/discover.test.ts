@@ -1,0 +1,63 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../lib/errors.ts";
+import { describe, discover, isMeant } from "./discover.ts";
+
+const test = suite("test/runner/discover");
+const everything = { patterns: [], unitOnly: false, full: false };
+const root = new URL("../..", import.meta.url).pathname;
+
+test("isMeant() leaves *.full.test.ts out unless full", () => {
+  assert.not(isMeant("test/sim/long.full.test.ts", everything));
+  assert.ok(isMeant("test/sim/long.full.test.ts", { ...everything, full: true }));
+});
+
+test("isMeant() leaves test/integration out of unit tests", () => {
+  assert.not(isMeant("test/integration/build.test.ts", { ...everything, unitOnly: true }));
+  assert.ok(isMeant("test/lib/pool/plan.test.ts", { ...everything, unitOnly: true }));
+});
+
+test("isMeant() takes a part of the path and a glob", () => {
+  const of = (...patterns: string[]) => isMeant("test/lib/pool/plan.test.ts", { ...everything, patterns });
+  assert.ok(of("pool/pl"));
+  assert.ok(of("lib/*/plan"));
+  assert.ok(of("nothing", "plan"));
+  assert.not(of("queue"));
+  assert.not(of("lib/*.full"));
+  assert.not(of("plan.tes.", "pl.n*"));
+});
+
+test("discover() finds this file and throws usage when nothing matches", () => {
+  const found = discover(root, { ...everything, patterns: ["runner/discover"] });
+  assert.equal(
+    found.map((file) => file.path),
+    ["test/runner/discover.test.ts"],
+  );
+  const failing = () => discover(root, { ...everything, patterns: ["no such file"] });
+  assert.throws(failing, (error: unknown) => error instanceof CbError && error.kind === "usage");
+});
+
+test("describe() reads the time limit from its own line, else takes 180 s", () => {
+  assert.is(describe("test/a.test.ts", "// timeout: 300 s\nimport x;\n").timeoutMs, 300_000);
+  assert.is(describe("test/a.test.ts", 'say("// timeout: 300 s");\n').timeoutMs, 180_000);
+});
+
+test("describe() counts the suites of the code, and not those in strings and comments", () => {
+  const text = [
+    'import { suite } from "uvu";',
+    'const a = suite("a");',
+    "const b = suite<{ folder: string }>(`b`);",
+    '// const c = suite("c");',
+    "const text = 'const d = suite(\"d\")';",
+  ].join("\n");
+  assert.is(describe("test/a.test.ts", text).declaredSuites, 2);
+  assert.is(describe("test/a.test.ts", 'import { test } from "uvu";\n').declaredSuites, 1);
+});
+
+test("describe() runs integration tests alone", () => {
+  assert.ok(describe("test/integration/a.test.ts", "").alone);
+  assert.ok(describe("test/sim/a.full.test.ts", "").alone);
+  assert.not(describe("test/lib/a.test.ts", "").alone);
+});
+
+test.run();

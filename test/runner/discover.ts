@@ -1,0 +1,80 @@
+/** Which test files there are, which of them a call means, and how each wants to be run. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CbError } from "../../lib/errors.ts";
+import { codeOf } from "../tidy/code.ts";
+
+/** The slowest build that was measured, a debootstrap under load, took 127 s; half as much again, and a bit. */
+const DEFAULT_TIMEOUT_MS = 180_000;
+
+export interface Selection {
+  /** Parts of a path, or globs with `*`; a file that any of them names is meant. None: all files. */
+  readonly patterns: readonly string[];
+  /** Only what needs no process and no tool: everything outside test/integration. */
+  readonly unitOnly: boolean;
+  /** Also the files named `*.full.test.ts`, which take minutes. */
+  readonly full: boolean;
+}
+
+export interface TestFile {
+  /** From the project's root, with forward slashes. */
+  readonly path: string;
+  /** From a line `// timeout: 300 s` of the file, else 180 s. */
+  readonly timeoutMs: number;
+  readonly declaredSuites: number;
+  /** Integration tests share two cores and the host's rights: one at a time. */
+  readonly alone: boolean;
+}
+
+/** Throws CbError "usage" when the selection means no file. */
+export function discover(root: string, selection: Selection): TestFile[] {
+  const all = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".test.ts"))
+    .map((name) => `test/${name}`);
+  const named = selection.patterns.filter((pattern) => pattern.endsWith(".ts") && existsSync(join(root, pattern)));
+  const chosen = [...new Set([...all.filter((path) => isMeant(path, selection)), ...named])].sort();
+  if (chosen.length === 0) {
+    const what = selection.patterns.join(" ") || "this selection";
+    const leftOut = all.some((path) => isMeant(path, { ...selection, full: true, unitOnly: false }));
+    const hint = leftOut
+      ? "it is left out of this kind of run: try `npm run test:full -- PATTERN`"
+      : "see the folder test";
+    throw new CbError("usage", `no test file matches ${what}`, { hint });
+  }
+  return chosen.map((path) => describe(path, readFileSync(join(root, path), "utf8")));
+}
+
+export function isMeant(path: string, { patterns, unitOnly, full }: Selection): boolean {
+  if (unitOnly && isIntegration(path)) return false;
+  if (!full && path.endsWith(".full.test.ts")) return false;
+  return patterns.length === 0 || patterns.some((pattern) => matches(path, pattern));
+}
+
+function matches(path: string, pattern: string): boolean {
+  if (!pattern.includes("*")) return path.includes(pattern);
+  const parts = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(parts.join(".*")).test(path);
+}
+
+function isIntegration(path: string): boolean {
+  return path.startsWith("test/integration/") || path.endsWith(".full.test.ts");
+}
+
+export function describe(path: string, text: string): TestFile {
+  const seconds = /^\/\/ timeout: (\d+) s$/m.exec(text)?.[1];
+  return {
+    path,
+    timeoutMs: seconds === undefined ? DEFAULT_TIMEOUT_MS : Number(seconds) * 1000,
+    declaredSuites: countSuites(text),
+    alone: isIntegration(path),
+  };
+}
+
+/** `const x = suite(…)`, and the suite without a name that `import { test } from "uvu"` stands for. */
+function countSuites(text: string): number {
+  const code = codeOf(text);
+  const named = code.match(/=\s*suite\s*[<(]/g)?.length ?? 0;
+  const imports = [...code.matchAll(/import\s*\{[^}]*\btest\b[^}]*\}\s*from\s*/g)];
+  const unnamed = imports.filter(({ index, 0: match }) => text.startsWith('"uvu"', index + match.length));
+  return named + unnamed.length;
+}
