@@ -14,6 +14,10 @@ export interface Folders {
   readonly state: string;
   /** What can be made again: the builder's root file system, tools, base images. */
   readonly cache: string;
+  /** Settings of the site, nearest first: what an operator gives all users of a machine. */
+  readonly siteConfig: readonly string[];
+  /** What the local stack leaves for its clients, a `config.yaml` too: there while it is up. */
+  readonly local: string;
   /** Sockets and pid files; gone after a reboot. */
   readonly runtime: string;
 }
@@ -34,8 +38,16 @@ export function folders(env: Environment = process.env): Folders {
   const runtime = env.XDG_RUNTIME_DIR;
   return {
     config: join(base("XDG_CONFIG_HOME", ".config"), NAME),
+    siteConfig: siteFolders(env.XDG_CONFIG_DIRS),
+    local: join(state, "local", "client"),
     state,
     cache: join(base("XDG_CACHE_HOME", ".cache"), NAME),
     runtime: runtime !== undefined && isAbsolute(runtime) ? join(runtime, NAME) : join(state, "run"),
   };
+}
+
+/** XDG_CONFIG_DIRS, in order of preference, or /etc/xdg (section 3). */
+function siteFolders(value: string | undefined): string[] {
+  const listed = (value ?? "").split(":").filter((path) => isAbsolute(path));
+  return (listed.length > 0 ? listed : ["/etc/xdg"]).map((path) => join(path, NAME));
 }

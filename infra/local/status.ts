@@ -1,0 +1,19 @@
+/** What of the local stack runs, and where its things are. */
+import { openInstallation } from "../nats/installation.ts";
+import { runningPid } from "./daemon.ts";
+import { layout } from "./layout.ts";
+import { localUser } from "./user.ts";
+
+export async function localStatus(say: (line: string) => void): Promise<void> {
+  const paths = layout();
+  const user = await localUser(paths);
+  const installation = await openInstallation(paths.installation);
+  say(`nats-server: ${describe(runningPid(paths.natsPid))}${user === undefined ? "" : `, ${user.url}`}`);
+  say(`cb-queue:    ${describe(runningPid(paths.queuePid))}, log ${paths.queueLog}`);
+  if (user === undefined || installation === undefined) return;
+  const { caFile, operatorCreds } = installation.files;
+  say(`watch all builds as an operator:
+  nats --server ${user.url} --tlsca ${caFile} --creds ${operatorCreds} sub 'build.*.log'`);
+}
+
+const describe = (pid: number | undefined): string => (pid === undefined ? "down" : `up, pid ${pid}`);

@@ -1,0 +1,108 @@
+/** Brings the local stack up, step by step; each step is skipped when its work is done already. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { Issuer, readKeyFile } from "../../lib/auth/issuer.ts";
+import { writeSecretFile } from "../../lib/auth/secret-file.ts";
+import { folders } from "../../lib/config/folders.ts";
+import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
+import { build } from "../build.ts";
+import { type Installation, makeInstallation } from "../nats/installation.ts";
+import { startNatsServer } from "../nats/server.ts";
+import { ensureTools } from "../setup/ensure-tools.ts";
+import { natsServerPath } from "../setup/nats-server.ts";
+import { ALL_TOOLS } from "../setup/packages.ts";
+import { rememberPid, runningPid, startDaemon } from "./daemon.ts";
+import { type Layout, layout } from "./layout.ts";
+import { withLock } from "./lock.ts";
+import { queueYaml } from "./queue-yaml.ts";
+import { ensureRights } from "./rights.ts";
+import { localUser } from "./user.ts";
+import { waitForReserve } from "./wait-for-reserve.ts";
+
+/** The one name in the stack's certificate; it need not resolve, since every program is told to expect it. */
+const SERVER_NAME = "nats.container-builder.local";
+
+const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+/** Where the programs and the agent's bundle are. */
+export const DIST = join(PROJECT, "dist");
+
+export type Say = (line: string) => void;
+
+export interface Up {
+  readonly rootfs: string;
+}
+
+/**
+ * Resolves when the queue answers and its reserve is full. Throws CbError "config" naming what is missing and the
+ * command that mends it, "infrastructure" when a part does not start, with its own last words.
+ */
+export function up(say: Say): Promise<Up> {
+  const paths = layout();
+  return withLock(paths, async () => {
+    await ensureTools({ need: ALL_TOOLS, onStep: say });
+    await ensureRights(say);
+    await build({ outDir: DIST });
+    const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: say });
+    const installation = await makeInstallation({
+      folder: paths.installation,
+      name: "local",
+      serverName: SERVER_NAME,
+      nowMs: Date.now(),
+    });
+    if (runningPid(paths.natsPid) === undefined || runningPid(paths.queuePid) === undefined) {
+      await startStack(paths, installation, rootfs, say);
+    }
+    await waitForReserve(paths, say);
+    return { rootfs };
+  });
+}
+
+async function startStack(paths: Layout, installation: Installation, rootfs: string, say: Say): Promise<void> {
+  const natsUrl = await startNats(paths, installation, say);
+  const natsPort = Number(new URL(natsUrl).port);
+  await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
+  const agentDir = join(DIST, "agent");
+  const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, rootfs, agentDir });
+  await writeFile(paths.queueConfig, config, { mode: 0o600 });
+  await writeClient(paths, installation, natsUrl);
+  if (runningPid(paths.queuePid) !== undefined) return;
+  say("Starting cb-queue");
+  await startDaemon({
+    argv: [process.execPath, join(DIST, "bin", "cb-queue"), "--config", paths.queueConfig],
+    pidFile: paths.queuePid,
+    logFile: paths.queueLog,
+  });
+}
+
+/** The url. A server that runs is kept: its port stands in the client's configuration. */
+async function startNats(paths: Layout, installation: Installation, say: Say): Promise<string> {
+  const running = await localUser(paths);
+  if (runningPid(paths.natsPid) !== undefined && running !== undefined) return running.url;
+  say("Starting nats-server");
+  const server = await startNatsServer({
+    installation,
+    dataDir: paths.natsData,
+    natsServerPath: await natsServerPath({ onStep: say }),
+    detached: true,
+  });
+  rememberPid(paths.natsPid, server.pid);
+  return server.url;
+}
+
+/** Settings and credential of the person whose stack this is. */
+async function writeClient(paths: Layout, installation: Installation, url: string): Promise<void> {
+  await mkdir(paths.client, { recursive: true, mode: 0o700 });
+  const signingKey = await readKeyFile(installation.files.guestSigningSeed);
+  const issuer = new Issuer({ guestAccount: installation.guest, signingKey, nowMs: Date.now });
+  const { creds } = issuer.userCreds("local");
+  await writeSecretFile(paths.userCreds, creds);
+  const settings = {
+    url,
+    servername: installation.serverName,
+    ca: installation.files.caFile,
+    creds: paths.userCreds,
+  };
+  await writeSecretFile(paths.clientConfig, stringify(settings));
+}

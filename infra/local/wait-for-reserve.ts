@@ -1,0 +1,64 @@
+/** Waits until the queue answers and its reserve is full, and says how it goes. */
+import { readFile } from "node:fs/promises";
+import type { NatsConnection } from "nats";
+import { call } from "../../lib/bus/call.ts";
+import { connectBus } from "../../lib/bus/connect.ts";
+import { status } from "../../lib/bus/registry.ts";
+import type { StatusReply } from "../../lib/bus/status-messages.ts";
+import { systemClock } from "../../lib/clock.ts";
+import { CbError } from "../../lib/errors.ts";
+import { runningPid } from "./daemon.ts";
+import type { Layout } from "./layout.ts";
+import { localUser } from "./user.ts";
+
+/** A full reserve took 1 to 3 s on two cores; a loaded machine gets ten times as long. */
+const READY_MS = 30_000;
+const LOOK_MS = 100;
+const ANSWER_MS = 1_000;
+const LOG_TAIL_CHARS = 2_000;
+
+/** Throws CbError "infrastructure" with the queue's last words when it ends, or is not ready in time. */
+export async function waitForReserve(paths: Layout, say: (line: string) => void): Promise<void> {
+  const user = await localUser(paths);
+  if (user === undefined) throw new CbError("infrastructure", `no client settings in ${paths.client}`);
+  const nc = await connectBus({ address: user, credential: user.credential, name: "cb-local" });
+  try {
+    const endMs = systemClock.nowMs() + READY_MS;
+    let said = "";
+    for (;;) {
+      const now = await outlook(nc, user.name);
+      if (now.ready) return;
+      if (runningPid(paths.queuePid) === undefined) throw await failed("cb-queue has ended", paths);
+      if (systemClock.nowMs() > endMs) throw await failed(`the reserve is not ready: ${now.text}`, paths);
+      if (now.text !== said) say(now.text);
+      said = now.text;
+      await systemClock.sleep(LOOK_MS);
+    }
+  } finally {
+    await nc.close();
+  }
+}
+
+async function outlook(nc: NatsConnection, user: string): Promise<{ ready: boolean; text: string }> {
+  try {
+    return judge(await call(status, { nc, asker: user, question: { v: 1 }, timeoutMs: ANSWER_MS }));
+  } catch (error) {
+    if (error instanceof CbError && error.kind === "unreachable") return { ready: false, text: "Waiting for cb-queue" };
+    throw error;
+  }
+}
+
+function judge({ pools, builds }: StatusReply): { ready: boolean; text: string } {
+  const [pool] = pools;
+  if (pool === undefined) return { ready: true, text: "" };
+  const { ready, target } = pool.reserve;
+  // Somebody builds already: the reserve is being used, which is as good as full.
+  return { ready: ready >= target || builds.running > 0, text: `Making builders: ${ready} of ${target} ready` };
+}
+
+async function failed(message: string, paths: Layout): Promise<CbError> {
+  const log = await readFile(paths.queueLog, "utf8").catch(() => "");
+  return new CbError("infrastructure", message, {
+    hint: `the end of ${paths.queueLog}:\n${log.slice(-LOG_TAIL_CHARS)}`,
+  });
+}
