@@ -1,0 +1,65 @@
+/** The messages of a publisher that are not acknowledged yet, oldest first, bounded in number and bytes. Arithmetic only. */
+
+export interface SentMessage {
+  /** 1, 2, 3 … in the order of publishing. */
+  readonly n: number;
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly firstSentAtMs: number;
+}
+
+/** Subject, reply and our two headers, rounded up: they count towards max_payload and towards the window. */
+export const OVERHEAD_BYTES = 512;
+
+export class SendWindow {
+  readonly #maxMessages: number;
+  readonly #maxBytes: number;
+  readonly #messages: SentMessage[] = [];
+  #bytes = 0;
+  #lastN = 0;
+
+  constructor(maxMessages: number, maxBytes: number) {
+    this.#maxMessages = maxMessages;
+    this.#maxBytes = maxBytes;
+  }
+
+  get first(): SentMessage | undefined {
+    return this.#messages[0];
+  }
+
+  get all(): readonly SentMessage[] {
+    return this.#messages;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** An empty window takes one message of any size, or a small window would wait for ever. */
+  hasRoom(data: Uint8Array): boolean {
+    if (this.#messages.length === 0) return true;
+    return this.#messages.length < this.#maxMessages && this.#bytes + data.length + OVERHEAD_BYTES <= this.#maxBytes;
+  }
+
+  add(subject: string, data: Uint8Array, nowMs: number): SentMessage {
+    this.#lastN += 1;
+    const message = { n: this.#lastN, subject, data, firstSentAtMs: nowMs };
+    this.#messages.push(message);
+    this.#bytes += data.length + OVERHEAD_BYTES;
+    return message;
+  }
+
+  /** Forgets message n and all before it; returns their payload bytes. */
+  release(n: number): number {
+    const firstN = this.#messages[0]?.n ?? n + 1;
+    const released = this.#messages.splice(0, Math.max(0, n - firstN + 1));
+    const payloadBytes = released.reduce((sum, message) => sum + message.data.length, 0);
+    this.#bytes -= payloadBytes + released.length * OVERHEAD_BYTES;
+    return payloadBytes;
+  }
+
+  clear(): void {
+    this.#messages.length = 0;
+    this.#bytes = 0;
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Writes what arrives into a file that appears only when it is whole: beside its name under a hidden temporary name,
+ * flushed to the disk, then renamed. Whatever goes wrong, the temporary file is removed and the target is as it was.
+ */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, type FileHandle, link, lstat, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { CbError } from "../errors.ts";
+
+export interface ReceiveOptions {
+  readonly path: string;
+  /** True replaces a file that is there. Otherwise nothing is ever overwritten, also not what appears meanwhile. */
+  readonly force: boolean;
+}
+
+/** For use before anything is asked of others. Throws CbError "output" when the image could not be written. */
+export async function checkTarget({ path, force }: ReceiveOptions): Promise<void> {
+  try {
+    await access(dirname(path), constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw outputError(path, error);
+  }
+  const there = await lstat(path).catch(() => undefined);
+  if (there?.isDirectory()) throw outputError(path, { code: "EISDIR" });
+  if (there !== undefined && !force) throw outputError(path, { code: "EEXIST" });
+}
+
+/**
+ * Resolves when the file is in place, with what `chunks` returned. Rejects with CbError "output" naming the path, or with
+ * what `chunks` threw: a digest that differs is thrown there, before the file gets its name.
+ */
+export async function receiveFile<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
+  const temporary = join(dirname(options.path), `.${basename(options.path).slice(0, 200)}.${randomUUID()}.part`);
+  try {
+    await checkTarget(options);
+    const file = await open(temporary, "wx").catch((error: unknown) => {
+      throw outputError(options.path, error);
+    });
+    const result = await writeAll(chunks, file, options.path).finally(() => file.close());
+    await giveName(temporary, options).catch((error: unknown) => {
+      throw outputError(options.path, error);
+    });
+    return result;
+  } finally {
+    await rm(temporary, { force: true });
+    // Ends the reading when it was the writing that failed; an iterator that is done takes no notice.
+    await chunks.return?.();
+  }
+}
+
+async function writeAll<T>(chunks: AsyncIterator<Uint8Array, T>, file: FileHandle, path: string): Promise<T> {
+  for (;;) {
+    const step = await chunks.next();
+    try {
+      if (step.done) {
+        await file.sync();
+        return step.value;
+      }
+      await writeWhole(file, step.value);
+    } catch (error) {
+      throw outputError(path, error);
+    }
+  }
+}
+
+/** write(2) may write less than it was given. */
+async function writeWhole(file: FileHandle, data: Uint8Array): Promise<void> {
+  for (let rest = data; rest.length > 0; ) {
+    const { bytesWritten } = await file.write(rest);
+    rest = rest.subarray(bytesWritten);
+  }
+}
+
+/** link(2) fails if the target exists, rename(2) replaces it. */
+async function giveName(temporary: string, { path, force }: ReceiveOptions): Promise<void> {
+  if (force) await rename(temporary, path);
+  else await link(temporary, path).catch((error: unknown) => renameOverOwn(temporary, path, error));
+  await syncDirectory(dirname(path));
+}
+
+/** Some file systems (FAT, some FUSE) have no hard links: there the name is taken with an empty file first. */
+async function renameOverOwn(temporary: string, path: string, linkError: unknown): Promise<void> {
+  if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(codeOf(linkError))) throw linkError;
+  await (await open(path, "wx")).close();
+  try {
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+}
+
+/** Makes the new name survive a power cut. Where directories cannot be synced (some network file systems) nothing is lost by not doing it. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r").catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close();
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  ENOSPC: "free some space there, or choose another directory",
+  EDQUOT: "your quota there is used up: free some space, or choose another directory",
+  EFBIG: "the file system or your limits (ulimit -f) allow no file of this size there",
+  EACCES: "choose a directory you may write to",
+  EPERM: "choose a directory you may write to",
+  EROFS: "the file system is read-only: choose another directory",
+  ENOENT: "make the directory first",
+  ENOTDIR: "a part of the path is a file, not a directory",
+  EISDIR: "it is a directory: name a file",
+  EEXIST: "it exists: use --force to replace it, or another name",
+  ENAMETOOLONG: "choose a shorter name",
+};
+
+/** Exported for its test: a full disk cannot be had everywhere. */
+export function outputError(path: string, error: unknown): CbError {
+  const code = codeOf(error);
+  const hint = HINTS[code] ?? "choose another directory";
+  return new CbError("output", `cannot write ${path}${code === "" ? "" : ` (${code})`}`, { hint, cause: error });
+}
+
+function codeOf(error: unknown): string {
+  if (typeof error !== "object" || error === null || !("code" in error)) return "";
+  return typeof error.code === "string" ? error.code : "";
+}

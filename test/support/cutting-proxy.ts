@@ -1,0 +1,59 @@
+/** A TCP proxy before a server that cuts its connections when told to, in the middle of whatever is on its way. */
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+
+export interface CuttingProxy {
+  readonly port: number;
+  /** Bytes that came from the client so far. */
+  readonly fromClientBytes: () => number;
+  /** Cuts every connection as soon as `afterBytes` more have come from the client; the rest is lost. */
+  cutAfter(afterBytes: number): void;
+  stop(): Promise<void>;
+}
+
+export async function startCuttingProxy(targetPort: number): Promise<CuttingProxy> {
+  const sockets = new Set<Socket>();
+  let bytes = 0;
+  let cutAt = Number.POSITIVE_INFINITY;
+  const cut = (): void => {
+    cutAt = Number.POSITIVE_INFINITY;
+    for (const socket of sockets) socket.destroy();
+  };
+  const server = createServer((client) => {
+    const upstream = connect(targetPort, "127.0.0.1");
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      sockets.add(socket);
+      socket.on("error", () => undefined);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        other.destroy();
+      });
+    }
+    upstream.on("data", (data) => client.write(data));
+    client.on("data", (data) => {
+      const passes = data.subarray(0, Math.max(0, cutAt - bytes));
+      bytes += data.length;
+      upstream.write(passes);
+      // The server reads what was passed on before it sees the end, as with a cut in the real network.
+      if (bytes >= cutAt) upstream.end(cut);
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    port: address.port,
+    fromClientBytes: () => bytes,
+    cutAfter: (afterBytes) => {
+      cutAt = bytes + afterBytes;
+    },
+    async stop() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

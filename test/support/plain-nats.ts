@@ -1,0 +1,157 @@
+/**
+ * A real nats-server with JetStream for the tests of the byte movers: two accounts as in production (CORE holds JetStream,
+ * GUEST reaches a few subjects of it through service imports) but with plain passwords, so that no key is made.
+ * It can be killed and started again on the same port and the same store.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+
+/** What a guest's API calls begin with, as in production. */
+export const GUEST_API_PREFIX = "JSC.API";
+
+/** The chunks are below 1 MiB; a raised limit shows that nothing depends on the default. */
+const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+
+export interface PlainNats {
+  readonly port: number;
+  /** A connection in CORE (all rights) or in GUEST (the rights of one build, see `config`). It reconnects for ever. */
+  connect(account: "core" | "guest", options?: ConnectionOptions): Promise<NatsConnection>;
+  /** Ends the server at once (SIGKILL); what it has not written is lost. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port and store after `kill`. */
+  start(): Promise<void>;
+  /** Freezes (SIGSTOP) or thaws (SIGCONT) the server. */
+  signal(name: "SIGSTOP" | "SIGCONT"): void;
+  /** Closes what `connect` made, ends the server and removes its store. */
+  stop(): Promise<void>;
+}
+
+/** `build` is the build whose log, state and bucket the guest may touch. */
+export async function startPlainNats(build = "b1"): Promise<PlainNats> {
+  const dir = await mkdtemp(join(tmpdir(), "cb-plain-nats-"));
+  const port = await freePort();
+  const configPath = join(dir, "nats.conf");
+  await writeFile(configPath, config(port, join(dir, "store"), build));
+  const connections: NatsConnection[] = [];
+  let server = await run(configPath);
+
+  const kill = async (): Promise<void> => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const gone = once(server, "exit");
+    server.kill("SIGKILL");
+    await gone;
+  };
+  return {
+    port,
+    kill,
+    async connect(account, options = {}) {
+      const nc = await connect({
+        servers: `127.0.0.1:${port}`,
+        user: account,
+        pass: account,
+        inboxPrefix: `_INBOX.${account}`,
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: 100,
+        ...options,
+      });
+      connections.push(nc);
+      return nc;
+    },
+    async start() {
+      server = await run(configPath);
+    },
+    signal(name) {
+      server.kill(name);
+    },
+    async stop() {
+      await Promise.all(connections.map((nc) => nc.close()));
+      await kill();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function run(configPath: string): Promise<ChildProcess> {
+  const server = spawn(process.env.NATS_SERVER ?? "nats-server", ["-c", configPath], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const end = (): void => {
+    server.kill("SIGKILL");
+  };
+  process.once("exit", end);
+  server.once("exit", () => process.off("exit", end));
+  if (server.stderr === null) throw new Error("nats-server has no stderr");
+  const lines = createInterface({ input: server.stderr });
+  const printed: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.once("exit", () => reject(new Error(`nats-server ended:\n${printed.join("\n")}`)));
+    lines.on("line", (line) => {
+      if (printed.length < 100) printed.push(line);
+      if (line.includes("Server is ready")) resolve();
+      if (process.env.NATS_LOG) console.error(line);
+    });
+  });
+  return server;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  probe.close();
+  await once(probe, "close");
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function config(port: number, store: string, build: string): string {
+  const services = ["build.*.log", "build.*.state", "$O.*.C.*", "$O.*.M.*"];
+  const api = ["CONSUMER.CREATE.>", "CONSUMER.DELETE.>", "STREAM.MSG.GET.>"];
+  const streamed = "CONSUMER.MSG.NEXT.>";
+  const exported = [...services, ...api.map((name) => `$JS.API.${name}`)];
+  const publish = [
+    `build.${build}.log`,
+    `$O.build-${build}.C.*`,
+    `$O.build-${build}.M.*`,
+    ...[`build-${build}`, `OBJ_build-${build}`].flatMap((stream) => [
+      `${GUEST_API_PREFIX}.CONSUMER.CREATE.${stream}.*.>`,
+      `${GUEST_API_PREFIX}.CONSUMER.DELETE.${stream}.*`,
+      `${GUEST_API_PREFIX}.CONSUMER.MSG.NEXT.${stream}.*`,
+      `${GUEST_API_PREFIX}.STREAM.MSG.GET.${stream}`,
+    ]),
+  ];
+  return `
+listen: "127.0.0.1:${port}"
+max_payload: ${MAX_PAYLOAD_BYTES}
+jetstream { store_dir: ${JSON.stringify(store)}, max_file_store: 8G, max_memory_store: 256M }
+accounts {
+  CORE {
+    jetstream: enabled
+    users: [{ user: core, password: core }]
+    exports: [
+      ${exported.map((subject) => `{ service: ${JSON.stringify(subject)} }`).join("\n      ")}
+      { service: "$JS.API.${streamed}", response_type: stream }
+    ]
+  }
+  GUEST {
+    users: [{ user: guest, password: guest, permissions: {
+      publish: { allow: ${JSON.stringify(publish)} }
+      subscribe: { allow: ["_INBOX.guest.>"] }
+    } }]
+    imports: [
+      ${services.map((subject) => `{ service: { account: CORE, subject: ${JSON.stringify(subject)} } }`).join("\n      ")}
+      ${[...api, streamed]
+        .map((name) => `{ service: { account: CORE, subject: "$JS.API.${name}" }, to: "${GUEST_API_PREFIX}.${name}" }`)
+        .join("\n      ")}
+    ]
+  }
+}
+`;
+}
