@@ -7,7 +7,7 @@ import { parseCreds } from "../lib/auth/creds.ts";
 import { createKey, type NKey } from "../lib/auth/nkey.ts";
 import type { Lease } from "../lib/bus/builder-messages.ts";
 import { decode } from "../lib/bus/codec.ts";
-import { type Credential, connectBus } from "../lib/bus/connect.ts";
+import { type Credential, connectBus, guestAccess } from "../lib/bus/connect.ts";
 import { systemClock } from "../lib/clock.ts";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { messageOf } from "../lib/errors.ts";
@@ -53,9 +53,8 @@ async function serve(data: UserData, key: NKey, asker: Asker, lease: Lease): Pro
   const folder = join(tmpdir(), `build-${build}`);
   await mkdir(folder, { recursive: true });
   try {
-    const outcome = await work({ lease, nc, asker, folder, signal: stop.signal });
+    const outcome = await work({ lease, js: guestAccess(nc), asker, folder, signal: stop.signal });
     say(`build ended: ${JSON.stringify(outcome)}`);
-    await nc.flush();
     await asker.ask({ state: "ended", build, outcome }, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;

@@ -1,37 +1,52 @@
 /** One lease from beginning to end: recipe, build, log, image. */
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { NatsConnection } from "nats";
 import type { BuildState } from "../lib/bus/build-messages.ts";
 import type { Lease, Outcome } from "../lib/bus/builder-messages.ts";
 import { encode } from "../lib/bus/codec.ts";
-import { GUEST_API_PREFIX, subjects } from "../lib/bus/names.ts";
+import type { JetStreamAccess } from "../lib/bus/jetstream-api.ts";
+import { bucket, buildStream, subjects } from "../lib/bus/names.ts";
+import { Publisher } from "../lib/bus/publisher.ts";
 import { CbError, messageOf } from "../lib/errors.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
-import { CHUNK_BYTES, newNuid, putFile } from "../lib/transfer/put.ts";
+import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
 
 export interface WorkOptions {
   readonly lease: Lease;
-  /** A connection with the rights of this build. */
-  readonly nc: NatsConnection;
+  /** JetStream with the rights of this build. */
+  readonly js: JetStreamAccess;
   readonly asker: Asker;
   /** An empty folder on a disk with room for the image. */
   readonly folder: string;
   readonly signal: AbortSignal;
 }
 
-/** How it ended. Throws only when `signal` is aborted. */
+/** The same, with the one publisher that keeps the log and the states of this build in order. */
+interface Desk extends WorkOptions {
+  readonly publisher: Publisher;
+}
+
+/** How it ended; by then everything it printed is stored. Throws only when `signal` is aborted. */
 export async function work(options: WorkOptions): Promise<Outcome> {
+  const { js, lease, signal } = options;
+  const publisher = new Publisher(js, { stream: buildStream(lease.build), signal });
+  const outcome = await attempt({ ...options, publisher });
+  await publisher.flush().catch(() => undefined);
+  publisher.close();
+  signal.throwIfAborted();
+  return outcome;
+}
+
+async function attempt(options: Desk): Promise<Outcome> {
   try {
     const exit = await buildImage(options);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
     return await storeImage(options);
   } catch (error) {
-    options.signal.throwIfAborted();
-    // The recipe is to blame for what it writes; the builder for all else.
-    if (error instanceof CbError && error.kind === "usage")
+    // The recipe is to blame for what it prints; the builder for all else.
+    if (error instanceof CbError && error.kind === "recipe")
       return { kind: "failed", exitCode: 1, reason: error.message };
     return { kind: "broken", reason: messageOf(error).slice(0, 1000) };
   }
@@ -39,12 +54,12 @@ export async function work(options: WorkOptions): Promise<Outcome> {
 
 const imagePath = (folder: string): string => join(folder, "image.sif");
 
-async function buildImage({ lease, nc, folder, signal }: WorkOptions): Promise<BuildExit> {
+async function buildImage({ lease, publisher, folder, signal }: Desk): Promise<BuildExit> {
   const [context, tmp, home] = await Promise.all(["context", "tmp", "home"].map((name) => makeFolder(folder, name)));
   const recipe = join(folder, "recipe.def");
   await writeFile(recipe, lease.recipe.text);
-  say(nc, lease.build, { v: 1, state: "building" });
-  const log = new LogWriter(nc, { build: lease.build, maxBytes: lease.limits.logBytes });
+  await say(publisher, lease.build, { v: 1, state: "building" });
+  const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
   try {
     return await runBuild({
       argv: ["apptainer", "build", imagePath(folder), recipe],
@@ -81,25 +96,23 @@ function environment(tmp: string, home: string, lease: Lease): Record<string, st
   };
 }
 
-async function storeImage({ lease, nc, asker, folder, signal }: WorkOptions): Promise<Outcome> {
+async function storeImage({ lease, js, publisher, asker, folder, signal }: Desk): Promise<Outcome> {
   const path = imagePath(folder);
   const { size } = await stat(path);
-  const image = { nuid: newNuid(), bytes: size, chunkBytes: CHUNK_BYTES };
+  const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
   const answer = await asker.ask({ state: "storing", build: lease.build, image }, signal);
   if (answer.order !== "room") throw new CbError("infrastructure", `no room was given for the image: ${answer.order}`);
-  say(nc, lease.build, { v: 1, state: "uploading", ...image });
-  const { digest } = await putFile(nc, {
-    path,
-    build: lease.build,
+  await say(publisher, lease.build, { v: 1, state: "uploading", ...image });
+  const { digest } = await putFile(js, path, {
+    bucket: bucket(lease.build),
     name: "image",
     nuid: image.nuid,
-    apiPrefix: GUEST_API_PREFIX,
+    chunkBytes: image.chunkBytes,
     signal,
   });
   return { kind: "succeeded", bytes: size, digest };
 }
 
-/** A state that is lost is only news lost: the end comes from the queue. */
-function say(nc: NatsConnection, build: string, state: BuildState): void {
-  nc.publish(subjects.state(build), encode(state));
-}
+/** In the order of the log. */
+const say = (publisher: Publisher, build: string, state: BuildState): Promise<void> =>
+  publisher.publish(subjects.state(build), encode(state));

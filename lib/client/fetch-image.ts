@@ -3,6 +3,7 @@ import type { NatsConnection } from "nats";
 import type { BuildState } from "../bus/build-messages.ts";
 import { guestAccess } from "../bus/connect.ts";
 import { bucket } from "../bus/names.ts";
+import { getObject } from "../transfer/get.ts";
 import { receiveFile } from "../transfer/receive-file.ts";
 import type { BuildOrder } from "./build-flow.ts";
 import { progressLine, size } from "./progress.ts";
@@ -25,15 +26,14 @@ export async function fetchImage(order: BuildOrder, { nc, build, announced, sign
   const { nuid, bytes } = announced;
   steps.begin(`Transferring ${imageName}`);
   const startedMs = performance.now();
-  const image = await receiveFile(guestAccess(nc), {
+  const chunks = getObject(guestAccess(nc), {
     bucket: bucket(build),
     name: "image",
     announced: { nuid, sizeBytes: bytes },
-    path: imagePath,
-    force,
     signal,
     onProgress: showProgress(steps, `Transferring ${imageName}: `.length, bytes),
   });
+  const image = await receiveFile(chunks, { path: imagePath, force });
   const seconds = Math.max(performance.now() - startedMs, 1) / 1000;
   steps.done(`Completed, ${size(image.sizeBytes)}, ${size(image.sizeBytes / seconds)}/s`);
 }

@@ -1,11 +1,11 @@
 /** All that can be found wrong before anything is sent. */
-import { constants } from "node:fs";
-import { access, open, stat } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { open } from "node:fs/promises";
+import { resolve } from "node:path";
 import { type Backend, RECIPE_MAX_BYTES } from "../bus/build-messages.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { backendOf } from "../recipe/backend.ts";
 import { firstCallerFile } from "../recipe/caller-files.ts";
+import { checkTarget } from "../transfer/receive-file.ts";
 
 export interface Recipe {
   readonly backend: Backend;
@@ -78,20 +78,6 @@ function decodeText(bytes: Buffer, path: string): string {
 /** The absolute path. Throws CbError "usage" when it exists and may not be replaced, "output" when it cannot be written. */
 export async function checkImagePath(image: string, force: boolean): Promise<string> {
   const path = resolve(image);
-  const existing = await stat(path).catch(() => undefined);
-  if (existing?.isDirectory()) throw new CbError("usage", `${image} is a directory`, { hint: "name a file in it" });
-  if (existing !== undefined && !force) {
-    throw new CbError("usage", `${image} exists already`, { hint: "--force replaces it" });
-  }
-  const folder = dirname(path);
-  try {
-    await access(folder, constants.W_OK | constants.X_OK);
-    if (!(await stat(folder)).isDirectory()) throw new Error("not a directory");
-  } catch (cause) {
-    throw new CbError("output", `cannot write ${image}: ${messageOf(cause)}`, {
-      hint: `make ${folder}, or choose another place`,
-      cause,
-    });
-  }
+  await checkTarget({ path, force });
   return path;
 }

@@ -14,7 +14,7 @@ export interface ReceiveOptions {
   readonly force: boolean;
 }
 
-/** For use before anything is asked of others. Throws CbError "output" when the image could not be written. */
+/** For use before anything is asked of others. Throws as `outputError`. */
 export async function checkTarget({ path, force }: ReceiveOptions): Promise<void> {
   try {
     await access(dirname(path), constants.W_OK | constants.X_OK);
@@ -27,7 +27,7 @@ export async function checkTarget({ path, force }: ReceiveOptions): Promise<void
 }
 
 /**
- * Resolves when the file is in place, with what `chunks` returned. Rejects with CbError "output" naming the path, or with
+ * Resolves when the file is in place, with what `chunks` returned. Rejects as `outputError`, naming the path, or with
  * what `chunks` threw: a digest that differs is thrown there, before the file gets its name.
  */
 export async function receiveFile<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
@@ -112,11 +112,12 @@ const HINTS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "choose a shorter name",
 };
 
-/** Exported for its test: a full disk cannot be had everywhere. */
+/** What the caller named wrongly is "usage", everything else "output". Exported for its test: not everybody has a full disk. */
 export function outputError(path: string, error: unknown): CbError {
   const code = codeOf(error);
   const hint = HINTS[code] ?? "choose another directory";
-  return new CbError("output", `cannot write ${path}${code === "" ? "" : ` (${code})`}`, { hint, cause: error });
+  const kind = code === "EEXIST" || code === "EISDIR" ? "usage" : "output";
+  return new CbError(kind, `cannot write ${path}${code === "" ? "" : ` (${code})`}`, { hint, cause: error });
 }
 
 function codeOf(error: unknown): string {
