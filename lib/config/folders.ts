@@ -18,15 +18,13 @@ export interface Folders {
   readonly siteConfig: readonly string[];
   /** What the local stack leaves for its clients, a `config.yaml` too: there while it is up. */
   readonly local: string;
-  /** Sockets and pid files; gone after a reboot. */
-  readonly runtime: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
  * The folders for this environment. A relative path in an XDG variable is passed over, as the specification (section 3)
- * asks. Without XDG_RUNTIME_DIR (no login session, as in CI) the runtime folder is `run` in the state folder.
+ * asks.
  */
 export function folders(env: Environment = process.env): Folders {
   const home = env.HOME || homedir() || userInfo().homedir;
@@ -35,14 +33,12 @@ export function folders(env: Environment = process.env): Folders {
     return value !== undefined && isAbsolute(value) ? value : join(home, fallback);
   };
   const state = join(base("XDG_STATE_HOME", ".local/state"), NAME);
-  const runtime = env.XDG_RUNTIME_DIR;
   return {
     config: join(base("XDG_CONFIG_HOME", ".config"), NAME),
     siteConfig: siteFolders(env.XDG_CONFIG_DIRS),
     local: join(state, "local", "client"),
     state,
     cache: join(base("XDG_CACHE_HOME", ".cache"), NAME),
-    runtime: runtime !== undefined && isAbsolute(runtime) ? join(runtime, NAME) : join(state, "run"),
   };
 }
 

@@ -10,7 +10,8 @@ test("folders() falls back to the home folder's usual places", () => {
     config: "/home/ada/.config/container-builder",
     state: "/home/ada/.local/state/container-builder",
     cache: "/home/ada/.cache/container-builder",
-    runtime: "/home/ada/.local/state/container-builder/run",
+    siteConfig: ["/etc/xdg/container-builder"],
+    local: "/home/ada/.local/state/container-builder/local/client",
   });
 });
 
@@ -20,20 +21,21 @@ test("folders() honours each XDG variable", () => {
     XDG_CONFIG_HOME: "/c",
     XDG_STATE_HOME: "/s",
     XDG_CACHE_HOME: "/k",
-    XDG_RUNTIME_DIR: "/run/user/7",
+    XDG_CONFIG_DIRS: "/etc/site:relative:/etc/xdg",
   };
   assert.equal(folders(env), {
     config: "/c/container-builder",
     state: "/s/container-builder",
     cache: "/k/container-builder",
-    runtime: "/run/user/7/container-builder",
+    siteConfig: ["/etc/site/container-builder", "/etc/xdg/container-builder"],
+    local: "/s/container-builder/local/client",
   });
 });
 
 test("folders() passes over relative and empty XDG variables", () => {
-  const env = { HOME: "/home/ada", XDG_CACHE_HOME: "cache", XDG_STATE_HOME: "", XDG_RUNTIME_DIR: "run" };
+  const env = { HOME: "/home/ada", XDG_CACHE_HOME: "cache", XDG_STATE_HOME: "" };
   assert.is(folders(env).cache, "/home/ada/.cache/container-builder");
-  assert.is(folders(env).runtime, "/home/ada/.local/state/container-builder/run");
+  assert.is(folders(env).state, "/home/ada/.local/state/container-builder");
 });
 
 test("folders() asks the system for the home folder where HOME is unset or empty", () => {

@@ -1,0 +1,56 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { buildState, reserveRequest } from "../../../lib/bus/build-messages.ts";
+import { ask } from "../../../lib/bus/builder-messages.ts";
+import { decode, encode, MESSAGE_MAX_BYTES } from "../../../lib/bus/codec.ts";
+import { CbError } from "../../../lib/errors.ts";
+
+const test = suite("codec");
+
+const refused = (work: () => unknown, pattern: RegExp) => {
+  try {
+    work();
+    assert.unreachable();
+  } catch (error) {
+    assert.instance(error, CbError);
+    assert.is(error.kind, "usage");
+    assert.match(error.message, pattern);
+  }
+};
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+test("decode() takes what encode() made", () => {
+  const state = { v: 1, state: "queued", position: 1, reason: "none" };
+  assert.equal(decode(buildState, encode(state), "state"), state);
+});
+
+test("decode() refuses garbage, broken UTF-8, nesting without end, and too many bytes", () => {
+  refused(() => decode(buildState, bytes("{"), "m"), /not JSON/);
+  refused(() => decode(buildState, Uint8Array.of(0x22, 0xff, 0x22), "m"), /not JSON in UTF-8/);
+  refused(() => decode(buildState, bytes("[".repeat(1_000_000)), "m"), /not JSON/);
+  refused(() => decode(buildState, new Uint8Array(MESSAGE_MAX_BYTES + 1), "m"), /more than/);
+});
+
+test("decode() refuses another version, a wrong type and an id that would be another subject", () => {
+  refused(() => decode(buildState, encode({ v: 2, state: "building" }), "m"), /versions/);
+  refused(() => decode(buildState, encode({ v: 1, state: "flying" }), "m"), /state/);
+  for (const builder of ["a.b", "*", ">", "60c95481-92f3-4491-94d3-14c45bfbc279\r\nPUB x 0\r\n", ""]) {
+    refused(() => decode(ask, encode({ v: 1, state: "ready", builder, publicKey: "U" }), "m"), /builder/);
+  }
+});
+
+test("decode() bounds the recipe by its bytes", () => {
+  const request = (text: string) => ({
+    v: 1,
+    request: "60c95481-92f3-4491-94d3-14c45bfbc279",
+    publicKey: `U${"A".repeat(55)}`,
+    recipe: { backend: "singularity", text },
+  });
+  const limit = 1024 * 1024;
+  decode(reserveRequest, encode(request("x".repeat(limit))), "m");
+  refused(() => decode(reserveRequest, encode(request("x".repeat(limit + 1))), "m"), /recipe.text/);
+  refused(() => decode(reserveRequest, encode(request("ä".repeat(limit / 2 + 1))), "m"), /recipe.text/);
+});
+
+test.run();

@@ -1,0 +1,52 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { BuilderStatus, StatusReply } from "../../../lib/bus/status-messages.ts";
+import { statusText } from "../../../lib/client/status-text.ts";
+
+const test = suite("status text");
+
+const builder = (id: string, state: BuilderStatus["state"]): BuilderStatus => ({
+  id,
+  host: `host-${id}`,
+  state,
+  sinceMs: 0,
+  reason: "",
+});
+const reply = (...builders: BuilderStatus[]): StatusReply => ({
+  v: 1,
+  pools: [{ name: "p", reserve: { target: 2, ready: 1, max: 4 }, why: "", builders }],
+  builds: { waiting: 0, running: 1 },
+});
+
+test("statusText() has the shape that scripts know, with leased builders active and ready ones in reserve", () => {
+  const text = statusText(reply(builder("b", "ready"), builder("a", "leased"), builder("c", "booting")));
+  assert.is(
+    text,
+    `-------------
+Active builders
+-------------
+
+ID: a
+HOST: host-a
+PORT: -
+-------------
+
+-------------
+Reserve builders
+-------------
+
+ID: b
+HOST: host-b
+PORT: -
+-------------`,
+  );
+});
+
+test("statusText() keeps both headings when there are no builders", () => {
+  assert.is(
+    statusText(reply()),
+    "-------------\nActive builders\n-------------\n\n\n-------------\nReserve builders\n-------------\n",
+  );
+});
+
+test.run();

@@ -1,0 +1,34 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../../lib/errors.ts";
+import { backendOf } from "../../../lib/recipe/backend.ts";
+
+const test = suite("backend");
+
+test("backendOf() knows a definition file by its header, also without From, in any case, after comments", () => {
+  assert.is(backendOf("Bootstrap: docker\nFrom: debian\n", "r"), "singularity");
+  assert.is(backendOf("# a comment\n\n  BOOTSTRAP : scratch\n", "r"), "singularity");
+  assert.is(backendOf("Bootstrap: debootstrap\nMirrorURL: http://deb.debian.org/debian\n", "r"), "singularity");
+  assert.is(backendOf("From: debian\nBootstrap: docker\n", "r"), "singularity");
+});
+
+test("backendOf() knows a Dockerfile by FROM, or by ARG before it", () => {
+  assert.is(backendOf("# syntax=docker/dockerfile:1\nFROM debian\n", "r"), "docker");
+  assert.is(backendOf("ARG TAG=12\nFROM debian:$TAG\n", "r"), "docker");
+});
+
+test("backendOf() refuses what is neither, naming the file and the way out", () => {
+  for (const text of ["#!/bin/sh\necho\n", "hello", "FROMAGE brie", "\n\n# only comments\n"]) {
+    try {
+      backendOf(text, "my.recipe");
+      assert.unreachable(text);
+    } catch (error) {
+      assert.instance(error, CbError);
+      assert.is(error.kind, "usage");
+      assert.match(error.message, "my.recipe");
+      assert.match(error.hint ?? "", "--backend");
+    }
+  }
+});
+
+test.run();
