@@ -1,0 +1,195 @@
+/** The whole way, as its user walks it: the shipped programs, a real NATS, real sandboxes, real apptainer. */
+import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { StatusReply } from "../../lib/bus/status-messages.ts";
+import { PROJECT, Stack } from "../support/stack.ts";
+
+const test = suite<{ stack: Stack }>("build");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+});
+test.after(async ({ stack }) => {
+  await stack.stop();
+});
+
+/** A recipe of a second: a shell, and what the test wants to happen in %post. */
+function recipe(stack: Stack, name: string, post: string): string {
+  const path = stack.path(`${name}.def`);
+  const hello = readFileSync(join(PROJECT, "examples", "hello.def"), "utf8");
+  writeFileSync(
+    path,
+    hello.replace(/%post\n[\s\S]*?(?=\n%labels)/, `%post\n    /bin/busybox --install -s /bin\n${post}\n`),
+  );
+  return path;
+}
+
+async function status(stack: Stack): Promise<StatusReply> {
+  return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
+}
+
+/** The files in a folder that a build was told to put its image into. */
+const left = (stack: Stack, folder: string) => readdirSync(stack.path(folder));
+
+test("container-builder brings a real image, with the output of the build alone on standard output", async ({
+  stack,
+}) => {
+  const image = stack.path("hello.sif");
+  const built = await stack.run("container-builder", [image, join(PROJECT, "examples", "hello.def")]);
+  assert.is(built.code, 0, built.stderr);
+  assert.match(built.stdout, /building as root, uid 0, on cb-[0-9a-f]{8}/);
+  const magic = Buffer.alloc(9);
+  readSync(openSync(image, "r"), magic, 0, 9, 32);
+  assert.is(magic.toString(), "SIF_MAGIC", "the magic of a SIF file stands at byte 32");
+  const steps = built.stderr.trimEnd().split("\n");
+  assert.is(steps[0], "Connecting to BuilderQueue: Connected to queue: 127.0.0.1");
+  assert.match(built.stderr, /^Requesting remote builder: Connected to remote builder: cb-[0-9a-f]{8}$/m);
+  assert.match(built.stderr, /^Transferring build context to builder: Completed$/m);
+  assert.match(built.stderr, /^Transferring \S*hello.sif: Completed, [\d.]+ [KM]iB/m);
+  assert.not.match(built.stdout, /Transferring|Requesting/);
+});
+
+test("cb-status prints the shape that scripts know, and everything as JSON", async ({ stack }) => {
+  const { code, stdout } = await stack.run("cb-status", []);
+  assert.is(code, 0);
+  const lines = stdout.split("\n");
+  assert.equal(lines.slice(0, 5), [
+    "Connecting to BuilderQueue: Connected to queue: 127.0.0.1",
+    "[INFO] Requesting queue status",
+    "-------------",
+    "Active builders",
+    "-------------",
+  ]);
+  assert.match(
+    stdout,
+    /\n-------------\nReserve builders\n-------------\n\nID: [0-9a-f-]{36}\nHOST: cb-[0-9a-f]{8}\nPORT: -\n/,
+  );
+  const { pools } = await status(stack);
+  assert.is(pools[0]?.reserve.target, 2);
+});
+
+test("a recipe that fails gives exit code 1, its output, the reason, and no file", async ({ stack }) => {
+  mkdirSync(stack.path("failed"));
+  const path = recipe(stack, "fails", "    echo before the end\n    exit 7");
+  const { code, stdout, stderr } = await stack.run("container-builder", [stack.path("failed", "x.sif"), path]);
+  assert.is(code, 1);
+  assert.match(stdout, "before the end");
+  assert.match(stderr, /the build failed: apptainer build ended with exit code 255/);
+  assert.equal(left(stack, "failed"), []);
+});
+
+test("output arrives as the build wrote it, byte by byte, also what is no UTF-8", async ({ stack }) => {
+  const path = recipe(stack, "bytes", "    printf 'A\\377\\000\\303(B\\r\\033[1mC\\n'\n    seq 1 20000");
+  const { code, bytes, stderr } = await stack.run("container-builder", [stack.path("bytes.sif"), path]);
+  assert.is(code, 0, stderr);
+  assert.ok(bytes.includes(Buffer.from("A\xff\x00\xc3(B\r\x1b[1mC\n", "latin1")));
+  const numbers = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join("");
+  assert.ok(bytes.includes(Buffer.from(numbers)), "twenty thousand lines, in order, none missing");
+});
+
+test("--tty gives the build a terminal, --no-tty and a pipe give it none", async ({ stack }) => {
+  const path = recipe(stack, "tty", "    if [ -t 1 ]; then echo terminal; else echo pipe; fi");
+  const output = async (...options: string[]) =>
+    (await stack.run("container-builder", [...options, "--force", stack.path("tty.sif"), path])).stdout;
+  assert.match(await output("--tty"), /^terminal\r?$/m);
+  assert.match(await output("--no-tty"), /^pipe$/m);
+  assert.match(await output(), /^pipe$/m);
+});
+
+test("an image that exists is kept without --force, and replaced with it", async ({ stack }) => {
+  const image = stack.path("kept.sif");
+  writeFileSync(image, "mine");
+  const hello = join(PROJECT, "examples", "hello.def");
+  const refused = await stack.run("container-builder", [image, hello]);
+  assert.is(refused.code, 64);
+  assert.match(refused.stderr, "--force");
+  assert.not.match(refused.stderr, "Connecting", "it is said before anything is sent");
+  assert.is(readFileSync(image, "utf8"), "mine");
+  assert.is((await stack.run("container-builder", ["--force", image, hello])).code, 0);
+  assert.ok(statSync(image).size > 10_000);
+});
+
+test("Ctrl-C while the recipe runs cancels: exit code 130, no file, the builder is destroyed", async ({ stack }) => {
+  mkdirSync(stack.path("cancelled"));
+  const path = recipe(stack, "endless", "    echo it has begun\n    while :; do sleep 1; done");
+  const running = stack.start("container-builder", [stack.path("cancelled", "x.sif"), path]);
+  await running.seen(/it has begun/);
+  const [before] = (await status(stack)).pools;
+  const active = before?.builders.filter(({ state }) => state === "leased") ?? [];
+  assert.is(active.length, 1);
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.match(stderr, /Cancelling the build: Completed/);
+  assert.equal(left(stack, "cancelled"), []);
+  const [after] = (await status(stack)).pools;
+  assert.not.ok(after?.builders.some(({ id, state }) => id === active[0]?.id && state !== "destroying"));
+});
+
+test("Ctrl-C while the build waits cancels it, and it never gets a builder", async ({ stack }) => {
+  const endless = recipe(stack, "holding", "    echo holding\n    while :; do sleep 1; done");
+  const holders = Array.from({ length: 4 }, (_, n) =>
+    stack.start("container-builder", [stack.path(`h${n}.sif`), endless]),
+  );
+  await Promise.all(holders.map((holder) => holder.seen(/holding\n/)));
+  const waiting = stack.start("container-builder", [stack.path("waiting.sif"), endless]);
+  await waiting.seen(/Requesting remote builder: position 1, 4 builds of yours running/);
+  waiting.kill("SIGINT");
+  const { code, stdout } = await waiting.finished;
+  assert.is(code, 130);
+  assert.is(stdout, "");
+  assert.is((await status(stack)).builds.waiting, 0);
+  for (const holder of holders) holder.kill("SIGINT");
+  assert.equal(
+    (await Promise.all(holders.map(({ finished }) => finished))).map(({ code }) => code),
+    [130, 130, 130, 130],
+  );
+});
+
+test("what is wrong with the call is said at once, with exit code 64", async ({ stack }) => {
+  mkdirSync(stack.path("folder"));
+  writeFileSync(stack.path("empty.def"), "");
+  writeFileSync(stack.path("unknown.def"), "hello\n");
+  writeFileSync(stack.path("large.def"), "Bootstrap: scratch\n".padEnd(1024 * 1024 + 1, "#"));
+  const cases: [string[], RegExp][] = [
+    [["x.sif"], /missing required argument 'recipe'/],
+    [["x.sif", "missing.def"], /cannot read the recipe missing.def: ENOENT/],
+    [["x.sif", "folder"], /the recipe folder is a directory/],
+    [["x.sif", "empty.def"], /the recipe empty.def is empty/],
+    [["x.sif", "unknown.def"], /unknown.def is neither a definition file nor a Dockerfile/],
+    [["x.sif", "large.def"], /longer than 1048576 bytes/],
+    [["--backend", "lxc", "x.sif", "empty.def"], /lxc.*singularity, docker/],
+    [["--colour", "x.sif", "empty.def"], /unknown option '--colour'/],
+  ];
+  for (const [args, pattern] of cases) {
+    const { code, stderr, stdout } = await stack.run("container-builder", args);
+    assert.is(code, 64, `${args.join(" ")}: ${stderr}`);
+    assert.match(stderr, pattern);
+    assert.not.match(stderr, /^ {4}at /m, "no stack for what is the caller's to change");
+    assert.is(stdout, "");
+  }
+  assert.not(existsSync(stack.path("x.sif")));
+});
+
+test("an image that cannot be written is said before anything is sent, with exit code 73", async ({ stack }) => {
+  const hello = join(PROJECT, "examples", "hello.def");
+  const { code, stderr } = await stack.run("container-builder", [stack.path("nowhere", "x.sif"), hello]);
+  assert.is(code, 73, stderr);
+  assert.match(stderr, "nowhere");
+  assert.not.match(stderr, "Connecting");
+});
+
+test("a queue that is not there, and settings that are not, have exit codes of their own", async ({ stack }) => {
+  const creds = stack.statePath("client", "user.creds");
+  const away = await stack.run("cb-status", [], { env: { NATS_URL: "tls://127.0.0.1:1", NATS_CREDS: creds } });
+  assert.is(away.code, 69, away.stderr);
+  assert.match(away.stderr, /cannot reach NATS at tls:\/\/127.0.0.1:1/);
+  assert.match(away.stderr, /the address comes from NATS_URL/);
+  const unset = await stack.run("cb-status", [], { env: { NATS_URL: "tls://127.0.0.1:1" } });
+  assert.is(unset.code, 78, unset.stderr);
+  assert.match(unset.stderr, "NATS_CREDS");
+});
+
+test.run();
