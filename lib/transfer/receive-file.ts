@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { access, type FileHandle, link, lstat, open, rename, rm } from "node:fs/promises";
+import { access, type FileHandle, link, lstat, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CbError } from "../errors.ts";
 
@@ -17,9 +17,10 @@ export interface ReceiveOptions {
 /** For use before anything is asked of others. Throws as `outputError`. */
 export async function checkTarget({ path, force }: ReceiveOptions): Promise<void> {
   try {
+    if (!(await stat(dirname(path))).isDirectory()) throw outputError(path, { code: "ENOTDIR" });
     await access(dirname(path), constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw outputError(path, error);
+    throw error instanceof CbError ? error : outputError(path, error);
   }
   const there = await lstat(path).catch(() => undefined);
   if (there?.isDirectory()) throw outputError(path, { code: "EISDIR" });
@@ -31,21 +32,29 @@ export async function checkTarget({ path, force }: ReceiveOptions): Promise<void
  * what `chunks` threw: a digest that differs is thrown there, before the file gets its name.
  */
 export async function receiveFile<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
-  const temporary = join(dirname(options.path), `.${basename(options.path).slice(0, 200)}.${randomUUID()}.part`);
   try {
     await checkTarget(options);
-    const file = await open(temporary, "wx").catch((error: unknown) => {
-      throw outputError(options.path, error);
-    });
-    const result = await writeAll(chunks, file, options.path).finally(() => file.close());
+    return await writeBeside(chunks, options);
+  } finally {
+    // Ends the reading when it was the writing that failed; an iterator that is done takes no notice.
+    await chunks.return?.();
+  }
+}
+
+async function writeBeside<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
+  const { path } = options;
+  const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomUUID()}.part`);
+  const file = await open(temporary, "wx").catch((error: unknown) => {
+    throw outputError(path, error);
+  });
+  try {
+    const result = await writeAll(chunks, file, path).finally(() => file.close());
     await giveName(temporary, options).catch((error: unknown) => {
-      throw outputError(options.path, error);
+      throw outputError(path, error);
     });
     return result;
   } finally {
     await rm(temporary, { force: true });
-    // Ends the reading when it was the writing that failed; an iterator that is done takes no notice.
-    await chunks.return?.();
   }
 }
 

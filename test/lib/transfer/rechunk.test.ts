@@ -1,0 +1,27 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { rechunk } from "../../../lib/transfer/rechunk.ts";
+
+const test = suite("rechunk");
+
+async function cut(pieces: string[], chunkBytes: number): Promise<string[]> {
+  const source = (async function* () {
+    for (const piece of pieces) yield Buffer.from(piece);
+  })();
+  const chunks: string[] = [];
+  for await (const chunk of rechunk(source, chunkBytes)) chunks.push(Buffer.from(chunk).toString());
+  return chunks;
+}
+
+test("rechunk() cuts pieces of any size into chunks of one, the last shorter", async () => {
+  assert.equal(await cut(["abcdefgh", "", "i", "jk", "lmno"], 4), ["abcd", "efgh", "ijkl", "mno"]);
+  assert.equal(await cut(["abcd"], 4), ["abcd"]);
+  assert.equal(await cut(["a", "b", "c", "d", "e"], 4), ["abcd", "e"]);
+});
+
+test("rechunk() of nothing gives nothing", async () => {
+  assert.equal(await cut([], 4), []);
+  assert.equal(await cut(["", ""], 4), []);
+});
+
+test.run();
