@@ -1,9 +1,9 @@
 /** Starts and stops a real nats-server on an installation's keys: for tests, and for the local stack. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { watch } from "node:fs";
-import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { constants, watch } from "node:fs";
+import { access, mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { CbError, messageOf } from "../../lib/errors.ts";
 import type { Installation } from "./installation.ts";
 import { serverConfig } from "./server-config.ts";
@@ -96,24 +96,39 @@ async function configOf(options: StartOptions) {
  */
 async function launch(options: StartOptions, confFile: string): Promise<ChildProcess> {
   const program = options.natsServerPath ?? process.env.NATS_SERVER ?? "nats-server";
-  const command = [program, "-c", confFile];
+  const command = [await executable(program), "-c", confFile];
   const [file = program, ...args] = options.detached ? command : ["setpriv", "--pdeathsig", "KILL", ...command];
   const errors = await open(join(options.dataDir, "nats-server.err"), "w", 0o600);
   try {
     const child = spawn(file, args, { detached: options.detached === true, stdio: ["ignore", "ignore", errors.fd] });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", reject);
-    });
+    await once(child, "spawn");
     return child;
   } catch (error) {
-    throw new CbError("config", `cannot run ${file}: ${messageOf(error)}`, {
-      hint: "install nats-server (on Debian: apt-get install nats-server), or name it in NATS_SERVER",
-      cause: error,
-    });
+    throw notRunnable(file, error);
   } finally {
     await errors.close();
   }
+}
+
+/** The path of a program, sought on the PATH as a shell does. */
+async function executable(program: string): Promise<string> {
+  const folders = program.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
+  for (const folder of folders) {
+    const path = join(folder, program);
+    if (
+      await access(path, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return path;
+  }
+  throw notRunnable(program, new Error("it is not there or not executable"));
+}
+
+function notRunnable(program: string, cause: unknown): CbError {
+  const hint = "install nats-server (on Debian: apt-get install nats-server), or name it in NATS_SERVER";
+  return new CbError("config", `cannot run ${program}: ${messageOf(cause)}`, { hint, cause });
 }
 
 /** The server writes `<program>_<pid>.ports` once it listens; the file's appearance is the event that is awaited. */

@@ -7,7 +7,7 @@
  * the server itself publish wherever it liked.
  */
 import type { Account, Export, Import } from "@nats-io/jwt";
-import { GUEST_API_PREFIX, GUEST_READER_PREFIX } from "../bus/names.ts";
+import { GUEST_API_PREFIX, GUEST_READER_PREFIX, patterns } from "../bus/names.ts";
 
 interface Service {
   readonly name: string;
@@ -30,11 +30,11 @@ function api(call: string, answers: Service["answers"]): Service {
  */
 export const GUEST_SERVICES: readonly Service[] = [
   { name: "queue", subject: "queue.*.*", answers: "Singleton" },
-  { name: "builder ask", subject: "builder.*.ask", answers: "Singleton" },
-  { name: "build log", subject: "build.*.log", answers: "Singleton" },
-  { name: "build state", subject: "build.*.state", answers: "Singleton" },
-  { name: "object chunks", subject: "$O.*.C.*", answers: "Singleton" },
-  { name: "object descriptions", subject: "$O.*.M.*", answers: "Singleton" },
+  { name: "builder ask", subject: patterns.ask, answers: "Singleton" },
+  { name: "build log", subject: patterns.log, answers: "Singleton" },
+  { name: "build state", subject: patterns.state, answers: "Singleton" },
+  { name: "object chunks", subject: patterns.chunks, answers: "Singleton" },
+  { name: "object descriptions", subject: patterns.metas, answers: "Singleton" },
   // Not JetStream's: the queue's, see reader-door.ts.
   {
     name: "reader",

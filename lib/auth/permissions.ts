@@ -11,12 +11,12 @@ import {
   buildStream,
   chunkSubjects,
   GUEST_API_PREFIX,
+  inboxPrefix,
   metaSubject,
+  patterns,
   QUEUE_VERBS,
   subjects,
 } from "../bus/names.ts";
-import { CbError } from "../errors.ts";
-import { isPublicKey } from "./nkey.ts";
 
 /** The part of a user's JWT that says what it may do. */
 export type Rights = Partial<User>;
@@ -25,12 +25,6 @@ export type BuildRole = "caller" | "agent";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
-
-/** The inbox prefix of whoever holds `publicKey`. Throws CbError "usage" when it is no user's public key. */
-export function inboxPrefix(publicKey: string): string {
-  if (isPublicKey(publicKey, "user")) return `_INBOX.${publicKey}`;
-  throw new CbError("usage", "not a user's public nkey", { hint: "it has 56 characters and starts with U" });
-}
 
 /** A person, or a CI job in their name: the six questions to the queue under their own name. */
 export function userPermissions(name: string, publicKey: string): Rights {
@@ -89,7 +83,7 @@ export function operatorPermissions(publicKey: string): Rights {
   const readers = ["CONSUMER.LIST.*", "CONSUMER.INFO.*.*", "CONSUMER.CREATE.>", "CONSUMER.MSG.NEXT.*.*"];
   return rights({
     publish: ["$SRV.>", "$JS.FC.>", ...[...calls, ...readers, "CONSUMER.DELETE.*.*"].map((call) => `$JS.API.${call}`)],
-    subscribe: ["build.*.log", "build.*.state", "builder.*.state", "$JS.EVENT.>", "$SRV.>"],
+    subscribe: [patterns.log, patterns.state, patterns.builderState, "$JS.EVENT.>", "$SRV.>"],
     publicKey,
     subscriptions: 64,
     payloadBytes: 1 * MiB,

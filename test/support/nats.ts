@@ -9,7 +9,8 @@ import { authenticator } from "../../lib/auth/authenticator.ts";
 import { type Creds, parseCreds, readCreds } from "../../lib/auth/creds.ts";
 import { Issuer, readKeyFile } from "../../lib/auth/issuer.ts";
 import { createKey, type NKey } from "../../lib/auth/nkey.ts";
-import { type BuildRole, inboxPrefix } from "../../lib/auth/permissions.ts";
+import type { BuildRole } from "../../lib/auth/permissions.ts";
+import { inboxPrefix } from "../../lib/bus/names.ts";
 
 const HOUR_MS = 3_600_000;
 
