@@ -99,8 +99,7 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
   const making = await mkdtemp(join(dirname(options.folder), `.${basename(options.folder)}-`));
   try {
     await fill(making, options);
-    await clearHalfMade(options.folder);
-    await rename(making, options.folder);
+    await moveInPlace(making, options.folder);
   } finally {
     await rm(making, { recursive: true, force: true });
   }
@@ -190,6 +189,20 @@ async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, n
   await writeSecretFile(files.queueCreds, creds("queue", queuePermissions, coreSigning, core));
   await writeSecretFile(files.operatorCreds, creds("operator", operatorPermissions, coreSigning, core));
   await writeSecretFile(files.sysCreds, creds("sys", systemPermissions, sys, sys));
+}
+
+/**
+ * Renaming does not replace a folder that holds something, so of two that make the same installation at once, one
+ * wins and the other uses what is there.
+ */
+async function moveInPlace(making: string, folder: string): Promise<void> {
+  const isTaken = await rename(making, folder).then(
+    () => false,
+    () => true,
+  );
+  if (!isTaken || (await openInstallation(folder)) !== undefined) return;
+  await clearHalfMade(folder);
+  await rename(making, folder);
 }
 
 /** Removes what an interrupted run left, and only that: a folder with a name in it that is not ours stays. */

@@ -8,7 +8,7 @@ import { type Account, decode } from "@nats-io/jwt";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { makeInstallation, openInstallation } from "../../infra/nats/installation.ts";
-import { startNatsServer } from "../../infra/nats/server.ts";
+import { findNatsServer, startNatsServer } from "../../infra/nats/server.ts";
 import { CbError } from "../../lib/errors.ts";
 
 const installation = suite("installation");
@@ -150,13 +150,32 @@ installation("an attached server dies with the process that started it, even whe
   assert.is(await isGone(pid), true);
 });
 
-installation("a detached server outlives the handle, and stop() ends it", async () => {
+installation("a detached server is found by its folder, is not started twice, and ends by stop()", async () => {
   const keys = await makeInstallation(options());
-  const server = await startNatsServer({ installation: keys, dataDir: join(root, "detached"), detached: true });
-  assert.ok(process.kill(server.pid, 0));
-  await server.stop();
+  const dataDir = join(root, "detached");
+  assert.is(await findNatsServer(dataDir), undefined);
+  const server = await startNatsServer({ installation: keys, dataDir, detached: true });
+  const found = await findNatsServer(dataDir);
+  assert.equal([found?.url, found?.pid], [server.url, server.pid]);
+  assert.match((await failure(startNatsServer({ installation: keys, dataDir }))).message, `process ${server.pid}`);
+  await found?.stop();
   assert.is(await isGone(server.pid), true);
+  assert.is(await findNatsServer(dataDir), undefined);
   await server.stop();
+});
+
+installation("findNatsServer() is not fooled by a stale pid file that names another process", async () => {
+  const dataDir = join(root, "stale");
+  await mkdir(dataDir);
+  await writeFile(join(dataDir, "nats-server.pid"), `${process.pid}`);
+  await writeFile(join(dataDir, `nats-server_${process.pid}.ports`), '{"nats": ["tls://127.0.0.1:1"]}');
+  assert.is(await findNatsServer(dataDir), undefined);
+});
+
+installation("makeInstallation() by several at once gives all of them the same one", async () => {
+  const wish = options();
+  const all = await Promise.all([1, 2, 3].map(() => makeInstallation(wish)));
+  assert.equal(new Set(all.map((one) => one.guest)).size, 1);
 });
 
 /** The kernel ends a process within milliseconds; there is no event for the end of what is not our child. */
