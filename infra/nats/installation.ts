@@ -12,18 +12,19 @@
  * ```
  */
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { type AccountLimits, coreAccount, guestAccount, systemAccount } from "../../lib/auth/accounts.ts";
 import { formatCreds } from "../../lib/auth/creds.ts";
 import { accountJwt, operatorJwt, userJwt } from "../../lib/auth/jwt.ts";
 import { createKey, type NKey } from "../../lib/auth/nkey.ts";
-import { operatorPermissions, queuePermissions, type Rights } from "../../lib/auth/permissions.ts";
+import { operatorPermissions, queuePermissions, type Rights, systemPermissions } from "../../lib/auth/permissions.ts";
 import { writeSecretFile } from "../../lib/auth/secret-file.ts";
 import { CbError, messageOf } from "../../lib/errors.ts";
 import { makeCertificates } from "./tls.ts";
 
 /** Public keys and names; the JSON of `installation.json`. */
-interface Record {
+interface InstallationRecord {
   readonly version: 1;
   readonly name: string;
   readonly serverName: string;
@@ -33,9 +34,9 @@ interface Record {
   readonly guest: string;
 }
 
-export interface Installation extends Omit<Record, "version"> {
+export interface Installation extends Omit<InstallationRecord, "version"> {
   readonly folder: string;
-  readonly files: ReturnType<typeof filesOf>;
+  readonly files: Files;
 }
 
 export interface InstallationOptions {
@@ -79,13 +80,15 @@ function filesOf(folder: string) {
   };
 }
 
+type Files = ReturnType<typeof filesOf>;
+
 /**
  * The installation in that folder, made if it is not there. A whole one is reused; what an interrupted run left is
  * made new. Throws CbError "config" when the folder holds something else, when it is an installation with another
  * server name, when `serverName` is no DNS name, or when openssl fails.
  */
 export async function makeInstallation(options: InstallationOptions): Promise<Installation> {
-  if (!DNS_NAME.test(options.serverName)) {
+  if (!DNS_NAME.test(options.serverName) || isIP(options.serverName) !== 0) {
     throw new CbError("config", `not a DNS name: ${JSON.stringify(options.serverName)}`, {
       hint: "the server's name in the certificate is a lower-case DNS name, not an address",
     });
@@ -96,8 +99,7 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
   const making = await mkdtemp(join(dirname(options.folder), `.${basename(options.folder)}-`));
   try {
     await fill(making, options);
-    await clearHalfMade(options.folder);
-    await rename(making, options.folder);
+    await moveInPlace(making, options.folder);
   } finally {
     await rm(making, { recursive: true, force: true });
   }
@@ -116,61 +118,91 @@ export async function openInstallation(folder: string): Promise<Installation | u
   return { ...record, folder, files: { ...needed, ...offline } };
 }
 
+/** Every key pair of an installation, in memory only while it is made. */
+function newKeys() {
+  return {
+    operator: createKey("operator"),
+    sys: createKey("account"),
+    core: createKey("account"),
+    guest: createKey("account"),
+    coreSigning: createKey("account"),
+    guestSigning: createKey("account"),
+  };
+}
+
+type Keys = ReturnType<typeof newKeys>;
+
 async function fill(folder: string, options: InstallationOptions): Promise<void> {
   const files = filesOf(folder);
   for (const part of ["offline", "keys", "creds", "tls"]) await mkdir(join(folder, part), { mode: 0o700 });
-  const operator = createKey("operator");
-  const [sys, core, guest] = [createKey("account"), createKey("account"), createKey("account")];
-  const [coreSigning, guestSigning] = [createKey("account"), createKey("account")];
-  const limits = options.limits ?? DEFAULT_LIMITS;
-  const about = (name: string, key: NKey) => ({ name, publicKey: key.publicKey, issuedAtMs: options.nowMs });
-
-  const accounts = [
-    { file: files.sysJwt, name: "SYS", key: sys, account: systemAccount() },
-    { file: files.coreJwt, name: "CORE", key: core, account: coreAccount(coreSigning.publicKey, limits) },
-    {
-      file: files.guestJwt,
-      name: "GUEST",
-      key: guest,
-      account: guestAccount(guestSigning.publicKey, core.publicKey, limits),
-    },
-  ];
-  for (const { file, name, key, account } of accounts) {
-    await writeFile(file, accountJwt(about(name, key), account, operator));
-  }
-  await writeFile(
-    files.operatorJwt,
-    operatorJwt(about(options.name, operator), { system_account: sys.publicKey }, operator),
-  );
-
-  const seeds: [string, NKey][] = [
-    [files.operatorSeed, operator],
-    [files.sysSeed, sys],
-    [files.coreSeed, core],
-    [files.guestSeed, guest],
-    [files.coreSigningSeed, coreSigning],
-    [files.guestSigningSeed, guestSigning],
-  ];
-  for (const [file, key] of seeds) await writeSecretFile(file, `${key.seed()}\n`);
-
-  const person = (name: string, rights: (publicKey: string) => Rights, signer: NKey, account: NKey) => {
-    const key = createKey("user");
-    return formatCreds(userJwt(about(name, key), rights(key.publicKey), signer, account.publicKey), key);
-  };
-  await writeSecretFile(files.queueCreds, person("queue", queuePermissions, coreSigning, core));
-  await writeSecretFile(files.operatorCreds, person("operator", operatorPermissions, coreSigning, core));
-  await writeSecretFile(files.sysCreds, person("sys", queuePermissions, sys, sys));
+  const keys = newKeys();
+  await writeSeeds(files, keys);
+  await writeJwts(files, keys, options);
+  await writeFirstCreds(files, keys, options.nowMs);
   await makeCertificates(files, options.serverName);
-  const record: Record = {
+  const record: InstallationRecord = {
     version: 1,
     name: options.name,
     serverName: options.serverName,
-    operator: operator.publicKey,
-    sys: sys.publicKey,
-    core: core.publicKey,
-    guest: guest.publicKey,
+    operator: keys.operator.publicKey,
+    sys: keys.sys.publicKey,
+    core: keys.core.publicKey,
+    guest: keys.guest.publicKey,
   };
   await writeFile(files.record, `${JSON.stringify(record, null, 2)}\n`);
+}
+
+async function writeSeeds(files: Files, keys: Keys): Promise<void> {
+  const seeds: [string, NKey][] = [
+    [files.operatorSeed, keys.operator],
+    [files.sysSeed, keys.sys],
+    [files.coreSeed, keys.core],
+    [files.guestSeed, keys.guest],
+    [files.coreSigningSeed, keys.coreSigning],
+    [files.guestSigningSeed, keys.guestSigning],
+  ];
+  for (const [file, key] of seeds) await writeSecretFile(file, `${key.seed()}\n`);
+}
+
+async function writeJwts(files: Files, keys: Keys, options: InstallationOptions): Promise<void> {
+  const { operator, sys, core, guest } = keys;
+  const limits = options.limits ?? DEFAULT_LIMITS;
+  const about = (name: string, key: NKey) => ({ name, publicKey: key.publicKey, issuedAtMs: options.nowMs });
+  const coreRights = coreAccount(keys.coreSigning.publicKey, limits);
+  const guestRights = guestAccount(keys.guestSigning.publicKey, core.publicKey, limits);
+  const jwts = [
+    [files.operatorJwt, operatorJwt(about(options.name, operator), { system_account: sys.publicKey }, operator)],
+    [files.sysJwt, accountJwt(about("SYS", sys), systemAccount(), operator)],
+    [files.coreJwt, accountJwt(about("CORE", core), coreRights, operator)],
+    [files.guestJwt, accountJwt(about("GUEST", guest), guestRights, operator)],
+  ] as const;
+  for (const [file, jwt] of jwts) await writeFile(file, jwt);
+}
+
+/** SYS has no signing key: its one credential is made here, by the key that then goes offline. */
+async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, nowMs: number): Promise<void> {
+  const creds = (name: string, rights: (publicKey: string) => Rights, signer: NKey, account: NKey) => {
+    const key = createKey("user");
+    const about = { name, publicKey: key.publicKey, issuedAtMs: nowMs };
+    return formatCreds(userJwt(about, rights(key.publicKey), signer, account.publicKey), key);
+  };
+  await writeSecretFile(files.queueCreds, creds("queue", queuePermissions, coreSigning, core));
+  await writeSecretFile(files.operatorCreds, creds("operator", operatorPermissions, coreSigning, core));
+  await writeSecretFile(files.sysCreds, creds("sys", systemPermissions, sys, sys));
+}
+
+/**
+ * Renaming does not replace a folder that holds something, so of two that make the same installation at once, one
+ * wins and the other uses what is there.
+ */
+async function moveInPlace(making: string, folder: string): Promise<void> {
+  const isTaken = await rename(making, folder).then(
+    () => false,
+    () => true,
+  );
+  if (!isTaken || (await openInstallation(folder)) !== undefined) return;
+  await clearHalfMade(folder);
+  await rename(making, folder);
 }
 
 /** Removes what an interrupted run left, and only that: a folder with a name in it that is not ours stays. */
@@ -200,9 +232,9 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-function parseRecord(text: string, path: string): Record {
+function parseRecord(text: string, path: string): InstallationRecord {
   try {
-    const record = JSON.parse(text) as Record;
+    const record = JSON.parse(text) as InstallationRecord;
     const texts = [record.name, record.serverName, record.operator, record.sys, record.core, record.guest];
     if (record.version === 1 && texts.every((value) => typeof value === "string")) return record;
     throw new Error("a field is missing, or it was made by a newer version");

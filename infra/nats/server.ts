@@ -1,11 +1,11 @@
-/** Starts and stops a real nats-server on an installation's keys: for tests, and for the local stack. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { watch } from "node:fs";
-import { mkdir, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+/** Starts, finds and stops a real nats-server on an installation's keys: for tests, and for the local stack. */
+import type { ChildProcess } from "node:child_process";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CbError, messageOf } from "../../lib/errors.ts";
 import type { Installation } from "./installation.ts";
+import { launch, portOf, readPort } from "./launch.ts";
 import { serverConfig } from "./server-config.ts";
 
 export interface StartOptions {
@@ -35,33 +35,35 @@ export interface RunningServer {
 }
 
 const GiB = 1024 ** 3;
-/** It is up in 50–300 ms; recovering large streams after a crash takes longer. */
-const START_TIMEOUT_MS = 30_000;
 /** A clean stop takes some 100 ms; then SIGKILL, which streams survive. */
 const STOP_TIMEOUT_MS = 10_000;
 const LOG_TAIL_BYTES = 4096;
+const LOOPBACK = "127.0.0.1";
 
 /**
- * Resolves when the server takes connections. Throws CbError "config" when there is no nats-server, and
+ * Resolves when the server takes connections. Throws CbError "config" when there is no nats-server or one runs already on `dataDir`, and
  * "infrastructure" with the server's own last lines when it ends or is not ready within 30 s.
  */
 export async function startNatsServer(options: StartOptions): Promise<RunningServer> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
-  await clearPortsFiles(options.dataDir);
-  const confFile = join(options.dataDir, "nats-server.conf");
+  const { dataDir, detached = false, host = LOOPBACK } = options;
+  await refuseSecond(dataDir);
+  await clearPortsFiles(dataDir);
+  const confFile = confFileIn(dataDir);
   await writeFile(confFile, serverConfig(await configOf(options)), { mode: 0o600 });
-  const child = await launch(options, confFile);
+  const program = options.natsServerPath ?? process.env.NATS_SERVER ?? "nats-server";
+  const child = await launch({ program, confFile, dataDir, detached });
   const pid = child.pid ?? 0;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = () => end(child, ended);
   try {
-    const port = await portOf(child, options.dataDir);
-    if (options.detached) child.unref();
-    return { url: `tls://${options.host ?? "127.0.0.1"}:${port}`, port, pid, stop };
+    const port = await portOf(child, dataDir);
+    if (detached) child.unref();
+    return { url: `tls://${host}:${port}`, port, pid, stop };
   } catch (error) {
     await stop();
     throw new CbError("infrastructure", `nats-server did not start: ${messageOf(error)}`, {
-      hint: `its last lines:\n${await lastLines(options.dataDir)}`,
+      hint: `its last lines:\n${await lastLines(dataDir)}`,
       cause: error,
     });
   }
@@ -73,7 +75,7 @@ async function configOf(options: StartOptions) {
   const jwt = async (path: string) => (await readFile(path, "utf8")).trim();
   return {
     serverName: installation.name,
-    host: options.host ?? "127.0.0.1",
+    host: options.host ?? LOOPBACK,
     port: options.port ?? 0,
     dataDir: options.dataDir,
     operatorJwt: await jwt(files.operatorJwt),
@@ -91,62 +93,42 @@ async function configOf(options: StartOptions) {
 }
 
 /**
- * What it says before its log file is open goes to `nats-server.err`. Attached, the kernel ends it with us
- * (prctl PR_SET_PDEATHSIG, which setpriv of util-linux sets), so that a killed test leaves no server behind.
+ * The server that runs on `dataDir`, whoever started it; nothing when there is none. `host` as it was started with.
+ * A pid alone proves nothing after a reboot: the process must be running with this folder's configuration.
  */
-async function launch(options: StartOptions, confFile: string): Promise<ChildProcess> {
-  const program = options.natsServerPath ?? process.env.NATS_SERVER ?? "nats-server";
-  const command = [program, "-c", confFile];
-  const [file = program, ...args] = options.detached ? command : ["setpriv", "--pdeathsig", "KILL", ...command];
-  const errors = await open(join(options.dataDir, "nats-server.err"), "w", 0o600);
-  try {
-    const child = spawn(file, args, { detached: options.detached === true, stdio: ["ignore", "ignore", errors.fd] });
-    await new Promise<void>((resolve, reject) => {
-      child.once("spawn", resolve);
-      child.once("error", reject);
-    });
-    return child;
-  } catch (error) {
-    throw new CbError("config", `cannot run ${file}: ${messageOf(error)}`, {
-      hint: "install nats-server (on Debian: apt-get install nats-server), or name it in NATS_SERVER",
-      cause: error,
-    });
-  } finally {
-    await errors.close();
-  }
+export async function findNatsServer(dataDir: string, host = LOOPBACK): Promise<RunningServer | undefined> {
+  const pid = Number(await readFile(join(dataDir, "nats-server.pid"), "utf8").catch(() => ""));
+  if (!(pid > 1) || !(await isOurs(pid, dataDir))) return undefined;
+  const port = await readPort(dataDir, pid);
+  if (port === undefined) return undefined;
+  return { url: `tls://${host}:${port}`, port, pid, stop: () => endStranger(pid, dataDir) };
 }
 
-/** The server writes `<program>_<pid>.ports` once it listens; the file's appearance is the event that is awaited. */
-async function portOf(child: ChildProcess, dataDir: string): Promise<number> {
-  const giveUp = new AbortController();
-  const onExit = () => giveUp.abort(new Error("it ended"));
-  const timer = setTimeout(() => giveUp.abort(new Error(`not ready within ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
-  // Watching starts before the first look, so that nothing falls between the two.
-  const watcher = watch(dataDir);
-  child.once("exit", onExit);
-  if (child.exitCode !== null || child.signalCode !== null) onExit();
-  try {
-    for (;;) {
-      const changed = once(watcher, "change", { signal: giveUp.signal }).catch(() => undefined);
-      const port = await readPort(dataDir, child.pid);
-      if (port !== undefined) return port;
-      await changed;
-      giveUp.signal.throwIfAborted();
-    }
-  } finally {
-    clearTimeout(timer);
-    child.off("exit", onExit);
-    watcher.close();
-    giveUp.abort();
-  }
+async function isOurs(pid: number, dataDir: string): Promise<boolean> {
+  const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  return command.split("\0").includes(confFileIn(dataDir));
 }
 
-async function readPort(dataDir: string, pid: number | undefined): Promise<number | undefined> {
-  const name = (await readdir(dataDir)).find((file) => file.endsWith(`_${pid}.ports`));
-  if (name === undefined) return undefined;
-  const text = await readFile(join(dataDir, name), "utf8");
-  const url = /"nats"\s*:\s*\[\s*"([^"]+)"[^\]]*\]/.exec(text)?.[1];
-  return url === undefined ? undefined : Number(new URL(url).port);
+/** Two servers on one store would ruin it, and nats-server 2.9 does not look. */
+async function refuseSecond(dataDir: string): Promise<void> {
+  const running = await findNatsServer(dataDir);
+  if (running === undefined) return;
+  throw new CbError("config", `a nats-server runs on ${dataDir} already, process ${running.pid}`, {
+    hint: `use it, or end it: kill ${running.pid}`,
+  });
+}
+
+function confFileIn(dataDir: string): string {
+  return join(dataDir, "nats-server.conf");
+}
+
+/** There is no event for the end of a process that is not our child, so this looks every 20 ms. */
+async function endStranger(pid: number, dataDir: string): Promise<void> {
+  for (let waitedMs = 0; await isOurs(pid, dataDir); waitedMs += 20) {
+    if (waitedMs === 0) process.kill(pid, "SIGTERM");
+    if (waitedMs === STOP_TIMEOUT_MS) process.kill(pid, "SIGKILL");
+    await sleep(20);
+  }
 }
 
 async function clearPortsFiles(dataDir: string): Promise<void> {

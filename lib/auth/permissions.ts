@@ -95,6 +95,11 @@ export function queuePermissions(): Rights {
   return { pub: {}, sub: {}, allowed_connection_types: ["STANDARD"] };
 }
 
+/** Administration of the server through SYS: pushes account JWTs (revocation), sees connections. */
+export function systemPermissions(): Rights {
+  return { pub: {}, sub: {}, allowed_connection_types: ["STANDARD"] };
+}
+
 interface Grant {
   readonly publish: readonly string[];
   readonly subscribe?: readonly string[];

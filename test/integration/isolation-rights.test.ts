@@ -46,6 +46,7 @@ const linesOf = (build: BuildAtWork, count: number) => {
 
 rights("a user gets an answer to each question to the queue, and the queue sees whose it is", async () => {
   const queue = core.subscribe("queue.*.*", { callback: (_, message) => void message.respond(message.subject) });
+  await core.flush();
   const user = await bus.user("alice");
   for (const verb of QUEUE_VERBS) {
     const answer = await user.connection.request(subjects.queue(verb, "alice"), "{}", { timeout: 2000 });
@@ -66,6 +67,7 @@ rights("a builder's ask is answered after it was parked", async () => {
       },
     });
   });
+  await core.flush();
   const answer = builder.connection.request(subjects.ask(id), "ready", { timeout: 5000 });
   await parked;
   assert.is((await answer).string(), "lease");
@@ -171,6 +173,7 @@ rights("an operator's plain-protocol SUB build.*.log sees exactly the raw lines 
 
 rights("an operator asks the services how they are, and is refused a user's question to the queue", async () => {
   core.subscribe("$SRV.PING", { callback: (_, message) => void message.respond("here") });
+  await core.flush();
   const operator = await bus.operator();
   assert.is((await operator.connection.request("$SRV.PING", "", { timeout: 2000 })).string(), "here");
   const { files, serverName } = bus.installation;

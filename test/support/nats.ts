@@ -1,4 +1,5 @@
 /** A real nats-server in a temporary folder, on keys of its own, and a door for everybody who may come in. */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +49,8 @@ export interface BusOptions {
 
 export async function startBus(options: BusOptions = {}): Promise<TestBus> {
   const folder = await mkdtemp(join(tmpdir(), "cb-bus-"));
+  // A test file that breaks off runs no `after`; before uvu's own listener, which ends the process at once.
+  process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   try {
     const keys = { folder: join(folder, "keys"), name: "test", serverName: "nats.test", nowMs: Date.now() };
     const installation = await makeInstallation(keys);
