@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parseRecord } from "../../lib/pool/record.ts";
+import { checkCalm, untilCalm } from "./calm.ts";
 import { World } from "./queue.ts";
 
 /** SIM_SEED=n runs that one alone; a seed that failed goes into KNOWN. */
@@ -10,8 +10,6 @@ const first = Math.floor(Math.random() * 2 ** 31);
 const seeds = only ? [Number(only)] : [...KNOWN, ...Array.from({ length: 12 }, (_, n) => first + n)];
 
 const TROUBLE_S = 900;
-/** The worst that is left behind: a backlog of builds, a boot that never ends, a grace, the longest backoff. */
-const CALM_MAX_S = 3_000;
 
 const sim = suite("pool simulation");
 
@@ -44,23 +42,7 @@ async function run(world: World): Promise<void> {
   world.setTrouble(0);
   for (const machine of [...cloud.machines.values()])
     if (machine.generation === "other") cloud.machines.delete(machine.builder);
-  for (let second = 0; second < CALM_MAX_S && !isCalm(world); second++) {
-    world.tick(second);
-    await clock.advance(1_000);
-  }
-}
-
-/** Old ones are renewed at any time, so rest is a moment, not a state. */
-function isCalm({ cloud, policy, slotKeys, waiting, running, builderKeys }: World): boolean {
-  const counts = [cloud.machines.size, slotKeys.entries.size, builderKeys.entries.size - 1];
-  const allReady = [...builderKeys.entries.values()].every(
-    ({ key, value }) => key === "generation" || isReady(key, value),
-  );
-  return allReady && waiting.length + running.size === 0 && counts.every((count) => count === policy.reserveTarget);
-}
-
-function isReady(key: string, value: string): boolean {
-  return parseRecord(value, key).state === "ready";
+  await untilCalm(world);
 }
 
 function harmOne({ cloud, random }: World): void {
@@ -77,21 +59,6 @@ function plant({ cloud, random, clock, builderKeys }: World, ours: boolean): voi
   const [builder, attempt] = [random.uuid(), random.uuid()];
   const identity = { installation: "sim", generation, pool: "p", builder, attempt };
   cloud.plant({ ...identity, status: "running", host: `planted-${generation}`, createdAtMs: clock.nowMs() });
-}
-
-function checkCalm(
-  { cloud, policy, builderKeys, slotKeys, pool, waiting, running, counts }: World,
-  seed: number,
-): void {
-  const note = `SIM_SEED=${seed} ${JSON.stringify({ counts, target: policy.reserveTarget, max: policy.totalMax })}`;
-  const records = [...builderKeys.entries.values()].filter(({ key }) => key !== "generation");
-  const states = records.map(({ key, value }) => parseRecord(value, key).state).join(" ");
-  assert.is(waiting.length, 0, `every build got a builder: ${note}`);
-  assert.is(running.size, 0, note);
-  assert.is(states, Array(policy.reserveTarget).fill("ready").join(" "), `${note} ${pool?.status().why}`);
-  assert.is(cloud.machines.size, policy.reserveTarget, note);
-  assert.is(slotKeys.entries.size, policy.reserveTarget, note);
-  assert.ok(counts.leased > 0 && counts.created > 0, note);
 }
 
 sim.run();

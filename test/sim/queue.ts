@@ -20,6 +20,20 @@ const INSTALLATION = "sim";
 const log = createLogger({ name: "sim", level: "silent" });
 const forever = new Promise<never>(() => {});
 
+/** Of one process. `callsLeft` counts its calls to NATS and the cloud; at zero it dies, at `lastCall`. */
+interface Life {
+  alive: boolean;
+  callsLeft: number;
+  readonly lastCall: "unsent" | "unanswered";
+}
+
+export interface Death {
+  readonly atCall: number;
+  readonly lastCall: Life["lastCall"];
+}
+
+const IMMORTAL: Death = { atCall: Number.POSITIVE_INFINITY, lastCall: "unsent" };
+
 export class World {
   readonly clock = new ManualClock(1_000_000);
   readonly random: Random;
@@ -33,10 +47,10 @@ export class World {
   readonly running = new Map<string, string>();
   waiting: string[] = [];
   pool: Pool | undefined;
-  #life = { alive: true };
+  #life: Life = lifeUntil(IMMORTAL);
   #leasing = new Set<string>();
 
-  constructor(seed: number) {
+  constructor(seed: number, changes: Partial<PoolPolicy> = {}) {
     this.random = new Random(seed);
     const { clock, random } = this;
     const events = {
@@ -52,6 +66,7 @@ export class World {
       totalMax,
       reserveTarget: random.between(1, totalMax),
       maxReadyAgeMs: 20 * 60_000,
+      ...changes,
     });
   }
 
@@ -63,9 +78,13 @@ export class World {
     }
   }
 
+  get alive(): boolean {
+    return this.#life.alive;
+  }
+
   /** Tries until it stands, as a supervisor does. */
-  async startQueue(): Promise<void> {
-    const life = { alive: true };
+  async startQueue(death: Death = IMMORTAL): Promise<void> {
+    const life = lifeUntil(death);
     this.#life = life;
     const clock = mortalClock(this.clock, life);
     for (;;) {
@@ -110,7 +129,7 @@ export class World {
     this.#checkRecords();
   }
 
-  async #openPool(life: { alive: boolean }, clock: Clock): Promise<Pool> {
+  async #openPool(life: Life, clock: Clock): Promise<Pool> {
     const { random, policy } = this;
     return Pool.open({
       builderKeys: mortal(this.builderKeys, life),
@@ -187,17 +206,26 @@ export class World {
 }
 
 /** The same thing for a process that may die: then no call comes back. */
-function mortal<T extends Keys | Provider>(target: T, life: { alive: boolean }): T {
+function mortal<T extends Keys | Provider>(target: T, life: Life): T {
   return new Proxy(target, {
     get(object, name) {
       const method: unknown = Reflect.get(object, name);
       if (typeof method !== "function") return method;
-      return (...args: unknown[]) => (life.alive ? afterLife(Reflect.apply(method, object, args), life) : forever);
+      return (...args: unknown[]) => {
+        if (!life.alive) return forever;
+        if (--life.callsLeft <= 0) life.alive = false;
+        if (!life.alive && life.lastCall === "unsent") return forever;
+        return afterLife(Reflect.apply(method, object, args), life);
+      };
     },
   });
 }
 
-async function afterLife(result: Promise<unknown>, life: { alive: boolean }): Promise<unknown> {
+function lifeUntil({ atCall, lastCall }: Death): Life {
+  return { alive: true, callsLeft: atCall, lastCall };
+}
+
+async function afterLife(result: Promise<unknown>, life: Life): Promise<unknown> {
   try {
     const value = await result;
     return life.alive ? value : forever;
@@ -207,7 +235,7 @@ async function afterLife(result: Promise<unknown>, life: { alive: boolean }): Pr
   }
 }
 
-function mortalClock(clock: Clock, life: { alive: boolean }): Clock {
+function mortalClock(clock: Clock, life: Life): Clock {
   return {
     nowMs: () => clock.nowMs(),
     sleep: (ms, signal) => clock.sleep(ms, signal).then(() => (life.alive ? undefined : forever)),

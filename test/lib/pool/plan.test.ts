@@ -217,6 +217,13 @@ test("a destroyed builder is gone when it is not listed, and one that was never 
   assert.equal(at(false, policy.createGraceMs), ["gone d"]);
 });
 
+test("a destroyed builder is not gone by a listing that was started before it was given up", () => {
+  const at = (sinceMs: number) =>
+    planned(seen([ready("r"), record("d", "destroying", { sinceMs })], { machines: [machine("r")] }));
+  assert.equal(at(NOW), []);
+  assert.equal(at(NOW - 1), ["gone d"]);
+});
+
 test("a record that says gone is closed", () => {
   assert.equal(planned(seen([ready("r"), record("x", "gone")])), ["gone x"]);
 });
