@@ -84,7 +84,7 @@ async function perform(action: Action, hands: Hands, signal: AbortSignal): Promi
     case "gone":
       return close(decidedOn(action, hands), action.reason, hands);
     case "freeSlot":
-      return hands.slots.free(action.slot, action.revision);
+      return hands.slots.free(action);
     case "lost":
       return hands.onLost({ builder: action.builder, build: action.build, reason: action.reason });
     case "report":
@@ -117,20 +117,23 @@ async function create(slot: number, reason: string, { hands, signal }: Grip): Pr
 }
 
 /** Unless its agent has asked meanwhile: then it was made after all. */
-async function noteFailure({ record, revision }: Stored, error: string, { store }: Hands): Promise<void> {
-  if (record.state === "requested") await store.update(createFailed(record, error), revision);
+async function noteFailure(stored: Stored, error: string, { store }: Hands): Promise<void> {
+  if (stored.record.state === "requested") await store.update(createFailed(stored.record, error), stored);
 }
 
-async function see({ record, revision }: Stored, host: string, { store, clock }: Hands): Promise<void> {
-  const next = record.state === "requested" ? booting(record, host, clock.nowMs()) : hosted(record, host);
-  await store.update(next, revision);
+async function see(stored: Stored, host: string, { store, clock }: Hands): Promise<void> {
+  const { record } = stored;
+  await store.update(
+    record.state === "requested" ? booting(record, host, clock.nowMs()) : hosted(record, host),
+    stored,
+  );
 }
 
 async function destroy(action: Destroy, grip: Grip): Promise<void> {
   const { hands, signal } = grip;
-  const { record, revision } = decidedOn(action, hands);
-  if (record.state !== "destroying") {
-    await hands.store.update(doomed(record, action.reason, hands.clock.nowMs()), revision);
+  const stored = decidedOn(action, hands);
+  if (stored.record.state !== "destroying") {
+    await hands.store.update(doomed(stored.record, action.reason, hands.clock.nowMs()), stored);
   }
   if (action.failure) await keepEvidence(action, grip);
   if (action.call) await callDestroy(action.builder, { hands, signal });
@@ -144,12 +147,12 @@ async function callDestroy(builder: string, { hands, signal }: Grip): Promise<vo
 async function close(decided: Stored, reason: string, hands: Hands): Promise<void> {
   const { store, slots, clock } = hands;
   const over = decided.record.state === "gone";
-  const stored = over ? decided : await store.update(gone(decided.record, reason, clock.nowMs()), decided.revision);
+  const stored = over ? decided : await store.update(gone(decided.record, reason, clock.nowMs()), decided);
   const { builder, build } = stored.record;
   const slot = slots.get(stored.record.slot);
-  if (slot?.builder === builder) await slots.free(slot.slot, slot.revision);
+  if (slot?.builder === builder) await slots.free(slot);
   hands.onGone({ builder, build, reason });
-  await store.remove(builder, stored.revision);
+  await store.remove(stored);
 }
 
 /** Enough for the last screen of a boot that went wrong. */

@@ -100,7 +100,8 @@ export class Reconciler {
   }
 
   async #lookOnce(): Promise<Plan> {
-    const { clock, policy } = this.#hands;
+    const { clock, policy, store, slots } = this.#hands;
+    await Promise.all([store.settle(), slots.settle()]);
     const observedAtMs = clock.nowMs();
     const listing = await this.#observe();
     this.#noticeStandstill(observedAtMs + policy.callTimeoutMs);

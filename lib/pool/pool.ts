@@ -155,7 +155,7 @@ export class Pool {
     const stored = this.#store.get(builder);
     if (stored?.record.state !== "ready") return false;
     try {
-      await this.#store.update(leased(stored.record, build, this.#parts.clock.nowMs()), stored.revision);
+      await this.#store.update(leased(stored.record, build, this.#parts.clock.nowMs()), stored);
       return true;
     } catch (error) {
       const now = this.#store.get(builder);
@@ -175,7 +175,7 @@ export class Pool {
       const stored = this.#store.get(builder);
       if (!stored || !isAlive(stored.record)) return;
       try {
-        await this.#store.update(released(stored.record, reason, this.#parts.clock.nowMs()), stored.revision);
+        await this.#store.update(released(stored.record, reason, this.#parts.clock.nowMs()), stored);
         return this.wake("released");
       } catch (error) {
         if (!(error instanceof StaleWriteError) || tries >= RELEASE_TRIES) throw error;
@@ -211,11 +211,11 @@ export class Pool {
     };
   }
 
-  async #makeReady({ record, revision }: Stored): Promise<void> {
+  async #makeReady(stored: Stored): Promise<void> {
     try {
-      await this.#store.update(ready(record, this.#parts.clock.nowMs()), revision);
+      await this.#store.update(ready(stored.record, this.#parts.clock.nowMs()), stored);
     } catch (error) {
-      const { builder } = record;
+      const { builder } = stored.record;
       this.#parts.log.warn({ builder, cause: messageOf(error) }, "a builder could not be noted as ready yet");
     }
   }

@@ -4,75 +4,45 @@
  */
 
 import type { Keys } from "../bus/kv.ts";
-import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
+import { type Kept, Mirror } from "./mirror.ts";
 import { parseClaim, type SlotClaim } from "./record.ts";
 import type { Slot } from "./seen.ts";
 
-export interface SlotsParts {
-  readonly keys: Keys;
-  readonly log: Logger;
-  readonly pool: string;
-}
-
+/** Errors as Mirror has them. */
 export class Slots {
-  readonly #parts: SlotsParts;
-  readonly #taken = new Map<number, Slot>();
+  readonly #mirror: Mirror<SlotClaim>;
 
-  constructor(parts: SlotsParts) {
-    this.#parts = parts;
+  constructor({ keys, log, pool }: { keys: Keys; log: Logger; pool: string }) {
+    this.#mirror = new Mirror({ keys, prefix: pool, parse: parseClaim, log });
   }
 
-  /** Reads everything anew. Throws CbError "config" on a claim that cannot be read, "infrastructure" without NATS. */
-  async load(): Promise<void> {
-    const entries = await this.#parts.keys.list(this.#parts.pool);
-    const fresh = entries.map(({ key, value, revision }) => ({
-      ...parseClaim(value, key),
-      slot: Number(key.slice(this.#parts.pool.length + 1)),
-      revision,
-    }));
-    this.#taken.clear();
-    for (const slot of fresh) this.#taken.set(slot.slot, slot);
+  load(): Promise<void> {
+    return this.#mirror.load();
+  }
+
+  settle(): Promise<void> {
+    return this.#mirror.settle();
   }
 
   all(): readonly Slot[] {
-    return [...this.#taken.values()];
+    return Array.from(this.#mirror.entries(), ([key, kept]) => slotOf(Number(key), kept));
   }
 
   get(slot: number): Slot | undefined {
-    return this.#taken.get(slot);
+    const kept = this.#mirror.get(String(slot));
+    return kept && slotOf(slot, kept);
   }
 
-  /** Throws StaleWriteError if another has it, CbError "infrastructure" without NATS. */
   async claim(slot: number, claim: SlotClaim): Promise<void> {
-    const revision = await this.#orLookUp(slot, () => this.#parts.keys.create(this.#key(slot), JSON.stringify(claim)));
-    this.#taken.set(slot, { ...claim, slot, revision });
+    await this.#mirror.create(String(slot), claim);
   }
 
-  /** Throws StaleWriteError if it has been claimed anew, CbError "infrastructure". */
-  async free(slot: number, revision: number): Promise<void> {
-    await this.#orLookUp(slot, () => this.#parts.keys.remove(this.#key(slot), revision));
-    this.#taken.delete(slot);
+  free({ slot, revision }: Pick<Slot, "slot" | "revision">): Promise<void> {
+    return this.#mirror.remove(String(slot), revision);
   }
+}
 
-  async #orLookUp<T>(slot: number, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call();
-    } catch (error) {
-      await this.#lookUp(slot).catch((cause) =>
-        this.#parts.log.warn({ slot, cause: messageOf(cause) }, "a slot could not be looked up after a failed write"),
-      );
-      throw error;
-    }
-  }
-
-  async #lookUp(slot: number): Promise<void> {
-    const entry = await this.#parts.keys.get(this.#key(slot));
-    if (entry) this.#taken.set(slot, { ...parseClaim(entry.value, entry.key), slot, revision: entry.revision });
-    else this.#taken.delete(slot);
-  }
-
-  #key(slot: number): string {
-    return `${this.#parts.pool}.${slot}`;
-  }
+function slotOf(slot: number, { value, revision }: Kept<SlotClaim>): Slot {
+  return { ...value, slot, revision };
 }

@@ -13,8 +13,7 @@ export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }
   }
   const missing = stock.wanted - stock.ready.length;
   if (stock.inFlight >= missing) return `${builders(stock.inFlight)} booting`;
-  const room = policy.totalMax - stock.existing;
-  if (stock.inFlight + room < missing) {
+  if (stock.existing >= policy.totalMax) {
     const unknown = stock.strangers === 0 ? "" : `, ${stock.strangers} of them not in our records`;
     return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})`;
   }

@@ -24,7 +24,7 @@ const text = formatCreds(jwt, key);
 
 async function failure(path: string, nowMs = 0): Promise<CbError> {
   const error = await readCreds(path, nowMs).catch((caught: unknown) => caught);
-  assert.instance(error, CbError);
+  assert.ok(error instanceof CbError);
   return error as CbError;
 }
 

@@ -12,7 +12,7 @@ const refused = (work: () => unknown, pattern: RegExp) => {
     work();
     assert.unreachable();
   } catch (error) {
-    assert.instance(error, CbError);
+    assert.ok(error instanceof CbError);
     assert.is(error.kind, "usage");
     assert.match(error.message, pattern);
   }

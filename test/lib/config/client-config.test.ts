@@ -70,7 +70,7 @@ test("clientConfig() says what is set nowhere and where it could be", ({ root })
       clientConfig(sources(root, { env, folders: [join(root, "user")] }));
       assert.unreachable();
     } catch (error) {
-      assert.instance(error, CbError);
+      assert.ok(error instanceof CbError);
       assert.is(error.kind, "config");
       assert.match(error.hint ?? "", variable);
     }

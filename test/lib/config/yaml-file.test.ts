@@ -15,7 +15,7 @@ function mistakesOf(text: string): string[] {
   try {
     parseYaml(text, "q.yaml", schema);
   } catch (error) {
-    assert.instance(error, CbError);
+    assert.ok(error instanceof CbError);
     assert.is(error.kind, "config");
     return error.message.split("\n").slice(1);
   }

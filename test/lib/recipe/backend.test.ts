@@ -23,7 +23,7 @@ test("backendOf() refuses what is neither, naming the file and the way out", () 
       backendOf(text, "my.recipe");
       assert.unreachable(text);
     } catch (error) {
-      assert.instance(error, CbError);
+      assert.ok(error instanceof CbError);
       assert.is(error.kind, "usage");
       assert.match(error.message, "my.recipe");
       assert.match(error.hint ?? "", "--backend");

@@ -1,0 +1,112 @@
+/** A cloud with delays, failures, lost replies, late machines, and machines that break, vanish or never come up. */
+
+import type { Clock } from "../../lib/clock.ts";
+import { CbError } from "../../lib/errors.ts";
+import type { BuilderSpec, Machine, Observation, Provider } from "../../lib/provider/provider.ts";
+import type { Random } from "./random.ts";
+
+export interface SimMachine extends Machine {
+  /** Its agent asks. */
+  awake: boolean;
+}
+
+export interface CloudEvents {
+  /** A create or a destroy is about to take effect. */
+  readonly created: (spec: BuilderSpec) => void;
+  readonly destroyed: (builder: string) => void;
+}
+
+export class SimCloud implements Provider {
+  readonly machines = new Map<string, SimMachine>();
+  /** Probability of each kind of failure, while there is trouble. */
+  trouble = 0;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #events: CloudEvents;
+  readonly #attempts = new Set<string>();
+
+  constructor(clock: Clock, random: Random, events: CloudEvents) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#events = events;
+  }
+
+  async observe(): Promise<Observation> {
+    await this.#delay(5, 400);
+    this.#mayFail("the listing failed");
+    const machines = [...this.machines.values()].map((machine) => ({ ...machine }));
+    await this.#delay(5, 400);
+    if (!this.#random.chance(this.trouble)) return { machines, complete: true };
+    return { machines: machines.filter(() => this.#random.chance(0.5)), complete: false };
+  }
+
+  async create(spec: BuilderSpec): Promise<void> {
+    await this.#delay(10, 2_000);
+    this.#mayFail("the create was refused");
+    // Slow enough to outlive the call's time limit, and still within the grace.
+    if (this.#random.chance(this.trouble)) await this.#delay(1_000, 50_000);
+    this.#make(spec);
+    await this.#delay(10, 500);
+    this.#mayFail("the reply to the create was lost");
+  }
+
+  async destroy(builder: string): Promise<void> {
+    await this.#delay(10, 1_000);
+    this.#mayFail("the destroy was refused");
+    this.#events.destroyed(builder);
+    const machine = this.machines.get(builder);
+    if (machine) {
+      machine.awake = false;
+      this.machines.set(builder, { ...machine, status: "destroying" });
+      void this.#after(this.#random.between(0, 5_000), () => this.machines.delete(builder));
+    }
+    this.#mayFail("the reply to the destroy was lost");
+  }
+
+  async consoleOutput(): Promise<Uint8Array> {
+    return new TextEncoder().encode("simulated console");
+  }
+
+  /** A machine that nobody asked for. */
+  plant(machine: Machine): void {
+    this.machines.set(machine.builder, { ...machine, awake: false });
+  }
+
+  /** It falls silent, goes into error, or is no more. */
+  harm(builder: string): void {
+    const machine = this.machines.get(builder);
+    if (!machine || machine.status === "destroying") return;
+    const kind = this.#random.between(0, 2);
+    if (kind === 0) machine.awake = false;
+    if (kind === 1) this.machines.set(builder, { ...machine, status: "error", fault: "simulated", awake: false });
+    if (kind === 2) this.machines.delete(builder);
+  }
+
+  #make(spec: BuilderSpec): void {
+    if (this.#attempts.has(spec.attempt)) return;
+    this.#attempts.add(spec.attempt);
+    const { userData: _, ...identity } = spec;
+    const createdAtMs = this.#clock.nowMs();
+    this.machines.set(spec.builder, { ...identity, status: "booting", host: "", createdAtMs, awake: false });
+    this.#events.created(spec);
+    if (this.#random.chance(this.trouble)) return;
+    void this.#after(this.#random.between(1_000, 20_000), () => {
+      const machine = this.machines.get(spec.builder);
+      if (machine?.status !== "booting") return;
+      this.machines.set(spec.builder, { ...machine, status: "running", host: `sim-${spec.builder}`, awake: true });
+    });
+  }
+
+  async #after(ms: number, work: () => void): Promise<void> {
+    await this.#clock.sleep(ms);
+    work();
+  }
+
+  async #delay(low: number, high: number): Promise<void> {
+    await this.#clock.sleep(this.#random.between(low, high));
+  }
+
+  #mayFail(what: string): void {
+    if (this.#random.chance(this.trouble)) throw new CbError("infrastructure", `simulated: ${what}`);
+  }
+}

@@ -1,0 +1,64 @@
+/** A key-value store that loses replies and refuses, as NATS in trouble does; what it holds is the truth. */
+
+import { type Entry, type Keys, StaleWriteError } from "../../lib/bus/kv.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { CbError } from "../../lib/errors.ts";
+import type { Random } from "./random.ts";
+
+export class SimKeys implements Keys {
+  readonly entries = new Map<string, Entry>();
+  /** Probability of each, while there is trouble. */
+  refuses = 0;
+  losesReply = 0;
+  #revision = 0;
+  readonly #clock: Clock;
+  readonly #random: Random;
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  list(prefix: string): Promise<Entry[]> {
+    return this.#call(() => [...this.entries.values()].filter(({ key }) => key.startsWith(`${prefix}.`)));
+  }
+
+  get(key: string): Promise<Entry | undefined> {
+    return this.#call(() => this.entries.get(key));
+  }
+
+  create(key: string, value: string): Promise<number> {
+    return this.#call(() => this.#put(key, value, 0));
+  }
+
+  update(key: string, value: string, revision: number): Promise<number> {
+    return this.#call(() => this.#put(key, value, revision));
+  }
+
+  remove(key: string, revision: number): Promise<void> {
+    return this.#call(() => {
+      this.#check(key, revision);
+      this.entries.delete(key);
+    });
+  }
+
+  #put(key: string, value: string, expected: number): number {
+    this.#check(key, expected);
+    const revision = ++this.#revision;
+    this.entries.set(key, { key, value, revision });
+    return revision;
+  }
+
+  #check(key: string, expected: number): void {
+    if ((this.entries.get(key)?.revision ?? 0) !== expected) throw new StaleWriteError(key);
+  }
+
+  async #call<T>(work: () => T): Promise<T> {
+    await this.#clock.sleep(this.#random.between(0, 3));
+    if (this.#random.chance(this.refuses)) throw new CbError("infrastructure", "simulated: NATS does not answer");
+    const result = work();
+    await this.#clock.sleep(this.#random.between(0, 3));
+    if (this.#random.chance(this.losesReply)) throw new CbError("infrastructure", "simulated: the reply was lost");
+    return result;
+  }
+}
