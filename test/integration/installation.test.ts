@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { type Account, decode } from "@nats-io/jwt";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { makeInstallation, openInstallation } from "../../infra/nats/installation.ts";
+import { openInstallation } from "../../infra/nats/installation.ts";
+import { makeInstallation } from "../../infra/nats/make-installation.ts";
 import { findNatsServer, startNatsServer } from "../../infra/nats/server.ts";
 import { CbError } from "../../lib/errors.ts";
 

@@ -32,27 +32,19 @@ nkey("keyFromSeed() reads what nkeys.js makes, and verifySignature() takes its s
   }
 });
 
-nkey("a key made of the bytes of RFC 8032, test 1, has its public key and its signature", () => {
+nkey("a key made of the bytes of RFC 8032, test 1, has its signature", () => {
   const key = new NKey("user", Buffer.from("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60", "hex"));
-  const raw = Buffer.from("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", "hex");
   const signature =
     "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b";
   assert.is(key.sign(Buffer.alloc(0)).toString("hex"), signature);
-  assert.is(new NKey("user", keySeedOf(key)).publicKey, key.publicKey);
   assert.ok(verifySignature(key.publicKey, Buffer.alloc(0), Buffer.from(signature, "hex")));
-  assert.is(raw.length, 32);
 });
 
-/** Back to the bytes by the other library. */
-function keySeedOf(key: NKey): Buffer {
-  const pair = fromSeed(bytes(key.seed())) as unknown as { getRawSeed(): Uint8Array };
-  return Buffer.from(pair.getRawSeed());
-}
-
 nkey("keyFromSeed() refuses a damaged, a cut, a lower-case and a public text without repeating it", () => {
-  const { publicKey, ...key } = { publicKey: createKey("user").publicKey, seed: createKey("user").seed() };
-  const damaged = key.seed.slice(0, 20) + (key.seed[20] === "A" ? "B" : "A") + key.seed.slice(21);
-  for (const text of ["", "SU", damaged, key.seed.slice(0, -1), key.seed.toLowerCase(), publicKey, `${key.seed}A`]) {
+  const { publicKey } = createKey("user");
+  const seed = createKey("user").seed();
+  const damaged = seed.slice(0, 20) + (seed[20] === "A" ? "B" : "A") + seed.slice(21);
+  for (const text of ["", "SU", damaged, seed.slice(0, -1), seed.toLowerCase(), publicKey, `${seed}A`]) {
     try {
       keyFromSeed(text);
       assert.unreachable(text);
