@@ -1,5 +1,6 @@
 /** The configuration of the local stack's cb-queue. */
 import { stringify } from "yaml";
+import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";
 import type { Installation } from "../nats/installation.ts";
 
 export interface QueueYaml {
@@ -11,9 +12,6 @@ export interface QueueYaml {
   readonly rootfs: string;
   readonly agentDir: string;
 }
-
-/** As slirp4netns(1) has it: the host's loopback, seen from a sandbox. */
-const HOST_FROM_SANDBOX = "10.0.2.2";
 
 /** A workstation: two builders wait, and two may be at work beside them. */
 export function queueYaml(options: QueueYaml): string {
@@ -29,13 +27,13 @@ export function queueYaml(options: QueueYaml): string {
         reserve: 2,
         max: 4,
         bootTimeoutSeconds: 30,
-        nats: { url: `tls://${HOST_FROM_SANDBOX}:${natsPort}`, ...tls },
+        nats: { url: `tls://${HOST_LOOPBACK}:${natsPort}`, ...tls },
         provider: {
           kind: "sandbox",
           stateDir: options.sandboxes,
           rootfs: options.rootfs,
           agentDir: options.agentDir,
-          allowHostPorts: [`127.0.0.1:${natsPort}`],
+          allowHostPorts: [`${HOST_LOOPBACK}:${natsPort}`],
         },
       },
     ],

@@ -22,7 +22,7 @@ export interface ServerConfig {
 }
 
 /** Chunks of an image are up to 1 MiB and headers count; 8 MiB was tried and is the most nats-server advises. */
-export const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 
 /** A CONNECT line carries the JWT, about 2 kB; the default of 4 KiB leaves no room for a user with more rights. */
 const MAX_CONTROL_LINE_BYTES = 32 * 1024;

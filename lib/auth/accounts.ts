@@ -29,7 +29,7 @@ function api(call: string, answers: Service["answers"]): Service {
  * import), CONSUMER.CREATE (delivers to any subject in CORE), STREAM.CREATE, UPDATE, DELETE, PURGE and MSG.DELETE (the queue's), CONSUMER.LIST and NAMES, `$SRV`, `$KV`.
  */
 export const GUEST_SERVICES: readonly Service[] = [
-  { name: "queue", subject: "queue.*.*", answers: "Singleton" },
+  { name: "queue", subject: patterns.queues, answers: "Singleton" },
   { name: "builder ask", subject: patterns.ask, answers: "Singleton" },
   { name: "build log", subject: patterns.log, answers: "Singleton" },
   { name: "build state", subject: patterns.state, answers: "Singleton" },

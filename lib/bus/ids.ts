@@ -14,7 +14,7 @@ const USER = /^[a-z0-9_][a-z0-9_-]{0,63}$/;
 const USER_KEY = /^U[A-Z2-7]{55}$/;
 
 export const isId = (text: string): boolean => ID.test(text);
-export const isUserName = (text: string): boolean => USER.test(text);
+const isUserName = (text: string): boolean => USER.test(text);
 export const isUserKey = (text: string): boolean => USER_KEY.test(text);
 
 /** Throws CbError "usage" unless it is a UUID in lower case. */

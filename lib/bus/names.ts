@@ -26,6 +26,7 @@ export const subjects = {
 /** What the queue serves and watches, with a star where the id stands. */
 export const patterns = {
   queue: (verb: QueueVerb): string => `queue.${verb}.*`,
+  queues: "queue.*.*",
   ask: "builder.*.ask",
   builderState: "builder.*.state",
   log: "build.*.log",

@@ -31,10 +31,13 @@ const sandboxProvider = v.strictObject({
   rootfs: path,
   /** Folder with the agent's bundle, mounted read-only into each sandbox. */
   agentDir: path,
-  /** What a sandbox may reach on the host, as HOST:PORT; NATS must be among them. */
-  allowHostPorts: v.array(v.pipe(v.string(), v.regex(/^[^\s:]+:\d{1,5}$/, "must be HOST:PORT"))),
-  /** Missing kernel rights that the operator accepts; empty, so that a sandbox is a boundary. */
-  allowWeak: v.optional(v.array(v.string()), []),
+  /**
+   * What a sandbox may reach of the host, as ADDRESS:PORT from the inside: 10.0.2.2 is the host's loopback. NATS must be
+   * among them; everything else of the host is closed.
+   */
+  allowHostPorts: v.array(
+    v.pipe(v.string(), v.regex(/^\d+(\.\d+){3}:\d{1,5}$/, "must be ADDRESS:PORT, as 10.0.2.2:4222")),
+  ),
 });
 
 const pool = v.strictObject({

@@ -8,8 +8,8 @@ import { openJournal } from "./journal.ts";
 import { Pool, type PoolParts } from "./pool.ts";
 
 /** Records of builders; slots. The names are ours and stand in the operator's documentation. */
-export const BUILDERS_BUCKET = "cb-builders";
-export const SLOTS_BUCKET = "cb-slots";
+const BUILDERS_BUCKET = "cb-builders";
+const SLOTS_BUCKET = "cb-slots";
 
 /** A record takes less than 2 KiB: room for thousands of builders. Reserved on disk, so no more. */
 const BUILDERS_MAX_BYTES = 16 * 2 ** 20;

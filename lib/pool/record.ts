@@ -22,7 +22,7 @@ const timeMs = v.pipe(v.number(), v.integer(), v.minValue(0));
 const reason = v.pipe(v.string(), v.maxLength(REASON_MAX_CHARS));
 
 /** A pool's name is one token of a KV key, and of a machine's metadata. */
-export const poolName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/));
+const poolName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/));
 
 const builderRecordSchema = v.strictObject({
   v: v.literal(1),

@@ -26,7 +26,7 @@ import { Queue } from "./queue.ts";
 import { OUTAGE_MS } from "./reservations.ts";
 
 /** Of $SRV.INFO; the program's own. */
-export const VERSION = "0.1.0";
+const VERSION = "0.1.0";
 
 /** Records of builds and their recipes: 1 KiB and at most 1 MiB each. The disk is reserved, so no more than it takes. */
 const BUILDS_BUCKET = "cb-builds";

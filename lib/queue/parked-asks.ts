@@ -5,7 +5,7 @@
 import type { Answer, Ask } from "../bus/builder-messages.ts";
 
 /** Held this long. Well under the two minutes after which NATS forgets a reply across accounts. */
-export const PARK_MS = 10_000;
+const PARK_MS = 10_000;
 
 interface Parked {
   readonly ask: Ask;

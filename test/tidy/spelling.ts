@@ -14,7 +14,7 @@ export function subjectsOutsideBus(files: readonly SourceFile[]): string[] {
 /** Leaves out tests that would run, or runs a few as if they were all. */
 const LEFT_OUT = /\.(?:only|skip|todo)\(/g;
 /** A promise that waits for time to pass; a timer that fails something is a limit and is fine. */
-const SLEEP = /\bsetTimeout\(\s*(?:resolve|done|ok|r|res)\b|\b(?:sleep|delay)\(|\bAtomics\.wait\(/g;
+const SLEEP = /\bsetTimeout\(\s*(?:resolve|done|ok|r|res)\b|(?<!clock\.)\b(?:sleep|delay)\(|\bAtomics\.wait\(/g;
 const TIMER_PROMISES = /["']node:timers\/promises["']/g;
 
 /** In test files; what they share in test/support may poll, within a bound. */
