@@ -1,0 +1,53 @@
+#!/bin/bash
+# Makes the builder rootfs: make-rootfs.sh DIRECTORY, an empty directory in which root of our user namespace may write.
+#
+# The tree is DIRECTORY/rootfs and belongs to subordinate ids (0 is the first of them), so it is made inside a mapped
+# user namespace: root of a sandbox is then nobody on the host. Works as root and as a user; both need subordinate ids.
+# Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export LC_ALL=C CB_TARGET=$1
+CB_PACKAGES=$(grep -v '^#' "$here/packages.txt" | paste -sd,)
+export CB_PACKAGES
+: "${CB_MIRROR:=http://deb.debian.org/debian}" "${CB_SECURITY_MIRROR:=http://deb.debian.org/debian-security}"
+export CB_MIRROR CB_SECURITY_MIRROR CB_APT_CONF=${CB_APT_CONF-}
+
+# Runs as root of the namespace. The work lies on /mnt, because a home directory of mode 0700 is closed to it.
+# Left out: documents; node's package managers; test helpers of buildah (94 MB) and network plugins (55 MB) that
+# a chroot-isolated build never calls. Nothing of the host's apt settings stays in the tree.
+CB_MAKE=$(cat <<'STAGE'
+set -euo pipefail
+mount -c --bind "/proc/self/fd/$CB_FD" /mnt
+printf '%s\n' "$CB_APT_CONF" >/mnt/apt.conf
+cd /
+# The host's /sys cannot be mounted here, and no package misses it.
+HOME=/ mmdebstrap --mode=root --skip=chroot/mount/sys --variant=essential --format=directory \
+  --aptopt=/mnt/apt.conf --aptopt='Acquire::Languages "none"' \
+  --dpkgopt=force-unsafe-io \
+  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
+  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+  --dpkgopt='path-exclude=/usr/share/nodejs/corepack/*' \
+  --dpkgopt='path-exclude=/usr/libexec/buildah/*' --dpkgopt='path-exclude=/usr/lib/cni/*' \
+  --setup-hook='mkdir -p "$1/etc/apt/preferences.d"' \
+  --setup-hook='printf "Package: *\nPin: release n=sid\nPin-Priority: 100\n" >"$1/etc/apt/preferences.d/sid"' \
+  --include="$CB_PACKAGES" \
+  trixie /mnt/rootfs \
+  "deb $CB_MIRROR trixie main" "deb $CB_SECURITY_MIRROR trixie-security main" \
+  "deb [check-valid-until=no] $CB_MIRROR sid main"
+cd /mnt/rootfs
+rm -f etc/apt/apt.conf.d/99mmdebstrap etc/resolv.conf etc/hostname ../apt.conf
+# apptainer binds the host's time zone into what it runs and fails without: UTC, in the format of RFC 8536.
+printf 'TZif\0%034d\1\0\0\0\4\0\0\0\0\0\0UTC\0' 0 | tr 0 '\0' >etc/localtime
+# buildah's default driver wants an overlay on an overlay, which no kernel gives; chroot isolation needs no runtime.
+mkdir -p etc/containers usr/share/container-builder
+printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
+  >etc/containers/storage.conf
+chroot . dpkg-query -W -f '${Package} ${Version}\n' >usr/share/container-builder/versions
+STAGE
+)
+export CB_MAKE
+# The directory is opened with the caller's rights, then the rights are exchanged for those of root in the namespace.
+exec unshare --user --map-auto --keep-caps --mount --pid --fork --mount-proc bash -euo pipefail -c '
+  exec {CB_FD}<"$CB_TARGET"
+  export CB_FD
+  exec setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all --ambient-caps=-all bash -c "$CB_MAKE"'

@@ -1,0 +1,56 @@
+# Stage 3 of 4: root of the inner user namespace, first process of its own pid namespace. Builds the file system the
+# agent sees and leaves the host's behind. Nothing of a recipe has run yet.
+set -euo pipefail
+hostname "$CB_HOSTNAME"
+# Nothing outlives the sandbox, so nothing is synced to disk (volatile): dpkg would sync thousands of times.
+mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/data/upper,workdir=/mnt/data/work,userxattr,volatile \
+  overlay /mnt/root
+cd /mnt/root
+mount -t proc -o nosuid,nodev,noexec proc proc
+mount -t tmpfs -o mode=0755,nosuid dev dev
+mkdir dev/pts dev/shm
+mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec devpts dev/pts
+mount -t tmpfs -o mode=1777,nosuid,nodev shm dev/shm
+for name in null zero full random urandom tty; do
+  : >"dev/$name"
+  mount --bind "/dev/$name" "dev/$name"
+done
+if [ -r /dev/fuse ] && [ -w /dev/fuse ]; then : >dev/fuse && mount --bind /dev/fuse dev/fuse; fi
+ln -s pts/ptmx dev/ptmx
+ln -s /proc/self/fd dev/fd
+ln -s /proc/self/fd/0 dev/stdin
+ln -s /proc/self/fd/1 dev/stdout
+ln -s /proc/self/fd/2 dev/stderr
+if mountpoint -q /mnt/sys; then mount --rbind /mnt/sys sys; fi
+mount -t tmpfs -o mode=0755,nosuid,nodev run run
+mkdir -p run/lock
+printf '%s\n' "$CB_HOSTNAME" >etc/hostname
+printf '%s' "$CB_HOSTS" >etc/hosts
+printf '%s' "$CB_RESOLV" >etc/resolv.conf
+while IFS=$'\t' read -r n to; do
+  [ -n "$n" ] || continue
+  if [ -d "/mnt/bind/$n" ]; then mkdir -p "./$to"; else mkdir -p "./${to%/*}" && : >"./$to"; fi
+  mount --rbind "/mnt/bind/$n" "./$to"
+done <<<"$CB_TARGETS"
+
+mkdir -m 0700 run/container-builder
+umask 077
+read -r size
+cat >run/container-builder/user-data
+[ "$(stat -c %s run/container-builder/user-data)" -eq "$size" ] || { echo "the user data is cut short"; exit 1; }
+umask 022
+
+printf '%s\n' "$CB_INIT" >run/container-builder/init
+
+pivot_root . .
+umount -l .
+cd /root
+echo started >&3
+# Only the standard three go on: what else was inherited from the stages would reach out of the sandbox.
+for fd in /proc/self/fd/*; do
+  fd=${fd##*/}
+  [ "$fd" -le 2 ] || eval "exec $fd>&-"
+done
+# keyctl leaves the session keyring of whoever runs the queue behind; it says so on stderr, which nobody needs.
+exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \
+  keyctl session - bash /run/container-builder/init "$@" </dev/null 3>&2 2>/dev/null

@@ -1,0 +1,63 @@
+# Stage 2 of 4: root of the outer user namespace, which owns the network namespace and nothing of the host's.
+#
+# It collects what the sandbox is made of on /mnt, fences the network in, and starts the inner user namespace, whose
+# root has no rights over any of this: mounts made here are locked, routes and filters out of reach.
+set -euo pipefail
+fail() { echo "sandbox: $*" >&4; exit 1; }
+mount -t tmpfs -o mode=0755,nosuid,nodev container-builder /mnt
+mkdir /mnt/lower /mnt/data /mnt/root /mnt/bind /mnt/sys
+mount -c --bind "/proc/self/fd/$CB_LOWER" /mnt/lower
+mount -c --bind "/proc/self/fd/$CB_DATA" /mnt/data
+mkdir -p /mnt/data/upper /mnt/data/work
+# A view of the network namespace's own devices; hosts that mask their /sys do not allow it, and no build needs it.
+mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /mnt/sys 2>/dev/null || :
+
+CB_TARGETS=
+n=0
+while IFS=$'\t' read -r fd to; do
+  [ -n "$fd" ] || continue
+  if [ -d "/proc/self/fd/$fd" ]; then mkdir "/mnt/bind/$n"; else : >"/mnt/bind/$n"; fi
+  mount -c --bind "/proc/self/fd/$fd" "/mnt/bind/$n"
+  # A mount keeps the flags its source had, or the kernel refuses.
+  mount -o "remount,bind,ro,nosuid,nodev" "/mnt/bind/$n" 2>/dev/null ||
+    mount -o "remount,bind,ro,nosuid,nodev,$(findmnt -no VFS-OPTIONS "/mnt/bind/$n" | sed 's/\brw\b/ro/')" "/mnt/bind/$n"
+  exec {fd}<&-
+  CB_TARGETS+="$n"$'\t'"$to"$'\n'
+  n=$((n + 1))
+done <<<"$CB_BOUND"
+export CB_TARGETS
+exec {CB_LOWER}<&- {CB_DATA}<&-
+
+# The tools come from the rootfs, so the host needs neither ip nor nft. Without the filter there is no network.
+chroot /mnt/lower busybox ip link set lo up || fail "the loopback device could not be brought up"
+if [ -n "$CB_RULES" ]; then
+  chroot /mnt/lower nft -f - <<<"$CB_RULES" || fail "nft could not load the filter: does the kernel have nf_tables?"
+fi
+
+# Memory, processor time and disk are not bounded here; the kernel takes a builder first when memory runs out. The
+# process limit counts over all ids inside, because it is set before the inner namespace is made.
+echo 500 >/proc/self/oom_score_adj
+ulimit -c 0
+# A limit can only be lowered here, so one that is lower already stays.
+ulimit -n "$CB_FILES" 2>/dev/null || ulimit -Sn hard
+ulimit -u "$CB_PROCESSES" 2>/dev/null || ulimit -Su hard
+
+mkfifo /mnt/mapped
+echo ready
+exec 1>&4 2>&4
+unshare --user bash -c 'read -r _ </mnt/mapped
+  exec unshare --mount --pid --ipc --uts --cgroup --fork bash -c "$CB_INNER" inner "$@" 4>&-' user "$@" <&0 &
+inner=$!
+exec 5>/mnt/mapped
+# Opening succeeds only when the new namespace is there. The map is the identity, as far as our own map goes.
+count=0
+while read -r start _ length; do [ "$start" -ne "$count" ] || count=$((count + length)); done </proc/self/uid_map
+groups=0
+while read -r start _ length; do [ "$start" -ne "$groups" ] || groups=$((groups + length)); done </proc/self/gid_map
+echo "0 0 $count" >"/proc/$inner/uid_map"
+echo "0 0 $groups" >"/proc/$inner/gid_map"
+echo >&5
+exec 5>&- 0<&- 3>&-
+code=0
+wait "$inner" || code=$?
+exit "$code"

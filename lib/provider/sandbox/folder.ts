@@ -1,0 +1,165 @@
+/** One folder a sandbox is all the provider's memory: who it is, whether it runs, what it printed. */
+import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { CbError } from "../../errors.ts";
+import type { Machine, MachineIdentity, MachineStatus } from "../provider.ts";
+import { clearData, makeFolder } from "./launch.ts";
+import { isProcessOf } from "./processes.ts";
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+const metadataSchema = v.strictObject({
+  installation: v.string(),
+  generation: v.string(),
+  pool: v.string(),
+  builder: v.pipe(v.string(), v.regex(UUID)),
+  attempt: v.pipe(v.string(), v.regex(UUID)),
+  host: v.string(),
+  createdAtMs: v.number(),
+});
+export type Metadata = v.InferOutput<typeof metadataSchema>;
+
+/** The first stage writes its process id within milliseconds; later than this it was never started, or was killed. */
+const START_GRACE_MS = 10_000;
+
+export function isUuid(text: string): boolean {
+  return UUID.test(text);
+}
+
+/** Makes the folder whole or not at all. False if this builder has one already. */
+export async function claimFolder(stateDir: string, metadata: Metadata): Promise<boolean> {
+  const made = unlisted(stateDir, metadata);
+  await makeFolder(made);
+  try {
+    await writeFile(join(made, "machine.json"), JSON.stringify(metadata), { mode: 0o600 });
+    await rename(made, join(stateDir, metadata.builder));
+    return true;
+  } catch (error) {
+    const taken = ["EEXIST", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "");
+    await rm(made, { recursive: true, force: true });
+    if (taken) return false;
+    throw error;
+  }
+}
+
+/** Removes a folder whose processes are gone: first what is big, then the rest in one step, so that it is listed until the end. */
+export async function removeClaimed(stateDir: string, metadata: Metadata): Promise<void> {
+  const folder = join(stateDir, metadata.builder);
+  await clearData(folder);
+  const unnamed = unlisted(stateDir, metadata);
+  await rename(folder, unnamed);
+  await rm(unnamed, { recursive: true, force: true });
+}
+
+/** Removes what programs that were killed left half named or half removed: some small files each. */
+export async function sweepRemains(stateDir: string): Promise<void> {
+  for (const name of await readdir(stateDir)) {
+    const pid = /^\.unlisted-(\d+)-/.exec(name)?.[1];
+    if (pid === undefined || (await readOr(`/proc/${pid}/comm`, undefined)) !== undefined) continue;
+    await rm(join(stateDir, name), { recursive: true, force: true });
+  }
+}
+
+/** A name that no listing shows, and that says who is at work on it. */
+function unlisted(stateDir: string, { attempt }: Metadata): string {
+  return join(stateDir, `.unlisted-${process.pid}-${attempt}`);
+}
+
+/** `undefined` if there is none. Throws CbError "infrastructure" when what is there cannot be understood. */
+export async function readMetadata(folder: string): Promise<Metadata | undefined> {
+  const text = await readOr(join(folder, "machine.json"), undefined);
+  if (text === undefined) return undefined;
+  try {
+    return v.parse(metadataSchema, JSON.parse(text));
+  } catch (cause) {
+    throw new CbError("infrastructure", `${folder}/machine.json is damaged`, {
+      hint: "no running program writes it twice; was the disk full, or the file edited?",
+      cause,
+    });
+  }
+}
+
+export async function markDestroying(folder: string): Promise<void> {
+  await writeFile(join(folder, "destroying"), "", { mode: 0o600 });
+}
+
+/** Builders that have a folder here. */
+export async function listFolders(stateDir: string): Promise<string[]> {
+  const names = await readdir(stateDir).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw error;
+  });
+  return names.filter(isUuid);
+}
+
+/** The machine as it is now. `undefined` when its folder went away meanwhile. */
+export async function readMachine(folder: string, nowMs: number): Promise<Machine | undefined> {
+  const metadata = await readMetadata(folder);
+  if (metadata === undefined) return undefined;
+  return { ...metadata, ...(await statusOf(folder, metadata, nowMs)) };
+}
+
+async function statusOf(
+  folder: string,
+  metadata: Metadata,
+  nowMs: number,
+): Promise<{ status: MachineStatus; fault?: string }> {
+  if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
+  const pid = Number(await readOr(join(folder, "pid"), "0"));
+  const alive = pid > 0 && (await isProcessOf(pid, metadata.attempt));
+  const status = await readOr(join(folder, "status"), "");
+  if (alive) return { status: status.includes("started") ? "running" : "booting" };
+  if (pid === 0 && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
+  return { status: "error", fault: await faultOf(folder, pid, status) };
+}
+
+async function faultOf(folder: string, pid: number, status: string): Promise<string> {
+  if (pid === 0) return "its creation was interrupted";
+  const code = /^exit (\d+)$/m.exec(status)?.[1];
+  if (!status.includes("started")) {
+    const printed = Buffer.from(await newestConsole(folder, 2000))
+      .toString()
+      .trim();
+    return `it did not start: ${printed === "" ? "it was killed" : printed}`;
+  }
+  return code === undefined ? "it was killed" : `the agent ended with exit code ${code}`;
+}
+
+/** The newest bytes that the sandbox printed. The first stage writes two files in turns. */
+export async function newestConsole(folder: string, maxBytes: number): Promise<Uint8Array> {
+  const newer = await readTail(join(folder, "console.1"), maxBytes);
+  const older = await readTail(join(folder, "console.0"), maxBytes - newer.length);
+  return Buffer.concat([older, newer]);
+}
+
+async function readTail(path: string, maxBytes: number): Promise<Buffer> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch {
+    // It has not printed that much yet.
+    return Buffer.alloc(0);
+  }
+  try {
+    const { size } = await file.stat();
+    const wanted = Math.min(size, Math.max(0, maxBytes));
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, size - wanted);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+async function readOr<T>(path: string, otherwise: T): Promise<string | T> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return otherwise;
+    throw error;
+  }
+}
+
+export function identityOf({ installation, generation, pool, builder, attempt }: MachineIdentity): MachineIdentity {
+  return { installation, generation, pool, builder, attempt };
+}

@@ -1,0 +1,138 @@
+/**
+ * Builders as throw-away sandboxes on this machine: the provider of a workstation, of the quick start, and of the tests.
+ *
+ * A sandbox lives on when the process that made it dies; its folder and its processes are the only record. What the
+ * boundary is made of is told in infra/sandbox, stage by stage.
+ */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { CbError } from "../../errors.ts";
+import type { BuilderSpec, Machine, Observation, Provider } from "../provider.ts";
+import type { HostPort } from "./egress.ts";
+import {
+  claimFolder,
+  identityOf,
+  isUuid,
+  listFolders,
+  markDestroying,
+  newestConsole,
+  readMachine,
+  readMetadata,
+  removeClaimed,
+  sweepRemains,
+} from "./folder.ts";
+import { type Bind, DEFAULT_LIMITS, hostNetworks, type Limits, launch } from "./launch.ts";
+import { endProcessesOf } from "./processes.ts";
+
+export interface SandboxProviderOptions {
+  /** One folder a builder is made in it. On a disk with room for builds; not on NFS, which cannot carry an overlay. */
+  readonly stateDir: string;
+  /** From ensureRootfs. */
+  readonly rootfs: string;
+  readonly installation: string;
+  /** Run inside as root; reads /run/container-builder/user-data. */
+  readonly agentCommand: readonly string[];
+  readonly agentBinds: readonly Bind[];
+  /** The host's ports that builders may reach, NATS above all. Everything else of the host is closed. */
+  readonly allowHostPorts: readonly HostPort[];
+  /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
+  readonly denyNetworks?: readonly string[];
+  readonly limits?: Limits;
+  /** What is kept of a builder's output, at most; the newest half at least is always there. */
+  readonly consoleBytes?: number;
+}
+
+/** An agent prints a few KiB; the rest is room for the stack trace of one that fails in a loop. */
+const DEFAULT_CONSOLE_BYTES = 1024 * 1024;
+/** nova's limit for user_data; the same here, so that what works in a sandbox works in a cloud. */
+const USER_DATA_MAX_BYTES = 65_535;
+
+export class SandboxProvider implements Provider {
+  readonly #options: SandboxProviderOptions;
+
+  constructor(options: SandboxProviderOptions) {
+    this.#options = options;
+  }
+
+  async observe(signal: AbortSignal): Promise<Observation> {
+    const { stateDir, installation } = this.#options;
+    const folders = await listFolders(stateDir);
+    const nowMs = Date.now();
+    const looked = await Promise.allSettled(folders.map((name) => readMachine(join(stateDir, name), nowMs)));
+    signal.throwIfAborted();
+    const machines = looked
+      .map((look): Machine | undefined => (look.status === "fulfilled" ? look.value : undefined))
+      .filter((machine) => machine?.installation === installation)
+      .filter((machine) => machine !== undefined);
+    return { machines, complete: looked.every(({ status }) => status === "fulfilled") };
+  }
+
+  async create(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
+    const { stateDir, rootfs, agentCommand, agentBinds, allowHostPorts } = this.#options;
+    checkSpec(spec, this.#options.installation);
+    signal.throwIfAborted();
+    const refused = [...(await hostNetworks()), ...(this.#options.denyNetworks ?? [])];
+    const host = `cb-${spec.builder.slice(0, 8)}`;
+    await mkdir(stateDir, { recursive: true, mode: 0o700 });
+    await sweepRemains(stateDir);
+    if (!(await claimFolder(stateDir, { ...identityOf(spec), host, createdAtMs: Date.now() }))) {
+      return await this.#confirmSame(spec);
+    }
+    const child = await launch({
+      id: spec.attempt,
+      folder: join(stateDir, spec.builder),
+      rootfs,
+      hostname: host,
+      command: agentCommand,
+      binds: agentBinds,
+      network: { allowHostPorts, refused },
+      limits: this.#options.limits ?? DEFAULT_LIMITS,
+      userData: spec.userData,
+      consoleBytes: this.#options.consoleBytes ?? DEFAULT_CONSOLE_BYTES,
+      output: "ignore",
+    });
+    child.unref();
+  }
+
+  async destroy(builder: string, signal: AbortSignal): Promise<void> {
+    if (!isUuid(builder)) throw new CbError("config", `not a builder id: ${builder}`);
+    const { stateDir } = this.#options;
+    const folder = join(stateDir, builder);
+    const metadata = await readMetadata(folder);
+    if (metadata === undefined) return;
+    signal.throwIfAborted();
+    await markDestroying(folder);
+    await endProcessesOf(metadata.attempt);
+    await removeClaimed(stateDir, metadata);
+  }
+
+  async consoleOutput(builder: string, maxBytes: number, _signal: AbortSignal): Promise<Uint8Array> {
+    if (!isUuid(builder)) throw new CbError("config", `not a builder id: ${builder}`);
+    return await newestConsole(join(this.#options.stateDir, builder), maxBytes);
+  }
+
+  /** A repeated create is fine; another attempt under the same name is not. */
+  async #confirmSame(spec: BuilderSpec): Promise<void> {
+    const existing = await readMetadata(join(this.#options.stateDir, spec.builder));
+    if (existing?.attempt === spec.attempt) return;
+    throw new CbError("infrastructure", `builder ${spec.builder} exists already, from another attempt`, {
+      hint: "destroy it first",
+    });
+  }
+}
+
+function checkSpec(spec: BuilderSpec, installation: string): void {
+  const bytes = Buffer.byteLength(spec.userData);
+  if (bytes > USER_DATA_MAX_BYTES) {
+    throw new CbError("config", `user data of ${bytes} bytes, ${USER_DATA_MAX_BYTES} are allowed`);
+  }
+  if (!isUuid(spec.builder) || !isUuid(spec.attempt)) {
+    throw new CbError("config", `builder and attempt must be UUIDs: ${spec.builder}, ${spec.attempt}`);
+  }
+  if (spec.installation !== installation) {
+    throw new CbError(
+      "config",
+      `a builder of installation ${spec.installation}, but this provider serves ${installation}`,
+    );
+  }
+}
