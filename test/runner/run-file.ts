@@ -23,6 +23,8 @@ const KEPT_BYTES = 64 * 1024;
 const EXIT_GRACE_MS = 3000;
 /** Between SIGTERM, which lets a test clean up, and SIGKILL. */
 const TERM_GRACE_MS = 3000;
+/** Nobody is left who could hold the output open, unless a process has shed its mark, its session and its folder. */
+const PIPE_GRACE_MS = 2000;
 /** Those of the person who runs the tests must not decide where a test connects. */
 const NOT_FOR_TESTS = ["NATS_URL", "NATS_CREDS", "QUEUE_HOST", "FORCE_COLOR", "NODE_OPTIONS"];
 
@@ -74,7 +76,8 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
   const leftovers: string[] = [];
   if (stopped === undefined) leftovers.push(...(await listLeftovers(traces)));
   await killProcesses(traces);
-  await reading.closed;
+  if (!(await reading.closedWithin(PIPE_GRACE_MS)))
+    leftovers.push("left a process behind that hides: it holds the output");
   const notRemoved = await removeFolder(folder);
   if (notRemoved !== undefined) leftovers.push(notRemoved);
 
@@ -127,8 +130,8 @@ async function listLeftovers(traces: Traces): Promise<string[]> {
 interface Reading {
   /** Resolves when the suites' counts are there. */
   readonly counted: Promise<void>;
-  /** Resolves when nobody holds the pipes any more. */
-  readonly closed: Promise<void>;
+  /** Whether everybody has let go of the pipes; gives them up if not. */
+  closedWithin(ms: number): Promise<boolean>;
   result(): { suites: readonly SuiteCount[] | undefined; output: string };
 }
 
@@ -147,9 +150,19 @@ function read(child: ChildProcess): Reading {
       if (record.endsWith("\n")) resolve();
     });
   });
-  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+  const closed = new Promise<true>((resolve) => child.once("close", () => resolve(true)));
+  const closedWithin = async (ms: number): Promise<boolean> => {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(() => resolve(false), ms);
+    });
+    const inTime = await Promise.race([closed, late]);
+    clearTimeout(timer);
+    if (!inTime) for (const stream of child.stdio) stream?.destroy();
+    return inTime;
+  };
   const result = () => ({ suites: record.endsWith("\n") ? (JSON.parse(record) as SuiteCount[]) : undefined, output });
-  return { counted, closed, result };
+  return { counted, closedWithin, result };
 }
 
 interface Limits {

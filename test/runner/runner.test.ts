@@ -107,6 +107,10 @@ test("a process left behind fails, and is named", async () => {
   await assertFails("leaves-process", { passed: 1, failed: 1, problem: /left a process behind: \d+ sleep 321/ });
 });
 
+test("a process left behind that hides fails, because it holds the output", async () => {
+  await assertFails("leaves-hiding-process", { passed: 1, failed: 1, problem: /left a process behind that hides/ });
+});
+
 test("a file left behind fails, and is named", async () => {
   await assertFails("leaves-file", { passed: 1, failed: 1, problem: /left a file .*: forgotten-/ });
 });
