@@ -128,6 +128,32 @@ test("a write whose look-up fails too is settled later", async () => {
   assert.is(store.get(added.record.builder)?.record.state, "booting");
 });
 
+test("an answer that is older than what is known changes nothing", async () => {
+  const { builderKeys, store } = scene();
+  const added = await store.add(newRecord());
+  const newer = await store.update(booting(added.record, "h", 5), added);
+  const old = { key: `p.${added.record.builder}`, value: JSON.stringify(added.record), revision: added.revision };
+  builderKeys.get = async () => old;
+  const stale = await store.update(booting(added.record, "h", 6), added).catch((caught: unknown) => caught);
+  assert.instance(stale, CbError);
+  assert.equal(store.get(added.record.builder), newer);
+});
+
+test("a look first settles what is in doubt", async () => {
+  const parts = scene();
+  const added = await parts.store.add(newRecord());
+  const { builder } = added.record;
+  const pool = await poolOn(parts);
+  parts.builderKeys.losesReply = 1;
+  assert.equal(await pool.heard(builder, "idle"), { alive: true, state: "requested", build: undefined });
+  parts.builderKeys.losesReply = 0;
+  await pool.look();
+  assert.equal(
+    pool.readyBuilders().map((view) => view.builder),
+    [builder],
+  );
+});
+
 test("lease() is true when only its reply was lost, and false when another was faster", async () => {
   const parts = scene();
   const added = await parts.store.add(newRecord());
