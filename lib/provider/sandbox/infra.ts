@@ -1,9 +1,21 @@
-/** Where the shell stages and the image recipe lie. They are files, not code: who bundles this program ships infra/ beside it. */
+/**
+ * Where the shell stages and the image recipe lie. They are files and not code: whoever ships a bundle of this program
+ * ships infra/ in a folder above it, as the project has it.
+ */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const infra = new URL("../../../infra/", import.meta.url);
+const infra = folderAbove(dirname(fileURLToPath(import.meta.url)));
 
 /** First stage of a sandbox. */
-export const LAUNCH_SCRIPT = fileURLToPath(new URL("sandbox/launch.sh", infra));
+export const LAUNCH_SCRIPT = join(infra, "sandbox", "launch.sh");
 /** Folder of the recipe of the builder rootfs. */
-export const IMAGE_FOLDER = fileURLToPath(new URL("image/", infra));
+export const IMAGE_FOLDER = join(infra, "image");
+
+/** The nearest `infra` upwards that has the stages; the root's, which does not exist, when there is none. */
+function folderAbove(folder: string): string {
+  const candidate = join(folder, "infra");
+  const found = existsSync(join(candidate, "sandbox", "launch.sh")) || dirname(folder) === folder;
+  return found ? candidate : folderAbove(dirname(folder));
+}
