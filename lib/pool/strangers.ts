@@ -11,6 +11,8 @@ import type { Action } from "./seen.ts";
 export function judgeStranger(machine: Machine, look: Look): Action | undefined {
   const { builder } = machine;
   if (machine.generation !== look.seen.generation) {
+    // Said at its first sighting: it stays until somebody acts, and a log that repeats itself is not read.
+    if (look.seen.memory.suspects.has(builder)) return undefined;
     return {
       kind: "report",
       builder,

@@ -71,7 +71,7 @@ test("receiveFile() without force never overwrites, neither what is there nor wh
 }) => {
   await writeFile(path, "old");
   const state = { ended: false };
-  assert.is((await failure(receiveFile(pieces(["x"], state), { path, force: false }))).kind, "output");
+  assert.is((await failure(receiveFile(pieces(["x"], state), { path, force: false }))).kind, "usage");
   assert.is(await readFile(path, "utf8"), "old");
   await rm(path);
   const error = await failure(
@@ -80,7 +80,7 @@ test("receiveFile() without force never overwrites, neither what is there nor wh
       { path, force: false },
     ),
   );
-  assert.is(error.kind, "output");
+  assert.is(error.kind, "usage");
   assert.match(error.hint ?? "", "--force");
   assert.is(await readFile(path, "utf8"), "racer");
   assert.equal(await readdir(dir), ["image.sif"]);
@@ -89,7 +89,7 @@ test("receiveFile() without force never overwrites, neither what is there nor wh
 
 test("receiveFile() without force does not write through a dangling link", async ({ dir, path }) => {
   await symlink(join(dir, "elsewhere"), path);
-  assert.is((await failure(receiveFile(pieces(["x"], { ended: false }), { path, force: false }))).kind, "output");
+  assert.is((await failure(receiveFile(pieces(["x"], { ended: false }), { path, force: false }))).kind, "usage");
   assert.equal(await readdir(dir), ["image.sif"]);
 });
 
@@ -109,16 +109,16 @@ test("receiveFile() names the path and what to do, and ends the chunks, when it 
 }) => {
   await writeFile(join(dir, "file"), "");
   await mkdir(join(dir, "directory"));
-  for (const [target, hint] of [
-    [join(dir, "none", "image.sif"), "make the directory"],
-    [join(dir, "file", "image.sif"), "is a file"],
-    [join(dir, "directory"), "is a directory"],
-    [join(dir, "n".repeat(300)), "shorter name"],
+  for (const [target, kind, hint] of [
+    [join(dir, "none", "image.sif"), "output", "make the directory"],
+    [join(dir, "file", "image.sif"), "output", "is a file"],
+    [join(dir, "directory"), "usage", "is a directory"],
+    [join(dir, "n".repeat(300)), "output", "shorter name"],
   ] as const) {
     const state = { ended: false };
     const chunks = pieces(["x"], state);
     const error = await failure(receiveFile(chunks, { path: target, force: true }));
-    assert.is(error.kind, "output");
+    assert.is(error.kind, kind);
     assert.match(error.message, target);
     assert.match(error.hint ?? "", hint);
     assert.ok((await chunks.next()).done);
