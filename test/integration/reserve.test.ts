@@ -1,0 +1,133 @@
+/** The reserve: made, leased, refilled, thrown away after one build, replaced when a builder dies, never above the maximum. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { NatsConnection } from "nats";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { readCreds } from "../../lib/auth/creds.ts";
+import { connectBus } from "../../lib/bus/connect.ts";
+import { patterns } from "../../lib/bus/names.ts";
+import type { StatusReply } from "../../lib/bus/status-messages.ts";
+import { clientConfig } from "../../lib/config/client-config.ts";
+import { BuilderLife } from "../support/builder-life.ts";
+import { PROJECT, Stack } from "../support/stack.ts";
+
+const test = suite<{ stack: Stack; core: NatsConnection; life: BuilderLife }>("reserve");
+
+const HELLO = join(PROJECT, "examples", "hello.def");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+  context.core = await connectCore(context.stack);
+  context.life = await BuilderLife.watch(context.core);
+});
+test.after(async ({ stack, core }) => {
+  await core?.close();
+  await stack?.stop();
+});
+
+/** As the queue itself. */
+async function connectCore(stack: Stack): Promise<NatsConnection> {
+  const config = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
+  const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
+  return connectBus({ address: config, credential: creds, name: "test" });
+}
+
+async function status(stack: Stack): Promise<StatusReply> {
+  return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
+}
+
+async function ready(stack: Stack): Promise<string[]> {
+  const { pools } = await status(stack);
+  return (pools[0]?.builders ?? []).filter(({ state }) => state === "ready").map(({ id }) => id);
+}
+
+/** The first process of a sandbox, as its folder has it. */
+const pidOf = (stack: Stack, builder: string) =>
+  Number(readFileSync(stack.statePath("sandboxes", builder, "pid"), "utf8"));
+
+test("each build gets a builder of its own, which is gone afterwards, and the reserve is full again", async ({
+  stack,
+  life,
+}) => {
+  const builders: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    const leased = life.next("leased");
+    const built = await stack.run("container-builder", ["--force", stack.path("own.sif"), HELLO]);
+    assert.is(built.code, 0, built.stderr);
+    builders.push(await leased);
+  }
+  assert.is(new Set(builders).size, 2);
+  for (const builder of builders) await life.reached(builder, "gone");
+  await life.until(() => life.count("ready") === 2);
+  const reserve = await ready(stack);
+  assert.is(reserve.length, 2);
+  assert.not.ok(builders.some((builder) => reserve.includes(builder)));
+});
+
+test("six builds at once never make more than four builders, and all are served", async ({ stack, life }) => {
+  life.resetPeak();
+  const images = Array.from({ length: 6 }, (_, n) => stack.path(`many-${n}.sif`));
+  const built = await Promise.all(images.map((image) => stack.run("container-builder", [image, HELLO])));
+  assert.equal(
+    built.map(({ code }) => code),
+    [0, 0, 0, 0, 0, 0],
+    built.map(({ stderr }) => stderr).join("\n"),
+  );
+  assert.ok(life.peak <= 4, `${life.peak} builders existed at once`);
+  assert.ok(life.peak > 2, "the reserve is refilled while builds run");
+});
+
+test("a ready builder that dies is replaced", async ({ stack, life }) => {
+  await life.until(() => life.count("ready") === 2);
+  const [victim = ""] = await ready(stack);
+  process.kill(pidOf(stack, victim), "SIGKILL");
+  await life.reached(victim, "gone");
+  await life.until(() => life.count("ready") === 2);
+  assert.not.ok((await ready(stack)).includes(victim));
+});
+
+test("a builder that dies under a build ends it with exit code 75 and the reason, and leaves no file", async ({
+  stack,
+  life,
+}) => {
+  await life.until(() => life.count("ready") === 2);
+  const endless = stack.path("endless.def");
+  const post = "%post\n    /bin/busybox --install -s /bin\n    echo it runs\n    while :; do sleep 1; done\n";
+  writeFileSync(endless, readFileSync(HELLO, "utf8").replace(/%post\n[\s\S]*?(?=\n%labels)/, post));
+  const leased = life.next("leased");
+  const running = stack.start("container-builder", [stack.path("endless.sif"), endless]);
+  const victim = await leased;
+  await running.seen(/it runs\n/);
+  process.kill(pidOf(stack, victim), "SIGKILL");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 75, stderr);
+  assert.match(stderr, /the build was lost: the builder was lost/);
+  await life.reached(victim, "gone");
+});
+
+test("operators see the lines of every build, and nobody else's rights suffice", async ({ stack, core }) => {
+  const lines: string[] = [];
+  const seen = core.subscribe(patterns.log, { callback: (_error, message) => void lines.push(message.string()) });
+  await core.flush();
+  const built = await stack.run("container-builder", ["--force", stack.path("seen.sif"), HELLO]);
+  assert.is(built.code, 0, built.stderr);
+  assert.is(lines.join(""), built.stdout);
+  seen.unsubscribe();
+});
+
+test("the queue answers as a NATS service", async ({ core }) => {
+  const client = core.services.client();
+  for await (const { name } of await client.ping("container-builder-queue")) assert.is(name, "container-builder-queue");
+  const endpoints: string[] = [];
+  for await (const info of await client.info("container-builder-queue"))
+    endpoints.push(...info.endpoints.map(({ subject }) => subject));
+  assert.ok(endpoints.includes(patterns.ask), endpoints.join());
+  let answered = 0;
+  for await (const { endpoints: counted } of await client.stats("container-builder-queue")) {
+    answered = counted?.find(({ subject }) => subject === patterns.queue("reserve"))?.num_requests ?? 0;
+  }
+  assert.ok(answered > 0, "the reservations of the tests before are counted");
+});
+
+test.run();
