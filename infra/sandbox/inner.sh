@@ -37,7 +37,7 @@ mkdir -m 0700 run/container-builder
 umask 077
 read -r size
 cat >run/container-builder/user-data
-[ "$(stat -c %s run/container-builder/user-data)" -eq "$size" ] || { echo "the user data is cut short"; exit 1; }
+[ "$(stat -c %s run/container-builder/user-data)" -eq "$size" ] || { echo "the user data is cut short" >&2; exit 1; }
 umask 022
 
 printf '%s\n' "$CB_INIT" >run/container-builder/init

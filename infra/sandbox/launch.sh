@@ -7,7 +7,8 @@
 # The working directory is the sandbox's own folder: pid, console.*, data/ (mode 0777 inside a 0700 folder).
 # Environment: CB_SANDBOX (an id; every process of the sandbox that is outside its last namespace carries it, so that
 # the sandbox can be found and killed), CB_ROOTFS, CB_BINDS (lines "from<TAB>to"), CB_HOSTNAME, CB_RULES (nft, empty: no
-# network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES.
+# network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES, CB_WEAK
+# (weaknesses that were allowed by name).
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -51,15 +52,15 @@ coproc OUTER {
 }
 outer=$OUTER_PID
 # It says "ready" when the filter stands: no packet can leave before.
-read -r ready <&"${OUTER[0]}" && [ "$ready" = ready ] || { echo "the outer namespaces could not be made"; exit 1; }
+read -r ready <&"${OUTER[0]}" && [ "$ready" = ready ] || { echo "the outer namespaces could not be made" >&2; exit 1; }
 
 if [ -n "$CB_RULES" ]; then
   # It writes one byte when the interface is up, and lives as long as this stage.
   exec {up}< <(exec slirp4netns --configure --ready-fd=5 --mtu=65520 --enable-sandbox --enable-seccomp $CB_SLIRP \
-    "$outer" tap0 5>&1 >&"$console" 2>&1 3>&- </dev/null)
+    "$outer" tap0 5>&1 >/dev/null 2>&"$console" 3>&- </dev/null)
   slirp=$!
   trap 'kill "$slirp" 2>/dev/null || :' EXIT
-  read -r -N 1 <&"$up" || { echo "slirp4netns could not set the network up"; kill -KILL "$outer"; exit 1; }
+  read -r -N 1 <&"$up" || { echo "slirp4netns could not set the network up" >&2; kill -KILL "$outer"; exit 1; }
 fi
 
 # The user data is also the sign to go on: the last stage waits for it.

@@ -25,6 +25,12 @@ export interface Limits {
 /** A build of a big program with `make -j` takes a few hundred; apptainer and buildah some tens of threads each. */
 export const DEFAULT_LIMITS: Limits = { processes: 4096, files: 65_536 };
 
+/**
+ * Parts of the boundary that a configuration may do without, by name, where the kernel lacks what they need.
+ * `egress-filter`: without nf_tables a sandbox reaches every port of the host.
+ */
+export type Weakness = "egress-filter";
+
 export interface Launch {
   /** Unique to this sandbox: its processes are found by it. */
   readonly id: string;
@@ -38,6 +44,7 @@ export interface Launch {
   /** `undefined`: no network but its own loopback. */
   readonly network: EgressPolicy | undefined;
   readonly limits: Limits;
+  readonly allowWeak: readonly Weakness[];
   /** Found inside at /run/container-builder/user-data. */
   readonly userData: string;
   /** What is kept of the output in the folder; 0 passes it to `output` instead. */
@@ -109,6 +116,7 @@ function environmentOf(spec: Launch): Record<string, string> {
     CB_CONSOLE_BYTES: String(spec.consoleBytes),
     CB_PROCESSES: String(spec.limits.processes),
     CB_FILES: String(spec.limits.files),
+    CB_WEAK: spec.allowWeak.join(" "),
   };
 }
 

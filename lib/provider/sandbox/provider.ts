@@ -21,7 +21,7 @@ import {
   removeClaimed,
   sweepRemains,
 } from "./folder.ts";
-import { type Bind, DEFAULT_LIMITS, hostNetworks, type Limits, launch } from "./launch.ts";
+import { type Bind, DEFAULT_LIMITS, hostNetworks, type Limits, launch, type Weakness } from "./launch.ts";
 import { endProcessesOf } from "./processes.ts";
 
 export interface SandboxProviderOptions {
@@ -38,6 +38,8 @@ export interface SandboxProviderOptions {
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
   readonly denyNetworks?: readonly string[];
   readonly limits?: Limits;
+  /** What the boundary may lack here; nothing by default. */
+  readonly allowWeak?: readonly Weakness[];
   /** What is kept of a builder's output, at most; the newest half at least is always there. */
   readonly consoleBytes?: number;
 }
@@ -87,6 +89,7 @@ export class SandboxProvider implements Provider {
       binds: agentBinds,
       network: { allowHostPorts, refused },
       limits: this.#options.limits ?? DEFAULT_LIMITS,
+      allowWeak: this.#options.allowWeak ?? [],
       userData: spec.userData,
       consoleBytes: this.#options.consoleBytes ?? DEFAULT_CONSOLE_BYTES,
       output: "ignore",
