@@ -1,6 +1,6 @@
 /** Takes the local stack down: the queue first, so that it makes no more builders, then these, then NATS. */
 import { rm } from "node:fs/promises";
-import { destroyAllSandboxes } from "../../lib/provider/sandbox/destroy-all.ts";
+import { destroyAllSandboxes } from "../../lib/provider/sandbox/destroy.ts";
 import { stopDaemon } from "./daemon.ts";
 import { layout } from "./layout.ts";
 import { withLock } from "./lock.ts";

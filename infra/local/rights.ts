@@ -1,13 +1,15 @@
 /** The rights that a sandbox needs: root mends what it can, and everybody is told what is missing and how to mend it. */
 import { CbError } from "../../lib/errors.ts";
-import { addSubordinateIds, missingPrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
+import { missingPrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
+import { addSubordinateIds } from "../../lib/provider/sandbox/subordinate-ids.ts";
 
 /** Throws CbError "config" naming each missing right, why it is needed, and the command that mends it. */
-export async function ensureRights(say: (line: string) => void): Promise<void> {
-  if (process.getuid?.() === 0 && (await addSubordinateIds()))
-    say("Gave root subordinate user ids, in /etc/subuid and /etc/subgid");
-  const missing = await missingPrerequisites();
+export async function ensureRights(stateDir: string, say: (line: string) => void): Promise<void> {
+  if (process.getuid?.() === 0) for (const added of await addSubordinateIds()) say(`Added a line to ${added}`);
+  const missing = await missingPrerequisites({ stateDir });
   if (missing.length === 0) return;
-  const lines = missing.map(({ what, why, mend }) => `  ${what}: ${why}\n    ${mend}`);
-  throw new CbError("config", `sandboxes cannot be made on this machine:\n${lines.join("\n")}`);
+  const lines = missing.map(
+    ({ what, why, mend, needsRoot }) => `  ${what}: ${why}\n    ${needsRoot ? "sudo " : ""}${mend}`,
+  );
+  throw new CbError("config", `sandboxes cannot be made on this machine; it lacks\n${lines.join("\n")}`);
 }

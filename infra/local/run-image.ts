@@ -1,9 +1,8 @@
 /** Runs an image: with the host's apptainer where there is one, else with the builder's, in a sandbox of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { basename, dirname } from "node:path";
 import { CbError } from "../../lib/errors.ts";
-import { runInSandbox } from "../../lib/provider/sandbox/run.ts";
+import { runImage as runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { findPrograms } from "../setup/find-program.ts";
 import type { Say } from "./up.ts";
 
@@ -11,19 +10,14 @@ import type { Say } from "./up.ts";
 export async function runImage(image: string, rootfs: string, say: Say): Promise<void> {
   const [apptainer] = findPrograms("apptainer");
   if (apptainer === undefined) say("(in a sandbox: this machine has no apptainer)");
-  const code = apptainer === undefined ? await inSandbox(image, rootfs) : await onHost(apptainer, image);
+  const code =
+    apptainer === undefined
+      ? (await runInSandbox(image, { rootfs, stdio: "inherit" })).code
+      : await onHost(apptainer, image);
   if (code !== 0) throw new CbError("infrastructure", `${image} does not run: exit code ${code}`);
 }
 
 async function onHost(apptainer: string, image: string): Promise<number | null> {
   const [code] = (await once(spawn(apptainer, ["run", image], { stdio: "inherit" }), "exit")) as [number | null];
   return code;
-}
-
-function inSandbox(image: string, rootfs: string): Promise<number> {
-  return runInSandbox({
-    rootfs,
-    command: ["apptainer", "--silent", "run", "--unsquash", `/mnt/${basename(image)}`],
-    binds: [{ from: dirname(image), to: "/mnt" }],
-  });
 }

@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { Issuer, readKeyFile } from "../../lib/auth/issuer.ts";
 import { writeSecretFile } from "../../lib/auth/secret-file.ts";
 import { folders } from "../../lib/config/folders.ts";
-import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
+import { ensureRootfs, type RootfsProgress } from "../../lib/provider/sandbox/rootfs.ts";
 import { build } from "../build.ts";
 import type { Installation } from "../nats/installation.ts";
 import { makeInstallation } from "../nats/make-installation.ts";
@@ -43,9 +43,9 @@ export function up(say: Say): Promise<Up> {
   const paths = layout();
   return withLock(paths, async () => {
     await ensureTools({ need: ALL_TOOLS, onStep: say });
-    await ensureRights(say);
+    await ensureRights(paths.sandboxes, say);
     await build({ outDir: DIST });
-    const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: say });
+    const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: rootfsProgress(say) });
     const installation = await makeInstallation({
       folder: paths.installation,
       name: "local",
@@ -75,6 +75,16 @@ async function startStack(paths: Layout, installation: Installation, rootfs: str
     pidFile: paths.queuePid,
     logFile: paths.queueLog,
   });
+}
+
+/** Each phase once: on a terminal and in a log alike a line says enough. */
+function rootfsProgress(say: Say): (progress: RootfsProgress) => void {
+  let said = "";
+  return ({ phase, percent, elapsedMs }) => {
+    if (phase === said) return;
+    said = phase;
+    say(`Making the builder's root file system, once: ${percent}% after ${Math.round(elapsedMs / 1000)} s, ${phase}`);
+  };
 }
 
 /** The url. A server that runs is kept: its port stands in the client's configuration. */

@@ -38,6 +38,8 @@ const sandboxProvider = v.strictObject({
   allowHostPorts: v.array(
     v.pipe(v.string(), v.regex(/^\d+(\.\d+){3}:\d{1,5}$/, "must be ADDRESS:PORT, as 10.0.2.2:4222")),
   ),
+  /** Missing parts of the boundary that the operator accepts. None, so that a sandbox is refused without them. */
+  allowWeak: v.optional(v.array(v.picklist(["egress-filter"])), []),
 });
 
 const pool = v.strictObject({

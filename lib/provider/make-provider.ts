@@ -7,7 +7,7 @@ import { SandboxProvider } from "./sandbox/provider.ts";
 const AGENT_INSIDE = "/opt/container-builder";
 
 export function makeProvider(config: PoolConfig["provider"], installation: string): Provider {
-  const { stateDir, rootfs, agentDir, allowHostPorts } = config;
+  const { stateDir, rootfs, agentDir, allowHostPorts, allowWeak } = config;
   return new SandboxProvider({
     stateDir,
     rootfs,
@@ -15,6 +15,7 @@ export function makeProvider(config: PoolConfig["provider"], installation: strin
     agentCommand: ["node", `${AGENT_INSIDE}/agent.mjs`],
     agentBinds: [{ from: agentDir, to: AGENT_INSIDE }],
     allowHostPorts: allowHostPorts.map(hostPort),
+    allowWeak,
   });
 }
 

@@ -8,21 +8,19 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError } from "../../errors.ts";
 import type { BuilderSpec, Machine, Observation, Provider } from "../provider.ts";
+import { destroySandbox } from "./destroy.ts";
 import type { HostPort } from "./egress.ts";
 import {
   claimFolder,
   identityOf,
   isUuid,
   listFolders,
-  markDestroying,
   newestConsole,
   readMachine,
   readMetadata,
-  removeClaimed,
   sweepRemains,
 } from "./folder.ts";
 import { type Bind, DEFAULT_LIMITS, hostNetworks, type Limits, launch, type Weakness } from "./launch.ts";
-import { endProcessesOf } from "./processes.ts";
 
 export interface SandboxProviderOptions {
   /** One folder a builder is made in it. On a disk with room for builds; not on NFS, which cannot carry an overlay. */
@@ -99,14 +97,8 @@ export class SandboxProvider implements Provider {
 
   async destroy(builder: string, signal: AbortSignal): Promise<void> {
     if (!isUuid(builder)) throw new CbError("config", `not a builder id: ${builder}`);
-    const { stateDir } = this.#options;
-    const folder = join(stateDir, builder);
-    const metadata = await readMetadata(folder);
-    if (metadata === undefined) return;
     signal.throwIfAborted();
-    await markDestroying(folder);
-    await endProcessesOf(metadata.attempt);
-    await removeClaimed(stateDir, metadata);
+    await destroySandbox(this.#options.stateDir, builder);
   }
 
   async consoleOutput(builder: string, maxBytes: number, _signal: AbortSignal): Promise<Uint8Array> {
