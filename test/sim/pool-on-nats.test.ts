@@ -9,13 +9,14 @@ import { poolPolicy } from "../../lib/pool/policy.ts";
 import type { Pool } from "../../lib/pool/pool.ts";
 import { type PlainNats, startPlainNats } from "../support/plain-nats.ts";
 import { SimCloud } from "./cloud.ts";
+import { fastClock } from "./fast-clock.ts";
 import { Random } from "./random.ts";
 
 /** The whole room on a real server; only the cloud is simulated, a hundred times as fast as in the simulation. */
 const test = suite("pool on nats-server");
 
 const log = createLogger({ name: "test", level: "silent" });
-const fast = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 100, signal) };
+const clock = systemClock;
 const LIMIT_MS = 20_000;
 
 /** So rarely by the clock that within the test only events can make it look. */
@@ -29,7 +30,7 @@ let pool: Pool;
 test.before(async () => {
   server = await startPlainNats();
   nc = await server.connect("core");
-  cloud = new SimCloud(fast, new Random(1), { created: () => {}, destroyed: () => {} });
+  cloud = new SimCloud(fastClock(100), new Random(1), { created: () => {}, destroyed: () => {} });
   pool = await startPool();
 });
 
@@ -41,7 +42,7 @@ test.after(async () => {
 
 async function startPool(): Promise<Pool> {
   const userDataFor = async () => "{}";
-  const rest = { provider: cloud, policy, installation: "i", userDataFor, clock: systemClock, log };
+  const rest = { provider: cloud, policy, installation: "i", userDataFor, clock, log };
   const opened = await openPool({ nc, replicas: 1, ...rest });
   opened.setListening(true);
   opened.start();
@@ -50,11 +51,11 @@ async function startPool(): Promise<Pool> {
 
 /** Agents ask while the condition is awaited. */
 async function until(what: string, condition: () => boolean): Promise<void> {
-  const startedMs = systemClock.nowMs();
+  const startedMs = clock.nowMs();
   while (!condition()) {
-    assert.ok(systemClock.nowMs() - startedMs < LIMIT_MS, `${what}: ${JSON.stringify(pool.status())}`);
+    assert.ok(clock.nowMs() - startedMs < LIMIT_MS, `${what}: ${JSON.stringify(pool.status())}`);
     for (const { builder, awake } of cloud.machines.values()) if (awake) await pool.heard(builder, "idle");
-    await systemClock.sleep(10);
+    await clock.sleep(10);
   }
 }
 
