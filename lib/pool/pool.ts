@@ -199,15 +199,18 @@ export class Pool {
   }
 
   status(): PoolStatus {
+    const { pool, reserveTarget, totalMax } = this.#parts.policy;
+    const reserve = viewsOf(this.#store, "ready");
     return {
-      pool: this.#parts.policy.pool,
-      reserveTarget: this.#parts.policy.reserveTarget,
-      totalMax: this.#parts.policy.totalMax,
+      pool,
+      reserveTarget,
+      totalMax,
       active: viewsOf(this.#store, "leased"),
-      reserve: viewsOf(this.#store, "ready"),
+      reserve,
       booting: viewsOf(this.#store, "requested", "booting"),
       destroying: viewsOf(this.#store, "destroying", "gone"),
-      why: this.#reconciler.why(),
+      // The latest plan may be older than the builder that has just become ready.
+      why: reserve.length >= reserveTarget + this.#waiting ? "" : this.#reconciler.why(),
     };
   }
 

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { systemClock } from "../../lib/clock.ts";
 import { CbError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import { execute, type Hands } from "../../lib/pool/execute.ts";
@@ -11,6 +10,7 @@ import { Slots } from "../../lib/pool/slots.ts";
 import { RecordStore } from "../../lib/pool/store.ts";
 import { booting, doomed, gone, leased, ready, requested } from "../../lib/pool/transitions.ts";
 import { SimCloud } from "./cloud.ts";
+import { fastClock } from "./fast-clock.ts";
 import { SimKeys } from "./keys.ts";
 import { Random } from "./random.ts";
 
@@ -22,7 +22,7 @@ const journal = { tell: () => {}, flush: async () => {} };
 const endless = new AbortController().signal;
 
 /** A thousand times as fast as what is simulated. */
-const clock = { ...systemClock, sleep: (ms: number, signal?: AbortSignal) => systemClock.sleep(ms / 1000, signal) };
+const clock = fastClock(1000);
 
 function scene() {
   const random = new Random(1);

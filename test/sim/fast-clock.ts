@@ -1,0 +1,7 @@
+/** The system's clock, whose sleeps are shorter by a factor: for a simulated cloud beside real processes. */
+
+import { type Clock, systemClock } from "../../lib/clock.ts";
+
+export function fastClock(factor: number): Clock {
+  return { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / factor, signal) };
+}
