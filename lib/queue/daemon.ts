@@ -7,7 +7,7 @@ import { Issuer, readKeyFile } from "../auth/issuer.ts";
 import { openReaderDoor } from "../auth/reader-door.ts";
 import { buildRecord, recipeRecord } from "../build/record.ts";
 import { BuildStreams } from "../build/streams.ts";
-import { connectBus } from "../bus/connect.ts";
+import { type ConnectOptions, connectBus } from "../bus/connect.ts";
 import { openKeys } from "../bus/kv.ts";
 import { Records } from "../bus/records.ts";
 import { startService } from "../bus/serve.ts";
@@ -39,9 +39,14 @@ export interface Daemon {
 
 /** Resolves when the queue answers. Throws CbError "config", "unreachable", "denied" and "infrastructure". */
 export async function startDaemon(config: QueueConfig, log: Logger): Promise<Daemon> {
-  const nc = await connect(config, log);
+  const pools = new Map<string, Pool>();
+  const nc = await connect(config, (status, server) => {
+    log.warn({ status, server }, "NATS");
+    // An agent's silence says nothing about it while nobody could have heard it.
+    for (const pool of pools.values()) pool.setListening(status === "back");
+  });
   const issuer = await makeIssuer(config, systemClock);
-  const pools = await openPools({ config, nc, issuer, log });
+  for (const pool of config.pools) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log }));
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
   const door = openReaderDoor(nc);
@@ -60,7 +65,10 @@ export async function startDaemon(config: QueueConfig, log: Logger): Promise<Dae
   };
 }
 
-async function connect(config: QueueConfig, log: Logger): Promise<NatsConnection> {
+async function connect(
+  config: QueueConfig,
+  onStatus: NonNullable<ConnectOptions["onStatus"]>,
+): Promise<NatsConnection> {
   const { url, servername, ca, creds } = config.nats;
   return connectBus({
     address: {
@@ -71,7 +79,7 @@ async function connect(config: QueueConfig, log: Logger): Promise<NatsConnection
     credential: await readCreds(creds, systemClock.nowMs()),
     name: "cb-queue",
     patient: true,
-    onStatus: (status, server) => log.warn({ status, server }, "NATS"),
+    onStatus,
   });
 }
 
@@ -85,12 +93,6 @@ interface Wiring {
   readonly nc: NatsConnection;
   readonly issuer: Issuer;
   readonly log: Logger;
-}
-
-async function openPools(wiring: Wiring): Promise<ReadonlyMap<string, Pool>> {
-  const pools = new Map<string, Pool>();
-  for (const pool of wiring.config.pools) pools.set(pool.name, await openOnePool(pool, wiring));
-  return pools;
 }
 
 async function openOnePool(pool: PoolConfig, { config, nc, issuer, log }: Wiring): Promise<Pool> {

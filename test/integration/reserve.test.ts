@@ -21,7 +21,8 @@ test.before(async (context) => {
   context.core = await connectCore(context.stack);
   context.life = await BuilderLife.watch(context.core);
 });
-test.after(async ({ stack, core }) => {
+test.after(async ({ stack, core, life }) => {
+  await life?.close();
   await core?.close();
   await stack?.stop();
 });

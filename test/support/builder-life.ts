@@ -1,19 +1,24 @@
 /** The life of all builders as the queue tells it, so that a test awaits an event and looks at what is true then. */
-import type { NatsConnection } from "nats";
+import type { ConsumerMessages, NatsConnection } from "nats";
 import { BUILDERS_STREAM } from "../../lib/bus/names.ts";
 import type { BuilderState } from "../../lib/pool/record.ts";
 
 export class BuilderLife {
   readonly #states = new Map<string, BuilderState>();
   readonly #watchers = new Set<() => void>();
+  readonly #messages: ConsumerMessages;
   #peak = 0;
+
+  private constructor(messages: ConsumerMessages) {
+    this.#messages = messages;
+  }
 
   /** Sees what the stream has kept, and everything from now on. */
   static async watch(core: NatsConnection): Promise<BuilderLife> {
-    const life = new BuilderLife();
     const jetstream = core.jetstream();
     const consumer = await jetstream.consumers.get(BUILDERS_STREAM);
     const messages = await consumer.consume();
+    const life = new BuilderLife(messages);
     const known = (await consumer.info()).num_pending;
     const caughtUp = new Promise<void>((resolve) => {
       let seen = 0;
@@ -27,6 +32,10 @@ export class BuilderLife {
     });
     await caughtUp;
     return life;
+  }
+
+  async close(): Promise<void> {
+    await this.#messages.close();
   }
 
   /** Builders in this state now. */
