@@ -9,8 +9,10 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export LC_ALL=C CB_TARGET=$1
 CB_PACKAGES=$(grep -v '^#' "$here/packages.txt" | paste -sd,)
 export CB_PACKAGES
-: "${CB_MIRROR:=http://deb.debian.org/debian}" "${CB_SECURITY_MIRROR:=http://deb.debian.org/debian-security}"
+: "${CB_MIRROR:?names no Debian archive}" "${CB_SECURITY_MIRROR:?names no Debian archive}"
 export CB_MIRROR CB_SECURITY_MIRROR CB_APT_CONF=${CB_APT_CONF-}
+# A user's PATH may lack what root's has: chroot is in /usr/sbin.
+export PATH=$PATH:/usr/sbin:/sbin
 
 # Runs as root of the namespace. The work lies on /mnt, because a home directory of mode 0700 is closed to it.
 # Left out: documents; node's package managers; test helpers of buildah (94 MB) and network plugins (55 MB) that

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { CbError } from "../../errors.ts";
 
 export interface AptSettings {
   readonly mirror: string;
@@ -15,17 +16,30 @@ export interface AptSettings {
 const WANTED =
   /^Acquire::((https?::([^ ]*::)?(Proxy|CAInfo|Verify-Peer|Timeout))|Check-Valid-Until|Check-Date|Retries)[: ]/i;
 
-/** CB_MIRROR and CB_SECURITY_MIRROR, else what the host's apt uses, else deb.debian.org. */
+/**
+ * CB_MIRROR and CB_SECURITY_MIRROR, else what the host's apt uses. Throws CbError "config" where neither names a Debian
+ * archive, as on another distribution.
+ */
 export async function hostAptSettings(env: NodeJS.ProcessEnv = process.env): Promise<AptSettings> {
   const sources = await sourcesText("/etc/apt");
   const dump = await promisify(execFile)("apt-config", ["dump"]).then(
     ({ stdout }) => stdout,
     () => "",
   );
+  const mirror = env.CB_MIRROR ?? archiveIn(sources, "debian");
+  if (mirror === undefined) {
+    throw new CbError(
+      "config",
+      "apt's sources on this machine name no Debian archive for the builder's root file system",
+      {
+        hint: "set CB_MIRROR to the URL of one, ending in /debian",
+      },
+    );
+  }
+  const beside = mirror.replace(/debian\/?$/, "debian-security");
   return {
-    mirror: env.CB_MIRROR ?? archiveIn(sources, "debian") ?? "http://deb.debian.org/debian",
-    securityMirror:
-      env.CB_SECURITY_MIRROR ?? archiveIn(sources, "debian-security") ?? "http://deb.debian.org/debian-security",
+    mirror,
+    securityMirror: env.CB_SECURITY_MIRROR ?? archiveIn(sources, "debian-security") ?? beside,
     conf: relevantOptions(dump),
   };
 }
