@@ -13,7 +13,7 @@ export async function localStatus(say: (line: string) => void): Promise<void> {
   if (user === undefined || installation === undefined) return;
   const { caFile, operatorCreds } = installation.files;
   say(`watch all builds as an operator:
-  nats --server ${user.url} --tlsca ${caFile} --creds ${operatorCreds} sub 'build.*.log'`);
+  nats --server ${user.url} --tlsca ${caFile} --creds ${operatorCreds} sub --raw 'build.*.log'`);
 }
 
 const describe = (pid: number | undefined): string => (pid === undefined ? "down" : `up, pid ${pid}`);
