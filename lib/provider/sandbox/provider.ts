@@ -13,6 +13,7 @@ import {
   claimFolder,
   identityOf,
   isUuid,
+  keeperOf,
   listFolders,
   markDestroying,
   newestConsole,
@@ -105,7 +106,7 @@ export class SandboxProvider implements Provider {
     if (metadata === undefined) return;
     signal.throwIfAborted();
     await markDestroying(folder);
-    await endProcessesOf(metadata.attempt);
+    await endProcessesOf(metadata.attempt, () => keeperOf(folder));
     await removeClaimed(stateDir, metadata);
   }
 
