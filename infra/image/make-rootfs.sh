@@ -6,7 +6,9 @@
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-export LC_ALL=C CB_TARGET=$1
+# A user's PATH often lacks the folders of chroot and its like; a strict umask would go into the tree.
+export LC_ALL=C CB_TARGET=$1 PATH=$PATH:/usr/sbin:/sbin
+umask 022
 CB_PACKAGES=$(grep -v '^#' "$here/packages.txt" | paste -sd,)
 export CB_PACKAGES
 : "${CB_MIRROR:?names no Debian archive}" "${CB_SECURITY_MIRROR:?names no Debian archive}"

@@ -7,6 +7,9 @@ mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/data/upper,workdir=/mnt/da
   overlay /mnt/root
 cd /mnt/root
 mount -t proc -o nosuid,nodev,noexec proc proc
+# What belongs to the host is closed to these ids anyway; this closes the settings of our own namespaces too.
+mount --bind proc/sys proc/sys
+mount -o remount,bind,ro,nosuid,nodev,noexec proc/sys
 mount -t tmpfs -o mode=0755,nosuid dev dev
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec devpts dev/pts

@@ -3,7 +3,8 @@
 # It collects what the sandbox is made of on /mnt, fences the network in, and starts the inner user namespace, whose
 # root has no rights over any of this: mounts made here are locked, routes and filters out of reach.
 set -euo pipefail
-fail() { echo "sandbox: $*" >&4; exit 1; }
+umask 022
+fail() { echo "sandbox: $*" >&2; exit 1; }
 mount -t tmpfs -o mode=0755,nosuid,nodev container-builder /mnt
 mkdir /mnt/lower /mnt/data /mnt/root /mnt/bind /mnt/sys
 mount -c --bind "/proc/self/fd/$CB_LOWER" /mnt/lower
@@ -34,7 +35,7 @@ if [ -n "$CB_RULES" ]; then
   if ! chroot /mnt/lower nft -f - <<<"$CB_RULES"; then
     [[ " $CB_WEAK " == *" egress-filter "* ]] ||
       fail "nft could not load the filter (does the kernel have nf_tables?), and allowWeak does not name egress-filter"
-    echo "sandbox: no filter, the host's ports are open to what runs here" >&4
+    echo "sandbox: no filter, the host's ports are open to what runs here" >&2
   fi
 fi
 
@@ -48,7 +49,7 @@ ulimit -u "$CB_PROCESSES" 2>/dev/null || ulimit -Su hard
 
 mkfifo /mnt/mapped
 echo ready
-exec 1>&4 2>&4
+exec 1>&4
 unshare --user bash -c 'read -r _ </mnt/mapped
   exec unshare --mount --pid --ipc --uts --cgroup --fork bash -c "$CB_INNER" inner "$@" 4>&-' user "$@" <&0 &
 inner=$!

@@ -1,4 +1,5 @@
 /** One folder a sandbox is all the provider's memory: who it is, whether it runs, what it printed. */
+import { randomUUID } from "node:crypto";
 import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -29,7 +30,7 @@ export function isUuid(text: string): boolean {
 
 /** Makes the folder whole or not at all. False if this builder has one already. */
 export async function claimFolder(stateDir: string, metadata: Metadata): Promise<boolean> {
-  const made = unlisted(stateDir, metadata);
+  const made = unlisted(stateDir);
   await makeFolder(made);
   try {
     await writeFile(join(made, "machine.json"), JSON.stringify(metadata), { mode: 0o600 });
@@ -47,8 +48,9 @@ export async function claimFolder(stateDir: string, metadata: Metadata): Promise
 export async function removeClaimed(stateDir: string, metadata: Metadata): Promise<void> {
   const folder = join(stateDir, metadata.builder);
   await clearData(folder);
-  const unnamed = unlisted(stateDir, metadata);
-  await rename(folder, unnamed);
+  const unnamed = unlisted(stateDir);
+  // Somebody else who destroys it may have come first.
+  await rename(folder, unnamed).catch(unlessGone);
   await rm(unnamed, { recursive: true, force: true });
 }
 
@@ -62,8 +64,12 @@ export async function sweepRemains(stateDir: string): Promise<void> {
 }
 
 /** A name that no listing shows, and that says who is at work on it. */
-function unlisted(stateDir: string, { attempt }: Metadata): string {
-  return join(stateDir, `.unlisted-${process.pid}-${attempt}`);
+function unlisted(stateDir: string): string {
+  return join(stateDir, `.unlisted-${process.pid}-${randomUUID()}`);
+}
+
+function unlessGone(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
 /** `undefined` if there is none. Throws CbError "infrastructure" when what is there cannot be understood. */
@@ -81,7 +87,7 @@ export async function readMetadata(folder: string): Promise<Metadata | undefined
 }
 
 export async function markDestroying(folder: string): Promise<void> {
-  await writeFile(join(folder, "destroying"), "", { mode: 0o600 });
+  await writeFile(join(folder, "destroying"), "", { mode: 0o600 }).catch(unlessGone);
 }
 
 /** Builders that have a folder here. */
@@ -106,12 +112,17 @@ async function statusOf(
   nowMs: number,
 ): Promise<{ status: MachineStatus; fault?: string }> {
   if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
-  const pid = Number(await readOr(join(folder, "pid"), "0"));
+  const pid = await keeperOf(folder);
   const alive = pid > 0 && (await isProcessOf(pid, metadata.attempt));
   const status = await readOr(join(folder, "status"), "");
   if (alive) return { status: status.includes("started") ? "running" : "booting" };
   if (pid === 0 && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
   return { status: "error", fault: await faultOf(folder, pid, status) };
+}
+
+/** The process id of the first stage; 0 while there is none. */
+export async function keeperOf(folder: string): Promise<number> {
+  return Number(await readOr(join(folder, "pid"), "0"));
 }
 
 async function faultOf(folder: string, pid: number, status: string): Promise<string> {

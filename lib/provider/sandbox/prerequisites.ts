@@ -3,7 +3,9 @@ import { execFile } from "node:child_process";
 import { access, constants, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
+import { messageOf } from "../../errors.ts";
 import { clearData, makeFolder, type Weakness } from "./launch.ts";
+import { runInSandbox } from "./run.ts";
 import { freeRange, IDS_NEEDED, ownRanges } from "./subordinate-ids.ts";
 
 export interface Missing {
@@ -52,7 +54,27 @@ export async function missingPrerequisites({ stateDir, rootfs }: PrerequisiteOpt
   ];
   if (plain.length > 0) return plain;
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
-  return await failedTrials(stateDir, rootfs);
+  const failed = await failedTrials(stateDir);
+  return failed.length > 0 || rootfs === undefined ? failed : await failedSandbox(rootfs);
+}
+
+/** With a rootfs there is nothing better to try than a sandbox. */
+async function failedSandbox(rootfs: string): Promise<Missing[]> {
+  try {
+    await runInSandbox({ rootfs, command: ["true"], network: true, stdio: "pipe" });
+    return [];
+  } catch (error) {
+    const unfiltered = messageOf(error).includes("nft could not load the filter");
+    return [
+      {
+        what: unfiltered ? "nf_tables in a user namespace" : "a sandbox with network",
+        why: `${unfiltered ? "the filter keeps a sandbox from the host's ports" : "builders run in it"} (${messageOf(error)})`,
+        mend: unfiltered ? "modprobe nf_tables" : "the message says what failed; dmesg may say why",
+        needsRoot: true,
+        ...(unfiltered && { weakness: "egress-filter" }),
+      },
+    ];
+  }
 }
 
 async function missingPrograms(): Promise<Missing[]> {
@@ -138,29 +160,18 @@ const TRIALS: ReadonlyMap<number, Missing> = new Map([
       needsRoot: false,
     },
   ],
-  [
-    13,
-    {
-      what: "nf_tables in a user namespace",
-      why: "the filter keeps a sandbox from the host's ports",
-      mend: "modprobe nf_tables",
-      needsRoot: true,
-      weakness: "egress-filter",
-    },
-  ],
 ]);
 
 const TRIAL = `
 mount -t proc proc /proc || exit 11
 mkdir -p upper/lower upper/top upper/merged work
-mount -t overlay -o lowerdir=upper/lower,upperdir=upper/top,workdir=work,userxattr,volatile overlay upper/merged || exit 12
-if [ -n "$1" ]; then printf 'table inet trial { }' | chroot "$1" nft -f - || exit 13; fi`;
+mount -t overlay -o lowerdir=upper/lower,upperdir=upper/top,workdir=work,userxattr,volatile overlay upper/merged || exit 12`;
 
-async function failedTrials(stateDir: string, rootfs = ""): Promise<Missing[]> {
+async function failedTrials(stateDir: string): Promise<Missing[]> {
   const folder = await mkdtemp(join(stateDir, ".trial-"));
   try {
     await makeFolder(folder);
-    const { code, said } = await tryOut(join(folder, "data"), rootfs);
+    const { code, said } = await tryOut(join(folder, "data"));
     if (code === 0) return [];
     const known = TRIALS.get(code);
     if (known !== undefined) return [{ ...known, why: `${known.why} (${said})` }];
@@ -178,10 +189,10 @@ async function failedTrials(stateDir: string, rootfs = ""): Promise<Missing[]> {
   }
 }
 
-function tryOut(cwd: string, rootfs: string): Promise<{ code: number; said: string }> {
+function tryOut(cwd: string): Promise<{ code: number; said: string }> {
   const namespaces = ["--user", "--map-auto", "--setuid", "0", "--setgid", "0", "--mount", "--net", "--pid", "--fork"];
   return new Promise((resolve) => {
-    execFile("unshare", [...namespaces, "bash", "-c", TRIAL, "trial", rootfs], { cwd }, (error, _stdout, stderr) => {
+    execFile("unshare", [...namespaces, "bash", "-c", TRIAL], { cwd }, (error, _stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, said: stderr.trim().split("\n")[0] ?? "" });
     });

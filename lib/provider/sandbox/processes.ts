@@ -29,17 +29,22 @@ export async function isProcessOf(pid: number, id: string): Promise<boolean> {
 }
 
 export async function processesOf(id: string): Promise<number[]> {
-  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const pids = await allProcesses();
   const ours = await Promise.all(pids.map((pid) => isProcessOf(pid, id)));
   return pids.filter((_pid, index) => ours[index]);
 }
 
-/** Kills all of a sandbox and resolves when nothing is left. Throws CbError "infrastructure" if something stays. */
-export async function endProcessesOf(id: string): Promise<void> {
+/**
+ * Kills all of a sandbox and resolves when nothing is left. `keeper` is the process id of the first stage, from its
+ * folder; it leads the session of all of them. Throws CbError "infrastructure" if something stays.
+ */
+export async function endProcessesOf(id: string, keeper: () => Promise<number>): Promise<void> {
   const giveUpAtMs = performance.now() + END_TIMEOUT_MS;
   for (;;) {
+    // Asked before the look: what starts after it is seen by the next one, as its parent was still there in this one.
+    const unsettled = await unsettledIn(await keeper());
     const pids = await processesOf(id);
-    if (pids.length === 0) return;
+    if (pids.length === 0 && !unsettled) return;
     for (const pid of pids) kill(pid);
     if (performance.now() > giveUpAtMs) {
       throw new CbError("infrastructure", `processes of sandbox ${id} do not end: ${pids.join(", ")}`, {
@@ -48,6 +53,23 @@ export async function endProcessesOf(id: string): Promise<void> {
     }
     await delay(LOOK_AGAIN_MS);
   }
+}
+
+/** Whether a process of this session is just being started: in the middle of exec(2) it shows no environment to know it by. */
+async function unsettledIn(session: number): Promise<boolean> {
+  if (session === 0) return false;
+  const looks = (await allProcesses()).map(async (pid) => {
+    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+    // After the name, which may hold anything: state, parent, group, session (proc(5)).
+    const [state, , , itsSession] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    if (Number(itsSession) !== session || state === "Z" || state === "X") return false;
+    return (await readFile(`/proc/${pid}/environ`)).length === 0;
+  });
+  return (await Promise.allSettled(looks)).some((look) => look.status === "fulfilled" && look.value);
+}
+
+async function allProcesses(): Promise<number[]> {
+  return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 function kill(pid: number): void {

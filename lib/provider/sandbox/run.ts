@@ -5,8 +5,9 @@ import { chmod, constants, copyFile, mkdtemp, readFile, rm, stat } from "node:fs
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { CbError } from "../../errors.ts";
+import { CbError, messageOf } from "../../errors.ts";
 import type { EgressPolicy } from "./egress.ts";
+import { keeperOf } from "./folder.ts";
 import { type Bind, clearData, DEFAULT_LIMITS, hostNetworks, launch, makeFolder } from "./launch.ts";
 import { endProcessesOf } from "./processes.ts";
 
@@ -36,7 +37,7 @@ const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
 export async function runInSandbox(options: RunOptions): Promise<RunResult> {
   const id = randomUUID();
   const folder = await mkdtemp(join(tmpdir(), "container-builder-run-"));
-  const end = () => void endProcessesOf(id).catch(() => {});
+  const end = () => void endProcessesOf(id, () => keeperOf(folder)).catch(() => {});
   try {
     options.signal?.throwIfAborted();
     await makeFolder(folder);
@@ -65,7 +66,7 @@ export async function runInSandbox(options: RunOptions): Promise<RunResult> {
     return { code, stdout: stdout(), stderr: stderr() };
   } finally {
     options.signal?.removeEventListener("abort", end);
-    await endProcessesOf(id);
+    await endProcessesOf(id, () => keeperOf(folder));
     await clearData(folder);
     await rm(folder, { recursive: true, force: true });
   }
@@ -91,14 +92,15 @@ export async function runImage(image: string, options: Omit<RunOptions, "command
 /** Root of a sandbox is a stranger to the host's files: an image that only its owner may read is copied first. */
 async function readableForAll(image: string, copies: string): Promise<string> {
   const path = resolve(image);
-  const { mode } = await stat(path).catch((cause) => {
-    throw new CbError("usage", `cannot read the image ${path}`, { cause });
-  });
-  if ((mode & 0o004) !== 0) return path;
   const copy = join(copies, "image.sif");
-  await copyFile(path, copy, constants.COPYFILE_FICLONE);
-  await chmod(copy, 0o644);
-  return copy;
+  try {
+    if (((await stat(path)).mode & 0o004) !== 0) return path;
+    await copyFile(path, copy, constants.COPYFILE_FICLONE);
+    await chmod(copy, 0o644);
+    return copy;
+  } catch (cause) {
+    throw new CbError("usage", `cannot read the image ${path}: ${messageOf(cause)}`, { cause });
+  }
 }
 
 async function openNetwork(): Promise<EgressPolicy> {

@@ -1,0 +1,209 @@
+/** Sandboxes as a provider: the contract, and what is particular to machines that are processes of this host. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { BuilderSpec } from "../../lib/provider/provider.ts";
+import { claimFolder, identityOf } from "../../lib/provider/sandbox/folder.ts";
+import { processesOf } from "../../lib/provider/sandbox/processes.ts";
+import { SandboxProvider } from "../../lib/provider/sandbox/provider.ts";
+import { runImage, runInSandbox } from "../../lib/provider/sandbox/run.ts";
+import { newSpec, observedAs, providerContract, signal, untilPrinted } from "../support/provider-contract.ts";
+import { testRootfs } from "../support/rootfs.ts";
+
+const rootfs = await testRootfs();
+const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
+const stateDir = join(home, "state");
+const test = suite("sandbox");
+
+function providerAt(folder: string, consoleBytes = 100_000): SandboxProvider {
+  const agentCommand = ["bash", "/run/container-builder/user-data"];
+  const options = { rootfs, installation: "test", agentCommand, agentBinds: [], allowHostPorts: [], consoleBytes };
+  return new SandboxProvider({ ...options, stateDir: folder });
+}
+const provider = providerAt(stateDir);
+
+async function leftovers(spec: BuilderSpec): Promise<string[]> {
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(home));
+  const names = await readdir(stateDir);
+  return [...(await processesOf(spec.attempt)).map(String), ...mounts, ...names];
+}
+
+test.after.each(async () => {
+  // A failed test must not leave a sandbox, nor let the next one fail.
+  const { machines } = await provider.observe(signal());
+  for (const { builder } of machines) await provider.destroy(builder, signal());
+});
+test.after(() => rm(home, { recursive: true, force: true }));
+
+providerContract(test, async () => ({
+  provider,
+  installation: "test",
+  printAndStay: (text) => `echo "${text}"; sleep 1000`,
+  die: "exit 3",
+  leftovers,
+}));
+
+test("observe() says why a sandbox died: the agent's exit code, a kill, a start that failed, an interrupted create", async () => {
+  const ended = newSpec("test", "exit 3");
+  await provider.create(ended, signal());
+  assert.match((await observedAs(provider, ended.builder, "error")).fault ?? "", "exit code 3");
+
+  const killed = newSpec("test", "echo up; sleep 1000");
+  await provider.create(killed, signal());
+  await untilPrinted(provider, killed.builder, "up");
+  for (const pid of await processesOf(killed.attempt)) process.kill(pid, "SIGKILL");
+  assert.match((await observedAs(provider, killed.builder, "error")).fault ?? "", "killed");
+
+  const missing = newSpec("test", "");
+  const broken = new SandboxProvider({
+    ...{
+      stateDir,
+      rootfs: "/nowhere",
+      installation: "test",
+      agentCommand: ["true"],
+      agentBinds: [],
+      allowHostPorts: [],
+    },
+  });
+  await broken.create(missing, signal());
+  assert.match((await observedAs(provider, missing.builder, "error")).fault ?? "", "/nowhere");
+
+  const interrupted = newSpec("test", "");
+  await claimFolder(stateDir, { ...identityOf(interrupted), host: "cb", createdAtMs: Date.now() - 10_000 });
+  assert.match((await observedAs(provider, interrupted.builder, "error")).fault ?? "", "interrupted");
+  for (const spec of [ended, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
+  assert.equal(await leftovers(killed), []);
+});
+
+test("destroy() ends what left its session, ignores signals and holds the console open", async () => {
+  const stubborn = `trap "" TERM INT HUP; setsid bash -c 'trap "" TERM; sleep 1000' & unshare --user --pid --fork sleep 1000 & echo up; wait`;
+  const spec = newSpec("test", stubborn);
+  await provider.create(spec, signal());
+  await untilPrinted(provider, spec.builder, "up");
+  const inside = await readNamespaceMembers(spec.attempt);
+  assert.ok(inside.length >= 3, `${inside.length} processes inside`);
+  await provider.destroy(spec.builder, signal());
+  assert.equal(await leftovers(spec), []);
+  const alive = await Promise.all(inside.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
+  assert.equal(
+    alive.filter((stat) => stat !== "" && !/\) Z /.test(stat)),
+    [],
+  );
+});
+
+/** Host's view of everything below the sandbox's first process. */
+async function readNamespaceMembers(attempt: string): Promise<number[]> {
+  const found = await processesOf(attempt);
+  for (const pid of found) {
+    const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+    found.push(...children.trim().split(" ").filter(Boolean).map(Number));
+  }
+  return [...new Set(found)];
+}
+
+test("a sandbox outlives the process that made it, and another process finds and destroys it", async () => {
+  const spec = newSpec("test", "echo up; sleep 1000");
+  const module = new URL("../../lib/provider/sandbox/provider.ts", import.meta.url).href;
+  const options = { stateDir, rootfs, installation: "test", agentBinds: [], allowHostPorts: [] };
+  const agentCommand = ["bash", "/run/container-builder/user-data"];
+  const code = `
+    import { SandboxProvider } from ${JSON.stringify(module)};
+    await new SandboxProvider(${JSON.stringify({ ...options, agentCommand })})
+      .create(${JSON.stringify(spec)}, AbortSignal.timeout(10000));
+    process.kill(process.pid, "SIGKILL");`;
+  const maker = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], { stdio: "inherit" });
+  const [, killedBy] = await once(maker, "exit");
+  assert.is(killedBy, "SIGKILL");
+  await untilPrinted(provider, spec.builder, "up");
+  assert.is((await observedAs(provider, spec.builder, "running")).builder, spec.builder);
+  await provider.destroy(spec.builder, signal());
+  assert.equal(await leftovers(spec), []);
+});
+
+test("consoleOutput() keeps the newest of a flood within the bound", async () => {
+  const small = providerAt(stateDir, 20_000);
+  const spec = newSpec("test", "seq 1 100000; sleep 1000");
+  await small.create(spec, signal());
+  const printed = await untilPrinted(small, spec.builder, "\n100000\n");
+  assert.ok(printed.length >= 10_000 && printed.length <= 20_000, `${printed.length} bytes are kept`);
+});
+
+test("two providers do not see each other's sandboxes", async () => {
+  const other = providerAt(join(home, "other"));
+  const [mine, theirs] = [newSpec("test", "echo mine; sleep 1000"), newSpec("test", "echo theirs; sleep 1000")];
+  await Promise.all([provider.create(mine, signal()), other.create(theirs, signal())]);
+  await untilPrinted(other, theirs.builder, "theirs");
+  await provider.destroy(theirs.builder, signal());
+  assert.is((await observedAs(other, theirs.builder, "running")).builder, theirs.builder);
+  assert.equal(
+    (await provider.observe(signal())).machines.map(({ builder }) => builder),
+    [mine.builder],
+  );
+  await other.destroy(theirs.builder, signal());
+  assert.equal((await other.observe(signal())).machines, []);
+});
+
+test("runInSandbox() gives exit code and output and leaves nothing; a missing rootfs is an infrastructure error", async () => {
+  const before = await ownFolders();
+  const command = ["bash", "-c", "echo out; echo err >&2; exit 4"];
+  const { code, stdout, stderr } = await runInSandbox({ rootfs, command, stdio: "pipe" });
+  assert.equal([code, stdout, stderr], [4, "out\n", "err\n"]);
+  const failed = await runInSandbox({ rootfs: "/nowhere", command, stdio: "pipe" }).catch((error) => error);
+  assert.is(failed.kind, "infrastructure");
+  assert.equal(await ownFolders(), before);
+});
+
+test("runInSandbox() ends at once when its signal aborts", async () => {
+  const before = await ownFolders();
+  const aborter = new AbortController();
+  const running = runInSandbox({ rootfs, command: ["sleep", "1000"], stdio: "pipe", signal: aborter.signal });
+  aborter.abort(new Error("enough"));
+  assert.is((await running.catch((error) => error)).message, "enough");
+  assert.equal(await ownFolders(), before);
+});
+
+async function ownFolders(): Promise<string[]> {
+  return (await readdir(tmpdir())).filter((name) => /^container-builder-(run|image)-/.test(name)).sort();
+}
+
+test("a plain apptainer build works inside, and runImage() runs what came of it", async () => {
+  const definition = join(home, "hello.def");
+  const image = join(home, "hello.sif");
+  const { writeFile } = await import("node:fs/promises");
+  await writeFile(definition, HELLO);
+  const command = ["bash", "-c", "apptainer build /tmp/x.sif /hello.def >&2 && cat /tmp/x.sif | base64 -w0"];
+  const built = await runInSandbox({ rootfs, command, binds: [{ from: definition, to: "/hello.def" }], stdio: "pipe" });
+  assert.is(built.code, 0, built.stderr);
+  await writeFile(image, Buffer.from(built.stdout, "base64"), { mode: 0o600 });
+  assert.equal(await runImage(image, { rootfs, stdio: "pipe" }), { code: 0, stdout: "hello from post\n", stderr: "" });
+});
+
+const HELLO = `Bootstrap: scratch
+%setup
+  mkdir -p "$APPTAINER_ROOTFS/bin"
+  cp /usr/bin/busybox "$APPTAINER_ROOTFS/bin/busybox"
+  ln -s busybox "$APPTAINER_ROOTFS/bin/sh"
+%post
+  /bin/busybox --install -s /bin
+  echo "from post" >/made
+%runscript
+  echo "hello $(cat /made)"
+`;
+
+test("a plain buildah bud works inside, and apptainer takes its archive", async () => {
+  const script = `set -e
+    mkdir /tmp/c /tmp/c/bin; cp /usr/bin/busybox /tmp/c/bin/sh; cd /tmp/c
+    printf 'FROM scratch\\nCOPY bin /bin\\nRUN echo made >/made\\n' >Dockerfile
+    buildah bud --isolation=chroot -t made . >&2
+    buildah push -q made oci-archive:/tmp/made.tar >&2
+    apptainer build /tmp/made.sif oci-archive:/tmp/made.tar >&2
+    apptainer --silent exec --unsquash /tmp/made.sif /bin/sh -c 'read line </made; echo $line'`;
+  const { code, stdout, stderr } = await runInSandbox({ rootfs, command: ["bash", "-c", script], stdio: "pipe" });
+  assert.equal([code, stdout], [0, "made\n"], stderr);
+});
+
+test.run();
