@@ -14,13 +14,15 @@ export interface ConnectionEvents {
 }
 
 export class ConnectionWatch {
-  #connected = true;
+  #connected: boolean;
   #stopped = false;
   readonly #events: ConnectionEvents;
   readonly #stopStatus: () => void;
 
   constructor(nc: NatsConnection, events: ConnectionEvents) {
     this.#events = events;
+    // nats.js forgets the server's INFO when it dials again; it has no other sign of being connected.
+    this.#connected = nc.info !== undefined;
     const statuses = nc.status();
     // The interface has no stop(); nats.js gives a QueuedIterator, which has.
     this.#stopStatus = (): void => {

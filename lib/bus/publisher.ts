@@ -104,6 +104,7 @@ export class Publisher {
       },
       closed: (cause) => this.#fail(new ConnectionClosed(cause)),
     });
+    this.#live = this.#watch.connected;
     this.#ticker = setInterval(() => void this.#tick(), Math.min(TICK_MS, this.#ackTimeoutMs));
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (options.signal?.aborted) this.#onAbort();

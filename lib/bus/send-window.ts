@@ -51,10 +51,12 @@ export class SendWindow {
 
   /** Forgets message n and all before it; returns their payload bytes. */
   release(n: number): number {
-    const firstN = this.#messages[0]?.n ?? n + 1;
-    const released = this.#messages.splice(0, Math.max(0, n - firstN + 1));
-    const payloadBytes = released.reduce((sum, message) => sum + message.data.length, 0);
-    this.#bytes -= payloadBytes + released.length * OVERHEAD_BYTES;
+    let payloadBytes = 0;
+    for (let first = this.first; first !== undefined && first.n <= n; first = this.first) {
+      this.#messages.shift();
+      payloadBytes += first.data.length;
+      this.#bytes -= first.data.length + OVERHEAD_BYTES;
+    }
     return payloadBytes;
   }
 

@@ -238,14 +238,19 @@ test("Publisher: a frozen server is waited for, reported, and nothing comes twic
 test("Publisher looks at the stream after an outage longer than the duplicate window: nothing comes twice", async (world) => {
   await addStream(world, { duplicate_window: nanos(100) });
   await throughProxy(world, async (proxy, js) => {
-    // The proxy passes this on and cuts before the acknowledgements come back.
-    const publisher = publisherOn(js, { lookBackAfterMs: 150 });
+    const publisher = publisherOn(js, { lookBackAfterMs: 300 });
     const lines = numbered(0, 100);
-    proxy.cutAfter(12_000);
+    proxy.holdAnswers();
     await publishAll(publisher, lines);
-    await publisher.flush();
+    while ((await world.jsm.streams.info(STREAM)).state.messages < 100) await sleep(5);
+    proxy.refuse();
+    await sleep(500);
+    proxy.admit();
+    assert.is(await publisher.flush(), 100);
+    await publisher.publish(LOG, Buffer.from("after\n"));
+    assert.is(await publisher.flush(), 101);
     publisher.close();
-    assert.ok((await stored(world.core)).data.equals(Buffer.concat(lines)));
+    assert.ok((await stored(world.core)).data.equals(Buffer.concat([...lines, Buffer.from("after\n")])));
   });
 });
 
@@ -348,6 +353,35 @@ for (const account of ["core", "guest"] as const) {
     await messages.return?.();
   });
 }
+
+test("StreamReader notices by the missing heartbeat a consumer that went while it was not pulling", async (world) => {
+  await addStream(world);
+  const publisher = publisherOn(world.core);
+  for (let n = 0; n < 30; n += 1) await publisher.publish(LOG, Buffer.alloc(1000, n));
+  await publisher.flush();
+  publisher.close();
+  const reader = new StreamReader(world.guest, {
+    stream: STREAM,
+    filter: LOG,
+    windowMessages: 10,
+    heartbeatMs: 200,
+  });
+  const seqs: number[] = [];
+  for await (const { seq } of reader) {
+    seqs.push(seq);
+    if (seq === 30) break;
+    if (seq !== 1) continue;
+    // The window is full now: nobody tells a reader that has not asked.
+    await sleep(100);
+    for await (const consumer of world.jsm.consumers.list(STREAM))
+      await world.jsm.consumers.delete(STREAM, consumer.name);
+  }
+  assert.equal(
+    seqs,
+    Array.from({ length: 30 }, (_, i) => i + 1),
+  );
+  assert.is(reader.counters.reopened, 1);
+});
 
 test("StreamReader deletes its consumer when the loop is left, by return() while it waits, and by its signal", async (world) => {
   await addStream(world);

@@ -8,6 +8,11 @@ export interface CuttingProxy {
   readonly fromClientBytes: () => number;
   /** Cuts every connection as soon as `afterBytes` more have come from the client; the rest is lost. */
   cutAfter(afterBytes: number): void;
+  /** From now on nothing of what the server says comes back, until the connection is cut. */
+  holdAnswers(): void;
+  /** Cuts every connection now and refuses new ones until `admit`. */
+  refuse(): void;
+  admit(): void;
   stop(): Promise<void>;
 }
 
@@ -15,11 +20,18 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
   const sockets = new Set<Socket>();
   let bytes = 0;
   let cutAt = Number.POSITIVE_INFINITY;
+  let holding = false;
+  let refusing = false;
   const cut = (): void => {
+    holding = false;
     cutAt = Number.POSITIVE_INFINITY;
     for (const socket of sockets) socket.destroy();
   };
   const server = createServer((client) => {
+    if (refusing) {
+      client.destroy();
+      return;
+    }
     const upstream = connect(targetPort, "127.0.0.1");
     for (const [socket, other] of [
       [client, upstream],
@@ -32,7 +44,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
         other.destroy();
       });
     }
-    upstream.on("data", (data) => client.write(data));
+    upstream.on("data", (data) => holding || client.write(data));
     client.on("data", (data) => {
       const passes = data.subarray(0, Math.max(0, cutAt - bytes));
       bytes += data.length;
@@ -49,6 +61,16 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
     fromClientBytes: () => bytes,
     cutAfter: (afterBytes) => {
       cutAt = bytes + afterBytes;
+    },
+    holdAnswers: () => {
+      holding = true;
+    },
+    refuse: () => {
+      refusing = true;
+      cut();
+    },
+    admit: () => {
+      refusing = false;
     },
     async stop() {
       for (const socket of sockets) socket.destroy();

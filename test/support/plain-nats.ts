@@ -58,6 +58,8 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
         inboxPrefix: `_INBOX.${account}`,
         maxReconnectAttempts: -1,
         reconnectTimeWait: 100,
+        // A server that dies in the middle of the handshake is noticed only by this (default 20 s).
+        timeout: 2_000,
         ...options,
       });
       connections.push(nc);
@@ -101,14 +103,23 @@ async function run(configPath: string): Promise<ChildProcess> {
   return server;
 }
 
+/**
+ * A port below the kernel's ephemeral range (32768–60999): while the server is dead, no outgoing connection, ours or
+ * anybody's, may be given its port, or it could not come back on it.
+ */
 async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const address = probe.address();
-  probe.close();
-  await once(probe, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const probe = createServer().listen(port, "127.0.0.1");
+    const free = await once(probe, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!free) continue;
+    probe.close();
+    await once(probe, "close");
+    return port;
+  }
 }
 
 function config(port: number, store: string, build: string): string {
