@@ -1,10 +1,10 @@
 /** The whole way, as its user walks it: the shipped programs, a real NATS, real sandboxes, real apptainer. */
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StatusReply } from "../../lib/bus/status-messages.ts";
-import { PROJECT, Stack } from "../support/stack.ts";
+import { HELLO, recipe } from "../support/recipes.ts";
+import { Stack } from "../support/stack.ts";
 
 const test = suite<{ stack: Stack }>("build");
 
@@ -14,17 +14,6 @@ test.before(async (context) => {
 test.after(async ({ stack }) => {
   await stack.stop();
 });
-
-/** A recipe of a second: a shell, and what the test wants to happen in %post. */
-function recipe(stack: Stack, name: string, post: string): string {
-  const path = stack.path(`${name}.def`);
-  const hello = readFileSync(join(PROJECT, "examples", "hello.def"), "utf8");
-  writeFileSync(
-    path,
-    hello.replace(/%post\n[\s\S]*?(?=\n%labels)/, `%post\n    /bin/busybox --install -s /bin\n${post}\n`),
-  );
-  return path;
-}
 
 async function status(stack: Stack): Promise<StatusReply> {
   return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
@@ -37,7 +26,7 @@ test("container-builder brings a real image, with the output of the build alone 
   stack,
 }) => {
   const image = stack.path("hello.sif");
-  const built = await stack.run("container-builder", [image, join(PROJECT, "examples", "hello.def")]);
+  const built = await stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stderr);
   assert.match(built.stdout, /building as root, uid 0, on cb-[0-9a-f]{8}/);
   const magic = Buffer.alloc(9);
@@ -101,51 +90,13 @@ test("--tty gives the build a terminal, --no-tty and a pipe give it none", async
 test("an image that exists is kept without --force, and replaced with it", async ({ stack }) => {
   const image = stack.path("kept.sif");
   writeFileSync(image, "mine");
-  const hello = join(PROJECT, "examples", "hello.def");
-  const refused = await stack.run("container-builder", [image, hello]);
+  const refused = await stack.run("container-builder", [image, HELLO]);
   assert.is(refused.code, 64);
   assert.match(refused.stderr, "--force");
   assert.not.match(refused.stderr, "Connecting", "it is said before anything is sent");
   assert.is(readFileSync(image, "utf8"), "mine");
-  assert.is((await stack.run("container-builder", ["--force", image, hello])).code, 0);
+  assert.is((await stack.run("container-builder", ["--force", image, HELLO])).code, 0);
   assert.ok(statSync(image).size > 10_000);
-});
-
-test("Ctrl-C while the recipe runs cancels: exit code 130, no file, the builder is destroyed", async ({ stack }) => {
-  mkdirSync(stack.path("cancelled"));
-  const path = recipe(stack, "endless", "    echo it has begun\n    while :; do sleep 1; done");
-  const running = stack.start("container-builder", [stack.path("cancelled", "x.sif"), path]);
-  await running.seen(/it has begun/);
-  const [before] = (await status(stack)).pools;
-  const active = before?.builders.filter(({ state }) => state === "leased") ?? [];
-  assert.is(active.length, 1);
-  running.kill("SIGINT");
-  const { code, stderr } = await running.finished;
-  assert.is(code, 130, stderr);
-  assert.match(stderr, /Cancelling the build: Completed/);
-  assert.equal(left(stack, "cancelled"), []);
-  const [after] = (await status(stack)).pools;
-  assert.not.ok(after?.builders.some(({ id, state }) => id === active[0]?.id && state !== "destroying"));
-});
-
-test("Ctrl-C while the build waits cancels it, and it never gets a builder", async ({ stack }) => {
-  const endless = recipe(stack, "holding", "    echo holding\n    while :; do sleep 1; done");
-  const holders = Array.from({ length: 4 }, (_, n) =>
-    stack.start("container-builder", [stack.path(`h${n}.sif`), endless]),
-  );
-  await Promise.all(holders.map((holder) => holder.seen(/holding\n/)));
-  const waiting = stack.start("container-builder", [stack.path("waiting.sif"), endless]);
-  await waiting.seen(/Requesting remote builder: position 1, 4 builds of yours running/);
-  waiting.kill("SIGINT");
-  const { code, stdout } = await waiting.finished;
-  assert.is(code, 130);
-  assert.is(stdout, "");
-  assert.is((await status(stack)).builds.waiting, 0);
-  for (const holder of holders) holder.kill("SIGINT");
-  assert.equal(
-    (await Promise.all(holders.map(({ finished }) => finished))).map(({ code }) => code),
-    [130, 130, 130, 130],
-  );
 });
 
 test("what is wrong with the call is said at once, with exit code 64", async ({ stack }) => {
@@ -174,8 +125,7 @@ test("what is wrong with the call is said at once, with exit code 64", async ({ 
 });
 
 test("an image that cannot be written is said before anything is sent, with exit code 73", async ({ stack }) => {
-  const hello = join(PROJECT, "examples", "hello.def");
-  const { code, stderr } = await stack.run("container-builder", [stack.path("nowhere", "x.sif"), hello]);
+  const { code, stderr } = await stack.run("container-builder", [stack.path("nowhere", "x.sif"), HELLO]);
   assert.is(code, 73, stderr);
   assert.match(stderr, "nowhere");
   assert.not.match(stderr, "Connecting");

@@ -1,6 +1,5 @@
 /** The reserve: made, leased, refilled, thrown away after one build, replaced when a builder dies, never above the maximum. */
-import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -10,11 +9,10 @@ import { patterns } from "../../lib/bus/names.ts";
 import type { StatusReply } from "../../lib/bus/status-messages.ts";
 import { clientConfig } from "../../lib/config/client-config.ts";
 import { BuilderLife } from "../support/builder-life.ts";
-import { PROJECT, Stack } from "../support/stack.ts";
+import { endless, HELLO } from "../support/recipes.ts";
+import { Stack } from "../support/stack.ts";
 
 const test = suite<{ stack: Stack; core: NatsConnection; life: BuilderLife }>("reserve");
-
-const HELLO = join(PROJECT, "examples", "hello.def");
 
 test.before(async (context) => {
   context.stack = await Stack.start();
@@ -93,13 +91,10 @@ test("a builder that dies under a build ends it with exit code 75 and the reason
   life,
 }) => {
   await life.until(() => life.count("ready") === 2);
-  const endless = stack.path("endless.def");
-  const post = "%post\n    /bin/busybox --install -s /bin\n    echo it runs\n    while :; do sleep 1; done\n";
-  writeFileSync(endless, readFileSync(HELLO, "utf8").replace(/%post\n[\s\S]*?(?=\n%labels)/, post));
   const leased = life.next("leased");
-  const running = stack.start("container-builder", [stack.path("endless.sif"), endless]);
+  const running = stack.start("container-builder", [stack.path("endless.sif"), endless(stack, "endless")]);
   const victim = await leased;
-  await running.seen(/it runs\n/);
+  await running.seen(/it has begun\n/);
   process.kill(pidOf(stack, victim), "SIGKILL");
   const { code, stderr } = await running.finished;
   assert.is(code, 75, stderr);

@@ -1,12 +1,17 @@
 /** A local stack of its own for a test file: brought up by cb-local as a user would, in temporary folders. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runningPid } from "../../infra/local/daemon.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { folders } from "../../lib/config/folders.ts";
 
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** Nobody sends an event for the end of a process that is not a child. */
+const POLL_MS = 20;
 
 export interface Finished {
   readonly code: number | null;
@@ -45,13 +50,34 @@ export class Stack {
     };
   }
 
+  /** Folders, and nothing in them. */
+  static unstarted(): Stack {
+    return new Stack(mkdtempSync(join(tmpdir(), "cb-stack-")));
+  }
+
   /** Up, with a full reserve. */
   static async start(): Promise<Stack> {
-    const stack = new Stack(mkdtempSync(join(tmpdir(), "cb-stack-")));
-    const up = await stack.#script("cb-local", ["up"]);
-    if (up.code === 0) return stack;
-    await stack.stop();
-    throw new Error(`cb-local up ended with ${up.code}:\n${up.stderr}`);
+    const stack = Stack.unstarted();
+    try {
+      await stack.up();
+      return stack;
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+  }
+
+  /** Brings up what is down. */
+  async up(): Promise<void> {
+    const { code, stderr } = await this.#script("cb-local", ["up"]);
+    if (code !== 0) throw new Error(`cb-local up ended with ${code}:\n${stderr}`);
+  }
+
+  /** Ends the queue, which is not our child: its pid file is looked at until the process is gone. */
+  async queueEnds(signal: NodeJS.Signals): Promise<void> {
+    const pidFile = this.statePath("queue.pid");
+    process.kill(runningPid(pidFile) ?? 0, signal);
+    while (runningPid(pidFile) !== undefined) await systemClock.sleep(POLL_MS);
   }
 
   async stop(): Promise<void> {
@@ -62,6 +88,19 @@ export class Stack {
 
   path(...parts: readonly string[]): string {
     return join(this.folder, ...parts);
+  }
+
+  /** Resolves when there is a file in that folder. */
+  fileIn(folder: string): Promise<void> {
+    return new Promise((resolve) => {
+      const look = () => {
+        if (readdirSync(this.path(folder)).length === 0) return;
+        watcher.close();
+        resolve();
+      };
+      const watcher = watch(this.path(folder), look);
+      look();
+    });
   }
 
   /** A file of the local stack's own, e.g. its installation. */
@@ -76,16 +115,21 @@ export class Stack {
 
   /** Starts a shipped program. */
   start(program: string, args: readonly string[], options: RunOptions = {}): Running {
-    return launch([join(PROJECT, "dist", "bin", program), ...args], {
+    return launch(process.execPath, [join(PROJECT, "dist", "bin", program), ...args], {
       cwd: options.cwd ?? this.folder,
       env: { ...this.#env, ...options.env },
     });
   }
 
+  /** A script of package.json, as a user calls it. */
+  npm(script: string): Promise<Finished> {
+    return launch("npm", ["run", "--silent", script], { cwd: PROJECT, env: this.#env }).finished;
+  }
+
   /** From the sources: what brings the stack up also bundles the programs. */
   #script(name: string, args: readonly string[]): Promise<Finished> {
     const argv = ["--import", import.meta.resolve("tsx"), join(PROJECT, "cmd", `${name}.ts`), ...args];
-    return launch(argv, { cwd: PROJECT, env: this.#env }).finished;
+    return launch(process.execPath, argv, { cwd: PROJECT, env: this.#env }).finished;
   }
 }
 
@@ -94,8 +138,8 @@ interface LaunchOptions {
   readonly env: Record<string, string | undefined>;
 }
 
-function launch(argv: readonly string[], options: LaunchOptions): Running {
-  const child = spawn(process.execPath, argv, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+function launch(program: string, argv: readonly string[], options: LaunchOptions): Running {
+  const child = spawn(program, argv, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   const chunks: Buffer[] = [];
   let stderr = "";
   const watchers = new Set<() => void>();

@@ -1,0 +1,71 @@
+/** The daemon by itself: its configuration, its log, its end. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { endless } from "../support/recipes.ts";
+import { Stack } from "../support/stack.ts";
+
+const test = suite<{ stack: Stack }>("cb-queue");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+});
+test.after(async ({ stack }) => {
+  await stack?.stop();
+});
+
+test("--check takes the configuration of the local stack", async ({ stack }) => {
+  const { code, stderr } = await stack.run("cb-queue", ["--check", "--config", stack.statePath("queue.yaml")]);
+  assert.is(code, 0, stderr);
+});
+
+test("every mistake of a configuration is named at once, with its line, and the daemon does not start", async ({
+  stack,
+}) => {
+  const good = readFileSync(stack.statePath("queue.yaml"), "utf8");
+  const bad = good
+    .replace("reserve: 2", "reserve: two")
+    .replace(/max: 4/, "maximum: 4")
+    .replace("kind: sandbox", "kind: cloud");
+  writeFileSync(stack.path("bad.yaml"), bad);
+  const { code, stderr } = await stack.run("cb-queue", ["--config", stack.path("bad.yaml")]);
+  assert.is(code, 78, stderr);
+  const lineOf = (text: string) => bad.split("\n").findIndex((line) => line.includes(text)) + 1;
+  assert.match(stderr, `bad.yaml:${lineOf("reserve: two")}: pools.0.reserve: `);
+  assert.match(stderr, `bad.yaml:${lineOf("maximum: 4")}: pools.0.maximum: is not a setting`);
+  assert.match(stderr, "pools.0.max: is missing");
+  assert.match(stderr, `bad.yaml:${lineOf("kind: cloud")}: pools.0.provider.kind: `);
+});
+
+test("a configuration that is not there, or names a file that is not, says which", async ({ stack }) => {
+  const missing = await stack.run("cb-queue", ["--config", "/nowhere/queue.yaml"]);
+  assert.is(missing.code, 78);
+  assert.match(missing.stderr, "cannot read /nowhere/queue.yaml");
+  const config = readFileSync(stack.statePath("queue.yaml"), "utf8");
+  writeFileSync(stack.path("key.yaml"), config.replace(/signingKey: .*/, "signingKey: /nowhere/key"));
+  const key = await stack.run("cb-queue", ["--config", stack.path("key.yaml")]);
+  assert.is(key.code, 78, key.stderr);
+  assert.match(key.stderr, "/nowhere/key");
+});
+
+test("the log is JSON, and holds no secret", async ({ stack }) => {
+  const log = readFileSync(stack.statePath("queue.log"), "utf8").trimEnd().split("\n");
+  assert.ok(log.length > 2);
+  for (const line of log) assert.is(typeof JSON.parse(line).msg, "string");
+  const secrets = [/eyJ[\w-]{8,}\.[\w-]+\.[\w-]+/, /\bS[UAO][A-Z2-7]{56}\b/];
+  for (const secret of secrets) assert.not.match(log.join("\n"), secret);
+});
+
+test("SIGTERM stops it cleanly, and a build that runs goes on under the next one", async ({ stack }) => {
+  const running = stack.start("container-builder", [stack.path("over.sif"), endless(stack, "over")]);
+  await running.seen(/it has begun/);
+  await stack.queueEnds("SIGTERM");
+  assert.match(readFileSync(stack.statePath("queue.log"), "utf8"), "cb-queue has stopped");
+  await stack.up();
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.match(stderr, "Cancelling the build: Completed");
+});
+
+test.run();

@@ -1,0 +1,21 @@
+/** Recipes of a second: a shell, and what a test wants to happen in %post. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PROJECT, type Stack } from "./stack.ts";
+
+export const HELLO = join(PROJECT, "examples", "hello.def");
+
+/** The path of `<name>.def`, the example with another %post. */
+export function recipe(stack: Stack, name: string, post: string): string {
+  const path = stack.path(`${name}.def`);
+  const lines = `%post\n    /bin/busybox --install -s /bin\n${post}\n`;
+  writeFileSync(
+    path,
+    readFileSync(HELLO, "utf8").replace(/%post\n[\s\S]*?(?=\n%labels)/, () => lines),
+  );
+  return path;
+}
+
+/** A build that says `begun` and never ends by itself. */
+export const endless = (stack: Stack, name: string): string =>
+  recipe(stack, name, "    echo it has begun\n    while :; do sleep 1; done");
