@@ -13,7 +13,6 @@ import {
   claimFolder,
   identityOf,
   isUuid,
-  keeperOf,
   listFolders,
   markDestroying,
   newestConsole,
@@ -23,7 +22,6 @@ import {
   sweepRemains,
 } from "./folder.ts";
 import { type Bind, DEFAULT_LIMITS, hostNetworks, type Limits, launch, type Weakness } from "./launch.ts";
-import { endProcessesOf } from "./processes.ts";
 
 export interface SandboxProviderOptions {
   /** One folder a builder is made in it. On a disk with room for builds; not on NFS, which cannot carry an overlay. */
@@ -82,7 +80,6 @@ export class SandboxProvider implements Provider {
       return await this.#confirmSame(spec);
     }
     const child = await launch({
-      id: spec.attempt,
       folder: join(stateDir, spec.builder),
       rootfs,
       hostname: host,
@@ -106,7 +103,6 @@ export class SandboxProvider implements Provider {
     if (metadata === undefined) return;
     signal.throwIfAborted();
     await markDestroying(folder);
-    await endProcessesOf(metadata.attempt, () => keeperOf(folder));
     await removeClaimed(stateDir, metadata);
   }
 
