@@ -4,15 +4,20 @@
 # Makes the outer namespaces, gives them a network, and stays as the sandbox's keeper until it ends.
 #   stdin   a line with the size of the user data in bytes, then the user data: secret, so never in argv or environment
 #   fd 3    status: "started" once, "exit N" at the end
-# The working directory is the sandbox's own folder: pid, console.*, data/ (mode 0777 inside a 0700 folder).
-# Environment: CB_SANDBOX (an id; every process of the sandbox that is outside its last namespace carries it, so that
-# the sandbox can be found and killed), CB_ROOTFS, CB_BINDS (lines "from<TAB>to"), CB_HOSTNAME, CB_RULES (nft, empty: no
+# The working directory is the sandbox's own folder: keeper, console.*, data/ (mode 0777 inside a 0700 folder).
+# It must lead a session: by that the sandbox is found again and ended.
+# Environment: CB_ROOTFS, CB_BINDS (lines "from<TAB>to"), CB_HOSTNAME, CB_RULES (nft, empty: no
 # network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES, CB_WEAK
 # (weaknesses that were allowed by name).
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-echo "$$" >pid.new && mv pid.new pid
+
+# Who keeps this sandbox: process id, start time (the 22nd field, the 20th after the name) and boot, on one line.
+stat=$(<"/proc/$$/stat")
+read -ra fields <<<"${stat##*) }"
+echo "$$ ${fields[19]} $(</proc/sys/kernel/random/boot_id)" >keeper.new
+mv keeper.new keeper
 
 # What the sandbox prints, bounded: two files that take turns, so that the newest half at least is always there.
 keep_console() {

@@ -43,7 +43,7 @@ async function ready(stack: Stack): Promise<string[]> {
 
 /** The first process of a sandbox, as its folder has it. */
 const pidOf = (stack: Stack, builder: string) =>
-  Number(readFileSync(stack.statePath("sandboxes", builder, "pid"), "utf8"));
+  Number.parseInt(readFileSync(stack.statePath("sandboxes", builder, "pid"), "utf8"), 10);
 
 test("each build gets a builder of its own, which is gone afterwards, and the reserve is full again", async ({
   stack,

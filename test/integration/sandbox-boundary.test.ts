@@ -10,10 +10,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hostAptSettings } from "../../lib/provider/sandbox/apt-settings.ts";
 import { HOST_LOOPBACK, localNetworks } from "../../lib/provider/sandbox/egress.ts";
-import { DEFAULT_LIMITS } from "../../lib/provider/sandbox/launch.ts";
+import { DEFAULT_LIMITS, type Limits } from "../../lib/provider/sandbox/launch.ts";
 import { SandboxProvider } from "../../lib/provider/sandbox/provider.ts";
 import { newSpec, observedAs, signal } from "../support/provider-contract.ts";
 import { testRootfs } from "../support/rootfs.ts";
+import { cleanUpWhenInterrupted } from "../support/sandboxes.ts";
 
 const rootfs = await testRootfs();
 const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
@@ -33,6 +34,7 @@ test.before(async () => {
   udp = createSocket("udp4").on("message", (message) => datagrams.push(message.toString()));
   udp.bind(0, "0.0.0.0");
   await once(udp, "listening");
+  cleanUpWhenInterrupted(home, [providerWith(DEFAULT_LIMITS)], () => bystander.kill("SIGKILL"));
   bystander = spawn("sleep", ["1000"]);
   await once(bystander, "spawn");
   // What is bound into a sandbox must be readable by others: its root is nobody on the host.
@@ -58,15 +60,7 @@ function portOf(server: Server | Socket): number {
 
 /** Runs a script as an agent would run, and gives what it printed. */
 async function inside(script: string, limits = DEFAULT_LIMITS): Promise<string> {
-  const provider = new SandboxProvider({
-    stateDir: join(home, "state"),
-    rootfs,
-    installation: "test",
-    agentCommand: ["bash", "/run/container-builder/user-data"],
-    agentBinds: [{ from: home, to: "/opt/agent" }],
-    allowHostPorts: [{ address: HOST_LOOPBACK, port: portOf(allowed) }],
-    limits,
-  });
+  const provider = providerWith(limits);
   const spec = newSpec("test", `${script}\necho "the end"`);
   try {
     await provider.create(spec, signal());
@@ -77,6 +71,18 @@ async function inside(script: string, limits = DEFAULT_LIMITS): Promise<string> 
   } finally {
     await provider.destroy(spec.builder, signal());
   }
+}
+
+function providerWith(limits: Limits): SandboxProvider {
+  return new SandboxProvider({
+    stateDir: join(home, "state"),
+    rootfs,
+    installation: "test",
+    agentCommand: ["bash", "/run/container-builder/user-data"],
+    agentBinds: [{ from: home, to: "/opt/agent" }],
+    allowHostPorts: [{ address: HOST_LOOPBACK, port: portOf(allowed) }],
+    limits,
+  });
 }
 
 /** Tries connections from inside; "open" or the error's code for each. */

@@ -1,41 +1,63 @@
 /** Sandboxes as a provider: the contract, and what is particular to machines that are processes of this host. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
-import { claimFolder, identityOf } from "../../lib/provider/sandbox/folder.ts";
-import { processesOf } from "../../lib/provider/sandbox/processes.ts";
+import { claimFolder, identityOf, readKeeper } from "../../lib/provider/sandbox/folder.ts";
+import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.ts";
 import { SandboxProvider } from "../../lib/provider/sandbox/provider.ts";
 import { runImage, runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { newSpec, observedAs, providerContract, signal, untilPrinted } from "../support/provider-contract.ts";
 import { testRootfs } from "../support/rootfs.ts";
+import { cleanUpWhenInterrupted, destroyAll } from "../support/sandboxes.ts";
 
 const rootfs = await testRootfs();
 const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
 const stateDir = join(home, "state");
 const test = suite("sandbox");
 
-function providerAt(folder: string, consoleBytes = 100_000): SandboxProvider {
+/** Remembers the processes of what it destroyed, to see afterwards that they are gone. */
+class RememberingProvider extends SandboxProvider {
+  readonly keepers: Keeper[] = [];
+
+  override async destroy(builder: string, abort: AbortSignal): Promise<void> {
+    const keeper = await readKeeper(join(stateDir, builder));
+    if (keeper !== undefined) this.keepers.push(keeper);
+    await super.destroy(builder, abort);
+  }
+}
+
+function providerAt(folder: string, consoleBytes = 100_000): RememberingProvider {
   const agentCommand = ["bash", "/run/container-builder/user-data"];
   const options = { rootfs, installation: "test", agentCommand, agentBinds: [], allowHostPorts: [], consoleBytes };
-  return new SandboxProvider({ ...options, stateDir: folder });
+  return new RememberingProvider({ ...options, stateDir: folder });
 }
 const provider = providerAt(stateDir);
+const other = providerAt(join(home, "other"));
+cleanUpWhenInterrupted(home, [provider, other]);
 
-async function leftovers(spec: BuilderSpec): Promise<string[]> {
-  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n").filter((line) => line.includes(home));
-  const names = await readdir(stateDir);
-  return [...(await processesOf(spec.attempt)).map(String), ...mounts, ...names];
+/** Processes of all that was destroyed, processes at work in our folders, mounts, folders. */
+async function leftovers(): Promise<string[]> {
+  const processes = (await Promise.all(provider.keepers.map(processesOf))).flat();
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const folders = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
+  const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
+  return [
+    ...processes.map(String),
+    ...[...folders, ...mounts].filter((line) => line.includes(home)),
+    ...(await readdir(stateDir)),
+  ];
 }
 
 test.after.each(async () => {
   // A failed test must not leave a sandbox, nor let the next one fail.
-  const { machines } = await provider.observe(signal());
-  for (const { builder } of machines) await provider.destroy(builder, signal());
+  await destroyAll(provider);
+  await destroyAll(other);
 });
 test.after(() => rm(home, { recursive: true, force: true }));
 
@@ -55,7 +77,7 @@ test("observe() says why a sandbox died: the agent's exit code, a kill, a start 
   const killed = newSpec("test", "echo up; sleep 1000");
   await provider.create(killed, signal());
   await untilPrinted(provider, killed.builder, "up");
-  for (const pid of await processesOf(killed.attempt)) process.kill(pid, "SIGKILL");
+  for (const pid of await processesIn(killed)) process.kill(pid, "SIGKILL");
   assert.match((await observedAs(provider, killed.builder, "error")).fault ?? "", "killed");
 
   const missing = newSpec("test", "");
@@ -76,7 +98,7 @@ test("observe() says why a sandbox died: the agent's exit code, a kill, a start 
   await claimFolder(stateDir, { ...identityOf(interrupted), host: "cb", createdAtMs: Date.now() - 10_000 });
   assert.match((await observedAs(provider, interrupted.builder, "error")).fault ?? "", "interrupted");
   for (const spec of [ended, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(killed), []);
+  assert.equal(await leftovers(), []);
 });
 
 test("destroy() ends what left its session, ignores signals and holds the console open", async () => {
@@ -84,10 +106,10 @@ test("destroy() ends what left its session, ignores signals and holds the consol
   const spec = newSpec("test", stubborn);
   await provider.create(spec, signal());
   await untilPrinted(provider, spec.builder, "up");
-  const inside = await readNamespaceMembers(spec.attempt);
+  const inside = await descendantsIn(spec);
   assert.ok(inside.length >= 3, `${inside.length} processes inside`);
   await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(spec), []);
+  assert.equal(await leftovers(), []);
   const alive = await Promise.all(inside.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
   assert.equal(
     alive.filter((stat) => stat !== "" && !/\) Z /.test(stat)),
@@ -95,9 +117,14 @@ test("destroy() ends what left its session, ignores signals and holds the consol
   );
 });
 
-/** Host's view of everything below the sandbox's first process. */
-async function readNamespaceMembers(attempt: string): Promise<number[]> {
-  const found = await processesOf(attempt);
+async function processesIn({ builder }: BuilderSpec): Promise<number[]> {
+  const keeper = await readKeeper(join(stateDir, builder));
+  return keeper === undefined ? [] : await processesOf(keeper);
+}
+
+/** With those inside that made a session of their own. */
+async function descendantsIn(spec: BuilderSpec): Promise<number[]> {
+  const found = await processesIn(spec);
   for (const pid of found) {
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
     found.push(...children.trim().split(" ").filter(Boolean).map(Number));
@@ -121,7 +148,7 @@ test("a sandbox outlives the process that made it, and another process finds and
   await untilPrinted(provider, spec.builder, "up");
   assert.is((await observedAs(provider, spec.builder, "running")).builder, spec.builder);
   await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(spec), []);
+  assert.equal(await leftovers(), []);
 });
 
 test("consoleOutput() keeps the newest of a flood within the bound", async () => {
@@ -133,7 +160,6 @@ test("consoleOutput() keeps the newest of a flood within the bound", async () =>
 });
 
 test("two providers do not see each other's sandboxes", async () => {
-  const other = providerAt(join(home, "other"));
   const [mine, theirs] = [newSpec("test", "echo mine; sleep 1000"), newSpec("test", "echo theirs; sleep 1000")];
   await Promise.all([provider.create(mine, signal()), other.create(theirs, signal())]);
   await untilPrinted(other, theirs.builder, "theirs");
@@ -157,14 +183,29 @@ test("runInSandbox() gives exit code and output and leaves nothing; a missing ro
   assert.equal(await ownFolders(), before);
 });
 
-test("runInSandbox() ends at once when its signal aborts", async () => {
+test("runInSandbox() ends what runs when its signal aborts", async () => {
   const before = await ownFolders();
   const aborter = new AbortController();
   const running = runInSandbox({ rootfs, command: ["sleep", "1000"], stdio: "pipe", signal: aborter.signal });
+  const ended = running.catch((error) => error);
+  const keeper = await keeperOfNew(before);
   aborter.abort(new Error("enough"));
-  assert.is((await running.catch((error) => error)).message, "enough");
+  assert.is((await ended).message, "enough");
+  assert.equal(await processesOf(keeper), []);
   assert.equal(await ownFolders(), before);
 });
+
+/** The keeper of the sandbox whose folder is new, once the command runs. */
+async function keeperOfNew(before: readonly string[]): Promise<Keeper> {
+  for (let tries = 0; tries < 1000; tries++) {
+    const name = (await ownFolders()).find((candidate) => !before.includes(candidate)) ?? "none";
+    const status = await readFile(join(tmpdir(), name, "status"), "utf8").catch(() => "");
+    const keeper = await readKeeper(join(tmpdir(), name));
+    if (keeper !== undefined && status.includes("started")) return keeper;
+    await delay(10);
+  }
+  throw new Error("the sandbox does not start");
+}
 
 async function ownFolders(): Promise<string[]> {
   return (await readdir(tmpdir())).filter((name) => /^container-builder-(run|image)-/.test(name)).sort();
@@ -173,7 +214,6 @@ async function ownFolders(): Promise<string[]> {
 test("a plain apptainer build works inside, and runImage() runs what came of it", async () => {
   const definition = join(home, "hello.def");
   const image = join(home, "hello.sif");
-  const { writeFile } = await import("node:fs/promises");
   await writeFile(definition, HELLO);
   const command = ["bash", "-c", "apptainer build /tmp/x.sif /hello.def >&2 && cat /tmp/x.sif | base64 -w0"];
   const built = await runInSandbox({ rootfs, command, binds: [{ from: definition, to: "/hello.def" }], stdio: "pipe" });

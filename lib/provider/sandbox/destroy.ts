@@ -1,7 +1,6 @@
 /** Ends a sandbox and removes all that was its own. */
 import { join } from "node:path";
-import { keeperOf, listFolders, markDestroying, readMetadata, removeClaimed } from "./folder.ts";
-import { endProcessesOf } from "./processes.ts";
+import { listFolders, markDestroying, readMetadata, removeClaimed } from "./folder.ts";
 
 /** Resolves too if there is none. Throws CbError "infrastructure" on a folder that cannot be understood. */
 export async function destroySandbox(stateDir: string, builder: string): Promise<void> {
@@ -9,7 +8,6 @@ export async function destroySandbox(stateDir: string, builder: string): Promise
   const metadata = await readMetadata(folder);
   if (metadata === undefined) return;
   await markDestroying(folder);
-  await endProcessesOf(metadata.attempt, () => keeperOf(folder));
   await removeClaimed(stateDir, metadata);
 }
 

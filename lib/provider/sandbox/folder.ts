@@ -6,7 +6,7 @@ import * as v from "valibot";
 import { CbError } from "../../errors.ts";
 import type { Machine, MachineIdentity, MachineStatus } from "../provider.ts";
 import { clearData, makeFolder } from "./launch.ts";
-import { isProcessOf } from "./processes.ts";
+import { endProcessesOf, isAlive, type Keeper, parseKeeper } from "./processes.ts";
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -21,7 +21,7 @@ const metadataSchema = v.strictObject({
 });
 export type Metadata = v.InferOutput<typeof metadataSchema>;
 
-/** The first stage writes its process id within milliseconds; later than this it was never started, or was killed. */
+/** The first stage writes itself down within milliseconds; later than this it was never started, or was killed. */
 const START_GRACE_MS = 10_000;
 
 export function isUuid(text: string): boolean {
@@ -44,14 +44,28 @@ export async function claimFolder(stateDir: string, metadata: Metadata): Promise
   }
 }
 
-/** Removes a folder whose processes are gone: first what is big, then the rest in one step, so that it is listed until the end. */
+/** Ends a sandbox and removes its folder: first what is big, then the rest in one step, so that it is listed until the end. */
 export async function removeClaimed(stateDir: string, metadata: Metadata): Promise<void> {
   const folder = join(stateDir, metadata.builder);
+  await endSandboxIn(folder);
   await clearData(folder);
   const unnamed = unlisted(stateDir);
   // Somebody else who destroys it may have come first.
   await rename(folder, unnamed).catch(unlessGone);
+  // A first stage that began after the look above finds no folder to go on with, unless it was quicker than the renaming.
+  await endSandboxIn(unnamed);
   await rm(unnamed, { recursive: true, force: true });
+}
+
+/** Ends the processes of the sandbox that has this folder. */
+export async function endSandboxIn(folder: string): Promise<void> {
+  const keeper = await readKeeper(folder);
+  if (keeper !== undefined) await endProcessesOf(keeper);
+}
+
+/** `undefined` while there is none. */
+export async function readKeeper(folder: string): Promise<Keeper | undefined> {
+  return parseKeeper(await readOr(join(folder, "keeper"), ""));
 }
 
 /** Removes what programs that were killed left half named or half removed: some small files each. */
@@ -112,21 +126,16 @@ async function statusOf(
   nowMs: number,
 ): Promise<{ status: MachineStatus; fault?: string }> {
   if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
-  const pid = await keeperOf(folder);
-  const alive = pid > 0 && (await isProcessOf(pid, metadata.attempt));
+  const keeper = await readKeeper(folder);
+  const alive = keeper !== undefined && (await isAlive(keeper));
   const status = await readOr(join(folder, "status"), "");
   if (alive) return { status: status.includes("started") ? "running" : "booting" };
-  if (pid === 0 && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
-  return { status: "error", fault: await faultOf(folder, pid, status) };
+  if (keeper === undefined && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
+  return { status: "error", fault: await faultOf(folder, keeper, status) };
 }
 
-/** The process id of the first stage; 0 while there is none. */
-export async function keeperOf(folder: string): Promise<number> {
-  return Number(await readOr(join(folder, "pid"), "0"));
-}
-
-async function faultOf(folder: string, pid: number, status: string): Promise<string> {
-  if (pid === 0) return "its creation was interrupted";
+async function faultOf(folder: string, keeper: Keeper | undefined, status: string): Promise<string> {
+  if (keeper === undefined) return "its creation was interrupted";
   const code = /^exit (\d+)$/m.exec(status)?.[1];
   if (!status.includes("started")) {
     const printed = Buffer.from(await newestConsole(folder, 2000))

@@ -6,7 +6,6 @@ import { promisify } from "node:util";
 import { CbError } from "../../errors.ts";
 import { type EgressPolicy, egressRules, HOST_LOOPBACK, localNetworks, SANDBOX_RESOLVER } from "./egress.ts";
 import { LAUNCH_SCRIPT } from "./infra.ts";
-import { MARKER } from "./processes.ts";
 
 /** A file or folder of the host that shows up inside, read-only. Its mode must let others read it. */
 export interface Bind {
@@ -32,8 +31,6 @@ export const DEFAULT_LIMITS: Limits = { processes: 4096, files: 65_536 };
 export type Weakness = "egress-filter";
 
 export interface Launch {
-  /** Unique to this sandbox: its processes are found by it. */
-  readonly id: string;
   /** Made by makeFolder. */
   readonly folder: string;
   readonly rootfs: string;
@@ -65,6 +62,7 @@ export async function launch(spec: Launch): Promise<ChildProcess> {
   try {
     const child = spawn("bash", [LAUNCH_SCRIPT, ...spec.command], {
       cwd: spec.folder,
+      // A session of its own: it outlives this process, its stages are found by it, and it has no terminal to type into.
       detached: true,
       env: environmentOf(spec),
       stdio: ["pipe", spec.output, spec.output, status.fd],
@@ -105,7 +103,6 @@ function environmentOf(spec: Launch): Record<string, string> {
   return {
     PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`,
     LC_ALL: "C",
-    [MARKER]: spec.id,
     CB_ROOTFS: spec.rootfs,
     CB_BINDS: spec.binds.map(bindLine).join("\n"),
     CB_HOSTNAME: spec.hostname,

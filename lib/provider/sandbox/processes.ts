@@ -1,53 +1,66 @@
 /**
  * Finding and ending the processes of a sandbox, from outside and after a restart.
  *
- * Every process between the host and the sandbox's inside carries its id in the environment it was started with. That
- * tells a reused process id from ours, and finds what a half-made sandbox left. The first process of the outer pid
- * namespace is among them; when it dies the kernel ends everything inside, whatever that has done to hide.
+ * The first stage, the keeper, leads a session to which all stages belong; session and start time of a process can be
+ * read by everybody (a user may not read more of a process in a user namespace). The first process of the outer pid
+ * namespace is a stage; when it dies the kernel ends everything inside, whatever that has done to hide.
  */
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { CbError } from "../../errors.ts";
 
-/** The variable that carries the id. */
-export const MARKER = "CB_SANDBOX";
+/** The first stage as it wrote itself down: what no other process has in common with it, also when its id is used again. */
+export interface Keeper {
+  readonly pid: number;
+  /** In clock ticks since boot, a hundredth of a second each (proc(5): starttime, USER_HZ). */
+  readonly startTicks: number;
+  readonly bootId: string;
+}
 
+/** All stages start within a second; a minute covers a machine that swaps. */
+const STAGES_START_TICKS = 60 * 100;
 /** Killed processes are gone within milliseconds; ten seconds cover a machine that swaps. */
 const END_TIMEOUT_MS = 10_000;
 /** How often /proc is looked at meanwhile. A process that is not our child raises no event. */
 const LOOK_AGAIN_MS = 5;
 
-/** Whether this process exists, is no zombie, and belongs to this sandbox. */
-export async function isProcessOf(pid: number, id: string): Promise<boolean> {
-  try {
-    const environment = await readFile(`/proc/${pid}/environ`, "latin1");
-    return environment.split("\0").includes(`${MARKER}=${id}`);
-  } catch {
-    // Gone meanwhile, or somebody else's.
-    return false;
-  }
+/** From the first stage's line: "PID START-TICKS BOOT-ID". `undefined` for anything else. */
+export function parseKeeper(line: string): Keeper | undefined {
+  const [, pid, startTicks, bootId] = /^(\d+) (\d+) ([0-9a-f-]+)\n$/.exec(line) ?? [];
+  if (pid === undefined || bootId === undefined) return undefined;
+  return { pid: Number(pid), startTicks: Number(startTicks), bootId };
 }
 
-export async function processesOf(id: string): Promise<number[]> {
-  const pids = await allProcesses();
-  const ours = await Promise.all(pids.map((pid) => isProcessOf(pid, id)));
-  return pids.filter((_pid, index) => ours[index]);
+export async function isAlive(keeper: Keeper): Promise<boolean> {
+  if (keeper.bootId !== (await bootId())) return false;
+  const stat = await readStat(keeper.pid);
+  return stat !== undefined && stat.startTicks === keeper.startTicks;
 }
 
 /**
- * Kills all of a sandbox and resolves when nothing is left. `keeper` is the process id of the first stage, from its
- * folder; it leads the session of all of them. Throws CbError "infrastructure" if something stays.
+ * The living processes of a sandbox's stages, and of what runs inside unless it made a session of its own. That their
+ * session is the keeper's is not enough after its death: another daemon's session may have got the number since.
  */
-export async function endProcessesOf(id: string, keeper: () => Promise<number>): Promise<void> {
+export async function processesOf(keeper: Keeper): Promise<number[]> {
+  if (keeper.bootId !== (await bootId())) return [];
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+  const stats = await Promise.all(pids.map(readStat));
+  const latest = keeper.startTicks + STAGES_START_TICKS;
+  return pids.filter((_pid, index) => {
+    const stat = stats[index];
+    return stat?.session === keeper.pid && stat.startTicks >= keeper.startTicks && stat.startTicks <= latest;
+  });
+}
+
+/** Kills all of a sandbox and resolves when nothing is left. Throws CbError "infrastructure" if something stays. */
+export async function endProcessesOf(keeper: Keeper): Promise<void> {
   const giveUpAtMs = performance.now() + END_TIMEOUT_MS;
   for (;;) {
-    // Asked before the look: what starts after it is seen by the next one, as its parent was still there in this one.
-    const unsettled = await unsettledIn(await keeper());
-    const pids = await processesOf(id);
-    if (pids.length === 0 && !unsettled) return;
+    const pids = await processesOf(keeper);
+    if (pids.length === 0) return;
     for (const pid of pids) kill(pid);
     if (performance.now() > giveUpAtMs) {
-      throw new CbError("infrastructure", `processes of sandbox ${id} do not end: ${pids.join(", ")}`, {
+      throw new CbError("infrastructure", `processes of a sandbox do not end: ${pids.join(", ")}`, {
         hint: "they may hang in the kernel, on a disk or a file server that does not answer: see `ps -o pid,stat,wchan`",
       });
     }
@@ -55,21 +68,18 @@ export async function endProcessesOf(id: string, keeper: () => Promise<number>):
   }
 }
 
-/** Whether a process of this session is just being started: in the middle of exec(2) it shows no environment to know it by. */
-async function unsettledIn(session: number): Promise<boolean> {
-  if (session === 0) return false;
-  const looks = (await allProcesses()).map(async (pid) => {
-    const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-    // After the name, which may hold anything: state, parent, group, session (proc(5)).
-    const [state, , , itsSession] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    if (Number(itsSession) !== session || state === "Z" || state === "X") return false;
-    return (await readFile(`/proc/${pid}/environ`)).length === 0;
-  });
-  return (await Promise.allSettled(looks)).some((look) => look.status === "fulfilled" && look.value);
+/** `undefined` if it is gone, or a zombie that its parent has not noticed. */
+async function readStat(pid: number): Promise<{ session: number; startTicks: number } | undefined> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
+  if (stat === undefined) return undefined;
+  // After the name, which may hold anything, come the third field, state, and the rest (proc(5)).
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  if (fields[0] === "Z" || fields[0] === "X") return undefined;
+  return { session: Number(fields[6 - 3]), startTicks: Number(fields[22 - 3]) };
 }
 
-async function allProcesses(): Promise<number[]> {
-  return (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
+async function bootId(): Promise<string> {
+  return (await readFile("/proc/sys/kernel/random/boot_id", "utf8")).trim();
 }
 
 function kill(pid: number): void {

@@ -79,7 +79,6 @@ export class SandboxProvider implements Provider {
       return await this.#confirmSame(spec);
     }
     const child = await launch({
-      id: spec.attempt,
       folder: join(stateDir, spec.builder),
       rootfs,
       hostname: host,

@@ -1,15 +1,13 @@
 /** One command in a sandbox of its own, in the foreground, gone when it ends. */
 import type { ChildProcess } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { chmod, constants, copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { CbError, messageOf } from "../../errors.ts";
 import type { EgressPolicy } from "./egress.ts";
-import { keeperOf } from "./folder.ts";
+import { endSandboxIn } from "./folder.ts";
 import { type Bind, clearData, DEFAULT_LIMITS, hostNetworks, launch, makeFolder } from "./launch.ts";
-import { endProcessesOf } from "./processes.ts";
 
 export interface RunOptions {
   readonly rootfs: string;
@@ -35,14 +33,14 @@ const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Runs a command as root inside. Throws CbError "infrastructure" when there is no sandbox to be had, and what `signal` aborts with. */
 export async function runInSandbox(options: RunOptions): Promise<RunResult> {
-  const id = randomUUID();
   const folder = await mkdtemp(join(tmpdir(), "container-builder-run-"));
-  const end = () => void endProcessesOf(id, () => keeperOf(folder)).catch(() => {});
+  let child: ChildProcess | undefined;
+  const end = () => killStages(child);
   try {
     options.signal?.throwIfAborted();
+    options.signal?.addEventListener("abort", end);
     await makeFolder(folder);
-    const child = await launch({
-      id,
+    child = await launch({
       folder,
       rootfs: options.rootfs,
       hostname: "sandbox",
@@ -55,7 +53,7 @@ export async function runInSandbox(options: RunOptions): Promise<RunResult> {
       consoleBytes: 0,
       output: options.stdio ?? "inherit",
     });
-    options.signal?.addEventListener("abort", end);
+    if (options.signal?.aborted) end();
     const stdout = collect(child.stdout);
     const stderr = collect(child.stderr);
     const code = await exitCode(child);
@@ -66,7 +64,7 @@ export async function runInSandbox(options: RunOptions): Promise<RunResult> {
     return { code, stdout: stdout(), stderr: stderr() };
   } finally {
     options.signal?.removeEventListener("abort", end);
-    await endProcessesOf(id, () => keeperOf(folder));
+    await endSandboxIn(folder);
     await clearData(folder);
     await rm(folder, { recursive: true, force: true });
   }
@@ -105,6 +103,16 @@ async function readableForAll(image: string, copies: string): Promise<string> {
 
 async function openNetwork(): Promise<EgressPolicy> {
   return { allowHostPorts: [], refused: await hostNetworks() };
+}
+
+/** All stages are in the process group of the first. */
+function killStages(child: ChildProcess | undefined): void {
+  if (child?.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // They ended by themselves.
+  }
 }
 
 function exitCode(child: ChildProcess): Promise<number> {
