@@ -32,6 +32,15 @@ const PULL_EXPIRES_MS = 30_000;
 /** Beyond the message itself the server counts subject and reply; ours are below 256 bytes each, headers below 3 KiB. */
 const MESSAGE_OVERHEAD_BYTES = 4096;
 
+/** A server that is well answers in milliseconds, and one that is not must not hold up who wants to end. */
+export const DELETE_TIMEOUT_MS = 2_000;
+
+/** Tries once; a consumer that could not be deleted ages out by its inactive_threshold. Never rejects. */
+export async function deleteConsumer(js: JetStreamAccess, stream: string, name: string): Promise<void> {
+  if (js.nc.isClosed()) return;
+  await callApi(js, `CONSUMER.DELETE.${stream}.${name}`, {}, DELETE_TIMEOUT_MS).catch(() => undefined);
+}
+
 interface Pull {
   readonly subscription: Subscription;
   /** A pull that used up its bytes exactly ends without a word, so each is forgotten when its time is over. */
@@ -117,12 +126,11 @@ export class PullConsumer {
     this.#wake?.();
   }
 
-  /** Stops, forgets what has arrived, and deletes the consumer if the server answers within 2 s (else it ages out). */
+  /** Stops, forgets what has arrived, and deletes the consumer. */
   async close(): Promise<void> {
     this.abandon("closed");
     this.#queue.length = 0;
-    if (this.#js.nc.isClosed()) return;
-    await callApi(this.#js, `CONSUMER.DELETE.${this.#stream}.${this.#name}`, {}, 2_000).catch(() => undefined);
+    await deleteConsumer(this.#js, this.#stream, this.#name);
   }
 
   /** Asks for more as soon as half of the newest pull is used, if it fits into the window with what waits. */

@@ -11,8 +11,14 @@ import { nanos, nuid } from "nats";
 import * as v from "valibot";
 import type { CbError } from "../errors.ts";
 import { ConnectionWatch } from "./connection-watch.ts";
-import { callApi, type JetStreamAccess } from "./jetstream-api.ts";
-import { PullConsumer, type PullWindow, type StreamMessage } from "./pull-consumer.ts";
+import { type ApiAnswer, callApi, type JetStreamAccess } from "./jetstream-api.ts";
+import {
+  DELETE_TIMEOUT_MS,
+  deleteConsumer,
+  PullConsumer,
+  type PullWindow,
+  type StreamMessage,
+} from "./pull-consumer.ts";
 import { ConnectionClosed, finalError, NotAllowed, type Refusal, StreamNotFound } from "./stream-errors.ts";
 
 export type { StreamMessage } from "./pull-consumer.ts";
@@ -50,6 +56,8 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   readonly #end = new AbortController();
   #watch: ConnectionWatch | undefined;
   #consumer: PullConsumer | undefined;
+  #interrupt: (() => void) | undefined;
+  #orphan: Promise<void> = Promise.resolve();
   #nextSeq: number;
   #untilCaughtUp = false;
   #failure: CbError | undefined;
@@ -106,6 +114,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     const stop = (): void => this.#stop();
     this.#watch = new ConnectionWatch(this.#js.nc, {
       disconnected: () => this.#consumer?.abandon("disconnected"),
+      reconnected: () => this.#interrupt?.(),
       denied: (subject) => {
         if (subject === this.#consumer?.pullSubject) this.#fail(new NotAllowed(subject));
       },
@@ -123,6 +132,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       this.#options.signal?.removeEventListener("abort", stop);
       this.#watch.stop();
       await this.#dropConsumer();
+      if (this.#connected) await Promise.race([this.#orphan, sleep(DELETE_TIMEOUT_MS, undefined, { ref: false })]);
     }
   }
 
@@ -171,19 +181,34 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       num_replicas: 1,
       mem_storage: true,
     };
-    const answer = await callApi(this.#js, `CONSUMER.CREATE.${stream}.${name}.${filter}`, {
-      stream_name: stream,
-      config,
-    });
-    if (answer.kind === "silent") return undefined;
+    const body = { stream_name: stream, config };
+    const asked = callApi(this.#js, `CONSUMER.CREATE.${stream}.${name}.${filter}`, body);
+    const answer = await Promise.race([asked, this.#interrupted()]);
+    if (answer.kind === "silent") {
+      this.#orphan = this.#deleteLate(name, asked);
+      return undefined;
+    }
     if (answer.kind === "refused") return answer.refusal;
-    const created = v.safeParse(createdSchema, answer.body);
-    if (!created.success) return { code: 0, status: 400, text: "an answer of unknown shape" };
+    const parsed = v.safeParse(createdSchema, answer.body);
+    if (!parsed.success) return { code: 0, status: 400, text: "an answer of unknown shape" };
     this.#lostAtMs = undefined;
     this.#reopened += 1;
     this.#consumer = new PullConsumer(this.#js, stream, name, this.#window);
     if (this.#end.signal.aborted || !this.#connected) this.#consumer.abandon("ended meanwhile");
-    return { pending: created.output.num_pending };
+    return { pending: parsed.output.num_pending };
+  }
+
+  /** A call that was under way when the connection went is lost, and nobody waits for one when the reading ends. */
+  #interrupted(): Promise<ApiAnswer> {
+    return new Promise((resolve) => {
+      this.#interrupt = () => resolve({ kind: "silent" });
+    });
+  }
+
+  /** The answer to a call that was given up may still come: then there is a consumer that nobody uses. */
+  async #deleteLate(name: string, asked: Promise<ApiAnswer>): Promise<void> {
+    const answer = await asked.catch(() => undefined);
+    if (answer?.kind === "ok") await deleteConsumer(this.#js, this.#options.stream, name);
   }
 
   async #dropConsumer(): Promise<void> {
@@ -201,6 +226,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
 
   #stop(): void {
     this.#end.abort();
+    this.#interrupt?.();
     this.#consumer?.abandon("stopped");
   }
 

@@ -222,11 +222,11 @@ test("Publisher: a frozen server is waited for, reported, and nothing comes twic
   await addStream(world);
   const waited: number[] = [];
   const publisher = publisherOn(world.guest, { ackTimeoutMs: 300, onWaiting: (ms) => waited.push(ms) });
-  world.nats.signal("SIGSTOP");
+  await world.nats.freeze();
   const lines = numbered(0, 500);
   await publishAll(publisher, lines);
   await sleep(1_500);
-  world.nats.signal("SIGCONT");
+  world.nats.thaw();
   await publisher.flush();
   await sleep(400);
   publisher.close();
@@ -273,7 +273,7 @@ test("Publisher over SIGKILL and restart of the server: all there, in order, onc
 test("Publisher.publish waits when the window is full, and the window stays bounded", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.guest, { windowBytes: 100_000 });
-  world.nats.signal("SIGSTOP");
+  await world.nats.freeze();
   let placed = 0;
   const all = Promise.all(
     Array.from({ length: 50 }, () => publisher.publish(LOG, Buffer.alloc(10_000)).then(() => (placed += 1))),
@@ -281,7 +281,7 @@ test("Publisher.publish waits when the window is full, and the window stays boun
   await sleep(50);
   assert.is(placed, 9);
   assert.ok(publisher.counters.inFlightBytes <= 100_000);
-  world.nats.signal("SIGCONT");
+  world.nats.thaw();
   await all;
   await publisher.flush();
   assert.is(publisher.counters.inFlightBytes, 0);
@@ -292,12 +292,12 @@ test("Publisher ends with Stopped when its signal aborts while it waits", async 
   await addStream(world);
   const abort = new AbortController();
   const publisher = publisherOn(world.guest, { signal: abort.signal, windowMessages: 1 });
-  world.nats.signal("SIGSTOP");
+  await world.nats.freeze();
   await publisher.publish(LOG, Buffer.from("a"));
   const waiting = rejection(publisher.publish(LOG, Buffer.from("b")));
   abort.abort();
   assert.instance(await waiting, Stopped);
-  world.nats.signal("SIGCONT");
+  world.nats.thaw();
 });
 
 for (const account of ["core", "guest"] as const) {

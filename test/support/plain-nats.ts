@@ -5,11 +5,12 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
 
 /** What a guest's API calls begin with, as in production. */
@@ -26,8 +27,10 @@ export interface PlainNats {
   kill(): Promise<void>;
   /** Starts it again on the same port and store after `kill`. */
   start(): Promise<void>;
-  /** Freezes (SIGSTOP) or thaws (SIGCONT) the server. */
-  signal(name: "SIGSTOP" | "SIGCONT"): void;
+  /** Freezes the server (SIGSTOP); resolves when it stands still. */
+  freeze(): Promise<void>;
+  /** Lets it go on (SIGCONT). */
+  thaw(): void;
   /** Closes what `connect` made, ends the server and removes its store. */
   stop(): Promise<void>;
 }
@@ -68,8 +71,12 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
     async start() {
       server = await run(configPath);
     },
-    signal(name) {
-      server.kill(name);
+    async freeze() {
+      server.kill("SIGSTOP");
+      while (!/^State:\s*T/m.test(await readFile(`/proc/${server.pid}/status`, "utf8"))) await sleep(1);
+    },
+    thaw() {
+      server.kill("SIGCONT");
     },
     async stop() {
       await Promise.all(connections.map((nc) => nc.close()));
