@@ -5,7 +5,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -42,6 +43,8 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
   const configPath = join(dir, "nats.conf");
   await writeFile(configPath, config(port, join(dir, "store"), build));
   const connections: NatsConnection[] = [];
+  const removeStore = (): void => rmSync(dir, { recursive: true, force: true });
+  process.once("exit", removeStore);
   let server = await run(configPath);
 
   const kill = async (): Promise<void> => {
@@ -81,7 +84,8 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
     async stop() {
       await Promise.all(connections.map((nc) => nc.close()));
       await kill();
-      await rm(dir, { recursive: true, force: true });
+      process.off("exit", removeStore);
+      removeStore();
     },
   };
 }
