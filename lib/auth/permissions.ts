@@ -50,7 +50,9 @@ export function builderPermissions(builder: string, publicKey: string): Rights {
 export function buildPermissions(role: BuildRole, build: string, publicKey: string): Rights {
   const bucket = bucketStream(build);
   const puts = [chunkSubjects(build), metaSubject(build, role === "caller" ? "context" : "image")];
-  const own = role === "caller" ? readerCalls(buildStream(build)) : [subjects.log(build), subjects.state(build)];
+  // The agent looks after an outage which of its messages was stored last.
+  const last = `${GUEST_API_PREFIX}.STREAM.MSG.GET.${buildStream(build)}`;
+  const own = role === "caller" ? readerCalls(buildStream(build)) : [subjects.log(build), subjects.state(build), last];
   return rights({
     publish: [...puts, ...own, ...readerCalls(bucket)],
     publicKey,

@@ -18,12 +18,14 @@ export interface StreamLimits {
   readonly logBytes: number;
 }
 
-/** Room beside the log for states and for what JetStream keeps with each message. */
+/** Room for states beside the log. */
 const STATES_BYTES = 1024 * 1024;
+/** JetStream keeps 250 bytes with each message (subject, headers, record): a quarter of the log is 1000 bytes a message. */
+const OVERHEAD_SHARE = 0.25;
 /** How much is added when a final state finds the stream full. */
 const FINAL_ROOM_BYTES = 64 * 1024;
-/** A log line is 20 bytes or more with its batch; 2 million batches are far beyond 1 GiB of honest output. */
-const MESSAGES_MAX = 2_000_000;
+/** The agent sends at most 200 messages a second: 4.3 million in six hours, the longest build by default. */
+const MESSAGES_MAX = 5_000_000;
 /** Readers of one build at a time: the caller, some attached terminals, and each again after a reconnect. */
 const READERS_MAX = 16;
 /** Chunk headers and the meta message beside the object's bytes. */
@@ -61,7 +63,7 @@ export class BuildStreams {
       ...COMMON,
       name: buildStream(build),
       subjects: [subjects.log(build), subjects.state(build)],
-      max_bytes: this.#limits.logBytes + STATES_BYTES,
+      max_bytes: Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES,
       max_msgs: MESSAGES_MAX,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,

@@ -19,8 +19,6 @@ export const subjects = {
   log: (build: string): string => `build.${assertId(build)}.log`,
   /** Queue and agent → JetStream: the life of a build. */
   state: (build: string): string => `build.${assertId(build)}.state`,
-  /** The chunks of one object, as the object store lays them out. */
-  chunks: (build: string, nuid: string): string => `$O.build-${assertId(build)}.C.${nuid}`,
 };
 
 /** What the queue serves and watches, with a star where the id stands. */
