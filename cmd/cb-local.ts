@@ -4,6 +4,7 @@ import { down } from "../infra/local/down.ts";
 import { quickstart } from "../infra/local/quickstart.ts";
 import { localStatus } from "../infra/local/status.ts";
 import { up } from "../infra/local/up.ts";
+import { interruptSignal } from "../lib/client/interrupt.ts";
 import { CbError } from "../lib/errors.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
@@ -11,7 +12,7 @@ import { parse } from "../lib/program/parse.ts";
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 const ACTIONS: Readonly<Record<string, () => Promise<unknown>>> = {
-  up: () => up(say),
+  up: () => up(say, interruptSignal()),
   down: () => down(say),
   status: () => localStatus((line) => void process.stdout.write(`${line}\n`)),
   quickstart: () => quickstart(say),

@@ -2,7 +2,7 @@
  * Bundles what is shipped: each program of cmd/ as `dist/bin/<name>`, with what they share and what they import lazily in
  * `dist/chunks`, and the agent as the one file `dist/agent/agent.mjs`. By hand: `npm run build [-- FOLDER]`.
  */
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build as bundle, type OutputFile } from "esbuild";
@@ -55,6 +55,8 @@ export async function build({ outDir = join(root, "dist"), sourceDir = root }: B
   const marker = { path: join(outDir, "package.json"), contents: Buffer.from('{ "type": "module" }\n') };
   const files = [...programs, ...agent, marker];
   await Promise.all(files.map((file) => replace(file, file.path.startsWith(join(outDir, "bin/")))));
+  // Root of a sandbox is a stranger to the host's files: whatever the umask, it may read the agent.
+  if (hasAgent) await Promise.all([chmod(join(outDir, "agent"), 0o755), chmod(join(outDir, "agent/agent.mjs"), 0o644)]);
   await removeOthers(outDir, new Set(files.map((file) => file.path)));
   return {
     programs: commands.map((name) => join(outDir, "bin", basename(name, ".ts"))),

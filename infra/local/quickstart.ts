@@ -1,8 +1,8 @@
 /** From nothing to a container image, in front of somebody's eyes. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { interruptSignal } from "../../lib/client/interrupt.ts";
 import { CbError } from "../../lib/errors.ts";
 import { runImage } from "./run-image.ts";
 import { DIST, type Say, up } from "./up.ts";
@@ -14,15 +14,16 @@ const IMAGE = "hello.sif";
 /** Throws CbError as `up` does, and "infrastructure" when the example does not build. */
 export async function quickstart(say: Say): Promise<void> {
   const startedMs = performance.now();
-  const { rootfs } = await up(say);
+  const interrupted = interruptSignal();
+  const { rootfs } = await up(say, interrupted);
   say(`The local stack is up (${seconds(startedMs)}).`);
   say(`\n$ container-builder --force ${IMAGE} ${RECIPE}`);
   const beforeMs = performance.now();
-  await rm(join(PROJECT, IMAGE), { force: true });
   await run("container-builder", ["--force", IMAGE, RECIPE]);
   say(`Built in ${seconds(beforeMs)}.`);
   say(`\n$ apptainer run ${IMAGE}`);
-  await runImage(join(PROJECT, IMAGE), rootfs, say);
+  await runImage(join(PROJECT, IMAGE), { rootfs, say, signal: interrupted });
+  interrupted.throwIfAborted();
   say("\n$ cb-status");
   await run("cb-status", []);
   say(howToGoOn(startedMs));

@@ -6,13 +6,20 @@ import { runImage as runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { findPrograms } from "../setup/find-program.ts";
 import type { Say } from "./up.ts";
 
+export interface RunImage {
+  readonly rootfs: string;
+  readonly say: Say;
+  /** A sandbox does not die with the terminal: aborting ends it. */
+  readonly signal: AbortSignal;
+}
+
 /** Throws CbError "infrastructure" when the image does not run. */
-export async function runImage(image: string, rootfs: string, say: Say): Promise<void> {
+export async function runImage(image: string, { rootfs, say, signal }: RunImage): Promise<void> {
   const [apptainer] = findPrograms("apptainer");
   if (apptainer === undefined) say("(in a sandbox: this machine has no apptainer)");
   const code =
     apptainer === undefined
-      ? (await runInSandbox(image, { rootfs, stdio: "inherit" })).code
+      ? (await runInSandbox(image, { rootfs, stdio: "inherit", signal })).code
       : await onHost(apptainer, image);
   if (code !== 0) throw new CbError("infrastructure", `${image} does not run: exit code ${code}`);
 }

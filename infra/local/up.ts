@@ -37,25 +37,27 @@ export interface Up {
 
 /**
  * Resolves when the queue answers and its reserve is full. Throws CbError "config" naming what is missing and the
- * command that mends it, "infrastructure" when a part does not start, with its own last words.
+ * command that mends it, "infrastructure" when a part does not start, with its own last words, and what `signal` aborts with.
  */
-export function up(say: Say): Promise<Up> {
+export function up(say: Say, signal: AbortSignal): Promise<Up> {
   const paths = layout();
   return withLock(paths, async () => {
     await ensureTools({ need: ALL_TOOLS, onStep: say });
     await ensureRights(paths.sandboxes, say);
+    signal.throwIfAborted();
     await build({ outDir: DIST });
-    const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: rootfsProgress(say) });
+    const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: rootfsProgress(say), signal });
     const installation = await makeInstallation({
       folder: paths.installation,
       name: "local",
       serverName: SERVER_NAME,
       nowMs: Date.now(),
     });
+    signal.throwIfAborted();
     if (runningPid(paths.natsPid) === undefined || runningPid(paths.queuePid) === undefined) {
       await startStack(paths, installation, rootfs, say);
     }
-    await waitForReserve(paths, say);
+    await waitForReserve(paths, { say, signal });
     return { rootfs };
   });
 }

@@ -17,8 +17,13 @@ const LOOK_MS = 100;
 const ANSWER_MS = 1_000;
 const LOG_TAIL_CHARS = 2_000;
 
+export interface WaitOptions {
+  readonly say: (line: string) => void;
+  readonly signal: AbortSignal;
+}
+
 /** Throws CbError "infrastructure" with the queue's last words when it ends, or is not ready in time. */
-export async function waitForReserve(paths: Layout, say: (line: string) => void): Promise<void> {
+export async function waitForReserve(paths: Layout, { say, signal }: WaitOptions): Promise<void> {
   const user = await localUser(paths);
   if (user === undefined) throw new CbError("infrastructure", `no client settings in ${paths.client}`);
   const nc = await connectBus({ address: user, credential: user.credential, name: "cb-local" });
@@ -26,6 +31,7 @@ export async function waitForReserve(paths: Layout, say: (line: string) => void)
     const endMs = systemClock.nowMs() + READY_MS;
     let said = "";
     for (;;) {
+      signal.throwIfAborted();
       const now = await outlook(nc, user.name);
       if (now.ready) return;
       if (runningPid(paths.queuePid) === undefined) throw await failed("cb-queue has ended", paths);

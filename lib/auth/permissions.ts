@@ -6,6 +6,7 @@
  * (nats.js: `inboxPrefix`).
  */
 import type { User } from "@nats-io/jwt";
+import { MESSAGE_MAX_BYTES } from "../bus/codec.ts";
 import {
   bucketStream,
   buildStream,
@@ -33,8 +34,8 @@ export function userPermissions(name: string, publicKey: string): Rights {
     publicKey,
     // One inbox subscription for all requests, and room for a second client library's habits.
     subscriptions: 8,
-    // A small context travels inside the reservation; nats-server's own default for a message.
-    payloadBytes: 1 * MiB,
+    // A recipe travels inside the reservation, and JSON makes more of its bytes.
+    payloadBytes: MESSAGE_MAX_BYTES,
   });
 }
 

@@ -3,15 +3,17 @@
  * wants it gone. A hang-up does not: the terminal is gone, and the build goes on.
  */
 
+import { CbError } from "../errors.ts";
+
 export type Interruption = "cancel" | "hangup";
 
 const MEANING: Readonly<Record<string, Interruption>> = { SIGINT: "cancel", SIGTERM: "cancel", SIGHUP: "hangup" };
 
-export class Interrupted extends Error {
+export class Interrupted extends CbError {
   readonly meaning: Interruption;
 
   constructor(meaning: Interruption) {
-    super(meaning === "cancel" ? "cancelled by its user" : "the terminal was closed");
+    super("cancelled", meaning === "cancel" ? "interrupted" : "the terminal was closed");
     this.name = "Interrupted";
     this.meaning = meaning;
   }
