@@ -88,17 +88,21 @@ export class BuildStreams {
     await this.#nc.jetstream().publish(subjects.state(build), encode(state));
   }
 
-  /** Appends the final state, for which there is always room; seals the stream, and gives back what it did not use. */
+  /**
+   * Appends the final state, for which there is always room; seals the stream, and gives back what it did not use. Does
+   * nothing when that is done, or the stream is gone: a queue that was killed half way calls it again.
+   */
   async close(build: string, state: BuildState): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
+    const before = await streams.info(name).catch(unlessNotFound);
+    if (before === undefined || before.config.sealed) return;
     try {
       await this.say(build, state);
     } catch (error) {
       if (!STREAM_FULL.includes(codeOf(error) ?? 0)) throw error;
-      const { config } = await streams.info(name);
-      const wider = { max_bytes: config.max_bytes + FINAL_ROOM_BYTES, max_msgs: config.max_msgs + 1 };
-      await streams.update(name, wider);
+      const { max_bytes, max_msgs } = before.config;
+      await streams.update(name, { max_bytes: max_bytes + FINAL_ROOM_BYTES, max_msgs: max_msgs + 1 });
       await this.say(build, state);
     }
     const { state: used } = await streams.info(name);
@@ -129,11 +133,7 @@ export class BuildStreams {
 
   async #delete(stream: string): Promise<void> {
     const { streams } = await this.#manager();
-    try {
-      await streams.delete(stream);
-    } catch (error) {
-      if (codeOf(error) !== STREAM_NOT_FOUND) throw error;
-    }
+    await streams.delete(stream).catch(unlessNotFound);
   }
 
   #manager(): Promise<JetStreamManager> {
@@ -143,3 +143,7 @@ export class BuildStreams {
 
 const codeOf = (error: unknown): number | undefined =>
   error instanceof NatsError ? error.api_error?.err_code : undefined;
+
+function unlessNotFound(error: unknown): undefined {
+  if (codeOf(error) !== STREAM_NOT_FOUND) throw error;
+}

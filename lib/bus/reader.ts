@@ -154,8 +154,14 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     this.#lostAtMs ??= performance.now();
     let missing = 0;
     for (let waitMs = RETRY_MS.first; !this.#end.signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.longest)) {
+      const counting = this.#untilCaughtUp;
       const opened = this.#connected ? await this.#create() : undefined;
-      if (opened !== undefined && "pending" in opened) return !(this.#untilCaughtUp && opened.pending === 0);
+      if (opened !== undefined && "pending" in opened) {
+        if (counting === this.#untilCaughtUp) return !(counting && opened.pending === 0);
+        // The end was set while this consumer was being made: what it counted may be from before.
+        await this.#dropConsumer();
+        continue;
+      }
       if (opened !== undefined) {
         const final = finalError(this.#options.stream, opened);
         missing = final instanceof StreamNotFound ? missing + 1 : 0;

@@ -33,7 +33,9 @@ export function serve<Question, Reply>(options: ServeOptions<Question, Reply>): 
   service.addEndpoint(request.name, {
     subject: request.pattern,
     handler: (error, message) => {
-      if (error === null) void answer(options, star, message);
+      if (error !== null) return;
+      // Only a closed connection keeps an answer from being sent, and then nobody waits for it.
+      answer(options, star, message).catch(() => undefined);
     },
   });
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { createKey } from "../auth/nkey.ts";
-import type { BuildState, FinalState, ReserveRequest } from "../bus/build-messages.ts";
+import type { BuildState, FinalState, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
 import { connectBus } from "../bus/connect.ts";
 import { cancel, received, reserve } from "../bus/registry.ts";
 import { CbError, messageOf } from "../errors.ts";
@@ -51,7 +51,8 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
   steps.begin("Requesting remote builder");
   const key = createKey("user");
   const { publicKey } = key;
-  const reserving = session.ask(reserve, {
+  interrupted.throwIfAborted();
+  const reserving = askToReserve(session, {
     v: 1,
     request,
     publicKey,
@@ -66,6 +67,17 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
     await session.ask(received, { v: 1, build });
   } finally {
     await nc.close();
+  }
+}
+
+/** A queue that has not answered in time may still take the request up later: it is told that nobody waits. */
+async function askToReserve(session: Session, question: ReserveRequest): Promise<ReserveReply> {
+  try {
+    return await session.ask(reserve, question);
+  } catch (error) {
+    const silent = error instanceof CbError && error.kind === "unreachable";
+    if (silent) session.tell(cancel, { v: 1, target: { kind: "request", id: question.request } });
+    throw error;
   }
 }
 

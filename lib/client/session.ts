@@ -2,8 +2,10 @@
 import type { NatsConnection } from "nats";
 import { type Creds, readCreds } from "../auth/creds.ts";
 import { type CallOptions, call } from "../bus/call.ts";
+import { encode } from "../bus/codec.ts";
 import { type BusAddress, connectBus } from "../bus/connect.ts";
 import type { Request } from "../bus/registry.ts";
+import { systemClock } from "../clock.ts";
 import { type ClientConfig, clientConfig } from "../config/client-config.ts";
 import { folders } from "../config/folders.ts";
 import { CbError } from "../errors.ts";
@@ -11,6 +13,9 @@ import type { Steps } from "./terminal.ts";
 
 /** How long the queue may take to answer: with the connection's four seconds a user knows within ten. */
 const REPLY_MS = 5_000;
+
+/** What was said last goes out at once, unless NATS has just gone away. */
+const FLUSH_MS = 1_000;
 
 export interface ConnectFlags {
   readonly url?: string;
@@ -48,8 +53,14 @@ export class Session {
     return call(request, { nc: this.nc, asker: this.user, question, timeoutMs: REPLY_MS });
   }
 
-  close(): Promise<void> {
-    return this.nc.close();
+  /** The same without waiting for what the queue says to it; it is sent before the session closes. */
+  tell<Q, R>(request: Request<Q, R>, question: Q): void {
+    this.nc.publish(request.subject(this.user), encode(question));
+  }
+
+  async close(): Promise<void> {
+    await Promise.race([this.nc.flush().catch(() => undefined), systemClock.sleep(FLUSH_MS)]);
+    await this.nc.close();
   }
 }
 

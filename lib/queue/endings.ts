@@ -6,6 +6,8 @@ import type { QueuePorts } from "./ports.ts";
 
 export class Endings {
   readonly #ports: QueuePorts;
+  /** Ends being told now: the tick looks for untold ones, and must not tell these twice. */
+  readonly #finishing = new Map<string, Promise<void>>();
 
   constructor(ports: QueuePorts) {
     this.#ports = ports;
@@ -22,7 +24,15 @@ export class Endings {
   }
 
   /** What follows from an end. Safe to repeat: a queue that was killed half way does it again. */
-  async finish(record: BuildRecord): Promise<void> {
+  finish(record: BuildRecord): Promise<void> {
+    const known = this.#finishing.get(record.build);
+    if (known !== undefined) return known;
+    const finishing = this.#finish(record).finally(() => this.#finishing.delete(record.build));
+    this.#finishing.set(record.build, finishing);
+    return finishing;
+  }
+
+  async #finish(record: BuildRecord): Promise<void> {
     const { builds, streams, pools, parked } = this.#ports;
     if (record.final === undefined) return;
     if (!record.announced) await streams.close(record.build, record.final);

@@ -19,9 +19,13 @@ export class Leases {
   #placing: Promise<void> | undefined;
   #placeAgain = false;
 
-  constructor(ports: QueuePorts, endings: Endings) {
+  /** Told when there may be a match; it does not throw. */
+  readonly #place: () => void;
+
+  constructor(ports: QueuePorts, endings: Endings, place: () => void) {
     this.#ports = ports;
     this.#endings = endings;
+    this.#place = place;
   }
 
   /** The answer to one question; it may take as long as a question is parked. */
@@ -101,7 +105,7 @@ export class Leases {
       return lease === undefined ? NOTHING : { v: 1, order: "lease", lease };
     }
     const answer = this.#ports.parked.park(ask);
-    void this.place();
+    this.#place();
     return answer;
   }
 

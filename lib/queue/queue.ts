@@ -27,7 +27,7 @@ export class Queue {
   constructor(ports: QueuePorts) {
     this.#ports = ports;
     this.#endings = new Endings(ports);
-    this.#leases = new Leases(ports, this.#endings);
+    this.#leases = new Leases(ports, this.#endings, () => this.#soon());
     this.#reservations = new Reservations(ports, this.#endings, () => this.#soon());
     this.#waitingRoom = new WaitingRoom(ports);
   }
