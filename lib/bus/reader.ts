@@ -152,24 +152,29 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   async #open(): Promise<boolean> {
     await this.#dropConsumer();
     this.#lostAtMs ??= performance.now();
-    let missing = 0;
+    const refusals = { missing: 0 };
     for (let waitMs = RETRY_MS.first; !this.#end.signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.longest)) {
       const counting = this.#untilCaughtUp;
       const opened = this.#connected ? await this.#create() : undefined;
-      if (opened !== undefined && "pending" in opened) {
-        if (counting === this.#untilCaughtUp) return !(counting && opened.pending === 0);
+      if (opened === undefined || !("pending" in opened)) {
+        this.#throwIfFinal(opened, refusals);
+        await sleep(waitMs, undefined, { signal: this.#end.signal }).catch(() => undefined);
+      } else if (counting === this.#untilCaughtUp) {
+        return !(counting && opened.pending === 0);
+      } else {
         // The end was set while this consumer was being made: what it counted may be from before.
         await this.#dropConsumer();
-        continue;
       }
-      if (opened !== undefined) {
-        const final = finalError(this.#options.stream, opened);
-        missing = final instanceof StreamNotFound ? missing + 1 : 0;
-        if (final !== undefined && missing !== 1) throw final;
-      }
-      await sleep(waitMs, undefined, { signal: this.#end.signal }).catch(() => undefined);
     }
     return false;
+  }
+
+  /** A stream must be missing twice in a row. */
+  #throwIfFinal(refusal: Refusal | undefined, refusals: { missing: number }): void {
+    if (refusal === undefined) return;
+    const final = finalError(this.#options.stream, refusal);
+    refusals.missing = final instanceof StreamNotFound ? refusals.missing + 1 : 0;
+    if (final !== undefined && refusals.missing !== 1) throw final;
   }
 
   /** One try; undefined when there was no answer. */
