@@ -11,6 +11,7 @@ import { openInstallation } from "../../infra/nats/installation.ts";
 import { makeInstallation } from "../../infra/nats/make-installation.ts";
 import { findNatsServer, startNatsServer } from "../../infra/nats/server.ts";
 import { CbError } from "../../lib/errors.ts";
+import { until } from "../support/until.ts";
 
 const installation = suite("installation");
 
@@ -148,7 +149,7 @@ installation("an attached server dies with the process that started it, even whe
   const parent = await run(process.execPath, ["--import", "tsx", file]).catch((error: { stdout: string }) => error);
   const pid = Number(parent.stdout);
   assert.ok(pid > 0);
-  assert.is(await isGone(pid), true);
+  await until("the orphan is gone", () => isGone(pid));
 });
 
 installation("a detached server is found by its folder, is not started twice, and ends by stop()", async () => {
@@ -179,14 +180,9 @@ installation("makeInstallation() by several at once gives all of them the same o
   assert.equal(new Set(all.map((one) => one.guest)).size, 1);
 });
 
-/** The kernel ends a process within milliseconds; there is no event for the end of what is not our child. */
 async function isGone(pid: number): Promise<boolean> {
-  for (let tries = 0; tries < 200; tries++) {
-    const status = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "gone");
-    if (status === "gone" || status.includes(") Z ")) return true;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  return false;
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "gone");
+  return stat === "gone" || stat.includes(") Z ");
 }
 
 installation.run();

@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
@@ -15,6 +14,7 @@ import { runImage, runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { newSpec, observedAs, providerContract, signal, untilPrinted } from "../support/provider-contract.ts";
 import { testRootfs } from "../support/rootfs.ts";
 import { cleanUpWhenInterrupted, destroyAll } from "../support/sandboxes.ts";
+import { until } from "../support/until.ts";
 
 const rootfs = await testRootfs();
 const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
@@ -196,15 +196,12 @@ test("runInSandbox() ends what runs when its signal aborts", async () => {
 });
 
 /** The keeper of the sandbox whose folder is new, once the command runs. */
-async function keeperOfNew(before: readonly string[]): Promise<Keeper> {
-  for (let tries = 0; tries < 1000; tries++) {
+function keeperOfNew(before: readonly string[]): Promise<Keeper> {
+  return until("the sandbox has started", async () => {
     const name = (await ownFolders()).find((candidate) => !before.includes(candidate)) ?? "none";
     const status = await readFile(join(tmpdir(), name, "status"), "utf8").catch(() => "");
-    const keeper = await readKeeper(join(tmpdir(), name));
-    if (keeper !== undefined && status.includes("started")) return keeper;
-    await delay(10);
-  }
-  throw new Error("the sandbox does not start");
+    return status.includes("started") && (await readKeeper(join(tmpdir(), name)));
+  });
 }
 
 async function ownFolders(): Promise<string[]> {

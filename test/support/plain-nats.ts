@@ -7,18 +7,20 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import { until } from "./until.ts";
 
 /** What a guest's API calls begin with, as in production. */
 export const GUEST_API_PREFIX = "JSC.API";
 
 /** The chunks are below 1 MiB; a raised limit shows that nothing depends on the default. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
+
+/** Of twelve thousand ports a handful are taken; that twenty in a row are does not happen by chance. */
+const MOST_PORTS = 20;
 
 export interface PlainNats {
   readonly port: number;
@@ -39,13 +41,12 @@ export interface PlainNats {
 /** `build` is the build whose log, state and bucket the guest may touch. */
 export async function startPlainNats(build = "b1"): Promise<PlainNats> {
   const dir = await mkdtemp(join(tmpdir(), "cb-plain-nats-"));
-  const port = await freePort();
-  const configPath = join(dir, "nats.conf");
-  await writeFile(configPath, config(port, join(dir, "store"), build));
   const connections: NatsConnection[] = [];
   const removeStore = (): void => rmSync(dir, { recursive: true, force: true });
   process.once("exit", removeStore);
-  let server = await run(configPath);
+  const first = await startOnFreePort(dir, build);
+  const { port, configPath } = first;
+  let { server } = first;
 
   const kill = async (): Promise<void> => {
     if (server.exitCode !== null || server.signalCode !== null) return;
@@ -76,7 +77,8 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
     },
     async freeze() {
       server.kill("SIGSTOP");
-      while (!/^State:\s*T/m.test(await readFile(`/proc/${server.pid}/status`, "utf8"))) await sleep(1);
+      const status = `/proc/${server.pid}/status`;
+      await until("the server stands still", async () => /^State:\s*T/m.test(await readFile(status, "utf8")));
     },
     thaw() {
       server.kill("SIGCONT");
@@ -88,6 +90,24 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
       removeStore();
     },
   };
+}
+
+/**
+ * The server itself takes the port, so nobody can take it in between. It does not ask the kernel for one: that would lie in
+ * the ephemeral range (32768–60999), where, while the server is dead, any outgoing connection may be given its port, even
+ * the one that looks for it, which then talks to itself.
+ */
+async function startOnFreePort(dir: string, build: string) {
+  const configPath = join(dir, "nats.conf");
+  for (let tries = 1; ; tries++) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    await writeFile(configPath, config(port, join(dir, "store"), build));
+    try {
+      return { port, configPath, server: await run(configPath) };
+    } catch (error) {
+      if (tries === MOST_PORTS || !String(error).includes("address already in use")) throw error;
+    }
+  }
 }
 
 async function run(configPath: string): Promise<ChildProcess> {
@@ -104,7 +124,8 @@ async function run(configPath: string): Promise<ChildProcess> {
   const printed: string[] = [];
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.once("exit", () => reject(new Error(`nats-server ended:\n${printed.join("\n")}`)));
+    // At "close" all that it said has been read, at "exit" not yet.
+    server.once("close", () => reject(new Error(`nats-server ended:\n${printed.join("\n")}`)));
     lines.on("line", (line) => {
       if (printed.length < 100) printed.push(line);
       if (line.includes("Server is ready")) resolve();
@@ -112,25 +133,6 @@ async function run(configPath: string): Promise<ChildProcess> {
     });
   });
   return server;
-}
-
-/**
- * A port below the kernel's ephemeral range (32768–60999): while the server is dead, no outgoing connection, ours or
- * anybody's, may be given its port, or it could not come back on it.
- */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    const probe = createServer().listen(port, "127.0.0.1");
-    const free = await once(probe, "listening").then(
-      () => true,
-      () => false,
-    );
-    if (!free) continue;
-    probe.close();
-    await once(probe, "close");
-    return port;
-  }
 }
 
 function config(port: number, store: string, build: string): string {

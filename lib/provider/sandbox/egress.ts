@@ -1,8 +1,10 @@
 /**
  * What may leave a sandbox, as nft rules for its network namespace.
  *
- * The filter stands in nftables and not in routes: measured on Linux 6.18, SO_BINDTODEVICE passes by an unreachable
- * route, and packets to 255.255.255.255 (which slirp hands to the host's loopback) are not looked up at all.
+ * The filter stands in nftables and not in routes. Routes were not tried; reading the kernel and libslirp speaks against
+ * them: a socket bound to a device (SO_BINDTODEVICE) passes by an unreachable route, and a packet to 255.255.255.255,
+ * which libslirp hands to the host's loopback, needs no route at all. That these rules hold is tested in
+ * test/integration/sandbox-boundary.test.ts.
  */
 import { isIPv4 } from "node:net";
 import { CbError } from "../../errors.ts";

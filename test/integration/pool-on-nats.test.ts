@@ -7,10 +7,10 @@ import { createLogger } from "../../lib/log.ts";
 import { openPool } from "../../lib/pool/open.ts";
 import { poolPolicy } from "../../lib/pool/policy.ts";
 import type { Pool } from "../../lib/pool/pool.ts";
+import { SimCloud } from "../sim/cloud.ts";
+import { fastClock } from "../sim/fast-clock.ts";
+import { Random } from "../sim/random.ts";
 import { type PlainNats, startPlainNats } from "../support/plain-nats.ts";
-import { SimCloud } from "./cloud.ts";
-import { fastClock } from "./fast-clock.ts";
-import { Random } from "./random.ts";
 
 /** The whole room on a real server; only the cloud is simulated, a hundred times as fast as in the simulation. */
 const test = suite("pool on nats-server");

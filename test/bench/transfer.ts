@@ -1,6 +1,6 @@
 /**
  * Not a test: prints how fast objects and log lines move, ours beside the stock client on the same server.
- * Trust the ratios, not the numbers. `npx tsx test/bench/transfer.bench.ts [MiB]`
+ * Trust the ratios, not the numbers. `npx tsx test/bench/transfer.ts [MiB]`
  */
 import { randomBytes } from "node:crypto";
 import type { NatsConnection } from "nats";

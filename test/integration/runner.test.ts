@@ -5,9 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { discover } from "./discover.ts";
-import { runAll } from "./run-all.ts";
-import type { FileResult } from "./run-file.ts";
+import { discover } from "../runner/discover.ts";
+import { runAll } from "../runner/run-all.ts";
+import type { FileResult } from "../runner/run-file.ts";
 
 const test = suite("test/runner");
 const root = new URL("../..", import.meta.url).pathname;
@@ -16,10 +16,11 @@ const fixtures = readdirSync(join(root, "test/runner/fixtures"))
   .filter((name) => name !== "leaves-mount.ts" || process.getuid?.() === 0)
   .map((name) => `test/runner/fixtures/${name}`);
 
-/** All fixtures in one run, by the names of their files; the hanging ones get a second. */
+/** All fixtures in one run, by the names of their files. */
 async function runFixtures(): Promise<Map<string, FileResult>> {
   const files = discover(root, { patterns: fixtures, unitOnly: false, full: false });
-  const brief = files.filter((file) => file.path.includes("fixtures/")).map((file) => ({ ...file, timeoutMs: 1500 }));
+  // Long enough for the hanging ones to begin; the others end by themselves, and a loaded machine starts them slowly.
+  const brief = files.map((file) => (file.path.includes("/hangs") ? { ...file, timeoutMs: 1500 } : file));
   const { signal } = new AbortController();
   const results = await runAll(brief, { root, env: {}, skipsFail: true, signal, onResult: () => {} });
   return new Map(results.map((result) => [result.file.path.replace(/^.*\/|\.ts$/g, ""), result]));
@@ -99,8 +100,7 @@ test("a hanging test takes its children with it, also one in another session tha
 });
 
 test("a process held open after the last test fails", async () => {
-  const brief = { passed: 1, failed: 1, problem: /did not end within|kept it alive/ };
-  await assertFails("open-handle", brief);
+  await assertFails("open-handle", { passed: 1, failed: 1, problem: /something kept it alive/ });
 });
 
 test("a process left behind fails, and is named", async () => {
