@@ -8,7 +8,7 @@
  */
 import type { Msg, NatsConnection, Subscription } from "nats";
 import * as v from "valibot";
-import { GUEST_READER_PREFIX, isBuildStream } from "../bus/names.ts";
+import { buildOfStream, GUEST_READER_PREFIX } from "../bus/names.ts";
 
 const MS_IN_NS = 1_000_000;
 /** A reader that is gone for so long makes a new consumer; what is left behind counts against the stream's bound. */
@@ -51,7 +51,7 @@ export type DoorAnswer =
 export function passReader(subject: string, body: Uint8Array): DoorAnswer {
   const [stream = "", name = "", ...rest] = subject.slice(GUEST_READER_PREFIX.length + 1).split(".");
   const filter = rest.join(".");
-  if (!isBuildStream(stream)) return refuse("not a stream of a build");
+  if (buildOfStream(stream) === undefined) return refuse("not a stream of a build");
   if (!CONSUMER_NAME.test(name)) return refuse("not a consumer name");
   if (filter !== "" && !FILTER.test(filter)) return refuse("not a filter subject");
   const request = v.safeParse(requestSchema, json(body));

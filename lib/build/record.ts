@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { backend, finalState } from "../bus/build-messages.ts";
-import { count, id, line, terminal, userKey } from "../bus/fields.ts";
+import { count, id, line, terminal } from "../bus/fields.ts";
 
 export const buildRecord = v.object({
   v: v.literal(1),
@@ -12,8 +12,6 @@ export const buildRecord = v.object({
   user: line,
   /** The caller's own id for the request: a repeat of it is this build. */
   request: id,
-  /** The caller's key for this build. */
-  publicKey: userKey,
   backend,
   terminal: v.optional(terminal),
   pool: line,
@@ -26,7 +24,7 @@ export const buildRecord = v.object({
   leasedAtMs: v.optional(count),
   final: v.optional(finalState),
   endedAtMs: v.optional(count),
-  /** The final state stands in the build's stream, which takes no more. */
+  /** All that follows from the end is done: the builder is released, and the final state stands in the sealed stream. */
   announced: v.optional(v.boolean()),
   /** The caller has said that the image arrived, or there was none: the bucket is gone. */
   emptied: v.optional(v.boolean()),

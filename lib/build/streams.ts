@@ -10,7 +10,7 @@ import {
 } from "nats";
 import type { BuildState } from "../bus/build-messages.ts";
 import { encode } from "../bus/codec.ts";
-import { bucketStream, buildStream, chunkSubjects, metaSubjects, subjects } from "../bus/names.ts";
+import { bucketStream, buildOfStream, buildStream, chunkSubjects, metaSubjects, subjects } from "../bus/names.ts";
 import { CbError } from "../errors.ts";
 
 export interface StreamLimits {
@@ -57,17 +57,39 @@ export class BuildStreams {
     this.#limits = limits;
   }
 
-  /** Makes the stream of log and states. Throws CbError "infrastructure" when NATS has no storage for it. */
+  /**
+   * Makes the stream of log and states, with room for states alone: bytes are reserved on the disk, and a build that
+   * waits has no log. Throws CbError "infrastructure" when NATS has no storage for it.
+   */
   async open(build: string): Promise<void> {
     await this.#add({
       ...COMMON,
       name: buildStream(build),
       subjects: [subjects.log(build), subjects.state(build)],
-      max_bytes: Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES,
+      max_bytes: STATES_BYTES,
       max_msgs: MESSAGES_MAX,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
     });
+  }
+
+  /** Reserves the room for the log. Throws CbError "infrastructure" when there is none. */
+  async makeLogRoom(build: string): Promise<void> {
+    const bytes = Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES;
+    const { streams } = await this.#manager();
+    await streams.update(buildStream(build), { max_bytes: bytes }).catch(noStorage(buildStream(build)));
+  }
+
+  /** Deletes what a queue that was killed made for builds that it never remembered; tells which. */
+  async sweepUnknown(isKnown: (build: string) => boolean): Promise<string[]> {
+    const { streams } = await this.#manager();
+    const unknown: string[] = [];
+    for await (const name of streams.names()) {
+      const build = buildOfStream(name);
+      if (build !== undefined && !isKnown(build)) unknown.push(name);
+    }
+    for (const name of unknown) await this.#delete(name);
+    return unknown;
   }
 
   /** Makes the bucket for an image, or makes it large enough. Throws CbError "infrastructure" when there is no room. */
@@ -123,12 +145,7 @@ export class BuildStreams {
 
   async #add(config: Partial<StreamConfig> & { name: string }): Promise<void> {
     const { streams } = await this.#manager();
-    try {
-      await streams.add(config);
-    } catch (error) {
-      if (!NO_STORAGE.includes(codeOf(error) ?? 0)) throw error;
-      throw new CbError("infrastructure", `NATS has no storage left for ${config.name}`, { cause: error });
-    }
+    await streams.add(config).catch(noStorage(config.name));
   }
 
   async #delete(stream: string): Promise<void> {
@@ -140,6 +157,11 @@ export class BuildStreams {
     return this.#nc.jetstreamManager({ checkAPI: false });
   }
 }
+
+const noStorage = (stream: string) => (error: unknown) => {
+  if (!NO_STORAGE.includes(codeOf(error) ?? 0)) throw error;
+  throw new CbError("infrastructure", `NATS has no storage left for ${stream}`, { cause: error });
+};
 
 const codeOf = (error: unknown): number | undefined =>
   error instanceof NatsError ? error.api_error?.err_code : undefined;

@@ -1,6 +1,6 @@
 /** What is said about one build: the caller's requests, and the states on `build.<id>.state`. */
 import * as v from "valibot";
-import { count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+import { chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** A recipe may be this long: definition files of real projects stay under 100 kB. */
 export const RECIPE_MAX_BYTES = 1024 * 1024;
@@ -52,7 +52,7 @@ const uploading = v.object({
   /** Where the chunks appear: the object's NUID, its size, and the size of each chunk but the last. */
   nuid,
   bytes: count,
-  chunkBytes: v.pipe(count, v.minValue(1)),
+  chunkBytes,
 });
 const succeeded = v.object({ v: version, state: v.literal("succeeded"), bytes: count, digest });
 const failed = v.object({ v: version, state: v.literal("failed"), exitCode: count, reason });

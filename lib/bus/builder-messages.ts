@@ -1,7 +1,7 @@
 /** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
 import * as v from "valibot";
 import { backend } from "./build-messages.ts";
-import { count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+import { chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** How the build in this builder ended, as the agent saw it. */
 export const outcome = v.variant("kind", [
@@ -26,7 +26,7 @@ export const ask = v.variant("state", [
     publicKey: userKey,
     state: v.literal("storing"),
     build: id,
-    image: v.object({ nuid, bytes: count, chunkBytes: count }),
+    image: v.object({ nuid, bytes: count, chunkBytes }),
   }),
   v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("ended"), build: id, outcome }),
 ]);

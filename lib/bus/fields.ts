@@ -13,13 +13,24 @@ export const userKey = v.pipe(
   v.string(),
   v.check((text) => isUserKey(text), "not a public user key"),
 );
-/** One line for people. */
-export const line = v.pipe(v.string(), v.maxLength(2000));
+/** Longer words for people than this are cut. */
+const LINE_MAX_CHARS = 2000;
+const CONTROL = /\p{Cc}+/gu;
+/**
+ * One line for people, made so on arrival: strangers write it, and a control character would reach somebody's terminal.
+ * Cut rather than refused, since it explains something just when something is wrong.
+ */
+export const line = v.pipe(
+  v.string(),
+  v.transform((text) => text.slice(0, LINE_MAX_CHARS).replace(CONTROL, " ")),
+);
 /** Whole number of bytes, milliseconds or things. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** A NATS JWT: 1.8 kB was measured for a builder's. */
 export const jwt = v.pipe(v.string(), v.maxLength(16_384));
 /** The object store's name of one put: it becomes a subject token. */
+/** Chunks as agents make them are of 512 KiB; much smaller ones would cost more in records than they hold. */
+export const chunkBytes = v.pipe(v.number(), v.safeInteger(), v.minValue(64 * 1024), v.maxValue(8 * 1024 * 1024));
 export const nuid = v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{22}$/, "not a NUID"));
 /** As the object store writes it. */
 export const digest = v.pipe(v.string(), v.regex(/^SHA-256=[0-9A-Za-z_-]{43}=$/, "not a SHA-256 digest"));

@@ -16,6 +16,8 @@ export interface Entry {
 export interface Keys {
   /** Everything under `prefix` (whole tokens), in no order. */
   list(prefix: string): Promise<Entry[]>;
+  /** The keys of it alone; one that has just been removed may be among them. */
+  names(prefix: string): Promise<string[]>;
   get(key: string): Promise<Entry | undefined>;
   /** The new revision; throws StaleWriteError if the key exists. */
   create(key: string, value: string): Promise<number>;
@@ -66,16 +68,20 @@ class NatsKeys implements Keys {
 
   /** By stream info and reads from the leader: the stock listing needs a consumer, and may stop with one. */
   async list(prefix: string): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (const key of await this.names(prefix)) {
+      const entry = await this.get(key);
+      if (entry) entries.push(entry);
+    }
+    return entries;
+  }
+
+  async names(prefix: string): Promise<string[]> {
     const under = `${this.#subject(prefix)}.>`;
     const info = await answered(`listing ${this.#bucket}`, () =>
       this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: under }),
     );
-    const entries: Entry[] = [];
-    for (const subject of Object.keys(info.state.subjects ?? {})) {
-      const entry = await this.get(subject.slice(this.#subject("").length));
-      if (entry) entries.push(entry);
-    }
-    return entries;
+    return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(this.#subject("").length));
   }
 
   async get(key: string): Promise<Entry | undefined> {

@@ -65,5 +65,8 @@ export type BuildObject = "context" | "image";
 export const metaSubject = (build: string, object: BuildObject): string =>
   `$O.${bucket(build)}.M.${Buffer.from(object).toString("base64")}`;
 
-/** Whether that is the stream or the bucket's stream of some build, and no other. */
-export const isBuildStream = (stream: string): boolean => isId(/^(?:OBJ_)?build-(.+)$/.exec(stream)?.[1] ?? "");
+/** The build whose stream or bucket's stream that is; undefined for every other. */
+export function buildOfStream(stream: string): string | undefined {
+  const build = /^(?:OBJ_)?build-(.+)$/.exec(stream)?.[1] ?? "";
+  return isId(build) ? build : undefined;
+}

@@ -31,6 +31,11 @@ export class Records<T> {
     );
   }
 
+  /** The ids alone: values may be large. */
+  async ids(): Promise<string[]> {
+    return (await this.#keys.names(this.#prefix)).map((key) => this.#id(key));
+  }
+
   /** Throws CbError "infrastructure" without NATS, and on a record that this version cannot read: it is not guessed at. */
   async get(id: string): Promise<Stored<T> | undefined> {
     const entry = await this.#keys.get(this.#key(id));

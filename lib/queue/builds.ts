@@ -22,9 +22,11 @@ export class Builds {
     this.#stores = stores;
   }
 
-  /** Takes up what an earlier queue left. */
+  /** Takes up what an earlier queue left, and drops recipes of reservations that it did not finish. */
   async load(): Promise<void> {
     for (const [build, stored] of await this.#stores.records.all()) this.#remember(build, stored);
+    const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));
+    for (const build of await this.#stores.recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
   }
 
   /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */
@@ -97,8 +99,13 @@ export class Builds {
     const stored = this.#known.get(build);
     if (stored === undefined) return;
     await this.dropRecipe(build);
-    await this.#stores.records.remove(build, stored.revision);
-    this.#forget(build);
+    try {
+      await this.#stores.records.remove(build, stored.revision);
+      this.#forget(build);
+    } catch (error) {
+      await this.#lookAgain(build);
+      throw error;
+    }
   }
 
   /** The recipe is of no use after the end, and it is the user's. */

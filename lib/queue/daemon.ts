@@ -28,9 +28,12 @@ import { OUTAGE_MS } from "./reservations.ts";
 /** Of $SRV.INFO; the program's own. */
 const VERSION = "0.1.0";
 
-/** Records of builds and their recipes: 1 KiB and at most 1 MiB each. The disk is reserved, so no more than it takes. */
+/** Records of builds, 1 KiB each: a hundred thousand. The disk is reserved, so no more than it takes. */
 const BUILDS_BUCKET = "cb-builds";
-const BUILDS_MAX_BYTES = 512 * 1024 * 1024;
+const BUILDS_MAX_BYTES = 128 * 1024 * 1024;
+/** Recipes of builds that have not ended, 1 MiB each at most; apart, so that large ones keep no record from being written. */
+const RECIPES_BUCKET = "cb-recipes";
+const RECIPES_MAX_BYTES = 512 * 1024 * 1024;
 
 export interface Daemon {
   /** Stops answering, lets what is under way finish, and leaves builders and builds as they are. */
@@ -56,10 +59,11 @@ export async function startDaemon(config: QueueConfig, log: Logger): Promise<Dae
   log.info({ pools: [...pools.keys()] }, "cb-queue answers");
   return {
     async stop() {
+      // First nothing new arrives, then parked questions are answered, so that agents ask whoever comes next.
+      await service.stop();
+      door.unsubscribe();
       await queue.stop();
       await Promise.all([...pools.values()].map((pool) => pool.stop()));
-      door.unsubscribe();
-      await service.stop();
       await nc.drain();
     },
   };
@@ -131,9 +135,10 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
   const { config, nc, issuer, pools, log } = wiring;
   const { replicas } = config.nats;
   const keys = await openKeys(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
+  const recipeKeys = await openKeys(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES });
   const stores = {
     records: new Records(keys, "build", buildRecord),
-    recipes: new Records(keys, "recipe", recipeRecord),
+    recipes: new Records(recipeKeys, "recipe", recipeRecord),
   };
   return {
     builds: new Builds(stores),

@@ -23,6 +23,11 @@ export class Endings {
     return true;
   }
 
+  /** Resolves when no end is being told. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#finishing.values());
+  }
+
   /** What follows from an end. Safe to repeat: a queue that was killed half way does it again. */
   finish(record: BuildRecord): Promise<void> {
     const known = this.#finishing.get(record.build);
@@ -32,18 +37,22 @@ export class Endings {
     return finishing;
   }
 
+  /** The builder goes first, whatever else fails: a hostile one must not live on a stream that cannot be closed. */
   async #finish(record: BuildRecord): Promise<void> {
-    const { builds, streams, pools, parked } = this.#ports;
-    if (record.final === undefined) return;
-    if (!record.announced) await streams.close(record.build, record.final);
-    await builds.change(record.build, (current) => ({ ...current, announced: true }));
-    if (record.builder !== undefined) {
-      const reason = `its build has ${record.final.state}`;
-      await pools.get(record.pool)?.release(record.builder, reason);
-      parked.answer(record.builder, { v: 1, order: "stop", reason });
-    }
-    await builds.dropRecipe(record.build);
-    if (record.final.state !== "succeeded") await this.empty(record.build);
+    const { builds, streams } = this.#ports;
+    const { build, final } = record;
+    if (final === undefined) return;
+    await this.#releaseBuilder(record, `its build has ${final.state}`);
+    await streams.close(build, final);
+    await builds.dropRecipe(build);
+    if (final.state !== "succeeded") await this.empty(build);
+    await builds.change(build, (current) => ({ ...current, announced: true }));
+  }
+
+  async #releaseBuilder({ builder, pool }: BuildRecord, reason: string): Promise<void> {
+    if (builder === undefined) return;
+    await this.#ports.pools.get(pool)?.release(builder, reason);
+    this.#ports.parked.answer(builder, { v: 1, order: "stop", reason });
   }
 
   /** The image is with its caller, or there is none: what it took is freed. */

@@ -4,19 +4,24 @@ import type { BuildRecord } from "../build/record.ts";
 import { leased } from "../build/transitions.ts";
 import type { FinalState } from "../bus/build-messages.ts";
 import type { Answer, Ask, Lease, Outcome } from "../bus/builder-messages.ts";
-import { CbError } from "../errors.ts";
+import { CbError, messageOf } from "../errors.ts";
 import type { Heard } from "../pool/pool.ts";
 import type { Endings } from "./endings.ts";
 import { match } from "./match.ts";
 import type { QueuePorts } from "./ports.ts";
 import { OUTAGE_MS } from "./reservations.ts";
 
-const NOTHING: Answer = { v: 1, order: "none" };
+const REPEAT_MS = 1_000;
 
 export class Leases {
   readonly #ports: QueuePorts;
   readonly #endings: Endings;
   #placing: Promise<void> | undefined;
+  /** Builders whose lease is being written now. */
+  readonly #giving = new Set<string>();
+  readonly #held = new Map<string, string>();
+  /** When a lease was last repeated, by builder; entries go after a second. */
+  readonly #repeatedMs = new Map<string, number>();
   #placeAgain = false;
 
   /** Told when there may be a match; it does not throw. */
@@ -46,17 +51,17 @@ export class Leases {
   /** Gives waiting builds to ready builders. One run at a time; a call during a run makes another follow. */
   place(): Promise<void> {
     this.#placeAgain = true;
-    this.#placing ??= this.#placeAll().finally(() => {
-      this.#placing = undefined;
-    });
+    this.#placing ??= this.#placeAll();
     return this.#placing;
   }
 
   async #placeAll(): Promise<void> {
     while (this.#placeAgain) {
       this.#placeAgain = false;
-      for (const { build, builder } of match(this.#matchInput())) await this.#give(build, builder);
+      for (const { build, builder } of match(this.#matchInput())) await this.#tryToGive(build, builder);
     }
+    // Here and not when the promise settles: a call in between would be lost.
+    this.#placing = undefined;
   }
 
   #matchInput() {
@@ -69,11 +74,27 @@ export class Leases {
     return { waiting: builds.waiting(), free, leasedByUser: builds.leasedByUser(), leasedPerUser };
   }
 
+  /** One build that cannot be placed keeps none of the others waiting. */
+  async #tryToGive(build: string, builder: string): Promise<void> {
+    this.#giving.add(builder);
+    try {
+      await this.#give(build, builder);
+      this.#held.delete(build);
+    } catch (error) {
+      this.#held.set(build, messageOf(error));
+      this.#ports.log.error({ err: error, build, builder }, "a build could not be leased; the next tick tries again");
+    } finally {
+      this.#giving.delete(builder);
+    }
+  }
+
   async #give(build: string, builder: string): Promise<void> {
     const { builds, pools, clock, streams, parked, log } = this.#ports;
     const pool = pools.get(builds.get(build)?.pool ?? "");
     const host = pool?.readyBuilders().find((one) => one.builder === builder)?.host ?? "";
-    if (pool === undefined || !(await pool.lease(builder, build))) return;
+    if (pool === undefined) return;
+    await streams.makeLogRoom(build);
+    if (!(await pool.lease(builder, build))) return;
     const record = await builds.change(build, (current) =>
       current.state === "waiting" ? leased(current, builder, clock.nowMs()) : undefined,
     );
@@ -86,6 +107,32 @@ export class Leases {
     if (lease !== undefined) parked.answer(builder, { v: 1, order: "lease", lease });
   }
 
+  /**
+   * Gives back builders whose lease only one side knows of: the queue was killed, or NATS went away, between the two
+   * records. Called again and again.
+   */
+  async reclaim(): Promise<void> {
+    const { builds, pools, log } = this.#ports;
+    for (const pool of pools.values()) {
+      for (const { builder, build } of pool.leases()) {
+        const record = builds.get(build ?? "");
+        if (this.#giving.has(builder) || (record?.state === "leased" && record.builder === builder)) continue;
+        log.warn({ builder, build }, "a lease that its build knows nothing of is given back");
+        await pool.release(builder, "its build is not leased to it");
+      }
+    }
+  }
+
+  /** Why builds that should have been leased were not, in words for their callers. */
+  heldBack(build: string): string | undefined {
+    return this.#held.get(build);
+  }
+
+  /** Forgets what it held about builds that wait no longer. */
+  forgetAllBut(waiting: ReadonlySet<string>): void {
+    for (const build of [...this.#held.keys()]) if (!waiting.has(build)) this.#held.delete(build);
+  }
+
   /** What the pools know of the asker; one of them knows it, or none. */
   async #hear(ask: Ask): Promise<Heard> {
     let heard: Heard = { alive: false, reason: "no such builder" };
@@ -96,17 +143,27 @@ export class Leases {
     return heard;
   }
 
-  /** A builder that is leased already and asks for work lost its lease on the way: it gets it again. */
+  /**
+   * A builder that is leased already and asks for work lost its lease on the way: it gets it again, at most once a
+   * second, since each costs a signature and somebody in the builder may ask for fun.
+   */
   async #onReady(ask: Ask, build: string | undefined): Promise<Answer> {
-    if (build !== undefined) {
-      const record = this.#ports.builds.get(build);
-      if (record?.builder !== ask.builder || record.state !== "leased") return NOTHING;
+    const record = build === undefined ? undefined : this.#ports.builds.get(build);
+    if (record?.builder === ask.builder && record.state === "leased" && this.#mayRepeat(ask.builder)) {
       const lease = await this.#leaseOf(record, ask.publicKey);
-      return lease === undefined ? NOTHING : { v: 1, order: "lease", lease };
+      if (lease !== undefined) return { v: 1, order: "lease", lease };
     }
     const answer = this.#ports.parked.park(ask);
-    this.#place();
+    if (build === undefined) this.#place();
     return answer;
+  }
+
+  #mayRepeat(builder: string): boolean {
+    const nowMs = this.#ports.clock.nowMs();
+    for (const [known, atMs] of this.#repeatedMs) if (nowMs - atMs >= REPEAT_MS) this.#repeatedMs.delete(known);
+    if (this.#repeatedMs.has(builder)) return false;
+    this.#repeatedMs.set(builder, nowMs);
+    return true;
   }
 
   async #leaseOf(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
@@ -133,6 +190,11 @@ export class Leases {
       return { v: 1, order: "stop", reason };
     }
     await streams.makeRoom(record.build, image);
+    if (this.#ports.builds.get(record.build)?.state !== "leased") {
+      // It ended while the bucket was being made, which nobody would look for any more.
+      await streams.deleteBucket(record.build);
+      return { v: 1, order: "stop", reason: "the build has ended" };
+    }
     return { v: 1, order: "room" };
   }
 

@@ -29,7 +29,7 @@ export class Queue {
     this.#endings = new Endings(ports);
     this.#leases = new Leases(ports, this.#endings, () => this.#soon());
     this.#reservations = new Reservations(ports, this.#endings, () => this.#soon());
-    this.#waitingRoom = new WaitingRoom(ports);
+    this.#waitingRoom = new WaitingRoom(ports, this.#leases);
   }
 
   /** Takes up the records, then answers. */
@@ -44,11 +44,12 @@ export class Queue {
     this.#ticker = this.#tick();
   }
 
-  /** Stops answering. Builds go on; whoever comes next takes them up. */
+  /** Call it when nothing new can arrive. Lets what is under way finish; builds go on, and whoever comes next takes them up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#ports.parked.clear();
     await this.#ticker;
+    await this.#endings.settled();
   }
 
   #serve(service: Service): void {
@@ -62,22 +63,16 @@ export class Queue {
     serve({ service, onRefused, request: builderAsk, handler: (builder, q) => this.#leases.onAsk(builder, q) });
   }
 
-  /** Half-done things of an earlier queue: ends not told, leases of which only one side was written. */
+  /** Streams of reservations that an earlier queue did not finish: nobody knows the build, so nobody misses them. */
   async #takeUp(): Promise<void> {
-    const { builds, pools } = this.#ports;
-    for (const record of builds.all())
-      if (record.state === "ended" && !record.announced) await this.#endings.finish(record);
-    for (const pool of pools.values()) {
-      for (const { builder, build } of pool.leases()) {
-        const record = builds.get(build ?? "");
-        if (record?.state !== "leased" || record.builder !== builder)
-          await pool.release(builder, "its build has ended");
-      }
-    }
+    const { builds, streams, log } = this.#ports;
+    const unknown = await streams.sweepUnknown((build) => builds.get(build) !== undefined);
+    if (unknown.length > 0) log.warn({ streams: unknown }, "deleted streams of builds that no record knows");
   }
 
   #onLost(builder: string, reason: string): void {
     const record = this.#ports.builds.leased().find((one) => one.builder === builder);
+    // Without one the lease is half written, or half gone: `reclaim` gives it back.
     if (record === undefined) return;
     this.#guard(this.#endings.end(record.build, { v: 1, state: "lost", reason: `the builder was lost: ${reason}` }));
   }
@@ -89,14 +84,20 @@ export class Queue {
   async #tick(): Promise<void> {
     const { clock } = this.#ports;
     while (!this.#stopping.signal.aborted) {
-      try {
-        await this.#leases.place();
-        await this.#waitingRoom.tell();
-        await sweep(this.#ports, this.#endings);
-      } catch (error) {
-        this.#ports.log.error({ err: error }, "tick failed; the next one tries again");
-      }
+      await this.#attempt("leases", () => this.#leases.place());
+      await this.#attempt("half-written leases", () => this.#leases.reclaim());
+      await this.#attempt("waiting callers", () => this.#waitingRoom.tell());
+      await this.#attempt("limits and retention", () => sweep(this.#ports, this.#endings));
       await clock.sleep(TICK_MS, this.#stopping.signal);
+    }
+  }
+
+  /** What fails in a tick keeps nothing else of it from being done. */
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#ports.log.error({ err: error, what }, "a part of a tick failed; the next one tries again");
     }
   }
 

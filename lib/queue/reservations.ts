@@ -51,31 +51,31 @@ export class Reservations {
     return adding === undefined ? this.#ports.builds.ofRequest(user, request) : await adding.catch(() => undefined);
   }
 
-  async #record(user: string, question: ReserveRequest): Promise<BuildRecord> {
+  /** Nothing is awaited before the request is noted: a cancel that follows at once must find it. */
+  #record(user: string, question: ReserveRequest): Promise<BuildRecord> {
     const key = `${user}/${question.request}`;
-    const known = await this.#ofRequest(user, question.request);
-    if (known !== undefined) return known;
-    const adding = this.#add(user, question);
-    this.#adding.set(key, adding);
-    try {
-      return await adding;
-    } finally {
+    const known = this.#ports.builds.ofRequest(user, question.request);
+    const adding = this.#adding.get(key);
+    if (adding !== undefined) return adding;
+    if (known !== undefined) return Promise.resolve(known);
+    const added = this.#add(user, question).finally(() => {
       this.#adding.delete(key);
       this.#onWaiting();
-    }
+    });
+    this.#adding.set(key, added);
+    return added;
   }
 
   async #add(user: string, question: ReserveRequest): Promise<BuildRecord> {
     const { builds, streams, pools, clock, log } = this.#ports;
     this.#refuseTooMany(user);
-    const { request, publicKey, recipe, terminal } = question;
+    const { request, recipe, terminal } = question;
     const [pool = ""] = pools.keys();
     const record: BuildRecord = {
       v: 1,
       build: randomUUID(),
       user,
       request,
-      publicKey,
       backend: recipe.backend,
       ...(terminal === undefined ? {} : { terminal }),
       pool,
@@ -83,10 +83,21 @@ export class Reservations {
       createdAtMs: clock.nowMs(),
       attempt: 0,
     };
-    await streams.open(record.build);
-    await builds.add(record, recipe.text);
+    try {
+      await streams.open(record.build);
+      await builds.add(record, recipe.text);
+    } catch (error) {
+      await this.#undo(record.build);
+      throw error;
+    }
     log.info({ build: record.build, user, request, backend: recipe.backend }, "build reserved");
     return record;
+  }
+
+  /** What a reservation left that failed half way; what cannot be undone now, the next start of the queue finds. */
+  async #undo(build: string): Promise<void> {
+    await this.#ports.streams.deleteAll(build).catch(() => undefined);
+    await this.#ports.builds.dropRecipe(build).catch(() => undefined);
   }
 
   #refuseTooMany(user: string): void {

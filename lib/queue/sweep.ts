@@ -3,12 +3,37 @@ import type { BuildRecord } from "../build/record.ts";
 import type { Endings } from "./endings.ts";
 import type { QueuePorts } from "./ports.ts";
 
+/** A record that cannot be dealt with is logged and keeps none of the others from being looked at. */
 export async function sweep(ports: QueuePorts, endings: Endings): Promise<void> {
   const nowMs = ports.clock.nowMs();
+  const surplus = surplusOf(ports.builds.all());
   for (const record of ports.builds.all()) {
-    if (record.state === "ended") await sweepEnded(ports, endings, record, nowMs);
-    else await sweepLive(ports, endings, record, nowMs);
+    try {
+      if (record.state === "ended") await sweepEnded(ports, endings, { record, nowMs, surplus });
+      else await sweepLive(ports, endings, record, nowMs);
+    } catch (error) {
+      ports.log.error(
+        { err: error, build: record.build },
+        "a build could not be looked after; the next tick tries again",
+      );
+    }
   }
+}
+
+/** Ended builds that are remembered of one user; a loop of requests must not fill the records of all. */
+const KEPT_PER_USER = 200;
+
+/** The oldest ended builds of each user that are too many. */
+function surplusOf(records: readonly BuildRecord[]): ReadonlySet<string> {
+  const kept = new Map<string, number>();
+  const surplus = new Set<string>();
+  const ended = records.filter(({ state }) => state === "ended");
+  for (const { build, user } of ended.toSorted((a, b) => (b.endedAtMs ?? 0) - (a.endedAtMs ?? 0))) {
+    const count = (kept.get(user) ?? 0) + 1;
+    kept.set(user, count);
+    if (count > KEPT_PER_USER) surplus.add(build);
+  }
+  return surplus;
 }
 
 async function sweepLive(ports: QueuePorts, endings: Endings, record: BuildRecord, nowMs: number): Promise<void> {
@@ -26,15 +51,21 @@ async function sweepLive(ports: QueuePorts, endings: Endings, record: BuildRecor
 /** The agent ends an overlong build itself; the queue steps in when it does not. */
 const GRACE_MS = 60_000;
 
-async function sweepEnded(ports: QueuePorts, endings: Endings, record: BuildRecord, nowMs: number): Promise<void> {
+interface EndedSweep {
+  readonly record: BuildRecord;
+  readonly nowMs: number;
+  readonly surplus: ReadonlySet<string>;
+}
+
+async function sweepEnded(ports: QueuePorts, endings: Endings, { record, nowMs, surplus }: EndedSweep): Promise<void> {
   const { imageKeptMs, recordKeptMs } = ports.limits;
   const ageMs = nowMs - (record.endedAtMs ?? record.createdAtMs);
   if (!record.announced) await endings.finish(record);
   if (!record.emptied && ageMs >= imageKeptMs) await endings.empty(record.build);
-  if (ageMs >= recordKeptMs) {
+  if (ageMs >= recordKeptMs || surplus.has(record.build)) {
     await ports.streams.deleteAll(record.build);
     await ports.builds.remove(record.build);
-    ports.log.info({ build: record.build }, "build forgotten: its retention is over");
+    ports.log.info({ build: record.build }, "build forgotten");
   }
 }
 

@@ -1,6 +1,7 @@
 /** Tells each waiting caller its place and the reason, when one of them has changed. */
 import type { Pool } from "../pool/pool.ts";
 import { explain, type PoolOutlook } from "./explain.ts";
+import type { Leases } from "./leases.ts";
 import type { QueuePorts } from "./ports.ts";
 
 const outlook = (name: string, pool: Pool): PoolOutlook => {
@@ -10,11 +11,13 @@ const outlook = (name: string, pool: Pool): PoolOutlook => {
 
 export class WaitingRoom {
   readonly #ports: QueuePorts;
+  readonly #leases: Leases;
   /** What was said last, by build: a restarted queue says it once more. */
   readonly #said = new Map<string, string>();
 
-  constructor(ports: QueuePorts) {
+  constructor(ports: QueuePorts, leases: Leases) {
     this.#ports = ports;
+    this.#leases = leases;
   }
 
   async tell(): Promise<void> {
@@ -28,8 +31,11 @@ export class WaitingRoom {
       leasedByUser: builds.leasedByUser(),
       leasedPerUser: limits.leasedPerUser,
     });
-    this.#forgetAllBut(new Set(waiting.map(({ build }) => build)));
-    for (const { build, position, reason } of explanations) {
+    const ids = new Set(waiting.map(({ build }) => build));
+    this.#forgetAllBut(ids);
+    this.#leases.forgetAllBut(ids);
+    for (const { build, position, reason: usual } of explanations) {
+      const reason = this.#leases.heldBack(build) ?? usual;
       const words = `${position} ${reason}`;
       if (this.#said.get(build) === words) continue;
       this.#said.set(build, words);

@@ -23,6 +23,10 @@ export class SimKeys implements Keys {
     return this.#call(() => [...this.entries.values()].filter(({ key }) => key.startsWith(`${prefix}.`)));
   }
 
+  names(prefix: string): Promise<string[]> {
+    return this.list(prefix).then((entries) => entries.map(({ key }) => key));
+  }
+
   get(key: string): Promise<Entry | undefined> {
     return this.#call(() => this.entries.get(key));
   }

@@ -10,7 +10,6 @@ const waiting: BuildRecord = {
   build: "60c95481-92f3-4491-94d3-14c45bfbc279",
   user: "ada",
   request: "e6a0cd58-255c-4f17-b0df-51c5b0120d07",
-  publicKey: "U",
   backend: "singularity",
   pool: "p",
   state: "waiting",
