@@ -4,13 +4,16 @@ import type { Answer, Ask } from "../lib/bus/builder-messages.ts";
 import { call } from "../lib/bus/call.ts";
 import { builderAsk } from "../lib/bus/registry.ts";
 import type { Clock } from "../lib/clock.ts";
-import { messageOf } from "../lib/errors.ts";
+import { CbError, type ErrorKind, messageOf } from "../lib/errors.ts";
 
 /** A question is parked for up to 10 s; twice that and some means that it was lost. */
 const ANSWER_MS = 25_000;
 /** Waits between questions that nobody answers: short at first, since a restarting queue is back within seconds. */
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5_000;
+
+/** What another try may mend. */
+const PASSING: readonly ErrorKind[] = ["unreachable", "infrastructure"];
 
 type Distribute<T> = T extends unknown ? Omit<T, "v" | "builder" | "publicKey"> : never;
 /** A question without what is the same in all of them. */
@@ -32,7 +35,10 @@ export class Asker {
     this.#options = options;
   }
 
-  /** The queue's answer. Asks again for ever: an absent queue is waited for, and ends nothing. */
+  /**
+   * The queue's answer. Asks again until `signal` ends it: an absent queue, or one in trouble, is waited for. Throws what the
+   * queue refuses for good.
+   */
   async ask(question: Question, signal: AbortSignal): Promise<Answer> {
     const { nc, builder, publicKey, clock, say } = this.#options;
     let waitMs = BACKOFF_FIRST_MS;
@@ -42,6 +48,7 @@ export class Asker {
         const full = { v: 1, builder, publicKey, ...question } as Ask;
         return await call(builderAsk, { nc, asker: builder, question: full, timeoutMs: ANSWER_MS });
       } catch (error) {
+        if (!(error instanceof CbError) || !PASSING.includes(error.kind)) throw error;
         say(`asked in vain: ${messageOf(error)}; again in ${waitMs} ms`);
         await clock.sleep(waitMs, signal);
         waitMs = Math.min(waitMs * 2, BACKOFF_MAX_MS);

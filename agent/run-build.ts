@@ -25,16 +25,21 @@ export interface BuildExit {
   readonly reason: string;
 }
 
+/** After the build program has ended, its output gets this long to arrive. */
+const LAST_WORDS_MS = 1_000;
+
 /** Throws CbError "infrastructure" when the program cannot be started; otherwise tells how it ended. */
 export async function runBuild(command: BuildCommand): Promise<BuildExit> {
   const child = start(command);
   const stopped = new AbortController();
   const timer = setTimeout(() => stopped.abort("time"), command.timeoutMs);
   const kill = () => killGroup(child);
+  // What the recipe left running in the background keeps the pipe open, and nobody waits for it.
+  child.once("exit", () => setTimeout(() => child.stdout.destroy(), LAST_WORDS_MS).unref());
   stopped.signal.addEventListener("abort", kill);
   command.signal.addEventListener("abort", kill);
   try {
-    const exit = once(child, "close") as Promise<[number | null, NodeJS.Signals | null]>;
+    const exit = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
     exit.catch(() => undefined);
     await drain(child.stdout, command, child);
     const [code, signal] = await exit;
@@ -71,12 +76,17 @@ async function drain(output: Readable, { write }: BuildCommand, child: ChildProc
   try {
     for await (const chunk of output) await write(chunk as Uint8Array);
   } catch (error) {
+    // The end that was made above, and not a failure.
+    if (isCode(error, "ERR_STREAM_PREMATURE_CLOSE")) return;
     killGroup(child);
     throw error instanceof CbError
       ? error
       : new CbError("infrastructure", `the output could not be passed on: ${messageOf(error)}`, { cause: error });
   }
 }
+
+const isCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && "code" in error && error.code === code;
 
 /** The program and all that it started and that did not leave its process group. */
 function killGroup(child: ChildProcess): void {

@@ -96,11 +96,15 @@ function environment(tmp: string, home: string, lease: Lease): Record<string, st
   };
 }
 
+/** Storage is freed when others fetch their images; who cannot have any by then is better told. */
+const ROOM_MS = 10 * 60_000;
+
 async function storeImage({ lease, js, publisher, asker, folder, signal }: Desk): Promise<Outcome> {
   const path = imagePath(folder);
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
-  const answer = await asker.ask({ state: "storing", build: lease.build, image }, signal);
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
+  const answer = await asker.ask({ state: "storing", build: lease.build, image }, patience);
   if (answer.order !== "room") throw new CbError("infrastructure", `no room was given for the image: ${answer.order}`);
   await say(publisher, lease.build, { v: 1, state: "uploading", ...image });
   const { digest } = await putFile(js, path, {

@@ -41,14 +41,15 @@ await main("container-builder", async (argv) => {
   const recipe = await readRecipe(recipePath, options.backend);
   const interrupted = interruptSignal();
   const steps = new Steps(process.stderr);
-  const session = await Session.open("container-builder", {}, steps);
+  let session: Session | undefined;
   try {
+    session = await Session.open("container-builder", {}, steps);
     const force = options.force ?? false;
     const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
     await buildFlow({ session, steps, recipe, imageName, imagePath, force, terminal, write, interrupted });
   } finally {
     steps.end();
-    await session.close();
+    await session?.close();
   }
   return 0;
 });
@@ -60,14 +61,14 @@ function terminalSize(wanted: boolean): ReserveRequest["terminal"] {
 }
 
 let readerGone = false;
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  // Whoever read the output has left, as `| head` does; the image is still wanted.
-  if (error.code !== "EPIPE") throw error;
+process.stdout.on("error", () => {
+  // Whoever read the output has left, as `| head` does, or its disk is full: the image is still wanted.
   readerGone = true;
 });
 
 /** A slow reader slows the build, and nothing piles up here. */
 async function write(bytes: Uint8Array): Promise<void> {
   if (readerGone || process.stdout.write(bytes)) return;
-  await Promise.race([once(process.stdout, "drain"), once(process.stdout, "error")]).catch(() => undefined);
+  // Rejects, and tidies up, when the stream fails; the handler above knows what that means.
+  await once(process.stdout, "drain").catch(() => undefined);
 }

@@ -59,12 +59,21 @@ export function runningPid(pidFile: string): number | undefined {
 export async function stopDaemon(pidFile: string, patienceMs: number): Promise<void> {
   const endMs = systemClock.nowMs() + patienceMs;
   const pid = runningPid(pidFile);
-  if (pid !== undefined) process.kill(pid, "SIGTERM");
+  if (pid !== undefined) kill(pid, "SIGTERM");
   while (runningPid(pidFile) !== undefined) {
-    if (pid !== undefined && systemClock.nowMs() > endMs) process.kill(pid, "SIGKILL");
+    if (pid !== undefined && systemClock.nowMs() > endMs) kill(pid, "SIGKILL");
     await systemClock.sleep(LOOK_MS);
   }
   rmSync(pidFile, { force: true });
+}
+
+/** It may have ended by itself since it was looked at. */
+function kill(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
 }
 
 /** Undefined when there is no such process, or it is a zombie that nobody has waited for. */

@@ -1,7 +1,7 @@
 /** Asking: one question on a subject of the registry, and its reply. */
 import { type Msg, type NatsConnection, NatsError } from "nats";
 import * as v from "valibot";
-import { CbError } from "../errors.ts";
+import { CbError, messageOf } from "../errors.ts";
 import { decode, encode } from "./codec.ts";
 import { type Request, refusal } from "./registry.ts";
 
@@ -39,13 +39,26 @@ async function ask(nc: NatsConnection, subject: string, bytes: Uint8Array, timeo
   try {
     return await nc.request(subject, bytes, { timeout: timeoutMs });
   } catch (cause) {
-    const code = cause instanceof NatsError ? cause.code : "";
-    const silent = code === "503" || code === "TIMEOUT";
-    throw new CbError("unreachable", silent ? "the queue does not answer" : `cannot ask the queue on ${subject}`, {
-      hint: "NATS is there, but no cb-queue: tell your operator",
+    throw callError(subject, cause);
+  }
+}
+
+function callError(subject: string, cause: unknown): CbError {
+  const code = cause instanceof NatsError ? cause.code : "";
+  if (code === "503" || code === "TIMEOUT") {
+    const hint = "NATS is there, but no cb-queue: tell your operator";
+    return new CbError("unreachable", "the queue does not answer", { hint, cause });
+  }
+  if (code === "PERMISSIONS_VIOLATION") {
+    return new CbError("denied", `the credential does not allow to ask on ${subject}`, {
+      hint: "it may be another user's, or of an older installation: ask your operator for a new one",
       cause,
     });
   }
+  if (code === "MAX_PAYLOAD_EXCEEDED") {
+    return new CbError("usage", "the request is too large for NATS", { hint: "is the recipe unusually long?", cause });
+  }
+  return new CbError("unreachable", `the connection to NATS was lost: ${messageOf(cause)}`, { cause });
 }
 
 function refused(message: Msg, subject: string): CbError {

@@ -1,4 +1,5 @@
 /** One way onto the bus, for every program. */
+import { isIP } from "node:net";
 import { connect, Events, type NatsConnection, NatsError } from "nats";
 import { authenticator } from "../auth/authenticator.ts";
 import type { NKey } from "../auth/nkey.ts";
@@ -42,11 +43,12 @@ const RECONNECT_WAIT_MS = 500;
 
 /**
  * A connection that comes back for ever. Throws CbError "unreachable" when nobody answers, "denied" when NATS refuses
- * the credential.
+ * the credential, "config" when the address is none or would not be safe.
  */
 export async function connectBus(options: ConnectOptions): Promise<NatsConnection> {
   const { address, credential } = options;
   const prefix = inboxPrefix(credential.key.publicKey);
+  const tls = tlsOptions(address);
   try {
     const nc = await connect({
       servers: address.url.split(",").map((url) => url.trim()),
@@ -60,7 +62,7 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
       // The first pings after a frozen server or a cut cable tell within half a minute; the default takes four.
       pingInterval: 10_000,
       ...(options.patient ? { ignoreAuthErrorAbort: true } : {}),
-      ...tlsOptions(address),
+      ...tls,
     });
     inboxes.set(nc, prefix);
     if (options.onStatus !== undefined) void watchStatus(nc, options.onStatus);
@@ -70,14 +72,36 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
   }
 }
 
-function tlsOptions(address: BusAddress): { tls?: { ca?: string; servername?: string } } {
-  if (address.ca === undefined && address.servername === undefined) return {};
-  return {
-    tls: {
-      ...(address.ca === undefined ? {} : { ca: address.ca }),
-      ...(address.servername === undefined ? {} : { servername: address.servername }),
-    },
-  };
+/**
+ * `tls://` means TLS: without the option nats.js takes whatever the server offers, and whoever sits in between could offer
+ * nothing. Throws CbError "config" on what would not be safe.
+ */
+function tlsOptions({ url, servername, ca }: BusAddress): { tls?: { ca?: string; servername?: string } } {
+  const servers = url.split(",").map((one) => parseUrl(one.trim(), url));
+  if (servers.every(({ protocol }) => protocol === "nats:")) {
+    const open = servers.find(({ hostname }) => !LOOPBACK.test(hostname));
+    if (open === undefined) return {};
+    throw new CbError("config", `${url} would talk to ${open.hostname} without encryption`, {
+      hint: "use tls:// instead of nats://",
+    });
+  }
+  const address = servers.find(({ hostname }) => isIP(hostname.replace(/[[\]]/g, "")) !== 0);
+  if (address !== undefined && servername === undefined) {
+    throw new CbError("config", `${url} names an address, and certificates are for names`, {
+      hint: 'set "servername" to the name in the certificate, or use that name in the url',
+    });
+  }
+  return { tls: { ...(ca === undefined ? {} : { ca }), ...(servername === undefined ? {} : { servername }) } };
+}
+
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+function parseUrl(text: string, url: string): URL {
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  if (parsed !== undefined && ["tls:", "nats:"].includes(parsed.protocol)) return parsed;
+  throw new CbError("config", `${JSON.stringify(url)} is not an address of NATS`, {
+    hint: "it looks like tls://HOST:4222",
+  });
 }
 
 async function watchStatus(nc: NatsConnection, tell: (status: "lost" | "back", server: string) => void): Promise<void> {

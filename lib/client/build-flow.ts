@@ -4,6 +4,7 @@ import type { NatsConnection } from "nats";
 import { createKey } from "../auth/nkey.ts";
 import type { BuildState, FinalState, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
 import { connectBus } from "../bus/connect.ts";
+import type { StoredObject } from "../bus/object-layout.ts";
 import { cancel, received, reserve } from "../bus/registry.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { fetchImage } from "./fetch-image.ts";
@@ -64,7 +65,8 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
   const nc = await connectBus({ address: session.address, credential, name: `build ${build}` });
   try {
     await follow(order, nc, build);
-    await session.ask(received, { v: 1, build });
+    // The image is here, whatever the queue says to that; without a word from us it is kept there for a while.
+    await session.ask(received, { v: 1, build }).catch(() => undefined);
   } finally {
     await nc.close();
   }
@@ -83,18 +85,18 @@ async function askToReserve(session: Session, question: ReserveRequest): Promise
 
 async function follow(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
   const { steps, write, interrupted } = order;
-  let image: Promise<void> | undefined;
+  let image: Promise<StoredObject> | undefined;
   const gone = new AbortController();
   const signal = AbortSignal.any([interrupted, gone.signal]);
   try {
     for await (const event of followBuild(nc, { build, signal: interrupted, onWaiting: waitingNote(steps) })) {
       if (event.kind === "log") await write(event.bytes);
-      else if (event.state.state === "uploading")
-        image = startFetch(order, { nc, build, announced: event.state, signal });
-      else if (showState(steps, event.state)) throwUnlessSucceeded(event.state);
+      // A builder says it once; one that says it again is not believed.
+      else if (event.state.state === "uploading") {
+        image ??= startFetch(order, { nc, build, announced: event.state, signal });
+      } else if (showState(steps, event.state)) await checkImage(succeeded(event.state), image);
     }
     interrupted.throwIfAborted();
-    await image;
   } catch (error) {
     gone.abort(error);
     await image?.catch(() => undefined);
@@ -102,8 +104,17 @@ async function follow(order: BuildOrder, nc: NatsConnection, build: string): Pro
   }
 }
 
+/** What stands in its place is what the queue was told of. */
+async function checkImage({ digest }: Succeeded, image: Promise<StoredObject> | undefined): Promise<void> {
+  const stored = await image;
+  if (stored?.digest === digest) return;
+  const message =
+    stored === undefined ? "the build succeeded without an image" : "another image came than was announced";
+  throw new CbError("infrastructure", message, { hint: "do not use the file; build again" });
+}
+
 /** A fetch that fails is looked at when the build has ended: until then nobody awaits it. */
-function startFetch(order: BuildOrder, what: Parameters<typeof fetchImage>[1]): Promise<void> {
+function startFetch(order: BuildOrder, what: Parameters<typeof fetchImage>[1]): Promise<StoredObject> {
   const fetching = fetchImage(order, what);
   fetching.catch(() => undefined);
   return fetching;
@@ -131,12 +142,14 @@ function showState(steps: Steps, state: BuildState): state is FinalState {
   }
 }
 
-function throwUnlessSucceeded(final: FinalState): void {
+type Succeeded = Extract<FinalState, { state: "succeeded" }>;
+
+/** Throws what any other end means for the caller. */
+function succeeded(final: FinalState): Succeeded {
   if (final.state === "failed") throw new CbError("recipe", `the build failed: ${final.reason}`);
   if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);
-  if (final.state === "lost") {
-    throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
-  }
+  if (final.state === "succeeded") return final;
+  throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
 }
 
 /** The error to leave with, once the queue knows that nobody wants the build. */

@@ -3,6 +3,7 @@ import type { NatsConnection } from "nats";
 import type { BuildState } from "../bus/build-messages.ts";
 import { guestAccess } from "../bus/connect.ts";
 import { bucket } from "../bus/names.ts";
+import type { StoredObject } from "../bus/object-layout.ts";
 import { getObject } from "../transfer/get.ts";
 import { receiveFile } from "../transfer/receive-file.ts";
 import type { BuildOrder } from "./build-flow.ts";
@@ -20,8 +21,8 @@ export interface Fetch {
 const BAR_MS = 100;
 const LINE_MS = 10_000;
 
-/** Resolves when the verified image stands in its place. Throws what receiveFile throws. */
-export async function fetchImage(order: BuildOrder, { nc, build, announced, signal }: Fetch): Promise<void> {
+/** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws. */
+export async function fetchImage(order: BuildOrder, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
   const { steps, imageName, imagePath, force } = order;
   const { nuid, bytes } = announced;
   steps.begin(`Transferring ${imageName}`);
@@ -36,6 +37,7 @@ export async function fetchImage(order: BuildOrder, { nc, build, announced, sign
   const image = await receiveFile(chunks, { path: imagePath, force });
   const seconds = Math.max(performance.now() - startedMs, 1) / 1000;
   steps.done(`Completed, ${size(image.sizeBytes)}, ${size(image.sizeBytes / seconds)}/s`);
+  return image;
 }
 
 function showProgress(steps: Steps, used: number, totalBytes: number): (doneBytes: number) => void {

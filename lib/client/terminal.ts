@@ -34,7 +34,8 @@ export class Steps {
   begin(title: string): void {
     this.#close();
     this.#title = title;
-    if (this.isTerminal) this.#overwrite(`${title}: `);
+    this.#shown = `${title}: `;
+    if (this.isTerminal) this.#overwrite(this.#shown);
   }
 
   /** News of the step under way: position in the line, bytes so far. Said once as long as it stays the same. */
@@ -54,10 +55,10 @@ export class Steps {
     this.#shown = "";
   }
 
-  /** A line beside the steps. */
+  /** A line of its own; the step under way stays under way. */
   line(text: string): void {
-    this.#close();
-    this.#out.write(`${text}\n`);
+    this.#out.write(this.isTerminal ? `${CLEAR_LINE}${text}\n` : `${text}\n`);
+    if (this.isTerminal && this.#title !== "") this.#overwrite(this.#shown);
   }
 
   /** Leaves the cursor at the start of a line, whatever was being shown. */

@@ -4,19 +4,28 @@ import { CbError, EXIT_CODES, messageOf } from "../errors.ts";
 /** Only this prints an error and exits. `run` resolves with the exit code. */
 export async function main(name: string, run: (argv: readonly string[]) => Promise<number>): Promise<void> {
   const argv = process.argv.slice(2);
-  const debug = argv.includes("--debug");
+  const debug = argv.includes("--debug") || argv.includes("-d");
+  const fail = (error: unknown) => {
+    process.stderr.write(`${describe(name, error, debug)}\n`);
+    leave(error instanceof CbError ? EXIT_CODES[error.kind] : EXIT_CODES.bug);
+  };
+  // Without this Node would leave with 1, which says that the recipe failed.
+  process.on("uncaughtException", fail);
+  // Nobody can be told that nobody can be told: a reader that has left is no reason to stop.
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   try {
     leave(await run(argv));
   } catch (error) {
-    process.stderr.write(`${describe(name, error, debug)}\n`);
-    leave(error instanceof CbError ? EXIT_CODES[error.kind] : EXIT_CODES.bug);
+    fail(error);
   }
 }
 
 /** Output to a pipe is written asynchronously: the process leaves when it is out, not before. */
 function leave(code: number): void {
-  process.exitCode = code;
-  process.stdout.write("", () => process.stderr.write("", () => process.exit(code)));
+  const exit = () => process.exit(code);
+  process.stdout.write("", () => process.stderr.write("", exit));
+  // A stream that has failed calls nobody back.
+  if (process.stdout.errored || process.stderr.errored) exit();
 }
 
 function describe(name: string, error: unknown, debug: boolean): string {

@@ -38,12 +38,9 @@ function reasonFor(one: WaitingBuild, { pools, leasedByUser, leasedPerUser }: Ex
   if (has >= leasedPerUser) return `${things(has, "build")} of yours running, which is the limit for one user`;
   const pool = pools.find(({ name }) => name === one.pool);
   if (pool === undefined) return `pool ${one.pool} is not configured any more`;
-  const parts = [
-    ...(pool.booting > 0 ? [`${things(pool.booting, "builder")} booting`] : []),
-    ...(pool.leased >= pool.max ? [`all ${things(pool.max, "builder")} busy`] : []),
-    ...(pool.why === "" ? [] : [pool.why]),
-  ];
-  return parts.length > 0 ? parts.join("; ") : "a builder is being made";
+  if (pool.leased >= pool.max) return `all ${things(pool.max, "builder")} busy`;
+  if (pool.why !== "") return pool.why;
+  return pool.booting > 0 ? `${things(pool.booting, "builder")} booting` : "a builder is being made";
 }
 
 const things = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -18,6 +18,16 @@ test("firstCallerFile() finds the image that localimage names, and not the one o
   assert.is(firstCallerFile("Bootstrap: docker\nFrom: debian:12\n"), undefined);
 });
 
+test("firstCallerFile() reads the header in any order, and no script for one", () => {
+  assert.is(firstCallerFile("From: base.sif\nBootstrap: localimage\n%post\n  true\n"), "From: base.sif");
+  const script = "Bootstrap: docker\nFrom: debian\n%post\n  cat > x <<E\nBootstrap: localimage\nFrom: base.sif\nE\n";
+  assert.is(firstCallerFile(script), undefined);
+});
+
+test("firstCallerFile() finds the files of an app", () => {
+  assert.is(firstCallerFile("Bootstrap: docker\nFrom: debian\n%appfiles tool\n  a /b\n"), "%appfiles a /b");
+});
+
 test("firstCallerFile() takes commands of other sections for what they are", () => {
   assert.is(firstCallerFile("Bootstrap: scratch\n%post\n  cp data.txt /opt\n"), undefined);
 });
