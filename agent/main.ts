@@ -7,7 +7,7 @@ import { parseCreds } from "../lib/auth/creds.ts";
 import { createKey, type NKey } from "../lib/auth/nkey.ts";
 import type { Lease } from "../lib/bus/builder-messages.ts";
 import { decode } from "../lib/bus/codec.ts";
-import { type Credential, connectBus, guestAccess } from "../lib/bus/connect.ts";
+import { type Credential, connectPatiently, guestAccess } from "../lib/bus/connect.ts";
 import { systemClock } from "../lib/clock.ts";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { messageOf } from "../lib/errors.ts";
@@ -16,6 +16,9 @@ import { work } from "./work.ts";
 
 /** Where every form of the builder image puts it. */
 const USER_DATA_PATH = "/run/container-builder/user-data";
+
+/** An agent waits for NATS and the queue as long as its machine lives. */
+const never = new AbortController().signal;
 
 const say = (line: string): void => console.log(`${new Date().toISOString()} ${line}`);
 
@@ -33,7 +36,6 @@ async function main(): Promise<void> {
 
 /** The lease, or undefined when this builder is not wanted any more. */
 async function untilLeased(asker: Asker): Promise<Lease | undefined> {
-  const never = new AbortController().signal;
   for (;;) {
     const answer = await asker.ask({ state: "ready" }, never);
     if (answer.order === "lease") return answer.lease;
@@ -74,17 +76,19 @@ async function heartbeat(asker: Asker, build: string, stop: AbortController): Pr
 }
 
 const connect = (data: UserData, credential: Credential, role: string): Promise<NatsConnection> =>
-  connectBus({
-    address: {
-      url: data.nats.url,
-      ...(data.nats.servername === undefined ? {} : { servername: data.nats.servername }),
-      ...(data.nats.ca === undefined ? {} : { ca: data.nats.ca }),
+  connectPatiently(
+    {
+      address: {
+        url: data.nats.url,
+        ...(data.nats.servername === undefined ? {} : { servername: data.nats.servername }),
+        ...(data.nats.ca === undefined ? {} : { ca: data.nats.ca }),
+      },
+      credential,
+      name: `${role} ${data.builder}`,
+      onStatus: (status, server) => say(`NATS ${status}: ${server}`),
     },
-    credential,
-    name: `${role} ${data.builder}`,
-    patient: true,
-    onStatus: (status, server) => say(`NATS ${status}: ${server}`),
-  });
+    { signal: never, onFailure: (error) => say(error.message) },
+  );
 
 main().then(
   () => process.exit(0),

@@ -1,7 +1,9 @@
 /** cb-queue: the daemon that reserves builders for callers and keeps the pool of them. */
+import { once } from "node:events";
 import { Command } from "commander";
 import { queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
+import { EXIT_CODES } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
@@ -24,14 +26,22 @@ await main("cb-queue", async (argv) => {
   const config = readYamlFile(options.config, queueConfig);
   if (options.check) return 0;
   const log = createLogger({ name: "cb-queue", level: config.logLevel });
-  const stopped = new Promise<string>((resolve) => {
-    for (const signal of ["SIGTERM", "SIGINT"]) process.once(signal, () => resolve(signal));
-  });
-  const daemon = await startDaemon(config, log);
-  const signal = await stopped;
-  log.info({ signal }, "cb-queue stops; builds go on");
-  setTimeout(() => process.exit(75), STOP_MS).unref();
-  await daemon.stop();
+  const stopping = new AbortController();
+  const stopped = once(stopping.signal, "abort");
+  for (const signal of ["SIGTERM", "SIGINT"]) {
+    process.once(signal, () => {
+      log.info({ signal }, "cb-queue stops; builds go on");
+      setTimeout(() => process.exit(EXIT_CODES.infrastructure), STOP_MS).unref();
+      stopping.abort();
+    });
+  }
+  try {
+    const daemon = await startDaemon({ config, log, signal: stopping.signal });
+    await stopped;
+    await daemon.stop();
+  } catch (error) {
+    if (!stopping.signal.aborted) throw error;
+  }
   log.info("cb-queue has stopped");
   return 0;
 });

@@ -12,6 +12,9 @@ interface PidRecord {
   readonly startTicks: string;
 }
 
+/** Longer than the queue's own patience when it stops. */
+export const QUEUE_PATIENCE_MS = 25_000;
+
 /** How often an ending process is looked at: nobody sends an event for a process that is not a child. */
 const LOOK_MS = 20;
 

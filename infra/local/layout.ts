@@ -10,7 +10,8 @@ export interface Layout {
   readonly installation: string;
   /** Streams of NATS: kept over `down`. */
   readonly natsData: string;
-  readonly natsPid: string;
+  /** The port it had the last time. */
+  readonly natsPort: string;
   readonly queueConfig: string;
   readonly queueLog: string;
   readonly queuePid: string;
@@ -30,7 +31,7 @@ export function layout(): Layout {
     lock: join(root, "lock"),
     installation: join(root, "installation"),
     natsData: join(root, "nats"),
-    natsPid: join(root, "nats.pid"),
+    natsPort: join(root, "nats.port"),
     queueConfig: join(root, "queue.yaml"),
     queueLog: join(root, "queue.log"),
     queuePid: join(root, "queue.pid"),

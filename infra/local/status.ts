@@ -1,5 +1,6 @@
 /** What of the local stack runs, and where its things are. */
 import { openInstallation } from "../nats/installation.ts";
+import { findNatsServer } from "../nats/server.ts";
 import { runningPid } from "./daemon.ts";
 import { layout } from "./layout.ts";
 import { localUser } from "./user.ts";
@@ -8,7 +9,9 @@ export async function localStatus(say: (line: string) => void): Promise<void> {
   const paths = layout();
   const user = await localUser(paths);
   const installation = await openInstallation(paths.installation);
-  say(`nats-server: ${describe(runningPid(paths.natsPid))}${user === undefined ? "" : `, ${user.url}`}`);
+  say(
+    `nats-server: ${describe((await findNatsServer(paths.natsData))?.pid)}${user === undefined ? "" : `, ${user.url}`}`,
+  );
   say(`cb-queue:    ${describe(runningPid(paths.queuePid))}, log ${paths.queueLog}`);
   if (user === undefined || installation === undefined) return;
   const { caFile, operatorCreds } = installation.files;

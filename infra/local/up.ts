@@ -1,5 +1,5 @@
 /** Brings the local stack up, step by step; each step is skipped when its work is done already. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
@@ -10,16 +10,15 @@ import { ensureRootfs, type RootfsProgress } from "../../lib/provider/sandbox/ro
 import { build } from "../build.ts";
 import type { Installation } from "../nats/installation.ts";
 import { makeInstallation } from "../nats/make-installation.ts";
-import { startNatsServer } from "../nats/server.ts";
+import { findNatsServer, startNatsServer } from "../nats/server.ts";
 import { ensureTools } from "../setup/ensure-tools.ts";
 import { natsServerPath } from "../setup/nats-server.ts";
 import { ALL_TOOLS } from "../setup/packages.ts";
-import { rememberPid, runningPid, startDaemon } from "./daemon.ts";
+import { QUEUE_PATIENCE_MS, runningPid, startDaemon, stopDaemon } from "./daemon.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { queueYaml } from "./queue-yaml.ts";
 import { ensureRights } from "./rights.ts";
-import { localUser } from "./user.ts";
 import { waitForReserve } from "./wait-for-reserve.ts";
 
 /** The one name in the stack's certificate; it need not resolve, since every program is told to expect it. */
@@ -54,20 +53,24 @@ export function up(say: Say, signal: AbortSignal): Promise<Up> {
       nowMs: Date.now(),
     });
     signal.throwIfAborted();
-    if (runningPid(paths.natsPid) === undefined || runningPid(paths.queuePid) === undefined) {
-      await startStack(paths, installation, rootfs, say);
-    }
+    await startStack(paths, installation, rootfs, say);
     await waitForReserve(paths, { say, signal });
     return { rootfs };
   });
 }
 
+/** Starts what does not run. */
 async function startStack(paths: Layout, installation: Installation, rootfs: string, say: Say): Promise<void> {
-  const natsUrl = await startNats(paths, installation, say);
+  const nats = await findNatsServer(paths.natsData);
+  if (nats !== undefined && runningPid(paths.queuePid) !== undefined) return;
+  const natsUrl = nats?.url ?? (await startNats(paths, installation, say));
   const natsPort = Number(new URL(natsUrl).port);
   await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
   const agentDir = join(DIST, "agent");
   const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, rootfs, agentDir });
+  // A queue that runs, and its builders, know NATS at another address: they cannot find it again.
+  const moved = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
+  if (moved) await stopDaemon(paths.queuePid, QUEUE_PATIENCE_MS);
   await writeFile(paths.queueConfig, config, { mode: 0o600 });
   await writeClient(paths, installation, natsUrl);
   if (runningPid(paths.queuePid) !== undefined) return;
@@ -79,6 +82,21 @@ async function startStack(paths: Layout, installation: Installation, rootfs: str
   });
 }
 
+/** The url: where it was the last time if that is possible, so that builds that run find it again. */
+async function startNats(paths: Layout, installation: Installation, say: Say): Promise<string> {
+  say("Starting nats-server");
+  const options = {
+    installation,
+    dataDir: paths.natsData,
+    natsServerPath: await natsServerPath({ onStep: say }),
+    detached: true,
+  };
+  const port = await readFile(paths.natsPort, "utf8").then(Number, () => 0);
+  const server = await startNatsServer({ ...options, port }).catch(() => startNatsServer(options));
+  await writeFile(paths.natsPort, String(server.port));
+  return server.url;
+}
+
 /** Each phase once: on a terminal and in a log alike a line says enough. */
 function rootfsProgress(say: Say): (progress: RootfsProgress) => void {
   let said = "";
@@ -87,21 +105,6 @@ function rootfsProgress(say: Say): (progress: RootfsProgress) => void {
     said = phase;
     say(`Making the builder's root file system, once: ${percent}% after ${Math.round(elapsedMs / 1000)} s, ${phase}`);
   };
-}
-
-/** The url. A server that runs is kept: its port stands in the client's configuration. */
-async function startNats(paths: Layout, installation: Installation, say: Say): Promise<string> {
-  const running = await localUser(paths);
-  if (runningPid(paths.natsPid) !== undefined && running !== undefined) return running.url;
-  say("Starting nats-server");
-  const server = await startNatsServer({
-    installation,
-    dataDir: paths.natsData,
-    natsServerPath: await natsServerPath({ onStep: say }),
-    detached: true,
-  });
-  rememberPid(paths.natsPid, server.pid);
-  return server.url;
 }
 
 /** Settings and credential of the person whose stack this is. */

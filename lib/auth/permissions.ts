@@ -27,7 +27,7 @@ export type BuildRole = "caller" | "agent";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** A person, or a CI job in their name: the six questions to the queue under their own name. */
+/** A person, or a CI job in their name: the questions to the queue under their own name. */
 export function userPermissions(name: string, publicKey: string): Rights {
   return rights({
     publish: QUEUE_VERBS.map((verb) => subjects.queue(verb, name)),

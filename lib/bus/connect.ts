@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import { connect, Events, type NatsConnection, NatsError } from "nats";
 import { authenticator } from "../auth/authenticator.ts";
 import type { NKey } from "../auth/nkey.ts";
+import { systemClock } from "../clock.ts";
 import { CbError, messageOf } from "../errors.ts";
 import type { JetStreamAccess } from "./jetstream-api.ts";
 import { GUEST_API_PREFIX, inboxPrefix } from "./names.ts";
@@ -30,8 +31,8 @@ export interface ConnectOptions {
   readonly name: string;
   /** How long the first connection may take. 4 s leaves a second of the five in which a user is told. */
   readonly timeoutMs?: number;
-  /** Keep trying to reach NATS for the first time too: what a daemon wants. */
-  readonly patient?: boolean;
+  /** A refused credential does not end it either: what a daemon wants, since a server that starts may not know it yet. */
+  readonly stubborn?: boolean;
   /** Told when the connection is lost and found again. */
   readonly onStatus?: (status: "lost" | "back", server: string) => void;
 }
@@ -56,12 +57,11 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
       authenticator: authenticator(credential.jwt, credential.key),
       inboxPrefix: prefix,
       timeout: options.timeoutMs ?? FIRST_CONNECT_MS,
-      waitOnFirstConnect: options.patient ?? false,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
       // The first pings after a frozen server or a cut cable tell within half a minute; the default takes four.
       pingInterval: 10_000,
-      ...(options.patient ? { ignoreAuthErrorAbort: true } : {}),
+      ...(options.stubborn ? { ignoreAuthErrorAbort: true } : {}),
       ...tls,
     });
     inboxes.set(nc, prefix);
@@ -69,6 +69,29 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
     return nc;
   } catch (error) {
     throw connectError(error, address.url);
+  }
+}
+
+/** Between two tries to reach NATS for the first time. */
+const FIRST_AGAIN_MS = 2_000;
+
+/**
+ * The same for a daemon: a NATS that cannot be reached yet is waited for until `signal` ends it. Throws the other errors of
+ * connectBus, and what `signal` aborts with.
+ */
+export async function connectPatiently(
+  options: ConnectOptions,
+  { signal, onFailure }: { signal: AbortSignal; onFailure: (error: CbError) => void },
+): Promise<NatsConnection> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return await connectBus({ ...options, stubborn: true });
+    } catch (error) {
+      if (!(error instanceof CbError) || error.kind !== "unreachable") throw error;
+      onFailure(error);
+      await systemClock.sleep(FIRST_AGAIN_MS, signal);
+    }
   }
 }
 

@@ -18,10 +18,13 @@ export interface ServeOptions<Question, Reply> {
 /** What a refusal's text is cut to: `line` in fields.ts refuses longer ones. */
 const MESSAGE_MAX_CHARS = 2000;
 
+/** Under this name the queue is found: `nats micro ping container-builder-queue`. */
+export const SERVICE_NAME = "container-builder-queue";
+
 /** The service answers `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`; endpoints are added with `serve`. */
 export const startService = (nc: NatsConnection, softwareVersion: string): Promise<Service> =>
   nc.services.add({
-    name: "container-builder-queue",
+    name: SERVICE_NAME,
     version: softwareVersion,
     description: "Reserves builders and keeps their pool",
   });

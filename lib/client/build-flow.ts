@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { createKey } from "../auth/nkey.ts";
-import type { BuildState, FinalState, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
+import type { BuildState, CancelReply, FinalState, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
 import { connectBus } from "../bus/connect.ts";
 import type { StoredObject } from "../bus/object-layout.ts";
 import { cancel, received, reserve } from "../bus/registry.ts";
@@ -152,11 +152,27 @@ function succeeded(final: FinalState): Succeeded {
   throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
 }
 
+/** Of five seconds each: a queue or a NATS that restarts is back by then, and a second Ctrl-C leaves at once. */
+const CANCEL_TRIES = 4;
+
+async function askToCancel({ session, steps }: BuildOrder, request: string): Promise<CancelReply> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await session.ask(cancel, { v: 1, target: { kind: "request", id: request } });
+    } catch (error) {
+      const silent = error instanceof CbError && error.kind === "unreachable";
+      if (!silent || tries === CANCEL_TRIES) throw error;
+      steps.news("the queue does not answer, asking again; Ctrl-C leaves without");
+    }
+  }
+}
+
 /** The error to leave with, once the queue knows that nobody wants the build. */
-async function cancelBuild({ session, steps }: BuildOrder, request: string): Promise<CbError> {
+async function cancelBuild(order: BuildOrder, request: string): Promise<CbError> {
+  const { steps } = order;
   steps.begin("Cancelling the build");
   try {
-    const { state } = await session.ask(cancel, { v: 1, target: { kind: "request", id: request } });
+    const { state } = await askToCancel(order, request);
     steps.done(state === "cancelled" ? "Completed" : `it had ${state}`);
     return new CbError("cancelled", "cancelled");
   } catch (error) {

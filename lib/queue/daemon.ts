@@ -7,10 +7,10 @@ import { Issuer, readKeyFile } from "../auth/issuer.ts";
 import { openReaderDoor } from "../auth/reader-door.ts";
 import { buildRecord, recipeRecord } from "../build/record.ts";
 import { BuildStreams } from "../build/streams.ts";
-import { type ConnectOptions, connectBus } from "../bus/connect.ts";
+import { type ConnectOptions, connectPatiently } from "../bus/connect.ts";
 import { openKeys } from "../bus/kv.ts";
 import { Records } from "../bus/records.ts";
-import { startService } from "../bus/serve.ts";
+import { SERVICE_NAME, startService } from "../bus/serve.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
 import type { UserData } from "../config/user-data.ts";
@@ -40,15 +40,24 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** Resolves when the queue answers. Throws CbError "config", "unreachable", "denied" and "infrastructure". */
-export async function startDaemon(config: QueueConfig, log: Logger): Promise<Daemon> {
+export interface DaemonOptions {
+  readonly config: QueueConfig;
+  readonly log: Logger;
+  /** Ends the start, which may wait for NATS. */
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when the queue answers. Throws CbError "config", "denied", "infrastructure", and what `signal` aborts with. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, log } = options;
+  const issuer = await makeIssuer(config, systemClock);
   const pools = new Map<string, Pool>();
-  const nc = await connect(config, (status, server) => {
+  const nc = await connect(options, (status, server) => {
     log.warn({ status, server }, "NATS");
     // An agent's silence says nothing about it while nobody could have heard it.
     for (const pool of pools.values()) pool.setListening(status === "back");
   });
-  const issuer = await makeIssuer(config, systemClock);
+  await refuseSecond(nc);
   for (const pool of config.pools) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log }));
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
@@ -70,11 +79,11 @@ export async function startDaemon(config: QueueConfig, log: Logger): Promise<Dae
 }
 
 async function connect(
-  config: QueueConfig,
-  onStatus: NonNullable<ConnectOptions["onStatus"]>,
+  { config, log, signal }: DaemonOptions,
+  onStatus: ConnectOptions["onStatus"],
 ): Promise<NatsConnection> {
   const { url, servername, ca, creds } = config.nats;
-  return connectBus({
+  const options: ConnectOptions = {
     address: {
       url,
       ...(servername === undefined ? {} : { servername }),
@@ -82,9 +91,25 @@ async function connect(
     },
     credential: await readCreds(creds, systemClock.nowMs()),
     name: "cb-queue",
-    patient: true,
-    onStatus,
+    ...(onStatus === undefined ? {} : { onStatus }),
+  };
+  // Queue and NATS may be started by the same boot, in any order.
+  return connectPatiently(options, {
+    signal,
+    onFailure: (error) => log.warn({ err: error }, "NATS cannot be reached yet"),
   });
+}
+
+/** How long a queue that is there may take to say so; that nobody is there NATS says at once. */
+const PING_MS = 1_000;
+
+/**
+ * Two queues on one NATS would each remember half of what happens. Throws CbError "config" when another one answers.
+ */
+async function refuseSecond(nc: NatsConnection): Promise<void> {
+  const other = await nc.request(`$SRV.PING.${SERVICE_NAME}`, "", { timeout: PING_MS }).catch(() => undefined);
+  if (other === undefined) return;
+  throw new CbError("config", "another cb-queue answers on this NATS already", { hint: "stop it first: one leads" });
 }
 
 async function makeIssuer(config: QueueConfig, clock: Clock): Promise<Issuer> {

@@ -16,7 +16,7 @@ const REPEAT_MS = 1_000;
 export class Leases {
   readonly #ports: QueuePorts;
   readonly #endings: Endings;
-  #placing: Promise<void> | undefined;
+  #placing = false;
   /** Builders whose lease is being written now. */
   readonly #giving = new Set<string>();
   readonly #held = new Map<string, string>();
@@ -48,20 +48,16 @@ export class Leases {
     return this.#ports.parked.park(ask);
   }
 
-  /** Gives waiting builds to ready builders. One run at a time; a call during a run makes another follow. */
-  place(): Promise<void> {
+  /** Gives waiting builds to ready builders. One run at a time; a call during a run makes that one look again. */
+  async place(): Promise<void> {
     this.#placeAgain = true;
-    this.#placing ??= this.#placeAll();
-    return this.#placing;
-  }
-
-  async #placeAll(): Promise<void> {
+    if (this.#placing) return;
+    this.#placing = true;
     while (this.#placeAgain) {
       this.#placeAgain = false;
       for (const { build, builder } of match(this.#matchInput())) await this.#tryToGive(build, builder);
     }
-    // Here and not when the promise settles: a call in between would be lost.
-    this.#placing = undefined;
+    this.#placing = false;
   }
 
   #matchInput() {

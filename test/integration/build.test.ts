@@ -133,10 +133,16 @@ test("an image that cannot be written is said before anything is sent, with exit
 
 test("a queue that is not there, and settings that are not, have exit codes of their own", async ({ stack }) => {
   const creds = stack.statePath("client", "user.creds");
-  const away = await stack.run("cb-status", [], { env: { NATS_URL: "tls://127.0.0.1:1", NATS_CREDS: creds } });
+  const away = await stack.run("cb-status", [], { env: { NATS_URL: "tls://localhost:1", NATS_CREDS: creds } });
   assert.is(away.code, 69, away.stderr);
-  assert.match(away.stderr, /cannot reach NATS at tls:\/\/127.0.0.1:1/);
+  assert.match(away.stderr, /cannot reach NATS at tls:\/\/localhost:1/);
   assert.match(away.stderr, /the address comes from NATS_URL/);
+  const bare = await stack.run("cb-status", [], { env: { NATS_URL: "tls://192.0.2.1:4222", NATS_CREDS: creds } });
+  assert.is(bare.code, 78, "an address without the name in its certificate cannot be checked");
+  assert.match(bare.stderr, "servername");
+  const open = await stack.run("cb-status", [], { env: { NATS_URL: "nats://queue.example:4222", NATS_CREDS: creds } });
+  assert.is(open.code, 78, "nothing leaves this machine without encryption");
+  assert.match(open.stderr, /without encryption\n {2}use tls:/);
   const unset = await stack.run("cb-status", [], { env: { NATS_URL: "tls://127.0.0.1:1" } });
   assert.is(unset.code, 78, unset.stderr);
   assert.match(unset.stderr, "NATS_CREDS");

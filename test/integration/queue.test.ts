@@ -48,12 +48,41 @@ test("a configuration that is not there, or names a file that is not, says which
   assert.match(key.stderr, "/nowhere/key");
 });
 
+test("a second queue on the same NATS refuses to start", async ({ stack }) => {
+  const { code, stderr } = await stack.run("cb-queue", ["--config", stack.statePath("queue.yaml")]);
+  assert.is(code, 78, stderr);
+  assert.match(stderr, "another cb-queue answers");
+});
+
+test("a queue whose NATS is not there says so, waits, and stops when it is told to", async ({ stack }) => {
+  const config = readFileSync(stack.statePath("queue.yaml"), "utf8");
+  writeFileSync(stack.path("away.yaml"), config.replace(/url: tls:\/\/127.0.0.1:\d+/, "url: tls://127.0.0.1:1"));
+  const running = stack.start("cb-queue", ["--config", stack.path("away.yaml")]);
+  await running.seen(/NATS cannot be reached yet/);
+  running.kill("SIGTERM");
+  const { code } = await running.finished;
+  assert.is(code, 0);
+});
+
 test("the log is JSON, and holds no secret", async ({ stack }) => {
   const log = readFileSync(stack.statePath("queue.log"), "utf8").trimEnd().split("\n");
   assert.ok(log.length > 2);
   for (const line of log) assert.is(typeof JSON.parse(line).msg, "string");
   const secrets = [/eyJ[\w-]{8,}\.[\w-]+\.[\w-]+/, /\bS[UAO][A-Z2-7]{56}\b/];
   for (const secret of secrets) assert.not.match(log.join("\n"), secret);
+});
+
+test("NATS that is killed and brought up again is found again, by the queue and by a build that runs", async ({
+  stack,
+}) => {
+  const running = stack.start("container-builder", [stack.path("nats.sif"), endless(stack, "nats")]);
+  await running.seen(/it has begun/);
+  await stack.natsEnds("SIGKILL");
+  await stack.up();
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.match(stderr, "Cancelling the build: Completed");
 });
 
 test("SIGTERM stops it cleanly, and a build that runs goes on under the next one", async ({ stack }) => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { runningPid } from "../../infra/local/daemon.ts";
+import { findNatsServer } from "../../infra/nats/server.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { folders } from "../../lib/config/folders.ts";
 
@@ -88,6 +89,13 @@ export class Stack {
 
   path(...parts: readonly string[]): string {
     return join(this.folder, ...parts);
+  }
+
+  /** Ends NATS, as `queueEnds` ends the queue. */
+  async natsEnds(signal: NodeJS.Signals): Promise<void> {
+    const dataDir = this.statePath("nats");
+    process.kill((await findNatsServer(dataDir))?.pid ?? 0, signal);
+    while ((await findNatsServer(dataDir)) !== undefined) await systemClock.sleep(POLL_MS);
   }
 
   /** Resolves when there is a file in that folder. */
