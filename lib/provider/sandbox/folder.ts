@@ -23,6 +23,8 @@ export type Metadata = v.InferOutput<typeof metadataSchema>;
 
 /** The first stage writes itself down within milliseconds; later than this it was never started, or was killed. */
 const START_GRACE_MS = 10_000;
+/** A first stage makes four files before it needs its folder's data/, which is gone: it cannot come in between more often. */
+const MOST_REMOVALS = 5;
 
 export function isUuid(text: string): boolean {
   return UUID.test(text);
@@ -52,9 +54,23 @@ export async function removeClaimed(stateDir: string, metadata: Metadata): Promi
   const unnamed = unlisted(stateDir);
   // Somebody else who destroys it may have come first.
   await rename(folder, unnamed).catch(unlessGone);
-  // A first stage that began after the look above finds no folder to go on with, unless it was quicker than the renaming.
-  await endSandboxIn(unnamed);
-  await rm(unnamed, { recursive: true, force: true });
+  await removeUnlisted(unnamed);
+}
+
+/**
+ * A first stage that began after the last look finds no folder to go on with, unless it was quicker than the renaming; it
+ * may even write itself down while its folder is being removed, and is then ended before the rest goes.
+ */
+async function removeUnlisted(folder: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    await endSandboxIn(folder);
+    try {
+      await rm(folder, { recursive: true, force: true });
+      return;
+    } catch (error) {
+      if (tries === MOST_REMOVALS || (error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+    }
+  }
 }
 
 /** Ends the processes of the sandbox that has this folder. */
