@@ -48,13 +48,13 @@ export interface Image {
 export interface Listing {
   /** In the order of their characters' codes, the tags too; repositories without a tag are left out. */
   readonly images: readonly Image[];
-  /** There is more than our bounds let through. */
+  /** There is more than our bounds let through, or than came before `signal`. */
   readonly truncated: boolean;
 }
 
 /**
  * Asks for everything anew; through the proxies of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Throws CbError, its message
- * naming the registry: "unreachable" when it does not answer or `signal` ends it, "denied" when it or its token server
+ * naming the registry: "unreachable" when it does not answer, or `signal` comes before any tags, "denied" when it or its token server
  * refuses, "infrastructure" when it answers something else.
  */
 export async function listImages(registry: Registry, signal: AbortSignal): Promise<Listing> {
@@ -92,18 +92,27 @@ class Lister {
     const waiting = [...catalog.names];
     const work = async (): Promise<void> => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
-        tags.set(name, await this.#names(`/v2/${name}/tags/list`, tagsPage, TAGS_MAX));
+        try {
+          tags.set(name, await this.#names(`/v2/${name}/tags/list`, tagsPage, TAGS_MAX));
+        } catch (error) {
+          // A registry that is slow is better seen in part than not at all.
+          if (!this.#get.signal.aborted || tags.size === 0) throw error;
+        }
       }
     };
     await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, work));
     const images = catalog.names.map((name) => ({ repository: name, tags: tags.get(name)?.names ?? [] }));
     return {
       images: images.filter((image) => image.tags.length > 0),
-      truncated: catalog.truncated || [...tags.values()].some(({ truncated }) => truncated),
+      truncated:
+        catalog.truncated || tags.size < catalog.names.length || [...tags.values()].some(({ truncated }) => truncated),
     };
   }
 
-  /** The names of all pages, each once; docker-registry gives tags as its disk does, so they are put in order. A path that is not there has none: its last tag may just have been deleted. */
+  /**
+   * The names of all pages, each once, in order: docker-registry gives tags as its disk does. A repository that is not
+   * there has none: its last tag may just have been deleted.
+   */
   async #names(path: string, schema: v.GenericSchema<unknown, string[]>, most: number): Promise<Names> {
     const names = new Set<string>();
     const first = new URL(path, this.#origin);
