@@ -15,6 +15,7 @@ import {
 import { answer, ask } from "./builder-messages.ts";
 import type { Schema } from "./codec.ts";
 import { line } from "./fields.ts";
+import { imagesReply, imagesRequest } from "./images-messages.ts";
 import { patterns, subjects } from "./names.ts";
 import { statusReply, statusRequest } from "./status-messages.ts";
 
@@ -65,6 +66,15 @@ export const status = define({
   subject: (user) => subjects.queue("status", user),
   question: statusRequest,
   reply: statusReply,
+});
+
+/** Client → queue: which base images are there? `queue.images.<user>` */
+export const images = define({
+  name: "images",
+  pattern: patterns.queue("images"),
+  subject: (user) => subjects.queue("images", user),
+  question: imagesRequest,
+  reply: imagesReply,
 });
 
 /** Agent → queue, always one outstanding (parked up to 10 s): "alive; anything for me?" `builder.<builder>.ask` */

@@ -48,9 +48,9 @@ export class Session {
     return new Session(nc, address, creds.name);
   }
 
-  /** Asks the queue in this user's name. Errors as `call` has them. */
-  ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"]): Promise<R> {
-    return call(request, { nc: this.nc, asker: this.user, question, timeoutMs: REPLY_MS });
+  /** Asks the queue in this user's name; `timeoutMs` where it has to ask others first. Errors as `call` has them. */
+  ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"], timeoutMs = REPLY_MS): Promise<R> {
+    return call(request, { nc: this.nc, asker: this.user, question, timeoutMs });
   }
 
   /** The same without waiting for what the queue says to it; it is sent before the session closes. */

@@ -57,6 +57,31 @@ const pool = v.strictObject({
   provider: sandboxProvider,
 });
 
+/** A registry whose images cb-images shows. */
+const registry = v.pipe(
+  v.strictObject({
+    /** As it stands in a recipe's `From:`. */
+    host: v.pipe(
+      v.string(),
+      v.regex(
+        /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/,
+        "must be HOST or HOST:PORT, without https:// (plainHttp: true for a registry without TLS)",
+      ),
+      v.check((host) => URL.canParse(`https://${host}`), "is no address"),
+    ),
+    /** Without TLS everybody on the way reads the password and may change the list, so only where somebody says so. */
+    plainHttp: v.optional(v.boolean(), false),
+    /** None: most registries show strangers what strangers may pull. */
+    username: v.optional(v.pipe(v.string(), v.regex(/^[^:\p{Cc}]{1,255}$/u, "must not be empty or have a colon"))),
+    /** File with the password alone. It is read when the queue starts, and leaves it for this registry only. */
+    passwordFile: v.optional(path),
+  }),
+  v.check(
+    ({ username, passwordFile }) => (username === undefined) === (passwordFile === undefined),
+    "username and passwordFile go together",
+  ),
+);
+
 /** Settings are in the units that people write; the program has all times in ms and all sizes in bytes. */
 const limits = v.pipe(
   v.strictObject({
@@ -109,9 +134,22 @@ export const queueConfig = v.strictObject({
     v.minLength(1, "needs at least one pool"),
     v.check((list) => new Set(list.map((one) => one.name)).size === list.length, "two pools have the same name"),
   ),
+  /** None: a site that has no registry of its own has nothing to show. All are asked at once, so there is a bound. */
+  registries: v.optional(
+    v.pipe(
+      v.array(registry),
+      v.maxLength(16, "more than 16 registries"),
+      v.check(
+        (list) => new Set(list.map(({ host }) => host)).size === list.length,
+        "two registries have the same host",
+      ),
+    ),
+    [],
+  ),
   limits: v.optional(limits, {}),
   logLevel: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
 });
 export type QueueConfig = v.InferOutput<typeof queueConfig>;
 export type PoolConfig = QueueConfig["pools"][number];
+export type RegistryConfig = QueueConfig["registries"][number];
 export type BuildLimits = QueueConfig["limits"];

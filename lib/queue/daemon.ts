@@ -12,14 +12,16 @@ import { openKeys } from "../bus/kv.ts";
 import { Records } from "../bus/records.ts";
 import { SERVICE_NAME, startService } from "../bus/serve.ts";
 import { type Clock, systemClock } from "../clock.ts";
-import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
+import type { PoolConfig, QueueConfig, RegistryConfig } from "../config/queue-config.ts";
 import type { UserData } from "../config/user-data.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { openPool } from "../pool/open.ts";
 import { poolPolicy } from "../pool/policy.ts";
 import type { Pool } from "../pool/pool.ts";
 import { makeProvider } from "../provider/make-provider.ts";
+import type { Registry } from "../registry/address.ts";
 import { Builds } from "./builds.ts";
+import { Images } from "./images.ts";
 import { ParkedAsks } from "./parked-asks.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Queue } from "./queue.ts";
@@ -171,10 +173,17 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
     pools,
     parked: new ParkedAsks(),
     issuer,
+    images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),
     limits: config.limits,
     clock: systemClock,
     log,
   };
+}
+
+/** The password may end with the line break that editors leave. */
+function withLogin({ host, plainHttp, username, passwordFile }: RegistryConfig): Registry {
+  if (username === undefined || passwordFile === undefined) return { host, plainHttp };
+  return { host, plainHttp, login: { username, password: readText(passwordFile).replace(/\r?\n$/, "") } };
 }
 
 function readText(path: string): string {

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import type { BuildLimits } from "../config/queue-config.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Builds } from "./builds.ts";
+import type { Images } from "./images.ts";
 import type { ParkedAsks } from "./parked-asks.ts";
 
 export interface QueuePorts {
@@ -15,6 +16,7 @@ export interface QueuePorts {
   readonly pools: ReadonlyMap<string, Pool>;
   readonly parked: ParkedAsks;
   readonly issuer: Issuer;
+  readonly images: Images;
   readonly limits: BuildLimits;
   readonly clock: Clock;
   readonly log: Logger;

@@ -48,18 +48,20 @@ export class Queue {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#ports.parked.clear();
+    this.#ports.images.stop();
     await this.#ticker;
     await this.#endings.settled();
   }
 
   #serve(service: Service): void {
     const onRefused = (subject: string, error: CbError) => this.#onRefused(subject, error);
-    const { reserve, cancel, received, status, builderAsk } = registry;
+    const { reserve, cancel, received, status, images, builderAsk } = registry;
     const reservations = this.#reservations;
     serve({ service, onRefused, request: reserve, handler: (user, q) => reservations.reserve(user, q) });
     serve({ service, onRefused, request: cancel, handler: (user, q) => reservations.cancel(user, q) });
     serve({ service, onRefused, request: received, handler: (user, q) => reservations.received(user, q) });
     serve({ service, onRefused, request: status, handler: async () => this.#status() });
+    serve({ service, onRefused, request: images, handler: () => this.#ports.images.list() });
     serve({ service, onRefused, request: builderAsk, handler: (builder, q) => this.#leases.onAsk(builder, q) });
   }
 

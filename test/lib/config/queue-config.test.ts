@@ -1,0 +1,46 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { queueConfig } from "../../../lib/config/queue-config.ts";
+import { parseYaml } from "../../../lib/config/yaml-file.ts";
+
+const test = suite("queue config");
+
+const BASE = `installation: test
+nats: { url: "tls://nats.test:4222", creds: /creds }
+issuer: { account: A${"B".repeat(55)}, signingKey: /key }
+pools:
+  - name: local
+    max: 1
+    nats: { url: "tls://10.0.2.2:4222" }
+    provider: { kind: sandbox, stateDir: /s, rootfs: /r, agentDir: /a, allowHostPorts: [] }
+registries:
+`;
+const registries = (text: string) => parseYaml(BASE + text, "queue.yaml", queueConfig).registries;
+
+test("queueConfig takes registries, and none by default", () => {
+  assert.equal(parseYaml(BASE.replace("registries:", ""), "queue.yaml", queueConfig).registries, []);
+  assert.equal(registries("  - host: reg.example:5000\n"), [{ host: "reg.example:5000", plainHttp: false }]);
+  const login = { host: "[::1]:5000", plainHttp: true, username: "site", passwordFile: "/secret" };
+  assert.equal(registries(`  - ${JSON.stringify(login)}\n`), [login]);
+});
+
+test("queueConfig names what is wrong with a registry, and its line", () => {
+  const wrong: [string, RegExp][] = [
+    ["  - host: https://reg.example\n", /queue\.yaml:10: registries\.0\.host: must be HOST or HOST:PORT/],
+    ["  - host: reg.example/olcf\n", /registries\.0\.host: must be HOST or HOST:PORT/],
+    ["  - host: reg.example:99999\n", /registries\.0\.host: is no address/],
+    [
+      "  - host: a\n  - { host: b, username: u }\n",
+      /queue\.yaml:11: registries\.1: username and passwordFile go together/,
+    ],
+    ["  - { host: a, username: u, password: p }\n", /registries\.0\.password: is not a setting/],
+    [
+      "  - { host: a, username: 'u:v', passwordFile: /p }\n",
+      /registries\.0\.username: must not be empty or have a colon/,
+    ],
+    ["  - host: a\n  - host: a\n", /two registries have the same host/],
+  ];
+  for (const [text, message] of wrong) assert.throws(() => registries(text), message, text);
+});
+
+test.run();

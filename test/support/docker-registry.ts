@@ -1,0 +1,115 @@
+/** A real docker-registry on a free port, and images pushed to it by plain HTTP calls. */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { aptUnpack } from "../../infra/setup/apt.ts";
+import { findPrograms } from "../../infra/setup/find-program.ts";
+import { folders } from "../../lib/config/folders.ts";
+
+export interface RunningRegistry {
+  /** 127.0.0.1:PORT. */
+  readonly host: string;
+  stop(): Promise<void>;
+}
+
+export interface RegistryOptions {
+  /** For its configuration, and its images in `storage`: several registries may serve the same. */
+  readonly folder: string;
+  /** The section `auth` of its configuration. */
+  readonly auth?: unknown;
+}
+
+/** Resolves when it listens. */
+export async function startRegistry({ folder, auth }: RegistryOptions): Promise<RunningRegistry> {
+  const config = join(mkdtempSync(join(folder, "registry-")), "config.yml");
+  const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };
+  // JSON is YAML.
+  const http = { addr: "127.0.0.1:0" };
+  writeFileSync(config, JSON.stringify({ version: "0.1", storage, http, ...(auth === undefined ? {} : { auth }) }));
+  const child = spawn(await program(), ["serve", config], {
+    stdio: ["ignore", "ignore", "pipe"],
+    env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
+  });
+  const ended = once(child, "close");
+  const host = await addressIn(child.stderr);
+  // Nobody reads its log, and it must not wait for somebody to.
+  child.stderr.resume();
+  return {
+    host,
+    async stop() {
+      child.kill("SIGKILL");
+      await ended;
+    },
+  };
+}
+
+async function addressIn(log: Readable): Promise<string> {
+  let said = "";
+  for await (const line of createInterface({ input: log })) {
+    said += `${line}\n`;
+    const host = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
+    if (host !== undefined) return host;
+  }
+  throw new Error(`docker-registry does not start:\n${said}`);
+}
+
+/** Installed, or the Debian package unpacked beside nats-server: its installation would start a registry for everybody. */
+async function program(): Promise<string> {
+  const path = join(folders().cache, "tools", `docker-registry-${process.arch}`);
+  const [found] = [
+    ...findPrograms("docker-registry"),
+    ...findPrograms(`docker-registry-${process.arch}`, dirname(path)),
+  ];
+  if (found !== undefined) return found;
+  mkdirSync(dirname(path), { recursive: true });
+  const scratch = mkdtempSync(join(dirname(path), ".fetching-"));
+  try {
+    await aptUnpack("docker-registry", scratch);
+    renameSync(join(scratch, "usr/bin/docker-registry"), path);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  return path;
+}
+
+const CONFIG = Buffer.from(
+  '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{}}',
+);
+const CONFIG_DIGEST = `sha256:${createHash("sha256").update(CONFIG).digest("hex")}`;
+const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
+const MANIFEST = JSON.stringify({
+  schemaVersion: 2,
+  mediaType: MANIFEST_TYPE,
+  config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: CONFIG_DIGEST, size: CONFIG.length },
+  layers: [],
+});
+
+/** An image without layers, under each of the tags. */
+export async function push(host: string, repository: string, tags: readonly string[]): Promise<void> {
+  const base = `http://${host}/v2/${repository}`;
+  const begun = await send(`${base}/blobs/uploads/`, { method: "POST" });
+  const upload = new URL(begun.headers.get("location") ?? "", base);
+  upload.searchParams.set("digest", CONFIG_DIGEST);
+  await send(upload, { method: "PUT", body: CONFIG, headers: { "content-type": "application/octet-stream" } });
+  for (const tag of tags) {
+    const headers = { "content-type": MANIFEST_TYPE };
+    await send(`${base}/manifests/${tag}`, { method: "PUT", body: MANIFEST, headers });
+  }
+}
+
+/** The repository stays in the catalog, without a tag. */
+export async function untag(host: string, repository: string): Promise<void> {
+  const digest = createHash("sha256").update(MANIFEST).digest("hex");
+  await send(`http://${host}/v2/${repository}/manifests/sha256:${digest}`, { method: "DELETE" });
+}
+
+async function send(url: string | URL, init: RequestInit): Promise<Response> {
+  const response = await fetch(url, init);
+  if (!response.ok) throw new Error(`${init.method} ${url}: ${response.status} ${await response.text()}`);
+  await response.arrayBuffer();
+  return response;
+}
