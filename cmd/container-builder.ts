@@ -9,6 +9,7 @@ import { Session } from "../lib/client/session.ts";
 import { Steps } from "../lib/client/terminal.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
+import { VERSION } from "../lib/version.ts";
 
 interface Options {
   readonly force?: boolean;
@@ -21,6 +22,7 @@ interface Options {
 const command = () =>
   new Command("container-builder")
     .description("Build an Apptainer image from a recipe, as root, on a builder of its own.")
+    .version(VERSION)
     .argument("<image>", "where the image goes, e.g. container.sif")
     .argument("<recipe>", "the definition file")
     .option("-f, --force", "replace the image if it exists")
@@ -37,7 +39,7 @@ const command = () =>
 await main("container-builder", async (argv) => {
   const { options, args } = parse<Options>(command(), argv);
   const [imageName = "", recipePath = ""] = args;
-  const imagePath = await checkImagePath(imageName, options.force ?? false);
+  const imagePath = await checkImagePath(imageName, recipePath, options.force ?? false);
   const recipe = await readRecipe(recipePath, options.backend);
   const interrupted = interruptSignal();
   const steps = new Steps(process.stderr);

@@ -21,13 +21,13 @@ const LOOK_MS = 20;
 export interface DaemonOptions {
   readonly argv: readonly [string, ...string[]];
   readonly pidFile: string;
-  /** Gets standard output and error; begun anew. */
+  /** Gets standard output and error, after what an earlier run left there. */
   readonly logFile: string;
 }
 
 /** The pid. Throws CbError "config" when the program cannot be run. */
 export async function startDaemon({ argv, pidFile, logFile }: DaemonOptions): Promise<number> {
-  const log = await open(logFile, "w", 0o600);
+  const log = await open(logFile, "a", 0o600);
   try {
     const [program, ...args] = argv;
     const child = spawn(program, args, { detached: true, stdio: ["ignore", log.fd, log.fd], cwd: "/" });

@@ -28,6 +28,9 @@ const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** Where the programs and the agent's bundle are. */
 export const DIST = join(PROJECT, "dist");
 
+/** The bundled cb-local is among what a build makes, and has no sources to make it from. */
+const FROM_SOURCES = import.meta.url.endsWith("/infra/local/up.ts");
+
 export type Say = (line: string) => void;
 
 export interface Up {
@@ -44,7 +47,7 @@ export function up(say: Say, signal: AbortSignal): Promise<Up> {
     await ensureTools({ need: ALL_TOOLS, onStep: say });
     await ensureRights(paths.sandboxes, say);
     signal.throwIfAborted();
-    await build({ outDir: DIST });
+    if (FROM_SOURCES) await build({ outDir: DIST });
     const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: rootfsProgress(say), signal });
     const installation = await makeInstallation({
       folder: paths.installation,

@@ -15,7 +15,11 @@ import { localUser } from "./user.ts";
 const READY_MS = 30_000;
 const LOOK_MS = 100;
 const ANSWER_MS = 1_000;
-const LOG_TAIL_CHARS = 2_000;
+/** Enough to see what happened last, on one screen. */
+const LOG_TAIL_LINES = 5;
+const LOG_LINE_CHARS = 400;
+
+const shortened = (line: string): string => (line.length > LOG_LINE_CHARS ? `${line.slice(0, LOG_LINE_CHARS)}…` : line);
 
 export interface WaitOptions {
   readonly say: (line: string) => void;
@@ -64,7 +68,6 @@ function judge({ pools, builds }: StatusReply): { ready: boolean; text: string }
 
 async function failed(message: string, paths: Layout): Promise<CbError> {
   const log = await readFile(paths.queueLog, "utf8").catch(() => "");
-  return new CbError("infrastructure", message, {
-    hint: `the end of ${paths.queueLog}:\n${log.slice(-LOG_TAIL_CHARS)}`,
-  });
+  const tail = log.trimEnd().split("\n").slice(-LOG_TAIL_LINES).map(shortened).join("\n");
+  return new CbError("infrastructure", message, { hint: `the end of ${paths.queueLog}:\n${tail}` });
 }

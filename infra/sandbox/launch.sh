@@ -60,9 +60,11 @@ outer=$OUTER_PID
 read -r ready <&"${OUTER[0]}" && [ "$ready" = ready ] || { echo "the outer namespaces could not be made" >&2; exit 1; }
 
 if [ -n "$CB_RULES" ]; then
-  # It writes one byte when the interface is up, and lives as long as this stage.
-  exec {up}< <(exec slirp4netns --configure --ready-fd=5 --mtu=65520 --enable-sandbox --enable-seccomp $CB_SLIRP \
-    "$outer" tap0 5>&1 >/dev/null 2>&"$console" 3>&- </dev/null)
+  # It writes one byte when the interface is up, and lives as long as this stage, also when this stage is killed: the
+  # pipe that only this stage holds open for writing then hangs up.
+  exec {alive}<> <(:)
+  exec {up}< <(exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
+    $CB_SLIRP "$outer" tap0 5>&1 >/dev/null 2>&"$console" 3>&- </dev/null 6<"/proc/self/fd/$alive" {alive}>&-)
   slirp=$!
   trap 'kill "$slirp" 2>/dev/null || :' EXIT
   read -r -N 1 <&"$up" || { echo "slirp4netns could not set the network up" >&2; kill -KILL "$outer"; exit 1; }

@@ -18,7 +18,7 @@ export interface Creds {
 /** A credential is about 2 kB; what is much longer is some other file. */
 const MAX_BYTES = 64 * 1024;
 
-const ASK = "ask the operators for a credential file, and name it by --creds, NATS_CREDS or the configuration";
+const ASK = "ask the operators for a credential file, and name it by NATS_CREDS or the configuration";
 
 /** The text of a credential file. Secret. */
 export function formatCreds(jwt: string, key: NKey): string {

@@ -52,7 +52,9 @@ async function readBounded(path: string): Promise<Buffer> {
     }
   } catch (cause) {
     if (cause instanceof CbError) throw cause;
-    throw new CbError("usage", `cannot read the recipe ${path}: ${messageOf(cause)}`, { cause });
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
+    const why = { ENOENT: "it does not exist", EACCES: "you may not read it" }[code] ?? code;
+    throw new CbError("usage", `cannot read the recipe ${JSON.stringify(path)}: ${why}`, { cause });
   }
 }
 
@@ -76,8 +78,13 @@ function decodeText(bytes: Buffer, path: string): string {
 }
 
 /** The absolute path. Throws CbError "usage" when it exists and may not be replaced, "output" when it cannot be written. */
-export async function checkImagePath(image: string, force: boolean): Promise<string> {
+export async function checkImagePath(image: string, recipe: string, force: boolean): Promise<string> {
   const path = resolve(image);
+  if (path === resolve(recipe)) {
+    throw new CbError("usage", `${image} is the recipe; the image would replace it`, {
+      hint: "the image comes first: IMAGE RECIPE",
+    });
+  }
   await checkTarget({ path, force });
   return path;
 }

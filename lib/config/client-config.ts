@@ -34,7 +34,7 @@ export interface ClientConfigSources {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Folders that may hold `config.yaml`, nearest first: the user's, then the site's. */
   readonly folders: readonly string[];
-  /** The same of the local stack: asked only when no queue is configured elsewhere, and then for everything. */
+  /** The same of the local stack: asked last, and only when no queue is configured elsewhere. */
   readonly localFolder: string;
 }
 
@@ -45,7 +45,8 @@ const NATS_PORT = 4222;
 export function clientConfig(sources: ClientConfigSources): ClientConfig {
   const configured = [...placesOf(sources)];
   const named = configured.some((place) => place.settings.url !== undefined);
-  const places = named ? configured : [...configured.slice(0, 1), ...fileIn(sources.localFolder)];
+  // With a site's queue the local stack's CA and name would be wrong; without one it fills in what is not set.
+  const places = named ? configured : [...configured, ...fileIn(sources.localFolder)];
   const find = (key: keyof Settings) => places.find((place) => place.settings[key] !== undefined);
   const url = find("url");
   const creds = find("creds");

@@ -20,15 +20,13 @@ import { poolPolicy } from "../pool/policy.ts";
 import type { Pool } from "../pool/pool.ts";
 import { makeProvider } from "../provider/make-provider.ts";
 import type { Registry } from "../registry/address.ts";
+import { VERSION } from "../version.ts";
 import { Builds } from "./builds.ts";
 import { Images } from "./images.ts";
 import { ParkedAsks } from "./parked-asks.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Queue } from "./queue.ts";
 import { OUTAGE_MS } from "./reservations.ts";
-
-/** Of $SRV.INFO; the program's own. */
-const VERSION = "0.1.0";
 
 /** Records of builds, 1 KiB each: a hundred thousand. The disk is reserved, so no more than it takes. */
 const BUILDS_BUCKET = "cb-builds";

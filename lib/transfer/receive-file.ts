@@ -24,6 +24,9 @@ export async function checkTarget({ path, force }: ReceiveOptions): Promise<void
   }
   const there = await lstat(path).catch(() => undefined);
   if (there?.isDirectory()) throw outputError(path, { code: "EISDIR" });
+  // As root --force could replace a device, which everybody on the machine would notice.
+  const special = there !== undefined && !there.isFile() && !there.isSymbolicLink();
+  if (special) throw new CbError("usage", `${path} is no regular file`, { hint: "name a file, or a new name" });
   if (there !== undefined && !force) throw outputError(path, { code: "EEXIST" });
 }
 

@@ -87,6 +87,23 @@ test("--tty gives the build a terminal, --no-tty and a pipe give it none", async
   assert.match(await output(), /^pipe$/m);
 });
 
+test("a process that %post leaves behind keeps nobody waiting", async ({ stack }) => {
+  const path = recipe(stack, "daemon", "    /bin/sleep 3600 &\n    echo the daemon runs");
+  const { code, stdout, stderr } = await stack.run("container-builder", [stack.path("daemon.sif"), path]);
+  assert.is(code, 0, stderr);
+  assert.match(stdout, "the daemon runs");
+});
+
+test("a reader of the output that leaves, as head does, does not cost the image", async ({ stack }) => {
+  const path = recipe(stack, "headed", "    seq 1 200000");
+  const running = stack.start("container-builder", [stack.path("headed.sif"), path]);
+  await running.seen(/Starting build/);
+  running.closeStdout();
+  const { code, stderr } = await running.finished;
+  assert.is(code, 0, stderr);
+  assert.ok(existsSync(stack.path("headed.sif")));
+});
+
 test("an image that exists is kept without --force, and replaced with it", async ({ stack }) => {
   const image = stack.path("kept.sif");
   writeFileSync(image, "mine");
@@ -106,11 +123,13 @@ test("what is wrong with the call is said at once, with exit code 64", async ({ 
   writeFileSync(stack.path("large.def"), "Bootstrap: scratch\n".padEnd(1024 * 1024 + 1, "#"));
   const cases: [string[], RegExp][] = [
     [["x.sif"], /missing required argument 'recipe'/],
-    [["x.sif", "missing.def"], /cannot read the recipe missing.def: ENOENT/],
+    [["x.sif", "missing.def"], /cannot read the recipe "missing.def": it does not exist/],
     [["x.sif", "folder"], /the recipe folder is a directory/],
     [["x.sif", "empty.def"], /the recipe empty.def is empty/],
     [["x.sif", "unknown.def"], /unknown.def is neither a definition file nor a Dockerfile/],
     [["x.sif", "large.def"], /longer than 1048576 bytes/],
+    [["empty.def", "./empty.def"], /empty.def is the recipe/],
+    [["--force", "/dev/null", "unknown.def"], /\/dev\/null is no regular file/],
     [["--backend", "lxc", "x.sif", "empty.def"], /lxc.*singularity, docker/],
     [["--colour", "x.sif", "empty.def"], /unknown option '--colour'/],
   ];

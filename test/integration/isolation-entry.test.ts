@@ -1,4 +1,5 @@
 /** Who gets in, and how much of the server one credential can take. */
+
 import { randomUUID } from "node:crypto";
 import { connect, ErrorCode, Events } from "nats";
 import { suite } from "uvu";
@@ -9,6 +10,7 @@ import { readKeyFile } from "../../lib/auth/issuer.ts";
 import { userJwt } from "../../lib/auth/jwt.ts";
 import { createKey, type NKey } from "../../lib/auth/nkey.ts";
 import { userPermissions } from "../../lib/auth/permissions.ts";
+import { MESSAGE_MAX_BYTES } from "../../lib/bus/codec.ts";
 import { subjects } from "../../lib/bus/names.ts";
 import { startBus } from "../support/nats.ts";
 
@@ -114,7 +116,7 @@ entry(
 
     const [builder, caller] = [await bus.builder(randomUUID()), await bus.build(randomUUID(), "caller")];
     const limits = [await bus.user("bob"), builder, caller].map((guest) => guest.connection.info?.max_payload);
-    assert.equal(limits, [1024 * 1024, 64 * 1024, 2 * 1024 * 1024]);
+    assert.equal(limits, [MESSAGE_MAX_BYTES, 64 * 1024, 2 * 1024 * 1024]);
   },
 );
 

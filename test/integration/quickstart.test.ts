@@ -50,6 +50,12 @@ test("cb-local status, down and status tell what runs", async ({ stack }) => {
   assert.match(status.stderr, /cb-local up/);
 });
 
+test("the bundled cb-local brings the stack up again, and keeps the programs", async ({ stack }) => {
+  const up = await stack.run("cb-local", ["up"]);
+  assert.is(up.code, 0, up.stderr);
+  assert.is((await stack.run("cb-status", [])).code, 0);
+});
+
 test("cb-local names the actions there are", async ({ stack }) => {
   const { code, stderr } = await stack.run("cb-local", ["fly"]);
   assert.is(code, 64);

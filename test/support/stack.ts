@@ -26,6 +26,8 @@ export interface Running {
   /** Resolves at the first moment at which standard output and error together match; rejects if it ends before. */
   seen(pattern: RegExp): Promise<void>;
   kill(signal: NodeJS.Signals): void;
+  /** Reads no more of its standard output. */
+  closeStdout(): void;
   readonly finished: Promise<Finished>;
 }
 
@@ -181,5 +183,5 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
       look();
       finished.then(() => reject(new Error(`ended without ${pattern}:\n${text()}`)), reject);
     });
-  return { seen, kill: (signal) => void child.kill(signal), finished };
+  return { seen, kill: (signal) => void child.kill(signal), closeStdout: () => void child.stdout.destroy(), finished };
 }

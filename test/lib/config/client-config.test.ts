@@ -50,9 +50,11 @@ test("clientConfig() takes QUEUE_HOST with NATS's port unless it names one", ({ 
   assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q:99" } })).url, "tls://q:99");
 });
 
-test("clientConfig() asks the local stack only where no queue is configured, and then for everything", ({ root }) => {
+test("clientConfig() asks the local stack last, and only where no queue is configured", ({ root }) => {
   const localFolder = folder(root, "local", "url: tls://local:1\ncreds: /local.creds\nservername: l\n");
   assert.is(clientConfig(sources(root, { localFolder })).url, "tls://local:1");
+  const mine = clientConfig(sources(root, { localFolder, env: { NATS_CREDS: "/mine.creds" } }));
+  assert.equal([mine.url, mine.creds], ["tls://local:1", "/mine.creds"]);
   const env = { NATS_URL: "tls://env:1", NATS_CREDS: "/env.creds" };
   assert.equal(clientConfig(sources(root, { localFolder, env })), {
     url: "tls://env:1",
