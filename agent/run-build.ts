@@ -25,8 +25,20 @@ export interface BuildExit {
   readonly reason: string;
 }
 
-/** After the build program has ended, its output gets this long to arrive. */
+/** After the build program has ended, its output is over when nothing came for this long. */
 const LAST_WORDS_MS = 1_000;
+
+/** How the output is getting on. */
+interface Flow {
+  /** A piece is being passed on: NATS may be away, and more may wait behind it. */
+  writing: boolean;
+  quietSinceMs: number;
+}
+
+/** What the recipe left running in the background keeps the pipe open, and nobody waits for it. */
+function endWhenQuiet(output: Readable, { writing, quietSinceMs }: Flow): void {
+  if (!writing && performance.now() - quietSinceMs >= LAST_WORDS_MS) output.destroy();
+}
 
 /** Throws CbError "infrastructure" when the program cannot be started; otherwise tells how it ended. */
 export async function runBuild(command: BuildCommand): Promise<BuildExit> {
@@ -34,14 +46,17 @@ export async function runBuild(command: BuildCommand): Promise<BuildExit> {
   const stopped = new AbortController();
   const timer = setTimeout(() => stopped.abort("time"), command.timeoutMs);
   const kill = () => killGroup(child);
-  // What the recipe left running in the background keeps the pipe open, and nobody waits for it.
-  child.once("exit", () => setTimeout(() => child.stdout.destroy(), LAST_WORDS_MS).unref());
+  const flow: Flow = { writing: false, quietSinceMs: performance.now() };
+  let ended: NodeJS.Timeout | undefined;
+  child.once("exit", () => {
+    ended = setInterval(() => endWhenQuiet(child.stdout, flow), LAST_WORDS_MS / 4);
+  });
   stopped.signal.addEventListener("abort", kill);
   command.signal.addEventListener("abort", kill);
   try {
     const exit = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
     exit.catch(() => undefined);
-    await drain(child.stdout, command, child);
+    await drain(child, command, flow);
     const [code, signal] = await exit;
     command.signal.throwIfAborted();
     if (stopped.signal.aborted)
@@ -49,6 +64,7 @@ export async function runBuild(command: BuildCommand): Promise<BuildExit> {
     return describe(command.argv[0] ?? "", code, signal);
   } finally {
     clearTimeout(timer);
+    clearInterval(ended);
     command.signal.removeEventListener("abort", kill);
     killGroup(child);
   }
@@ -72,9 +88,14 @@ function ptyCommand(argv: readonly string[], { columns, rows }: { columns: numbe
   return ["script", "-qefc", `stty cols ${columns} rows ${rows}; exec ${quoted}`, "/dev/null"];
 }
 
-async function drain(output: Readable, { write }: BuildCommand, child: ChildProcess): Promise<void> {
+async function drain(child: ChildProcess & { stdout: Readable }, { write }: BuildCommand, flow: Flow): Promise<void> {
   try {
-    for await (const chunk of output) await write(chunk as Uint8Array);
+    for await (const chunk of child.stdout) {
+      flow.writing = true;
+      await write(chunk as Uint8Array);
+      flow.writing = false;
+      flow.quietSinceMs = performance.now();
+    }
   } catch (error) {
     // The end that was made above, and not a failure.
     if (isCode(error, "ERR_STREAM_PREMATURE_CLOSE")) return;
