@@ -48,6 +48,6 @@ function showProgress(steps: Steps, used: number, totalBytes: number): (doneByte
     const nowMs = performance.now();
     if (nowMs - shownMs < everyMs) return;
     shownMs = nowMs;
-    steps.news(progressLine({ doneBytes, totalBytes, elapsedMs: nowMs - startedMs }, steps.columns - used));
+    steps.news(progressLine({ doneBytes, totalBytes, elapsedMs: nowMs - startedMs }, steps.columns - used - 1));
   };
 }
