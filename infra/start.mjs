@@ -60,6 +60,13 @@ function reasonToInstall() {
 /** Runs a command to its end, however this process is told to stop meanwhile, and keeps what it printed. */
 function runToItsEnd(command, args) {
   return new Promise((done) => {
+    let stoppedBy;
+    const stop = (signal) => {
+      stoppedBy ??= signal;
+      if (child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+    };
+    // Before the start: the child may run before this line is left, and a signal in between would end us without it.
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
     const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], detached: true });
     let printed = "";
     const keep = (chunk) => {
@@ -67,12 +74,6 @@ function runToItsEnd(command, args) {
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    let stoppedBy;
-    const stop = (signal) => {
-      stoppedBy ??= signal;
-      process.kill(-child.pid, "SIGTERM");
-    };
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
     child.on("error", (error) => done({ code: -1, missing: error.code === "ENOENT", printed: error.message }));
     child.on("close", (code) => {
       for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.off(signal, stop);
