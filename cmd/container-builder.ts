@@ -48,7 +48,7 @@ await main("container-builder", async (argv) => {
     session = await Session.open("container-builder", {}, steps);
     const force = options.force ?? false;
     const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
-    await buildFlow({ session, steps, recipe, imageName, imagePath, force, terminal, write, interrupted });
+    await buildFlow({ session, steps, recipe, imagePath, force, terminal, write, interrupted });
   } finally {
     steps.end();
     await session?.close();

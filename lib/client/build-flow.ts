@@ -18,8 +18,6 @@ export interface BuildOrder {
   readonly session: Session;
   readonly steps: Steps;
   readonly recipe: Recipe;
-  /** As the caller wrote it, for the messages. */
-  readonly imageName: string;
   /** Absolute. */
   readonly imagePath: string;
   readonly force: boolean;

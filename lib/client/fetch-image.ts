@@ -1,4 +1,5 @@
 /** Brings the image to its place while the builder is still sending it, with a bar for who watches. */
+import { basename } from "node:path";
 import type { NatsConnection } from "nats";
 import type { BuildState } from "../bus/build-messages.ts";
 import { guestAccess } from "../bus/connect.ts";
@@ -23,16 +24,18 @@ const LINE_MS = 10_000;
 
 /** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws. */
 export async function fetchImage(order: BuildOrder, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
-  const { steps, imageName, imagePath, force } = order;
+  const { steps, imagePath, force } = order;
   const { nuid, bytes } = announced;
-  steps.begin(`Transferring ${imageName}`);
+  // A long path would leave no room for the bar.
+  const title = `Transferring ${basename(imagePath)}`;
+  steps.begin(title);
   const startedMs = performance.now();
   const chunks = getObject(guestAccess(nc), {
     bucket: bucket(build),
     name: "image",
     announced: { nuid, sizeBytes: bytes },
     signal,
-    onProgress: showProgress(steps, `Transferring ${imageName}: `.length, bytes),
+    onProgress: showProgress(steps, `${title}: `.length, bytes),
   });
   const image = await receiveFile(chunks, { path: imagePath, force });
   const seconds = Math.max(performance.now() - startedMs, 1) / 1000;

@@ -9,11 +9,13 @@ export interface Transfer {
 /** Rates over less than this are noise. */
 const RATE_AFTER_MS = 200;
 
-/** At most `columns` wide; the bar shrinks first. */
+/** At most `columns` wide, unless that is less than a share and a size take; the bar shrinks first, then rate and time go. */
 export function progressLine(transfer: Transfer, columns: number): string {
   const { doneBytes, totalBytes } = transfer;
   const share = totalBytes === 0 ? 1 : Math.min(1, doneBytes / totalBytes);
-  const text = `${percent(share)} ${size(doneBytes)}/${size(totalBytes)}${rateAndRest(transfer)}`;
+  const brief = `${percent(share)} ${size(doneBytes)}/${size(totalBytes)}`;
+  const full = brief + rateAndRest(transfer);
+  const text = full.length <= columns ? full : brief;
   const width = Math.min(30, columns - text.length - 3);
   return width < 5 ? text : `${bar(share, width)} ${text}`;
 }

@@ -104,6 +104,30 @@ test("a reader of the output that leaves, as head does, does not cost the image"
   assert.ok(existsSync(stack.path("headed.sif")));
 });
 
+test("a terminal shows each step in place, and the image's bar with size, rate and time left", async ({ stack }) => {
+  const path = recipe(
+    stack,
+    "bar",
+    "    dd if=/dev/urandom of=/large bs=1M count=150 2>/dev/null; [ -t 1 ] && echo on a terminal",
+  );
+  const { code, stdout } = await stack.runOnTerminal("container-builder", [stack.path("bar.sif"), path]);
+  assert.is(code, 0, stdout.slice(-2000));
+  assert.match(stdout, "on a terminal", "the build has a terminal because its caller has");
+  const frames = stdout
+    .split("\r\u001b[K")
+    .filter((frame) => frame.startsWith("Transferring bar.sif: ") && frame.includes("%"));
+  const bar = /bar.sif: \[=* *\] +\d+% [\d.]+ [KM]iB\/15\d\.\d MiB [\d.]+ [KM]iB\/s, \d+s left$/;
+  assert.ok(
+    frames.some((frame) => bar.test(frame)),
+    frames.slice(0, 5).join("\n"),
+  );
+  assert.ok(
+    frames.every((frame) => frame.length < 100),
+    "no frame wraps",
+  );
+  assert.match(stdout, /bar.sif: Completed, 15\d\.\d MiB, [\d.]+ MiB\/s\r\n/);
+});
+
 test("an image that exists is kept without --force, and replaced with it", async ({ stack }) => {
   const image = stack.path("kept.sif");
   writeFileSync(image, "mine");

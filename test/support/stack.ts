@@ -131,6 +131,13 @@ export class Stack {
     });
   }
 
+  /** Runs a shipped program on a terminal of 100 columns, which script(1) holds; both outputs are in `stdout`. */
+  runOnTerminal(program: string, args: readonly string[]): Promise<Finished> {
+    const words = [process.execPath, join(PROJECT, "dist", "bin", program), ...args].map((word) => `'${word}'`);
+    const command = `stty cols 100 rows 30; exec ${words.join(" ")}`;
+    return launch("script", ["-qefc", command, "/dev/null"], { cwd: this.folder, env: this.#env }).finished;
+  }
+
   /** A script of package.json, as a user calls it. */
   npm(script: string): Promise<Finished> {
     return launch("npm", ["run", "--silent", script], { cwd: PROJECT, env: this.#env }).finished;

@@ -28,6 +28,12 @@ test("progressLine() drops the bar where there is no room for it", () => {
   assert.not.match(progressLine({ doneBytes: 1, totalBytes: 2, elapsedMs: 0 }, 16), /\[/);
 });
 
+test("progressLine() drops rate and time left where they would be cut", () => {
+  const transfer = { doneBytes: 512 * 1024, totalBytes: 1024 * 1024, elapsedMs: 1000 };
+  assert.is(progressLine(transfer, 44), " 50% 512.0 KiB/1.0 MiB 512.0 KiB/s, 1s left");
+  assert.match(progressLine(transfer, 42), /50% 512.0 KiB\/1.0 MiB$/);
+});
+
 test("progressLine() of nothing is whole", () => {
   assert.match(progressLine({ doneBytes: 0, totalBytes: 0, elapsedMs: 0 }, 80), "100%");
 });
