@@ -58,8 +58,8 @@ export async function findObject(js: JetStreamAccess, bucket: string, name: stri
 }
 
 /**
- * Yields the chunks and returns what was verified. Throws ObjectDamaged (size or digest differ, a chunk is missing, more
- * came than was announced), CbError "infrastructure" when there is no such object, StreamNotFound, NotAllowed,
+ * Yields the chunks and returns what was verified. Throws ObjectDamaged (size or digest differ, a chunk is missing, the
+ * size is not the announced one), CbError "infrastructure" when there is no such object, StreamNotFound, NotAllowed,
  * ConnectionClosed, and Stopped by `signal`. Waits for ever while NATS is away, or an announced object does not go on.
  */
 export async function* getObject(js: JetStreamAccess, options: GetOptions): AsyncGenerator<Uint8Array, StoredObject> {
@@ -87,7 +87,8 @@ export async function* getObject(js: JetStreamAccess, options: GetOptions): Asyn
   try {
     for await (const { data } of chunks) {
       receivedBytes += data.length;
-      const limitBytes = object?.sizeBytes ?? announced?.sizeBytes;
+      // What was announced holds, whether or not the meta message, which may say otherwise, is there already.
+      const limitBytes = announced?.sizeBytes ?? object?.sizeBytes;
       if (receivedBytes > (limitBytes ?? Number.POSITIVE_INFINITY)) {
         throw new ObjectDamaged(name, `more than the ${limitBytes} bytes announced`);
       }
@@ -99,6 +100,9 @@ export async function* getObject(js: JetStreamAccess, options: GetOptions): Asyn
     const verified = await meta;
     if (options.signal?.aborted) throw new Stopped(`getting ${name}`, options.signal.reason);
     verify(name, verified, receivedBytes, digestText(sha256.digest()));
+    if (announced?.sizeBytes !== undefined && announced.sizeBytes !== receivedBytes) {
+      throw new ObjectDamaged(name, `${receivedBytes} bytes came where ${announced.sizeBytes} were announced`);
+    }
     return verified;
   } finally {
     stop.abort();

@@ -29,6 +29,11 @@ test("getObject() throws ObjectDamaged when the digest differs, a chunk is missi
     ObjectDamaged,
   );
 
+  assert.match(
+    String(await rejection(getAll(world.guest, { announced: { ...announced, sizeBytes: 10_001 } }))),
+    "10000 bytes came where 10001 were announced",
+  );
+
   await meta({ digest: digestText(createHash("sha256").update("other").digest()) });
   const error = await rejection(getAll(world.guest));
   assert.instance(error, ObjectDamaged);
