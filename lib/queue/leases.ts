@@ -11,6 +11,7 @@ import { match } from "./match.ts";
 import type { QueuePorts } from "./ports.ts";
 import { OUTAGE_MS } from "./reservations.ts";
 
+/** A builder that asks again for the lease it has gets it again after this long, and not sooner. */
 const REPEAT_MS = 1_000;
 
 export class Leases {
@@ -53,11 +54,14 @@ export class Leases {
     this.#placeAgain = true;
     if (this.#placing) return;
     this.#placing = true;
-    while (this.#placeAgain) {
-      this.#placeAgain = false;
-      for (const { build, builder } of match(this.#matchInput())) await this.#tryToGive(build, builder);
+    try {
+      while (this.#placeAgain) {
+        this.#placeAgain = false;
+        for (const { build, builder } of match(this.#matchInput())) await this.#tryToGive(build, builder);
+      }
+    } finally {
+      this.#placing = false;
     }
-    this.#placing = false;
   }
 
   #matchInput() {
