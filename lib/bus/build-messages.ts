@@ -1,12 +1,60 @@
 /** What is said about one build: the caller's requests, and the states on `build.<id>.state`. */
 import * as v from "valibot";
-import { chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+import {
+  absolutePath,
+  architecture,
+  chunkBytes,
+  count,
+  digest,
+  id,
+  jwt,
+  line,
+  nuid,
+  terminal,
+  userKey,
+  version,
+} from "./fields.ts";
 
 /** A recipe may be this long: definition files of real projects stay under 100 kB. */
 export const RECIPE_MAX_BYTES = 1024 * 1024;
 
 export const backend = v.picklist(["singularity", "docker"]);
 export type Backend = v.InferOutput<typeof backend>;
+
+/** Arguments may number this many: Dockerfiles with thirty were seen. */
+const BUILD_ARGS_MAX = 100;
+const BUILD_ARG_MAX_BYTES = 4096;
+/** What `--build-arg NAME=VALUE` gave, for a Dockerfile's ARG and a definition file's {{ NAME }}. */
+const buildArgs = v.pipe(
+  v.record(
+    v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "not a name for a build argument")),
+    v.pipe(v.string(), v.maxBytes(BUILD_ARG_MAX_BYTES)),
+  ),
+  v.check((args) => Object.keys(args).length <= BUILD_ARGS_MAX, `more than ${BUILD_ARGS_MAX} build arguments`),
+);
+
+/** A recipe as a builder needs it. */
+export const recipe = v.object({
+  backend,
+  text: v.pipe(v.string(), v.minLength(1), v.maxBytes(RECIPE_MAX_BYTES)),
+  buildArgs: v.optional(buildArgs),
+});
+export type Recipe = v.InferOutput<typeof recipe>;
+
+/** An archive of this many bytes travels inside the reservation: scripts and settings do, and no bucket is made for them. */
+export const INLINE_CONTEXT_MAX_BYTES = 256 * 1024;
+
+/** A whole small context: a tar archive in base64. */
+const inlineArchive = v.object({
+  kind: v.literal("inline"),
+  tar: v.pipe(v.string(), v.base64(), v.maxLength(Math.ceil(INLINE_CONTEXT_MAX_BYTES / 3) * 4)),
+});
+const contextBase = {
+  /** The caller's directory: what relative paths in the recipe start from. */
+  directory: absolutePath,
+  /** The highest user or group id that owns one of the files: a builder in a user namespace may not have it. */
+  highestId: count,
+};
 
 /** Why nothing is built yet, in words for the caller. */
 const reason = line;
@@ -19,10 +67,19 @@ export const reserveRequest = v.object({
   v: version,
   request: id,
   publicKey: userKey,
-  recipe: v.object({
-    backend,
-    text: v.pipe(v.string(), v.minLength(1), v.maxBytes(RECIPE_MAX_BYTES)),
-  }),
+  recipe,
+  /**
+   * The files that the recipe reads from the caller's disk. `object`: they follow as the object `context` in the build's
+   * bucket, an archive of at most `maxBytes`, and the caller says `sent` when it is whole.
+   */
+  context: v.optional(
+    v.object({
+      ...contextBase,
+      archive: v.variant("kind", [inlineArchive, v.object({ kind: v.literal("object"), maxBytes: count })]),
+    }),
+  ),
+  /** What the image is to run on; absent: as the queue's first pool has it. */
+  arch: v.optional(architecture),
   /** Present when the caller watches at a terminal: the build then runs on a pty of this size. */
   terminal: v.optional(terminal),
 });
@@ -38,6 +95,21 @@ export type CancelRequest = v.InferOutput<typeof cancelRequest>;
 /** `state` is where the build stood: a build that has ended stays as it ended. */
 export const cancelReply = v.object({ v: version, state: line });
 export type CancelReply = v.InferOutput<typeof cancelReply>;
+
+/** What a builder is told of the context: either archive has all of it. */
+export const leasedContext = v.object({
+  ...contextBase,
+  archive: v.variant("kind", [inlineArchive, v.object({ kind: v.literal("object") })]),
+});
+export type LeasedContext = v.InferOutput<typeof leasedContext>;
+
+/** Caller → queue on `queue.sent.<user>`: the object `context` is whole in the bucket, the build may have a builder. */
+export const sentRequest = v.object({ v: version, build: id });
+export const sentReply = v.object({ v: version });
+
+/** Caller → queue on `queue.resize.<user>`: the caller's terminal has this size now. */
+export const resizeRequest = v.object({ v: version, build: id, terminal });
+export const resizeReply = v.object({ v: version });
 
 /** Caller → queue on `queue.received.<user>`: the image is safe with the caller, its bucket may go. */
 export const receivedRequest = v.object({ v: version, build: id });

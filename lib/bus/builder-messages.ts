@@ -1,6 +1,6 @@
 /** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
 import * as v from "valibot";
-import { backend } from "./build-messages.ts";
+import { leasedContext, recipe } from "./build-messages.ts";
 import { chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** How the build in this builder ended, as the agent saw it. */
@@ -37,20 +37,26 @@ export const lease = v.object({
   build: id,
   attempt: count,
   jwt,
-  recipe: v.object({ backend, text: v.string() }),
+  recipe,
+  /** Absent: the recipe reads nothing from its caller's disk. */
+  context: v.optional(leasedContext),
+  /** Registries, HOST or HOST:PORT, that the site has without TLS. */
+  plainHttpRegistries: v.optional(v.array(line), []),
   terminal: v.optional(terminal),
   limits: v.object({ buildMs: count, logBytes: count, imageBytes: count }),
 });
 export type Lease = v.InferOutput<typeof lease>;
 
 /**
- * `none`: ask again. `lease`: build this. `room`: the bucket for the announced image is there. `stop`: you are of no
+ * `none`: ask again. `lease`: build this. `room`: the bucket for the announced image is there. `resize`: the
+ * caller's terminal has this size now. `stop`: you are of no
  * use any more (your build is cancelled, has ended, or you are not known); the machine goes.
  */
 export const answer = v.variant("order", [
   v.object({ v: version, order: v.literal("none") }),
   v.object({ v: version, order: v.literal("lease"), lease }),
   v.object({ v: version, order: v.literal("room") }),
+  v.object({ v: version, order: v.literal("resize"), terminal }),
   v.object({ v: version, order: v.literal("stop"), reason: line }),
 ]);
 export type Answer = v.InferOutput<typeof answer>;

@@ -28,9 +28,9 @@ export const line = v.pipe(
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** A NATS JWT: 1.8 kB was measured for a builder's. */
 export const jwt = v.pipe(v.string(), v.maxLength(16_384));
-/** The object store's name of one put: it becomes a subject token. */
 /** Chunks as agents make them are of 512 KiB; much smaller ones would cost more in records than they hold. */
 export const chunkBytes = v.pipe(v.number(), v.safeInteger(), v.minValue(64 * 1024), v.maxValue(8 * 1024 * 1024));
+/** The object store's name of one put: it becomes a subject token. */
 export const nuid = v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{22}$/, "not a NUID"));
 /** As the object store writes it. */
 export const digest = v.pipe(v.string(), v.regex(/^SHA-256=[0-9A-Za-z_-]{43}=$/, "not a SHA-256 digest"));
@@ -39,3 +39,12 @@ export const terminal = v.object({
   columns: v.pipe(count, v.minValue(1), v.maxValue(10_000)),
   rows: v.pipe(count, v.minValue(1), v.maxValue(10_000)),
 });
+/** A path of the caller's, as Linux bounds it (PATH_MAX). */
+export const absolutePath = v.pipe(
+  v.string(),
+  v.startsWith("/"),
+  v.maxBytes(4096),
+  v.check((path) => !path.includes("\0"), "has a NUL in it"),
+);
+/** The machine's own name for what it is, as `uname -m` has it. */
+export const architecture = v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,32}$/, "not an architecture"));

@@ -5,7 +5,17 @@
 import { assertId, assertUserKey, assertUserName, isId } from "./ids.ts";
 
 /** What a user may ask the queue; the third token is the user, which the user's credential fixes. */
-export const QUEUE_VERBS = ["reserve", "cancel", "received", "attach", "builds", "status", "images"] as const;
+export const QUEUE_VERBS = [
+  "reserve",
+  "sent",
+  "resize",
+  "cancel",
+  "received",
+  "attach",
+  "builds",
+  "status",
+  "images",
+] as const;
 export type QueueVerb = (typeof QUEUE_VERBS)[number];
 
 export const subjects = {

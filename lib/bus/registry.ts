@@ -11,6 +11,10 @@ import {
   receivedRequest,
   reserveReply,
   reserveRequest,
+  resizeReply,
+  resizeRequest,
+  sentReply,
+  sentRequest,
 } from "./build-messages.ts";
 import { answer, ask } from "./builder-messages.ts";
 import type { Schema } from "./codec.ts";
@@ -48,6 +52,24 @@ export const cancel = define({
   subject: (user) => subjects.queue("cancel", user),
   question: cancelRequest,
   reply: cancelReply,
+});
+
+/** Client → queue: my context is whole in the bucket. `queue.sent.<user>` */
+export const sent = define({
+  name: "sent",
+  pattern: patterns.queue("sent"),
+  subject: (user) => subjects.queue("sent", user),
+  question: sentRequest,
+  reply: sentReply,
+});
+
+/** Client → queue: my terminal has another size. `queue.resize.<user>` */
+export const resize = define({
+  name: "resize",
+  pattern: patterns.queue("resize"),
+  subject: (user) => subjects.queue("resize", user),
+  question: resizeRequest,
+  reply: resizeReply,
 });
 
 /** Client → queue: I have the image. `queue.received.<user>` */

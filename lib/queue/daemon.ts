@@ -172,6 +172,7 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
     parked: new ParkedAsks(),
     issuer,
     images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),
+    plainHttpRegistries: config.registries.filter(({ plainHttp }) => plainHttp).map(({ host }) => host),
     limits: config.limits,
     clock: systemClock,
     log,

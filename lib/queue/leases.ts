@@ -167,7 +167,7 @@ export class Leases {
   }
 
   async #leaseOf(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
-    const { builds, issuer, clock, limits } = this.#ports;
+    const { builds, issuer, clock, limits, plainHttpRegistries } = this.#ports;
     const text = await builds.recipe(record.build);
     if (text === undefined) return undefined;
     const { build, attempt, backend, terminal } = record;
@@ -178,6 +178,7 @@ export class Leases {
       jwt: issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs }),
       recipe: { backend, text },
       ...(terminal === undefined ? {} : { terminal }),
+      plainHttpRegistries: [...plainHttpRegistries],
       limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
     };
   }

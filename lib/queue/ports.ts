@@ -17,6 +17,8 @@ export interface QueuePorts {
   readonly parked: ParkedAsks;
   readonly issuer: Issuer;
   readonly images: Images;
+  /** HOST or HOST:PORT of the registries that builders may ask without TLS. */
+  readonly plainHttpRegistries: readonly string[];
   readonly limits: BuildLimits;
   readonly clock: Clock;
   readonly log: Logger;
