@@ -3,7 +3,7 @@
  * it was is kept for its owner until the retention is over.
  */
 import * as v from "valibot";
-import { backend, finalState } from "../bus/build-messages.ts";
+import { backend, finalState, leasedContext, recipe } from "../bus/build-messages.ts";
 import { count, id, line, terminal } from "../bus/fields.ts";
 
 export const buildRecord = v.object({
@@ -20,6 +20,8 @@ export const buildRecord = v.object({
   createdAtMs: count,
   /** Leases so far. */
   attempt: count,
+  /** The caller's files are not whole in the bucket yet, so no builder is given. */
+  awaitsContext: v.optional(v.literal(true)),
   builder: v.optional(id),
   leasedAtMs: v.optional(count),
   final: v.optional(finalState),
@@ -31,6 +33,6 @@ export const buildRecord = v.object({
 });
 export type BuildRecord = v.InferOutput<typeof buildRecord>;
 
-/** The recipe is kept beside the record, so that a queue of many waiting builds holds none in memory. */
-export const recipeRecord = v.object({ v: v.literal(1), text: v.string() });
+/** What a builder needs to know is kept beside the record, so that a queue of many waiting builds holds none in memory. */
+export const recipeRecord = v.object({ v: v.literal(1), recipe, context: v.optional(leasedContext) });
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

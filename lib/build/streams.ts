@@ -10,12 +10,31 @@ import {
 } from "nats";
 import type { BuildState } from "../bus/build-messages.ts";
 import { encode } from "../bus/codec.ts";
-import { bucketStream, buildOfStream, buildStream, chunkSubjects, metaSubjects, subjects } from "../bus/names.ts";
+import { CHUNK_MIN_BYTES } from "../bus/fields.ts";
+import { parseJson } from "../bus/jetstream-api.ts";
+import {
+  bucketStream,
+  buildOfStream,
+  buildStream,
+  chunkSubjects,
+  metaSubject,
+  metaSubjects,
+  subjects,
+} from "../bus/names.ts";
+import { parseMeta, type StoredObject } from "../bus/object-layout.ts";
+import { ERR_CODE } from "../bus/stream-errors.ts";
 import { CbError } from "../errors.ts";
 
 export interface StreamLimits {
   readonly replicas: number;
   readonly logBytes: number;
+}
+
+/** An object that is to be put into a build's bucket. */
+export interface ComingObject {
+  /** Exactly, or at most. */
+  readonly bytes: number;
+  readonly chunkBytes: number;
 }
 
 /** Room for states beside the log. */
@@ -34,7 +53,7 @@ const BUCKET_OVERHEAD_BYTES = 1024 * 1024;
 const CHUNK_OVERHEAD_BYTES = 512;
 
 /** JetStream's error codes (nats-server's errors.json). */
-const STREAM_NOT_FOUND = 10059;
+const NOT_FOUND: readonly number[] = [ERR_CODE.streamNotFound, ERR_CODE.noMessageFound];
 const STREAM_FULL = [10077, 10023];
 const NO_STORAGE = [10047, 10028];
 
@@ -76,8 +95,7 @@ export class BuildStreams {
   /** Reserves the room for the log. Throws CbError "infrastructure" when there is none. */
   async makeLogRoom(build: string): Promise<void> {
     const bytes = Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES;
-    const { streams } = await this.#manager();
-    await streams.update(buildStream(build), { max_bytes: bytes }).catch(noStorage(buildStream(build)));
+    await this.#resize(buildStream(build), bytes);
   }
 
   /** Deletes what a queue that was killed made for builds that it never remembered; tells which. */
@@ -92,17 +110,45 @@ export class BuildStreams {
     return unknown;
   }
 
-  /** Makes the bucket for an image, or makes it large enough. Throws CbError "infrastructure" when there is no room. */
-  async makeRoom(build: string, image: { bytes: number; chunkBytes: number }): Promise<void> {
-    const chunks = Math.ceil(image.bytes / Math.max(1, image.chunkBytes));
+  /**
+   * Makes the bucket with room for one more object, or makes it so much larger that this fits beside what is there, but
+   * never larger than `maxBytes` of content. Throws CbError "infrastructure" when NATS has no storage, "usage" beyond `maxBytes`.
+   */
+  async makeRoom(build: string, object: ComingObject, maxBytes: number): Promise<void> {
+    const { streams } = await this.#manager();
+    const name = bucketStream(build);
+    const there = await streams.info(name).catch(unlessNotFound);
+    const wanted = (there?.state.bytes ?? 0) + roomFor(object);
+    if (there !== undefined && there.config.max_bytes >= wanted) return;
+    if (wanted > roomFor({ bytes: maxBytes, chunkBytes: CHUNK_MIN_BYTES })) {
+      throw new CbError(
+        "usage",
+        `the bucket of build ${build} would take ${wanted} bytes; at most ${maxBytes} are allowed`,
+      );
+    }
+    if (there !== undefined) return this.#resize(name, wanted);
     await this.#add({
       ...COMMON,
-      name: bucketStream(build),
+      name,
       subjects: [chunkSubjects(build), metaSubjects(build)],
-      max_bytes: image.bytes + chunks * CHUNK_OVERHEAD_BYTES + BUCKET_OVERHEAD_BYTES,
+      max_bytes: wanted,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
     });
+  }
+
+  /** The whole context in the bucket; undefined when it is not there, or not whole. */
+  async contextOf(build: string): Promise<StoredObject | undefined> {
+    const { streams } = await this.#manager();
+    const query = { last_by_subj: metaSubject(build, "context") };
+    const message = await streams.getMessage(bucketStream(build), query).catch(unlessNotFound);
+    return message === undefined ? undefined : parseMeta(parseJson(message.data));
+  }
+
+  /** How much of the build's bucket is used; undefined when there is none. */
+  async bucketBytes(build: string): Promise<number | undefined> {
+    const { streams } = await this.#manager();
+    return (await streams.info(bucketStream(build)).catch(unlessNotFound))?.state.bytes;
   }
 
   /** Appends a state. */
@@ -148,6 +194,11 @@ export class BuildStreams {
     await streams.add(config).catch(noStorage(config.name));
   }
 
+  async #resize(stream: string, maxBytes: number): Promise<void> {
+    const { streams } = await this.#manager();
+    await streams.update(stream, { max_bytes: maxBytes }).catch(noStorage(stream));
+  }
+
   async #delete(stream: string): Promise<void> {
     const { streams } = await this.#manager();
     await streams.delete(stream).catch(unlessNotFound);
@@ -158,6 +209,10 @@ export class BuildStreams {
   }
 }
 
+/** What JetStream counts for an object: its bytes, a record with each chunk, its description. */
+const roomFor = ({ bytes, chunkBytes }: ComingObject): number =>
+  bytes + Math.ceil(bytes / chunkBytes) * CHUNK_OVERHEAD_BYTES + BUCKET_OVERHEAD_BYTES;
+
 const noStorage = (stream: string) => (error: unknown) => {
   if (!NO_STORAGE.includes(codeOf(error) ?? 0)) throw error;
   throw new CbError("infrastructure", `NATS has no storage left for ${stream}`, { cause: error });
@@ -167,5 +222,5 @@ const codeOf = (error: unknown): number | undefined =>
   error instanceof NatsError ? error.api_error?.err_code : undefined;
 
 function unlessNotFound(error: unknown): undefined {
-  if (codeOf(error) !== STREAM_NOT_FOUND) throw error;
+  if (!NOT_FOUND.includes(codeOf(error) ?? 0)) throw error;
 }

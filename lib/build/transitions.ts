@@ -5,7 +5,15 @@ import type { BuildRecord } from "./record.ts";
 /** A waiting build is given a builder. */
 export function leased(record: BuildRecord, builder: string, nowMs: number): BuildRecord {
   if (record.state !== "waiting") throw new Error(`a build in state ${record.state} cannot be leased`);
+  if (record.awaitsContext) throw new Error("a build whose context is not whole cannot be leased");
   return { ...record, state: "leased", attempt: record.attempt + 1, builder, leasedAtMs: nowMs };
+}
+
+/** The caller's files are whole. Undefined when that is known, or nobody waits for them any more. */
+export function contextCame(record: BuildRecord): BuildRecord | undefined {
+  if (record.state !== "waiting" || record.awaitsContext === undefined) return undefined;
+  const { awaitsContext: _, ...rest } = record;
+  return rest;
 }
 
 /** The build ends. Undefined when it has ended already: the first end is the one that counts. */

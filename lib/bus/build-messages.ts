@@ -109,6 +109,7 @@ export const sentReply = v.object({ v: version });
 
 /** Caller → queue on `queue.resize.<user>`: the caller's terminal has this size now. */
 export const resizeRequest = v.object({ v: version, build: id, terminal });
+export type ResizeRequest = v.InferOutput<typeof resizeRequest>;
 export const resizeReply = v.object({ v: version });
 
 /** Caller → queue on `queue.received.<user>`: the image is safe with the caller, its bucket may go. */

@@ -19,6 +19,8 @@ export const statusReply = v.object({
   pools: v.array(
     v.object({
       name: line,
+      /** What it builds for, as `uname -m` says it. */
+      arch: line,
       reserve: v.object({ target: count, ready: count, max: count }),
       /** Why the reserve is not at its target; empty when it is. */
       why: line,

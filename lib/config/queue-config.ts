@@ -1,5 +1,7 @@
 /** The configuration of cb-queue: one YAML file. Every default has its reason beside it. */
+import { machine } from "node:os";
 import * as v from "valibot";
+import { architecture } from "../bus/fields.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_S = 3600;
@@ -44,6 +46,8 @@ const sandboxProvider = v.strictObject({
 
 const pool = v.strictObject({
   name,
+  /** What its builders build for, as `uname -m` says it. As this machine is: sandboxes are part of it. */
+  arch: v.optional(architecture, machine()),
   /** Ready builders waiting. Two, so that a second caller does not wait for a boot. */
   reserve: v.optional(whole(0, 1000), 2),
   /** Builders that may exist at all, leased and dying ones among them. */
@@ -91,6 +95,10 @@ const limits = v.pipe(
     waitSeconds: v.optional(whole(10, 7 * DAY_S), DAY_S),
     /** Log bytes of one build; the disk is reserved while the build lives. */
     logMiB: v.optional(whole(1, 16_384), 1024),
+    /** Files of its caller that one build may bring: whoever has more has a data set, which belongs on a file server. */
+    contextMiB: v.optional(whole(1, 1024 * 1024), 4096),
+    /** A caller whose files stop coming for this long has gone; a network that was lost is back by then. */
+    contextSeconds: v.optional(whole(10, DAY_S), 300),
     imageMiB: v.optional(whole(1, 1024 * 1024), 32 * 1024),
     /** How long an image is kept that its caller has not fetched: a night and a morning. */
     imageSeconds: v.optional(whole(10, 30 * DAY_S), DAY_S),
@@ -105,6 +113,8 @@ const limits = v.pipe(
     buildMs: set.buildSeconds * 1000,
     waitMs: set.waitSeconds * 1000,
     logBytes: set.logMiB * MIB,
+    contextBytes: set.contextMiB * MIB,
+    contextMs: set.contextSeconds * 1000,
     imageBytes: set.imageMiB * MIB,
     imageKeptMs: set.imageSeconds * 1000,
     recordKeptMs: set.recordSeconds * 1000,

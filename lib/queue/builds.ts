@@ -30,8 +30,8 @@ export class Builds {
   }
 
   /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */
-  async add(record: BuildRecord, recipe: string): Promise<void> {
-    await this.#stores.recipes.create(record.build, { v: 1, text: recipe });
+  async add(record: BuildRecord, needs: Omit<RecipeRecord, "v">): Promise<void> {
+    await this.#stores.recipes.create(record.build, { v: 1, ...needs });
     const revision = await this.#stores.records.create(record.build, record);
     this.#remember(record.build, { value: record, revision });
   }
@@ -66,8 +66,8 @@ export class Builds {
   }
 
   /** Undefined when the build is gone. */
-  async recipe(build: string): Promise<string | undefined> {
-    return (await this.#stores.recipes.get(build))?.value.text;
+  async needs(build: string): Promise<Omit<RecipeRecord, "v"> | undefined> {
+    return (await this.#stores.recipes.get(build))?.value;
   }
 
   /**

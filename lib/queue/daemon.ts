@@ -169,6 +169,7 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
     builds: new Builds(stores),
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }),
     pools,
+    poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
     parked: new ParkedAsks(),
     issuer,
     images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),

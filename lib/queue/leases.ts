@@ -10,13 +10,22 @@ import type { Endings } from "./endings.ts";
 import { match } from "./match.ts";
 import type { QueuePorts } from "./ports.ts";
 import { OUTAGE_MS } from "./reservations.ts";
+import type { Terminals } from "./terminals.ts";
 
 /** A builder that asks again for the lease it has gets it again after this long, and not sooner. */
 const REPEAT_MS = 1_000;
 
+interface LeaseParts {
+  readonly endings: Endings;
+  readonly terminals: Terminals;
+  /** Told when there may be a match; it does not throw. */
+  readonly place: () => void;
+}
+
 export class Leases {
   readonly #ports: QueuePorts;
   readonly #endings: Endings;
+  readonly #terminals: Terminals;
   #placing = false;
   /** Builders whose lease is being written now. */
   readonly #giving = new Set<string>();
@@ -25,13 +34,13 @@ export class Leases {
   readonly #repeatedMs = new Map<string, number>();
   #placeAgain = false;
 
-  /** Told when there may be a match; it does not throw. */
   readonly #place: () => void;
 
-  constructor(ports: QueuePorts, endings: Endings, place: () => void) {
+  constructor(ports: QueuePorts, parts: LeaseParts) {
     this.#ports = ports;
-    this.#endings = endings;
-    this.#place = place;
+    this.#endings = parts.endings;
+    this.#terminals = parts.terminals;
+    this.#place = parts.place;
   }
 
   /** The answer to one question; it may take as long as a question is parked. */
@@ -46,7 +55,8 @@ export class Leases {
     }
     if (ask.state === "storing") return this.#onStoring(record, ask.image);
     if (ask.state === "ended") return this.#onEnded(record, ask.outcome);
-    return this.#ports.parked.park(ask);
+    const terminals = this.#terminals;
+    return terminals.has(ask.build) ? terminals.orderFor(ask.build) : this.#ports.parked.park(ask);
   }
 
   /** Gives waiting builds to ready builders. One run at a time; a call during a run makes that one look again. */
@@ -168,15 +178,16 @@ export class Leases {
 
   async #leaseOf(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
     const { builds, issuer, clock, limits, plainHttpRegistries } = this.#ports;
-    const text = await builds.recipe(record.build);
-    if (text === undefined) return undefined;
-    const { build, attempt, backend, terminal } = record;
+    const needs = await builds.needs(record.build);
+    if (needs === undefined) return undefined;
+    const { build, attempt, terminal } = record;
     const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
     return {
       build,
       attempt,
       jwt: issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs }),
-      recipe: { backend, text },
+      recipe: needs.recipe,
+      ...(needs.context === undefined ? {} : { context: needs.context }),
       ...(terminal === undefined ? {} : { terminal }),
       plainHttpRegistries: [...plainHttpRegistries],
       limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
@@ -190,7 +201,9 @@ export class Leases {
       await this.#endings.end(record.build, { v: 1, state: "failed", exitCode: 0, reason });
       return { v: 1, order: "stop", reason };
     }
-    await streams.makeRoom(record.build, image);
+    // A lost attempt may have left its image half way.
+    const maxBytes = limits.contextBytes + record.attempt * limits.imageBytes;
+    await streams.makeRoom(record.build, image, maxBytes);
     if (this.#ports.builds.get(record.build)?.state !== "leased") {
       // It ended while the bucket was being made, which nobody would look for any more.
       await streams.deleteBucket(record.build);

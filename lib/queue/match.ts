@@ -4,6 +4,8 @@ export interface WaitingBuild {
   readonly build: string;
   readonly user: string;
   readonly pool: string;
+  /** Its files are on their way, so it is passed over. */
+  readonly awaitsContext?: true | undefined;
 }
 
 export interface FreeBuilder {
@@ -31,7 +33,8 @@ export function match(input: MatchInput): Match[] {
   const free = [...input.free];
   const leased = new Map(input.leasedByUser);
   const matches: Match[] = [];
-  for (const { build, user, pool } of input.waiting) {
+  for (const { build, user, pool, awaitsContext } of input.waiting) {
+    if (awaitsContext) continue;
     const has = leased.get(user) ?? 0;
     const index = free.findIndex((one) => one.pool === pool);
     if (has >= input.leasedPerUser || index < 0) continue;

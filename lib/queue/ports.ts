@@ -6,6 +6,7 @@ import type { Clock } from "../clock.ts";
 import type { BuildLimits } from "../config/queue-config.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Builds } from "./builds.ts";
+import type { PoolKind } from "./choose-pool.ts";
 import type { Images } from "./images.ts";
 import type { ParkedAsks } from "./parked-asks.ts";
 
@@ -14,6 +15,8 @@ export interface QueuePorts {
   readonly streams: BuildStreams;
   /** The pools by name, in the order of the configuration: the first is where a build goes that names none. */
   readonly pools: ReadonlyMap<string, Pool>;
+  /** The same pools, by what they build for. */
+  readonly poolKinds: readonly PoolKind[];
   readonly parked: ParkedAsks;
   readonly issuer: Issuer;
   readonly images: Images;

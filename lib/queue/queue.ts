@@ -4,12 +4,14 @@ import * as registry from "../bus/registry.ts";
 import { serve } from "../bus/serve.ts";
 import type { StatusReply } from "../bus/status-messages.ts";
 import { type CbError, messageOf } from "../errors.ts";
+import { Contexts } from "./contexts.ts";
 import { Endings } from "./endings.ts";
 import { Leases } from "./leases.ts";
 import { poolStatus } from "./pool-status.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Reservations } from "./reservations.ts";
 import { sweep } from "./sweep.ts";
+import { Terminals } from "./terminals.ts";
 import { WaitingRoom } from "./waiting-room.ts";
 
 /** How often callers are told of their place, and time limits are looked at: what a person takes for "at once". */
@@ -19,6 +21,8 @@ export class Queue {
   readonly #ports: QueuePorts;
   readonly #endings: Endings;
   readonly #leases: Leases;
+  readonly #terminals: Terminals;
+  readonly #contexts: Contexts;
   readonly #reservations: Reservations;
   readonly #waitingRoom: WaitingRoom;
   #ticker: Promise<void> | undefined;
@@ -27,8 +31,11 @@ export class Queue {
   constructor(ports: QueuePorts) {
     this.#ports = ports;
     this.#endings = new Endings(ports);
-    this.#leases = new Leases(ports, this.#endings, () => this.#soon());
-    this.#reservations = new Reservations(ports, this.#endings, () => this.#soon());
+    this.#terminals = new Terminals(ports);
+    const place = () => this.#soon();
+    this.#leases = new Leases(ports, { endings: this.#endings, terminals: this.#terminals, place });
+    this.#contexts = new Contexts(ports, this.#endings, place);
+    this.#reservations = new Reservations(ports, this.#endings, place);
     this.#waitingRoom = new WaitingRoom(ports, this.#leases);
   }
 
@@ -55,9 +62,11 @@ export class Queue {
 
   #serve(service: Service): void {
     const onRefused = (subject: string, error: CbError) => this.#onRefused(subject, error);
-    const { reserve, cancel, received, status, images, builderAsk } = registry;
+    const { reserve, sent, resize, cancel, received, status, images, builderAsk } = registry;
     const reservations = this.#reservations;
     serve({ service, onRefused, request: reserve, handler: (user, q) => reservations.reserve(user, q) });
+    serve({ service, onRefused, request: sent, handler: (user, q) => this.#contexts.sent(user, q) });
+    serve({ service, onRefused, request: resize, handler: (user, q) => this.#terminals.resize(user, q) });
     serve({ service, onRefused, request: cancel, handler: (user, q) => reservations.cancel(user, q) });
     serve({ service, onRefused, request: received, handler: (user, q) => reservations.received(user, q) });
     serve({ service, onRefused, request: status, handler: async () => this.#status() });
@@ -88,6 +97,8 @@ export class Queue {
     while (!this.#stopping.signal.aborted) {
       await this.#attempt("leases", () => this.#leases.place());
       await this.#attempt("half-written leases", () => this.#leases.reclaim());
+      await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());
+      this.#terminals.forgetEnded();
       await this.#attempt("waiting callers", () => this.#waitingRoom.tell());
       await this.#attempt("limits and retention", () => sweep(this.#ports, this.#endings));
       await clock.sleep(TICK_MS, this.#stopping.signal);
@@ -104,10 +115,11 @@ export class Queue {
   }
 
   #status(): StatusReply {
-    const { pools, builds } = this.#ports;
+    const { pools, poolKinds, builds } = this.#ports;
+    const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
     return {
       v: 1,
-      pools: [...pools].map(([name, pool]) => poolStatus(name, pool)),
+      pools: [...pools].map(([name, pool]) => poolStatus({ name, pool, arch: archOf.get(name) ?? "" })),
       builds: { waiting: builds.waiting().length, running: builds.leased().length },
     };
   }

@@ -1,8 +1,10 @@
 /** What callers ask: reserve, cancel, received. Each answers for the asker's own builds only. */
 import { randomUUID } from "node:crypto";
 import type { BuildRecord } from "../build/record.ts";
-import type { CancelReply, CancelRequest, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
+import type { CancelReply, CancelRequest, LeasedContext, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
+import { CHUNK_MIN_BYTES } from "../bus/fields.ts";
 import { CbError } from "../errors.ts";
+import { choosePool } from "./choose-pool.ts";
 import type { Endings } from "./endings.ts";
 import type { QueuePorts } from "./ports.ts";
 
@@ -67,10 +69,11 @@ export class Reservations {
   }
 
   async #add(user: string, question: ReserveRequest): Promise<BuildRecord> {
-    const { builds, streams, pools, clock, log } = this.#ports;
+    const { builds, streams, poolKinds, clock, log } = this.#ports;
     this.#refuseTooMany(user);
-    const { request, recipe, terminal } = question;
-    const [pool = ""] = pools.keys();
+    const { request, recipe, context, terminal } = question;
+    const pool = choosePool(poolKinds, question.arch);
+    const comingBytes = this.#contextBytes(context);
     const record: BuildRecord = {
       v: 1,
       build: randomUUID(),
@@ -82,16 +85,34 @@ export class Reservations {
       state: "waiting",
       createdAtMs: clock.nowMs(),
       attempt: 0,
+      ...(comingBytes === undefined ? {} : { awaitsContext: true }),
     };
     try {
       await streams.open(record.build);
-      await builds.add(record, recipe.text);
+      if (comingBytes !== undefined) await this.#makeContextRoom(record.build, comingBytes);
+      await builds.add(record, { recipe, ...(context === undefined ? {} : { context: forBuilder(context) }) });
     } catch (error) {
       await this.#undo(record.build);
       throw error;
     }
     log.info({ build: record.build, user, request, backend: recipe.backend }, "build reserved");
     return record;
+  }
+
+  /** What is to come into the bucket, at most; undefined when nothing is. Throws CbError "usage" beyond the limit. */
+  #contextBytes(context: ReserveRequest["context"]): number | undefined {
+    if (context?.archive.kind !== "object") return undefined;
+    const { contextBytes } = this.#ports.limits;
+    const { maxBytes } = context.archive;
+    if (maxBytes <= contextBytes) return maxBytes;
+    throw new CbError("usage", `the context has up to ${maxBytes} bytes; at most ${contextBytes} are allowed here`, {
+      hint: "leave files out (.cbignore), or let the recipe fetch them",
+    });
+  }
+
+  #makeContextRoom(build: string, bytes: number): Promise<void> {
+    const { streams, limits } = this.#ports;
+    return streams.makeRoom(build, { bytes, chunkBytes: CHUNK_MIN_BYTES }, limits.contextBytes);
   }
 
   /** What a reservation left that failed half way; what cannot be undone now, the next start of the queue finds. */
@@ -109,6 +130,10 @@ export class Reservations {
       hint: "try again when some have been built, or cancel some",
     });
   }
+}
+
+function forBuilder({ archive, ...rest }: NonNullable<ReserveRequest["context"]>): LeasedContext {
+  return { ...rest, archive: archive.kind === "inline" ? archive : { kind: "object" } };
 }
 
 const unknownBuild = (id: string): CbError =>

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuildRecord } from "../../../lib/build/record.ts";
-import { ended, leased } from "../../../lib/build/transitions.ts";
+import { contextCame, ended, leased } from "../../../lib/build/transitions.ts";
 
 const test = suite("build transitions");
 
@@ -21,6 +21,15 @@ test("leased() counts the attempt and takes only what waits", () => {
   const record = leased(waiting, "b", 5);
   assert.equal([record.state, record.attempt, record.builder, record.leasedAtMs], ["leased", 1, "b", 5]);
   assert.throws(() => leased(record, "c", 6), /cannot be leased/);
+});
+
+test("leased() takes no build whose context is not whole, until it came", () => {
+  const incomplete: BuildRecord = { ...waiting, awaitsContext: true };
+  assert.throws(() => leased(incomplete, "b", 5), /context is not whole/);
+  const whole = contextCame(incomplete);
+  assert.equal(whole, waiting);
+  assert.is(whole && contextCame(whole), undefined);
+  assert.is(contextCame({ ...incomplete, state: "ended" }), undefined);
 });
 
 test("ended() lets the first end count", () => {

@@ -34,6 +34,12 @@ test("explain() says that all are busy at exactly the maximum, and adds the reco
   assert.is(told({ why: "quota, 20 of 20 instances" })[0]?.reason, "quota, 20 of 20 instances");
 });
 
+test("explain() tells a caller whose files are not whole that they are waited for", () => {
+  const waiting = [{ build: "1", user: "a", pool: "p", awaitsContext: true as const }];
+  const [told] = explain({ waiting, pools: [pool], leasedByUser: new Map(), leasedPerUser: 4 });
+  assert.is(told?.reason, "its files are on their way");
+});
+
 test("explain() tells a user at the cap that it is their own", () => {
   const [first, second] = told({ booting: 1 }, new Map([["a", 4]]));
   assert.is(first?.reason, "4 builds of yours running, which is the limit for one user");

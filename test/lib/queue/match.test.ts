@@ -44,6 +44,14 @@ test("match() counts what it gives against the cap", () => {
   ]);
 });
 
+test("match() passes over a build whose files are still on their way", () => {
+  const queue = {
+    waiting: [{ ...waiting("1", "a"), awaitsContext: true as const }, waiting("2", "a")],
+    free: [free("x")],
+  };
+  assert.equal(match(input(queue)), [{ build: "2", builder: "x" }]);
+});
+
 test("match() gives a builder of the build's own pool only", () => {
   const found = match(input({ waiting: [waiting("1", "a", "arm"), waiting("2", "a", "p")], free: [free("x", "p")] }));
   assert.equal(found, [{ build: "2", builder: "x" }]);

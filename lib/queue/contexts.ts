@@ -1,0 +1,69 @@
+/** Contexts on their way into their buckets: told to be whole, or given up when nothing comes any more. */
+import type { BuildRecord } from "../build/record.ts";
+import { contextCame } from "../build/transitions.ts";
+import { CbError } from "../errors.ts";
+import type { Endings } from "./endings.ts";
+import type { QueuePorts } from "./ports.ts";
+
+/** Each look is a question to JetStream for each context on its way. */
+const LOOK_MS = 5_000;
+
+interface Progress {
+  readonly bytes: number;
+  readonly sinceMs: number;
+}
+
+export class Contexts {
+  readonly #ports: QueuePorts;
+  readonly #endings: Endings;
+  readonly #onWhole: () => void;
+  /** By build. A queue that has just started grants each the whole time again. */
+  #progress = new Map<string, Progress>();
+  #lookedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(ports: QueuePorts, endings: Endings, onWhole: () => void) {
+    this.#ports = ports;
+    this.#endings = endings;
+    this.#onWhole = onWhole;
+  }
+
+  /** The caller's word is checked: a build without its files would fail an hour later. Throws CbError "usage". */
+  async sent(user: string, { build }: { build: string }): Promise<{ v: 1 }> {
+    const { builds, streams, log } = this.#ports;
+    const record = builds.get(build);
+    if (record?.user !== user) throw new CbError("usage", `no build ${build} of yours is known`);
+    if (record.state !== "waiting" || !record.awaitsContext) return { v: 1 };
+    const context = await streams.contextOf(build);
+    if (context === undefined) throw new CbError("usage", `the context of build ${build} is not whole`);
+    await builds.change(build, contextCame);
+    log.info({ build, bytes: context.sizeBytes }, "context is whole");
+    this.#onWhole();
+    return { v: 1 };
+  }
+
+  /** Ends the builds whose callers have stopped sending. */
+  async dropStalled(): Promise<void> {
+    const { builds, clock } = this.#ports;
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#lookedAtMs < LOOK_MS) return;
+    this.#lookedAtMs = nowMs;
+    const progress = new Map<string, Progress>();
+    for (const record of builds.waiting()) {
+      if (!record.awaitsContext) continue;
+      const now = await this.#look(record, nowMs);
+      if (now !== undefined) progress.set(record.build, now);
+    }
+    this.#progress = progress;
+  }
+
+  async #look({ build }: BuildRecord, nowMs: number): Promise<Progress | undefined> {
+    const { streams, limits } = this.#ports;
+    const before = this.#progress.get(build);
+    const bytes = (await streams.bucketBytes(build)) ?? 0;
+    if (before === undefined || bytes !== before.bytes) return { bytes, sinceMs: nowMs };
+    if (nowMs - before.sinceMs < limits.contextMs) return before;
+    const reason = `nothing more of its files came for ${Math.round(limits.contextMs / 1000)} s`;
+    await this.#endings.end(build, { v: 1, state: "lost", reason });
+    return undefined;
+  }
+}
