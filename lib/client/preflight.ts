@@ -21,11 +21,7 @@ export async function readRecipe(
 }
 
 function refuseUnsupported(recipe: Recipe, path: string): void {
-  if (recipe.backend === "docker") {
-    throw new CbError("usage", `${path} is a Dockerfile; only definition files can be built so far`, {
-      hint: 'write it as a definition file: "Bootstrap: docker", "From: IMAGE", %post',
-    });
-  }
+  if (recipe.backend === "docker") return;
   const wanted = firstCallerFile(recipe.text);
   if (wanted === undefined) return;
   throw new CbError("usage", `${path} wants a file of yours (${wanted}); only the recipe itself is sent so far`, {
