@@ -2,11 +2,14 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/bus/builder-messages.ts";
+import { rebaseSources } from "../lib/recipe/rebase.ts";
 import { registriesConf } from "./registries.ts";
 
 /** Absolute paths. */
 export interface Workplace {
-  /** Where the recipe's relative paths start: the programs' working directory. */
+  /** Stands for the caller's `/`: the caller's files are put below it. */
+  readonly callersRoot: string;
+  /** Where the recipe's relative paths start, below `callersRoot`: the programs' working directory. */
   readonly context: string;
   readonly recipe: string;
   /** Where the finished image is expected. */
@@ -24,13 +27,15 @@ export interface Workplace {
 export async function prepare(lease: Lease, folder: string): Promise<Workplace> {
   const at = (...parts: readonly string[]) => join(folder, ...parts);
   const registries = at("home", ".config", "containers", "registries.conf.d");
-  // The files of the caller belong here; without any it is empty, so that a recipe finds nothing of the agent's.
-  const context = at("context");
+  // Without files of the caller it is empty, so that a recipe finds nothing of the agent's.
+  const callersRoot = at("context");
+  const context = join(callersRoot, lease.context?.directory ?? "/");
   for (const path of [context, at("tmp"), registries]) await mkdir(path, { recursive: true });
   const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
-  await writeFile(recipe, lease.recipe.text);
+  await writeFile(recipe, rebaseSources(lease.recipe, callersRoot));
   await writeFile(join(registries, "container-builder.conf"), registriesConf(lease.recipe, lease.plainHttpRegistries));
   return {
+    callersRoot,
     context,
     recipe,
     image: at("image.sif"),

@@ -11,6 +11,7 @@ import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
 import { prepare, type Workplace } from "./prepare.ts";
+import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
 import { stepsFor } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
@@ -45,7 +46,10 @@ export async function work(options: WorkOptions): Promise<Outcome> {
 
 async function attempt(options: Desk): Promise<Outcome> {
   try {
-    const place = await prepare(options.lease, options.folder);
+    const { lease, js, signal } = options;
+    const place = await prepare(lease, options.folder);
+    const { build, context } = lease;
+    if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
     const exit = await buildImage(options, place);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
     return await storeImage(options, place);
