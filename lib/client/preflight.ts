@@ -4,7 +4,6 @@ import { resolve } from "node:path";
 import { type Backend, RECIPE_MAX_BYTES } from "../bus/build-messages.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { backendOf } from "../recipe/backend.ts";
-import { firstCallerFile } from "../recipe/caller-files.ts";
 import { checkTarget } from "../transfer/receive-file.ts";
 
 export interface Recipe {
@@ -16,22 +15,7 @@ export interface Recipe {
 export async function readRecipe(path: string, backend: Backend | undefined): Promise<Recipe> {
   const text = decodeText(await readBounded(path), path);
   if (text.trim() === "") throw new CbError("usage", `the recipe ${path} is empty`);
-  const recipe = { backend: backend ?? backendOf(text, path), text };
-  refuseUnsupported(recipe, path);
-  return recipe;
-}
-
-function refuseUnsupported(recipe: Recipe, path: string): void {
-  if (recipe.backend === "docker") {
-    throw new CbError("usage", `${path} is a Dockerfile; only definition files can be built so far`, {
-      hint: 'write it as a definition file: "Bootstrap: docker", "From: IMAGE", %post',
-    });
-  }
-  const wanted = firstCallerFile(recipe.text);
-  if (wanted === undefined) return;
-  throw new CbError("usage", `${path} wants a file of yours (${wanted}); only the recipe itself is sent so far`, {
-    hint: "fetch or write the file in %post",
-  });
+  return { backend: backend ?? backendOf(text, path), text };
 }
 
 async function readBounded(path: string): Promise<Buffer> {
