@@ -4,7 +4,6 @@ import { resolve } from "node:path";
 import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../bus/build-messages.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { backendOf } from "../recipe/backend.ts";
-import { firstCallerFile } from "../recipe/caller-files.ts";
 import { checkTarget } from "../transfer/receive-file.ts";
 
 /** Throws CbError "usage" on a recipe that is missing, unreadable, a folder, empty, too long, no text, of no known kind. */
@@ -15,18 +14,7 @@ export async function readRecipe(
 ): Promise<Recipe> {
   const text = decodeText(await readBounded(path), path);
   if (text.trim() === "") throw new CbError("usage", `the recipe ${path} is empty`);
-  const recipe = { backend: backend ?? backendOf(text, path), text, ...(buildArgs === undefined ? {} : { buildArgs }) };
-  refuseUnsupported(recipe, path);
-  return recipe;
-}
-
-function refuseUnsupported(recipe: Recipe, path: string): void {
-  if (recipe.backend === "docker") return;
-  const wanted = firstCallerFile(recipe.text);
-  if (wanted === undefined) return;
-  throw new CbError("usage", `${path} wants a file of yours (${wanted}); only the recipe itself is sent so far`, {
-    hint: "fetch or write the file in %post",
-  });
+  return { backend: backend ?? backendOf(text, path), text, ...(buildArgs === undefined ? {} : { buildArgs }) };
 }
 
 async function readBounded(path: string): Promise<Buffer> {
