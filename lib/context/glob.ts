@@ -37,7 +37,8 @@ export function globSource(pattern: string): string {
   return source;
 }
 
-const literal = (char: string): string => char.replace(/[\\^$.*+?()[\]{}|/]/, "\\$&");
+const literal = (char: string): string =>
+  char.replace(/[\\^$.*+?()[\]{}|/-]/, (special) => (special === "-" ? "\\x2d" : `\\${special}`));
 
 const CLASSES: Readonly<Record<string, string>> = {
   alpha: "\\p{L}",
@@ -56,9 +57,9 @@ function bracketAt(pattern: string, from: number): { source: string; end: number
   const [, not = "", body = ""] = /^\[([!^]?)((?:\]?)(?:\[:\w+:\]|\\.|[^\]\\])*)\]/su.exec(pattern.slice(from)) ?? [];
   if (body === "") return undefined;
   const members = body.replace(
-    /\[:(\w+):\]|\\(.)|([\\\][^/&|~(){}])/gsu,
+    /\[:(\w+):\]|\\(.)|([\][/^|(){}])/gsu,
     (_, name?: string, escaped?: string, plain?: string) =>
-      name === undefined ? `\\${escaped ?? plain ?? ""}` : (CLASSES[name] ?? ""),
+      name === undefined ? literal(escaped ?? plain ?? "") : (CLASSES[name] ?? ""),
   );
   try {
     const source = `[${not === "" ? "" : "^/"}${members}]`;
