@@ -17,7 +17,8 @@ export interface ContextDelivery {
 /** Throws what getObject and unpackContext throw: the builder's fault, since the queue had seen that the context is whole. */
 export async function receiveContext({ build, context, js, root, signal }: ContextDelivery): Promise<void> {
   const { archive, highestId } = context;
-  const chunks = archive.kind === "inline" ? inline(archive.tar) : getObject(js, { bucket: bucket(build), name: "context", signal });
+  const chunks =
+    archive.kind === "inline" ? inline(archive.tar) : getObject(js, { bucket: bucket(build), name: "context", signal });
   await unpackContext(chunks, { root, highestId, signal });
 }
 

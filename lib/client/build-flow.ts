@@ -6,7 +6,7 @@ import { createKey } from "../auth/nkey.ts";
 import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
 import { connectBus } from "../bus/connect.ts";
 import { cancel, reserve } from "../bus/registry.ts";
-import type { Context } from "../context/context.ts";
+import type { Context } from "../context/find.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { cancelSignal, Interrupted } from "./interrupt.ts";
 import { offerContext, sendContext } from "./send-context.ts";

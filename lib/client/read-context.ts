@@ -1,7 +1,7 @@
 /** The files that a recipe reads from its caller's disk, found before anything is sent. */
 import { realpath, stat } from "node:fs/promises";
 import type { Recipe } from "../bus/build-messages.ts";
-import { type Context, findContext } from "../context/context.ts";
+import { type Context, findContext } from "../context/find.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { wantsOf } from "../recipe/wants.ts";
 
@@ -21,7 +21,7 @@ export interface ContextRequest {
 export async function readContext(request: ContextRequest): Promise<Context | undefined> {
   const { recipe, whole, signal } = request;
   const directory = await existing(request.directory ?? process.cwd());
-  return findContext({ directory, wants: wantsOf(recipe), whole }, signal);
+  return findContext({ directory, backend: recipe.backend, wants: wantsOf(recipe), whole }, signal);
 }
 
 async function existing(path: string): Promise<string> {

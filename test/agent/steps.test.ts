@@ -6,6 +6,7 @@ import { stepsFor } from "../../agent/steps.ts";
 const test = suite("steps");
 
 const place: Workplace = {
+  callersRoot: "/b/context",
   context: "/b/context",
   recipe: "/b/recipe",
   image: "/b/image.sif",
