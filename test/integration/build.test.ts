@@ -131,6 +131,19 @@ test("a terminal shows each step in place, and the image's bar with size, rate a
   assert.match(stdout, /bar.sif: Completed, 15\d\.\d MiB, [\d.]+ MiB\/s\r\n/);
 });
 
+test("the build's terminal has the size of its caller's, and follows it", async ({ stack }) => {
+  // apptainer gives a script no standard input; what it prints on is the terminal.
+  const post =
+    "    stty size <&1\n    trap 'stty size <&1; touch /done' WINCH\n    while [ ! -e /done ]; do sleep 1; done";
+  const path = recipe(stack, "size", post);
+  const running = stack.startOnTerminal("container-builder", [stack.path("size.sif"), path]);
+  await running.seen(/\n30 100\r+\n/);
+  running.resize(120, 40);
+  await running.seen(/\n40 120\r+\n/);
+  const { code, stdout } = await running.finished;
+  assert.is(code, 0, stdout);
+});
+
 test("an image that exists is kept without --force, and replaced with it", async ({ stack }) => {
   const image = stack.path("kept.sif");
   writeFileSync(image, "mine");
