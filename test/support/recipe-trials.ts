@@ -23,7 +23,7 @@ export interface Trial {
 const DISK = `
 mkdir -p /w/u/p /w/u/other && cd /w/u/p
 mkdir -p data/deep /w/u/base
-for file in a b b1.txt b2.txt 'with blank' 'am&p' 'do$HOME' 'back\\slash' 'star*' starx '{x,y}' br0.txt .hidden app-1.tar \\
+for file in a b c b1.txt b2.txt 'with blank' 'am&p' 'do$HOME' 'back\\slash' 'star*' starx '{x,y}' br0.txt .hidden app-1.tar \\
   data/in data/.dot data/deep/in.txt /w/u/up.txt /w/u/other/o1.txt /w/u/other/o2.txt /w/u/base/base.txt; do
   echo "$file" > "$file"
 done
