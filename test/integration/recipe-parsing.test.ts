@@ -44,6 +44,7 @@ test("apptainer finds in what wantsOf() says all that it finds by hand", async (
     files("* /x/"),
     files("data", "dirlink /x/", "data/link /y/", "uplink /z/"),
     files(". /x"),
+    files("~/up.txt", "$HOME/other /x/", "../$OTHER/o1.txt /y/"),
     files("../up.txt", "../other/ /x/"),
     files(
       "/w/u/up.txt",
