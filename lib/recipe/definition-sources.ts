@@ -101,7 +101,7 @@ const ARCHIVE = /^([^:]*)(:.*)?$/;
 
 function headerOf(lines: readonly Line[]): Map<string, HeaderValue> {
   const header = new Map<string, HeaderValue>();
-  let open: { key: string; value: string; lines: Line[] } | undefined;
+  let open: { key: string; parts: string[]; lines: Line[] } | undefined;
   for (const line of lines) {
     const text = (line.text.split("#")[0] ?? "").trim();
     if (text === "") {
@@ -109,12 +109,16 @@ function headerOf(lines: readonly Line[]): Map<string, HeaderValue> {
       continue;
     }
     const [, key = "", first = ""] = open === undefined ? (/^([^:]*):(.*)$/.exec(text) ?? []) : ["", open.key, text];
-    const value = (open?.value ?? "") + first.trim();
-    const all: Line[] = [...(open?.lines ?? []), line];
-    const more = value.endsWith("\\");
-    open = more ? { key, value: value.slice(0, -1), lines: all } : undefined;
+    const part = first.trim();
+    const parts = open?.parts ?? [];
+    const more = part.endsWith("\\");
+    parts.push(more ? part.slice(0, -1) : part);
+    const all = open?.lines ?? [];
+    all.push(line);
+    open = more ? { key, parts, lines: all } : undefined;
+    if (more) continue;
     const [begin = line, ...continued] = all;
-    if (!more) header.set(key.trim().toLowerCase(), { line: begin, continued, value });
+    header.set(key.trim().toLowerCase(), { line: begin, continued, value: parts.join("") });
   }
   return header;
 }

@@ -28,7 +28,7 @@ function baseWant(source: BaseSource): Want {
 }
 
 /** `line 12: %files`. */
-export function whereOf(source: DefinitionSource): string {
+function whereOf(source: DefinitionSource): string {
   const what = source.kind === "base" ? `From of ${source.bootstrap}` : `%${source.kind}`;
   return `line ${source.line.origin + 1}: ${what}`;
 }

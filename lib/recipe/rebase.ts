@@ -1,6 +1,7 @@
 /** A definition file for a builder, where its caller's disk is mirrored in a folder. */
 import type { Recipe } from "../bus/build-messages.ts";
 import { CbError } from "../errors.ts";
+import { indentOf, withLines } from "./definition-edit.ts";
 import {
   type AppFilesSource,
   type BaseSource,
@@ -35,27 +36,6 @@ export function rebaseSources(recipe: Recipe, root: string): string {
   return withLines(recipe, lines, changed);
 }
 
-/** The recipe's own lines, but for those of which a part has changed: these come with their arguments filled in. */
-function withLines({ text, buildArgs }: Recipe, lines: readonly Line[], changed: ReadonlyMap<Line, string>): string {
-  const parts = new Map<number, string[]>();
-  for (const { origin } of changed.keys()) parts.set(origin, []);
-  for (const line of lines) parts.get(line.origin)?.push(changed.get(line) ?? line.text);
-  for (const { origin, filled } of changed.keys()) parts.get(origin)?.push(...stillUsed(filled, buildArgs));
-  return text
-    .split("\n")
-    .map((line, origin) => parts.get(origin)?.join("\n") ?? line)
-    .join("\n");
-}
-
-/**
- * apptainer refuses an argument that is given and not used. In a comment that begins with #! it counts as used; a value of
- * several lines would not stay in the comment.
- */
-function stillUsed(names: readonly string[], buildArgs: Recipe["buildArgs"] = {}): string[] {
-  const given = names.filter((name) => buildArgs[name] !== undefined && !buildArgs[name].includes("\n"));
-  return given.length === 0 ? [] : [`#!${given.map((name) => `{{ ${name} }}`).join(" ")}`];
-}
-
 /** Undefined when it may stay as it is. */
 function rebased(source: DefinitionSource, root: string): string | undefined {
   if (source.kind === "files") return rebasedFiles(source, root);
@@ -85,5 +65,3 @@ function rebasedAppFiles({ line, source, destination }: AppFilesSource, root: st
 function rebasedBase({ line, path, reference }: BaseSource, root: string): string | undefined {
   return path.startsWith("/") ? `${indentOf(line)}From: ${root}${path}${reference}` : undefined;
 }
-
-const indentOf = ({ text }: Line): string => /^\s*/.exec(text)?.[0] ?? "";

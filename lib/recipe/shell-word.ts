@@ -51,13 +51,13 @@ function refuseSpecial(word: string, at: number, refuse: Refuse): void {
   const character = word.charAt(at);
   if (character === "`" || (character === "$" && /^[\w{(@*#?!'-]/.test(word.slice(at + 1)))) {
     refuse(
-      "a variable or a command has another value on a builder",
+      "what this variable or command stands for is not known here",
       'write the path out, or write {{ NAME }} and give --build-arg NAME="$VARIABLE"',
     );
   }
   if (character === "~" && at === 0) {
     refuse(
-      "~ is another folder on a builder",
+      "which folder ~ is, is not known here",
       'write the path out, or write {{ HOME }} and give --build-arg HOME="$HOME"',
     );
   }
@@ -67,5 +67,8 @@ function refuseSpecial(word: string, at: number, refuse: Refuse): void {
   if (character === " ") refuse("a backslash before a blank ends the path", 'put the path into double quotes: "…"');
 }
 
+/** The text with a backslash before all that means something to the shell, but for patterns and braces. */
+export const guarded = (text: string): string => text.replace(/[\\$`&;|()<>'#~]/g, "\\$&");
+
 /** A word that stands for `text`, as expandShellWord gave it, in a line of %files. */
-export const shellWord = (text: string): string => `"${text.replace(/[\\$`&;|()<>'#~]/g, "\\$&")}"`;
+export const shellWord = (text: string): string => `"${guarded(text)}"`;

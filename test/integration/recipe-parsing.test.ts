@@ -18,7 +18,6 @@ const docker = (text: string, buildArgs: Record<string, string> = {}): Recipe =>
   buildArgs,
 });
 const files = (...lines: string[]): Recipe => singularity(`${SCRATCH}%files\n${lines.join("\n")}\n`);
-const stage = (...lines: string[]): Recipe => docker(`FROM scratch\n${lines.join("\n")}\n`);
 
 /** Each builds by hand, and to the same from what it wants. */
 async function sameOfBoth(recipes: readonly Recipe[]): Promise<void> {
@@ -45,6 +44,7 @@ test("apptainer finds in what wantsOf() says all that it finds by hand", async (
     files("* /x/"),
     files("data", "dirlink /x/", "data/link /y/", "uplink /z/"),
     files(". /x"),
+    files("~/up.txt", "$HOME/other /x/", "../$OTHER/o1.txt /y/"),
     files("../up.txt", "../other/ /x/"),
     files(
       "/w/u/up.txt",
@@ -83,24 +83,35 @@ test("apptainer refuses the sources that wantsOf() refuses for its shell's sake"
   ]);
 });
 
+/** No file is named twice, so that what one instruction wants does not stand in for another. */
+const DOCKERFILE = `ARG V=1
+FROM scratch AS one
+ARG V
+ENV W=$V
+ONBUILD COPY none /onbuild/
+COPY a /from/
+FROM one
+COPY --from=one /from /copy/
+ARG X
+COPY app-$W.tar $X\${W}.txt /variables/
+COPY /b data/../../b2.txt /paths/
+COPY ["with blank", "/json/"] junk
+COPY "starx" 'br0.txt' /quotes/
+COPY do[^x]H* /patterns/
+COPY data/**/*.txt /folders/
+ADD {x,y} /braces/
+COPY <<EOF .hidden /document/
+COPY none /none/
+EOF
+COPY am&p \\
+# comment
+
+   # comment
+  c /continued/
+`;
+
 test("buildah finds in what wantsOf() says all that it finds by hand", async () => {
-  await sameOfBoth([
-    stage(
-      "COPY a /b ../../b1.txt data/../b2.txt /x/",
-      'COPY ["with blank", "/x/"] junk',
-      "COPY \"starx\" 'br0.txt' /y/",
-    ),
-    stage("COPY b*.txt /x/", "COPY b[!1].txt b[r]0.txt /y/", "COPY b[^1].txt /z/"),
-    stage("COPY **/*.txt /x/"),
-    stage("COPY data /x/", "COPY data/link /y/", "ADD {x,y} /z/"),
-    stage("COPY ./ /x/"),
-    stage("COPY <<EOF a /x/", "COPY b /y/", "EOF", "COPY b1.txt \\", "# c", "", "   # d", " b2.txt /z/"),
-    docker("# escape=`\r\nFROM scratch\r\nCOPY a `\r\n b /x/\r\n"),
-    docker(`ARG V=1\nFROM scratch AS one\nARG V\nENV W=$V\nFROM one\nARG X\nCOPY app-$W.tar $X\${W}.txt /x/\n`, {
-      X: "b",
-    }),
-    docker("FROM scratch AS one\nONBUILD COPY none /x\nCOPY a /x\nFROM one\nCOPY --from=one /x /y\nCOPY b /z\n"),
-  ]);
+  await sameOfBoth([docker(DOCKERFILE, { X: "b" }), docker("# escape=`\r\nFROM scratch\r\nCOPY a `\r\n b /x/\r\n")]);
 });
 
 test.run();

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { Recipe } from "../../lib/bus/build-messages.ts";
 import { CbError } from "../../lib/errors.ts";
 import { runInSandbox } from "../../lib/provider/sandbox/run.ts";
+import { withCallerEnvironment } from "../../lib/recipe/caller-environment.ts";
 import { rebaseSources } from "../../lib/recipe/rebase.ts";
 import { wantsOf } from "../../lib/recipe/wants.ts";
 import { testRootfs } from "./rootfs.ts";
@@ -23,16 +24,21 @@ export interface Trial {
 const DISK = `
 mkdir -p /w/u/p /w/u/other && cd /w/u/p
 mkdir -p data/deep /w/u/base
-for file in a b b1.txt b2.txt 'with blank' 'am&p' 'do$HOME' 'back\\slash' 'star*' starx '{x,y}' br0.txt .hidden app-1.tar \\
+for file in a b c b1.txt b2.txt 'with blank' 'am&p' 'do$HOME' 'back\\slash' 'star*' starx '{x,y}' br0.txt .hidden app-1.tar \\
   data/in data/.dot data/deep/in.txt /w/u/up.txt /w/u/other/o1.txt /w/u/other/o2.txt /w/u/base/base.txt; do
   echo "$file" > "$file"
 done
 ln -s in data/link && ln -s data dirlink && ln -s /w/u/up.txt uplink && ln -s nowhere /w/u/base/dangling && ln -s base.txt /w/u/base/inner
 `;
 
+/** What the caller has, and a builder has not. */
+const ENVIRONMENT = { HOME: "/w/u", OTHER: "other" };
+
 const SCRIPT = `
 set -u
-export LC_ALL=C STORAGE_DRIVER=vfs
+export LC_ALL=C STORAGE_DRIVER=vfs ${Object.entries(ENVIRONMENT)
+  .map((pair) => pair.join("="))
+  .join(" ")}
 ${DISK}
 contents() {
   cd "$1" 2>/dev/null || return
@@ -62,8 +68,8 @@ for folder in /trials/*/; do
   [ -e "$folder/wants" ] || continue
   rm -rf /ctx && mkdir -p /ctx/w/u/p
   while IFS=$'\\t' read -r links pattern path; do take "$links" "$pattern" "$path"; done < "$folder/wants"
-  mv /w /hidden && cd /ctx/w/u/p && echo "== $(basename "$folder") fromMirror" && build "$folder/rebased"
-  cd / && mv /hidden /w
+  unset OTHER && HOME=/root && mv /w /hidden && cd /ctx/w/u/p && echo "== $(basename "$folder") fromMirror" && build "$folder/rebased"
+  cd / && mv /hidden /w && export HOME=/w/u OTHER=other
 done
 `;
 
@@ -98,9 +104,10 @@ async function writeTrial(folder: string, recipe: Recipe): Promise<void> {
   await writeFile(join(folder, "args"), args.join(""));
   await writeFile(join(folder, "recipe"), recipe.text);
   try {
-    const wants = wantsOf(recipe).map(({ links, pattern, path }) => `${links}\t${pattern}\t${path}\n`);
+    const sent = withCallerEnvironment(recipe, ENVIRONMENT);
+    const wants = wantsOf(sent).map(({ links, pattern, path }) => `${links}\t${pattern}\t${path}\n`);
     await writeFile(join(folder, "wants"), wants.join(""));
-    await writeFile(join(folder, "rebased"), rebaseSources(recipe, "/ctx"));
+    await writeFile(join(folder, "rebased"), rebaseSources(sent, "/ctx"));
   } catch (error) {
     if (!(error instanceof CbError)) throw error;
   }
