@@ -12,6 +12,7 @@ import { writeOutput } from "../lib/client/write-output.ts";
 import { CbError } from "../lib/errors.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
+import { withCallerEnvironment } from "../lib/recipe/caller-environment.ts";
 import { recipeNotes } from "../lib/recipe/notes.ts";
 import { VERSION } from "../lib/version.ts";
 
@@ -54,7 +55,8 @@ await main("container-builder", async (argv) => {
   const { options, args } = parse<Options>(command(), argv);
   const [imageName = "", recipePath = ""] = args;
   const imagePath = await checkImagePath(imageName, options.force ?? false, recipePath);
-  const recipe = await readRecipe(recipePath, options.backend, options.buildArg);
+  const asWritten = await readRecipe(recipePath, options.backend, options.buildArg);
+  const recipe = withCallerEnvironment(asWritten, process.env);
   const interrupted = interruptSignal();
   const context = await readContext({
     recipe,
