@@ -33,7 +33,7 @@ function dockerSteps({ text, buildArgs = {} }: Recipe, place: Workplace): Step[]
   const what = ["--file", place.recipe, "--tag", `oci:${place.layout}`, place.context];
   // Base images are large, and what fetched them needs them no more: they make room for the image. Nor does apptainer need
   // to keep a copy for a next time.
-  const makeRoom = 'rm -rf "$1" "$1-run"; shift; exec "$@"';
+  const makeRoom = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
   const convert = ["apptainer", "build", "--disable-cache", place.image, `oci:${place.layout}`];
   return [
     { name: "buildah build", argv: ["buildah", ...own, "build", ...how, ...what] },

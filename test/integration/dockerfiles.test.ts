@@ -84,4 +84,25 @@ test("a Dockerfile whose RUN fails gives exit code 1 and names the program", asy
   assert.match(stderr, /the build failed: buildah build ended with exit code 7/);
 });
 
+test("a Dockerfile may end with an image from scratch", async ({ recipes }) => {
+  await recipes.built(
+    "scratch",
+    `FROM ${recipes.hosts.open}/${IMAGE} AS base
+FROM scratch
+COPY --from=base /bin /bin
+COPY --from=0 /etc/base /etc/base
+CMD ["/bin/cat", "/etc/base"]
+`,
+  );
+  assert.is(await recipes.look("scratch", "apptainer run --unsquash $I"), "from the registry\n");
+});
+
+test("Ctrl-C ends a Dockerfile's build", async ({ recipes }) => {
+  const running = recipes.start("endless", `FROM ${recipes.hosts.open}/${IMAGE}\nRUN echo it has begun; sleep 3600\n`);
+  await running.seen(/^it has begun/m);
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+});
+
 test.run();
