@@ -53,7 +53,9 @@ function writeTar(path: string, files: Readonly<Record<string, Buffer | string>>
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), content);
     }
-    execFileSync("tar", ["-C", folder, "-cf", path, ...Object.keys(files)]);
+    // By folders, as the tools do: apptainer unpacks none that is not in the archive.
+    const names = new Set(Object.keys(files).map((name) => name.split("/")[0] ?? ""));
+    execFileSync("tar", ["-C", folder, "-cf", path, ...names]);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -56,6 +56,11 @@ export class RecipeStack {
     }
   }
 
+  /** Where the host finds one of the registries. */
+  hostOf(name: keyof Hosts): string {
+    return this.hosts[name].replace(HOST_LOOPBACK, "127.0.0.1");
+  }
+
   async stop(): Promise<void> {
     this.#queue.kill("SIGTERM");
     await this.#queue.finished;
