@@ -18,14 +18,13 @@ export interface Workplace {
   readonly storage: string;
   /** What buildah leaves for apptainer, an OCI layout. Not made here. */
   readonly layout: string;
-  /** buildah is told of this folder; apptainer finds it below HOME. */
-  readonly registries: string;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** `folder` is made. Rejects with the file system's own errors: a full or broken disk is the builder's fault. */
 export async function prepare(lease: Lease, folder: string): Promise<Workplace> {
   const at = (...parts: readonly string[]) => join(folder, ...parts);
+  // Below HOME, where buildah and apptainer look after the machine's own settings.
   const registries = at("home", ".config", "containers", "registries.conf.d");
   // Without files of the caller it is empty, so that a recipe finds nothing of the agent's.
   const callersRoot = at("context");
@@ -41,7 +40,6 @@ export async function prepare(lease: Lease, folder: string): Promise<Workplace> 
     image: at("image.sif"),
     storage: at("storage"),
     layout: at("layout"),
-    registries,
     environment: environment({ tmp: at("tmp"), home: at("home"), onTerminal: lease.terminal !== undefined }),
   };
 }

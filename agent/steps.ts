@@ -28,12 +28,12 @@ function definitionStep({ buildArgs = {} }: Recipe, place: Workplace): Step {
  */
 function dockerSteps({ text, buildArgs = {} }: Recipe, place: Workplace): Step[] {
   const options = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
-  const own = ["--root", place.storage, "--runroot", `${place.storage}-run`, "--registries-conf-dir", place.registries];
+  const own = ["--root", place.storage, "--runroot", `${place.storage}-run`];
   const how = ["--isolation=chroot", `--format=${formatFor(text)}`, "--layers=false", ...options];
   const what = ["--file", place.recipe, "--tag", `oci:${place.layout}`, place.context];
   // Base images are large, and what fetched them needs them no more: they make room for the image. Nor does apptainer need
   // to keep a copy for a next time.
-  const makeRoom = 'rm -rf "$1" "$1-run"; shift; exec "$@"';
+  const makeRoom = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
   const convert = ["apptainer", "build", "--disable-cache", place.image, `oci:${place.layout}`];
   return [
     { name: "buildah build", argv: ["buildah", ...own, "build", ...how, ...what] },

@@ -12,7 +12,6 @@ const place: Workplace = {
   image: "/b/image.sif",
   storage: "/b/storage",
   layout: "/b/layout",
-  registries: "/b/registries",
   environment: {},
 };
 const argv = (step: number, recipe: Parameters<typeof stepsFor>[0]) => stepsFor(recipe, place)[step]?.argv ?? [];

@@ -1,6 +1,5 @@
 /** A real docker-registry on a free port, and images pushed to it by plain HTTP calls. */
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,6 +8,7 @@ import type { Readable } from "node:stream";
 import { aptUnpack } from "../../infra/setup/apt.ts";
 import { findPrograms } from "../../infra/setup/find-program.ts";
 import { folders } from "../../lib/config/folders.ts";
+import { configOf, digestOf, MANIFEST_TYPE, manifestOf } from "./oci-image.ts";
 
 export interface RunningRegistry {
   /** 127.0.0.1:PORT. */
@@ -74,25 +74,6 @@ async function program(): Promise<string> {
     rmSync(scratch, { recursive: true, force: true });
   }
   return path;
-}
-
-const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG_TYPE = "application/vnd.oci.image.config.v1+json";
-const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
-
-const digestOf = (bytes: Buffer | string): string => `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-const described = (mediaType: string, blob: Buffer) => ({ mediaType, digest: digestOf(blob), size: blob.length });
-
-function configOf(layers: readonly Buffer[]): Buffer {
-  const rootfs = { type: "layers", diff_ids: layers.map(digestOf) };
-  const architecture = { arm64: "arm64" }[process.arch as string] ?? "amd64";
-  return Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs, config: {} }));
-}
-
-function manifestOf(layers: readonly Buffer[]): string {
-  const parts = layers.map((layer) => described(LAYER_TYPE, layer));
-  const config = described(CONFIG_TYPE, configOf(layers));
-  return JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST_TYPE, config, layers: parts });
 }
 
 /** An image of these layers (tar archives, none by default), under each of the tags. */
