@@ -119,6 +119,23 @@ test("a file with holes takes no more than its data, on the way and there", asyn
   execFileSync("cmp", [path, tree.mirrored("sparse")]);
 });
 
+test("where blocks do not tell how much data a file has, its full length is reserved", async ({ tree }) => {
+  const layers = ["lower", "upper", "work", "merged"].map((name) => join(tree.top, name));
+  for (const layer of layers) mkdirSync(layer);
+  const [lower, upper, work, merged = ""] = layers;
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  execFileSync("mount", ["-t", "overlay", "-o", options, "overlay", merged]);
+  try {
+    writeFileSync(join(merged, "sparse"), "");
+    truncateSync(join(merged, "sparse"), 1024 ** 2);
+    const context = await tree.found({ directory: merged, whole: true });
+    assert.ok(context.maxArchiveBytes > 1024 ** 2);
+    assert.ok((await tree.send(context)) < 32 * 1024);
+  } finally {
+    execFileSync("umount", [merged]);
+  }
+});
+
 test("an empty directory is there afterwards, and so is one beside which all was wanted", async ({ tree }) => {
   tree.file("../other/x");
   await tree.send(await tree.found({ wants: [fileWant("../other/x")] }));
