@@ -1,7 +1,7 @@
 /**
  * What a definition file names. apptainer copies it with `cp -L`, so links are sent as what they lead to, under the name of
- * the link. What is named may lead anywhere; a link below a named folder only within the caller's directory, as
- * nobody has named what it leads to. The folder of a `localimage` is a system of its own and keeps its links.
+ * the link. What is named may lead anywhere; a link below a named folder only to what is named too, or in the
+ * caller's directory: nobody has thought of anything else. The folder of a `localimage` is a system of its own and keeps its links.
  */
 import type { Stats } from "node:fs";
 import { posix } from "node:path";
@@ -23,6 +23,7 @@ interface Root {
 /** Yields undefined where it has looked and found nothing to send. Throws CbError "usage". */
 export function* definitionFiles(wants: readonly Want[], search: Search): Generator<Entry | undefined> {
   const roots = new Map<BytePath, Root>();
+  const open = new Set([search.realDirectory]);
   for (const want of wants) {
     const paths = expand(want, want.path.startsWith("/") ? "/" : search.directory, false);
     if (paths.length === 0) throw missing(want, search.directory);
@@ -31,12 +32,13 @@ export function* definitionFiles(wants: readonly Want[], search: Search): Genera
       const root = namedRoot(want, path, search);
       if (search.take(root.path, "all")) yield { path: root.path, stat: root.stat, as: "followed" };
       if (!roots.has(root.path)) roots.set(root.path, root);
+      open.add(realPath(root.path) ?? root.path);
     }
   }
   // Each is walked when all are known: what is itself named below a named folder has its own rules.
   for (const { want, path, stat } of roots.values()) {
     if (!stat.isDirectory()) continue;
-    yield* walk(path, stat, (child, inside) => visit(child, inside, want, search));
+    yield* walk(path, stat, (child, inside) => visit(child, inside, { want, search, open }));
   }
 }
 
@@ -67,14 +69,22 @@ function dangling(want: Want, path: BytePath): CbError {
   return refusal(want, path, what, "correct the link, or remove it");
 }
 
-function visit(path: BytePath, inside: Folder, want: Want, search: Search): Found {
+interface Below {
+  readonly want: Want;
+  readonly search: Search;
+  /** Where links may lead: the directory and all that is named, without links. */
+  readonly open: ReadonlySet<BytePath>;
+}
+
+function visit(path: BytePath, inside: Folder, below: Below): Found {
+  const { want, search } = below;
   const taken = search.taken.get(path);
   if (taken === "all") return {};
   const own = lookAt(path);
   // It was there a moment ago, and nobody needs it any more.
   if (own === undefined) return {};
   if (own.isSymbolicLink() && want.links === "keep") return { entry: storedLink(path, own) };
-  const stat = own.isSymbolicLink() ? behindLink(path, inside, want, search) : own;
+  const stat = own.isSymbolicLink() ? behindLink(path, inside, below) : own;
   if (!isSendable(stat)) {
     search.leftOut.add("special", path);
     return {};
@@ -84,12 +94,12 @@ function visit(path: BytePath, inside: Folder, want: Want, search: Search): Foun
   return { ...(taken === undefined ? { entry } : {}), ...(stat.isDirectory() ? { below: stat } : {}) };
 }
 
-function behindLink(path: BytePath, inside: Folder, want: Want, search: Search): Stats {
+function behindLink(path: BytePath, inside: Folder, { want, search, open }: Below): Stats {
   const stat = lookThrough(path);
   const real = realPath(path);
   if (stat === undefined || real === undefined) throw dangling(want, path);
   const isLink = `is a symbolic link to ${shown(linkTarget(path))}`;
-  if (!isWithin(search.realDirectory, real)) {
+  if (!isInOneOf(open, real)) {
     const hint = "name the link in %files itself, or copy what it leads to into the directory";
     throw refusal(want, path, `${isLink}, out of ${shown(search.directory)}`, hint);
   }
@@ -98,6 +108,13 @@ function behindLink(path: BytePath, inside: Folder, want: Want, search: Search):
   if (leadsUp || wasOnTheWay(stat, inside))
     throw refusal(want, path, `${isLink}, a folder that it is in`, "remove the link");
   return stat;
+}
+
+function isInOneOf(folders: ReadonlySet<BytePath>, path: BytePath): boolean {
+  for (let part = path; ; part = posix.dirname(part)) {
+    if (folders.has(part)) return true;
+    if (part === "/") return false;
+  }
 }
 
 function wasOnTheWay({ dev, ino }: Stats, inside: Folder): boolean {

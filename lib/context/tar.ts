@@ -11,7 +11,12 @@ const NAMES = ["tar", "gtar"];
 const WORDS_MAX_BYTES = 8 * 1024;
 
 /** A C locale, so that names are bytes and messages are English. */
-const environment = (): NodeJS.ProcessEnv => ({ ...process.env, LC_ALL: "C", TAR_OPTIONS: "" });
+const environment = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  LC_ALL: "C",
+  TAR_OPTIONS: "",
+  POSIXLY_CORRECT: undefined,
+});
 
 /** The name of GNU tar on this machine. Throws CbError "usage" when there is none. */
 export async function gnuTar(): Promise<string> {

@@ -1,5 +1,5 @@
 /** Goes through a folder and what is below it, one folder open at a time, in memory that the number of files does not fill. */
-import { type Dir, opendirSync, type Stats } from "node:fs";
+import { opendirSync, type Stats } from "node:fs";
 import { type BytePath, toBytes, under } from "./byte-path.ts";
 import type { Entry } from "./collection.ts";
 import { orUnreadable } from "./look.ts";
@@ -39,16 +39,17 @@ export function* walk(root: BytePath, stat: Stats, visit: Visit): Generator<Entr
 
 /** In no order. Throws CbError "usage" when the folder cannot be read. */
 export function* namesIn(folder: BytePath): Generator<string> {
-  const dir: Dir = orUnreadable(folder, () =>
-    opendirSync(toBytes(folder) as unknown as string, { encoding: "latin1" as BufferEncoding, bufferSize: 256 }),
-  );
+  const dir = orUnreadable(folder, () => opendirSync(toBytes(folder) as unknown as string, OPTIONS));
   try {
     for (;;) {
       const found = orUnreadable(folder, () => dir.readSync());
       if (found === null) return;
-      yield found.name;
+      yield (found.name as unknown as Buffer).toString("latin1");
     }
   } finally {
     dir.closeSync();
   }
 }
+
+/** Folder and names both as bytes: node:fs joins the two where the file system does not say what an entry is. */
+const OPTIONS = { encoding: "buffer" as BufferEncoding, bufferSize: 256 };

@@ -119,6 +119,39 @@ test("a file with holes takes no more than its data, on the way and there", asyn
   execFileSync("cmp", [path, tree.mirrored("sparse")]);
 });
 
+test("maps of thousands of holes and long names of hard links are reserved for", async ({ tree }) => {
+  const sparse = openSync(tree.file("holes/file", ""), "w");
+  for (let at = 0; at < 3000; at++) writeSync(sparse, "x".repeat(4096), at * 8192 + 10_000_000_000);
+  closeSync(sparse);
+  const deep = Array.from({ length: 4 }, () => "d".repeat(230)).join("/");
+  const first = tree.file(`links/${deep}/first`, "");
+  mkdirSync(join(tree.directory, "more"));
+  for (let index = 0; index < 200; index++) linkSync(first, join(tree.directory, `more/${index}`));
+  for (const path of ["holes", "links"]) {
+    const context = await tree.found({ wants: [fileWant(path), ...(path === "links" ? [fileWant("more")] : [])] });
+    let bytes = 0;
+    for await (const chunk of packContext(context)) bytes += chunk.length;
+    assert.ok(bytes <= context.maxArchiveBytes && bytes * 1.6 > context.maxArchiveBytes, `${path}: ${bytes}`);
+  }
+});
+
+test("where blocks do not tell how much data a file has, its full length is reserved", async ({ tree }) => {
+  const layers = ["lower", "upper", "work", "merged"].map((name) => join(tree.top, name));
+  for (const layer of layers) mkdirSync(layer);
+  const [lower, upper, work, merged = ""] = layers;
+  const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  execFileSync("mount", ["-t", "overlay", "-o", options, "overlay", merged]);
+  try {
+    writeFileSync(join(merged, "sparse"), "");
+    truncateSync(join(merged, "sparse"), 1024 ** 2);
+    const context = await tree.found({ directory: merged, whole: true });
+    assert.ok(context.maxArchiveBytes > 1024 ** 2);
+    assert.ok((await tree.send(context)) < 32 * 1024);
+  } finally {
+    execFileSync("umount", [merged]);
+  }
+});
+
 test("an empty directory is there afterwards, and so is one beside which all was wanted", async ({ tree }) => {
   tree.file("../other/x");
   await tree.send(await tree.found({ wants: [fileWant("../other/x")] }));

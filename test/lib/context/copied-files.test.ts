@@ -28,15 +28,16 @@ test("COPY means the directory by / too, and links below a folder are sent as th
 
 test("a named link comes with every link on its way and with what it leads to", async ({ tree }) => {
   tree.file("real/deep/x");
-  tree.link("first", "second/x");
-  tree.link("second", "/real/deep");
+  tree.link("first", "sub/second/x");
+  tree.link("sub/second", "/real/deep");
   assert.equal(await tree.paths(wants("first")), [
     ".",
     "./first",
     "./real",
     "./real/deep",
     "./real/deep/x",
-    "./second",
+    "./sub",
+    "./sub/second",
   ]);
 });
 

@@ -83,6 +83,18 @@ test("a link below a named folder is followed within the directory, and refused 
   assert.ok((await tree.paths(wants("sub", "sub/out"))).includes("./sub/out/key"));
 });
 
+test("a link below a named folder may lead to what is named, wherever that is", async ({ tree }) => {
+  tree.file("../software/lib/x.so.1");
+  tree.file("../data/x");
+  tree.link("../software/lib/x.so", "x.so.1");
+  tree.link("../software/data", "../data/x");
+  const software = join(tree.top, "home/software");
+  const error = await tree.refused(wants(software));
+  assert.match(error.message, "software/data is a symbolic link to ../data/x, out of");
+  const paths = await tree.paths(wants(software, "../data"));
+  assert.ok(paths.includes("TOP/home/software/lib/x.so") && paths.includes("TOP/home/software/data"), paths.join());
+});
+
 test("a link to a neighbour whose name begins like the directory's leads out", async ({ tree }) => {
   tree.file("../project-secret/key");
   tree.link("sub/out", "../../project-secret/key");

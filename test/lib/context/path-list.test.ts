@@ -37,6 +37,15 @@ test("PathList takes a few bytes for each of many files", () => {
   assert.is([...list].at(-1), "/home/somebody/some/project/390/file-99999.txt");
 });
 
+test("PathList fills its pages to the last byte and no further", () => {
+  for (let length = 50; length < 250; length++) {
+    const paths = Array.from({ length: 1400 }, (_, index) => `/${(index % 2 ? "a" : "b").repeat(length)}`);
+    const list = new PathList();
+    for (const path of paths) list.add(path);
+    assert.equal([...list], paths, `${length}`);
+  }
+});
+
 test("PathList refuses a path that no kernel takes", () => {
   assert.throws(() => new PathList().add(`/${"x".repeat(70_000)}`), /70001 bytes/);
   assert.equal([...new PathList()], []);
