@@ -62,6 +62,7 @@ await main("container-builder", async (argv) => {
     recipe,
     directory: options.context,
     whole: options.transferContext ?? options.transfer_context ?? false,
+    imagePath,
     signal: interrupted,
   });
   const steps = new Steps(process.stderr);

@@ -11,6 +11,8 @@ export interface ContextRequest {
   readonly directory: string | undefined;
   /** Everything in it is wanted, less what its ignore file names. */
   readonly whole: boolean;
+  /** Absolute. */
+  readonly imagePath: string;
   readonly signal: AbortSignal;
 }
 
@@ -19,9 +21,9 @@ export interface ContextRequest {
  * a link that leads out of the directory, and too many files.
  */
 export async function readContext(request: ContextRequest): Promise<Context | undefined> {
-  const { recipe, whole, signal } = request;
+  const { recipe, whole, imagePath, signal } = request;
   const directory = await existing(request.directory ?? process.cwd());
-  return findContext({ directory, backend: recipe.backend, wants: wantsOf(recipe), whole }, signal);
+  return findContext({ directory, backend: recipe.backend, wants: wantsOf(recipe), whole, imagePath }, signal);
 }
 
 async function existing(path: string): Promise<string> {

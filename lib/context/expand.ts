@@ -20,8 +20,11 @@ export function expand({ path, pattern }: Want, start: BytePath, goStyle: boolea
     if (!pattern || !isPattern(part)) found = found.map((folder) => under(folder, part));
     else if (goStyle && part === "**") found = found.flatMap((folder) => [...withFoldersBelow(folder)]);
     else found = found.flatMap((folder) => matchesIn(folder, globRegExp(shown(part), { dotFiles: goStyle })));
-    if (found.length === 0) return [];
+    if (found.length === 0) break;
   }
+  // A shell takes a pattern that matches nothing for a name.
+  const literal = under(start, parts.join("/"));
+  if (pattern && !goStyle && found.length === 0 && lookAt(literal) !== undefined) return [literal];
   // What follows a pattern is there in some of its matches only.
   return pattern && isPattern(path)
     ? [...new Set(found)].filter((candidate) => lookAt(candidate) !== undefined)

@@ -20,6 +20,8 @@ export interface ContextOptions {
   readonly wants: readonly Want[];
   /** The whole directory too, less what its ignore file lists. */
   readonly whole: boolean;
+  /** Absolute: the image that is to come here. An older one of its name is no part of the whole directory. */
+  readonly imagePath?: string;
 }
 
 /** What is going to be sent. */
@@ -85,7 +87,7 @@ function statOf(directory: BytePath): Stats {
 
 /** What is wanted comes first: it is sent in any case, and has its own rules. */
 function* entries(
-  { wants, whole, backend }: ContextOptions,
+  { wants, whole, backend, imagePath }: ContextOptions,
   stat: Stats,
   search: Search,
 ): Generator<Entry | undefined> {
@@ -94,5 +96,6 @@ function* entries(
   const asItIs = lookAt(search.directory)?.isDirectory() === true && (backend === "docker" || wants.length === 0);
   yield { path: search.directory, stat, as: asItIs ? "stored" : "followed" };
   yield* backend === "docker" ? copiedFiles(wants, search) : definitionFiles(wants, search);
+  if (imagePath !== undefined) search.take(fromText(imagePath), "all");
   if (whole) yield* wholeDirectory(stat, search);
 }

@@ -31,6 +31,16 @@ test("without .cbignore the other ignore files count, and what ! takes back is f
   assert.equal(await tree.paths({ whole: true }), [".", "./a/deep/keep"]);
 });
 
+test("an older image of the name that the build's will have is left out, unless the recipe wants it", async ({
+  tree,
+}) => {
+  for (const path of ["a", "out/image.sif"]) tree.file(path);
+  const imagePath = join(tree.directory, "out/image.sif");
+  assert.equal(await tree.paths({ whole: true, imagePath }), [".", "./a", "./out"]);
+  const wanted = await tree.paths({ whole: true, imagePath, wants: [fileWant("out/image.sif")] });
+  assert.equal(wanted, [".", "./a", "./out", "./out/image.sif"]);
+});
+
 test("an ignored folder is not even opened", async ({ tree }) => {
   tree.file("x");
   tree.file("ignored/x");
