@@ -63,7 +63,7 @@ async function openStreams(stack: Stack): Promise<string[]> {
 const queueCreds = (stack: Stack) => readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
 
 function addressOf(stack: Stack): BusAddress {
-  const { url, servername, ca } = parse(readFileSync(stack.statePath("client", "config.yaml"), "utf8"));
+  const { url, servername, ca } = stack.clientSettings();
   return { url, servername, ca: readFileSync(ca, "utf8") };
 }
 

@@ -1,9 +1,10 @@
 /** A local stack of its own for a test file: brought up by cb-local as a user would, in temporary folders. */
 import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, watch } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -118,6 +119,11 @@ export class Stack {
   /** A file of the local stack's own, e.g. its installation. */
   statePath(...parts: readonly string[]): string {
     return this.path("state", "container-builder", "local", ...parts);
+  }
+
+  /** Where the stack's clients find it; `ca` is a file. */
+  clientSettings(): { url: string; servername: string; ca: string } {
+    return parse(readFileSync(this.statePath("client", "config.yaml"), "utf8"));
   }
 
   /** Runs a shipped program to its end. */
