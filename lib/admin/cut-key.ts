@@ -4,7 +4,7 @@ import { readCreds } from "../auth/creds.ts";
 import { readKeyFile } from "../auth/issuer.ts";
 import { readClaims } from "../auth/jwt.ts";
 import type { NKey } from "../auth/nkey.ts";
-import { isRevoked, type Revocation, withRevocation } from "../auth/revocation.ts";
+import { mergeRevocations, type Revocations, revocationsOf, withRevocations } from "../auth/revocation.ts";
 import { writeSecretFile } from "../auth/secret-file.ts";
 import { lookUpAccount, pushAccount } from "../bus/account-claims.ts";
 import { type BusAddress, type Credential, connectBus } from "../bus/connect.ts";
@@ -20,14 +20,23 @@ export interface Signer {
   /** Public key of GUEST. */
   readonly account: string;
   readonly jwtFile: string;
+  /** Those of the file: a server that has just come back may not know all of them yet. */
+  readonly earlier: Revocations;
+}
+
+export interface KeyToCut {
+  readonly publicKey: string;
+  /** Whatever was issued for the key up to this second is refused. */
+  readonly atMs: number;
 }
 
 /** Throws CbError "config" naming what is missing, "denied" when the credential has expired. */
 export async function openSigner(address: BusAddress, files: AccountFiles): Promise<Signer> {
   const operatorKey = await readKeyFile(files.operatorKey);
   const sys = await readCreds(files.sysCreds, systemClock.nowMs());
-  const { sub } = readClaims(await readJwt(files.jwt));
-  return { address, sys, operatorKey, account: sub, jwtFile: files.jwt };
+  const jwt = await readJwt(files.jwt);
+  const { sub } = readClaims(jwt);
+  return { address, sys, operatorKey, account: sub, jwtFile: files.jwt, earlier: revocationsOf(jwt) };
 }
 
 /**
@@ -35,15 +44,14 @@ export async function openSigner(address: BusAddress, files: AccountFiles): Prom
  * they do already. Errors as connectBus, lookUpAccount and pushAccount have them. `note` is told what did not work and does
  * not matter today.
  */
-export async function cutKey(signer: Signer, revocation: Revocation, note: (text: string) => void): Promise<void> {
-  const { address, sys, operatorKey, account, jwtFile } = signer;
+export async function cutKey(signer: Signer, key: KeyToCut, note: (text: string) => void): Promise<void> {
+  const { address, sys, operatorKey, account, jwtFile, earlier } = signer;
+  const wanted = mergeRevocations(earlier, { [key.publicKey]: Math.floor(key.atMs / 1000) });
   const nc = await connectBus({ address, credential: sys, name: "cb-admin" });
   try {
     // The servers' own is the newest: another operator may have revoked somebody else from elsewhere.
     const now = await lookUpAccount(nc, account);
-    const jwt = isRevoked(now, revocation)
-      ? now
-      : withRevocation(now, revocation, { operatorKey, nowMs: systemClock.nowMs() });
+    const jwt = withRevocations(now, wanted, { operatorKey, nowMs: systemClock.nowMs() });
     if (jwt !== now) await pushAccount(nc, jwt);
     await keep(jwtFile, jwt, note);
   } finally {

@@ -33,10 +33,9 @@ async function isThere(session: AdminSession, name: string): Promise<boolean> {
  */
 export async function revokeUser(session: AdminSession, name: string, say: Say): Promise<void> {
   assertUserName(name);
-  const { publicKey, revokedAtMs, ended } = await session.ask(registry.revokeUser, { v: 1, name });
-  say(
-    `${name}: the queue refuses it${ended === 0 ? "" : `, and has ended ${ended === 1 ? "1 build" : `${ended} builds`}`}`,
-  );
+  const { publicKey, revokedAtMs, builds } = await session.ask(registry.revokeUser, { v: 1, name });
+  const ending = builds === 0 ? "" : `, and ends ${builds === 1 ? "1 build" : `${builds} builds`}`;
+  say(`${name}: the queue refuses it${ending}`);
   const signer = await signerOf(session, name);
   await cutKey(signer, { publicKey, atMs: revokedAtMs }, say);
   await session.ask(registry.revokeUser, { v: 1, name, cut: publicKey });

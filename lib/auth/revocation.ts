@@ -1,13 +1,10 @@
-/** The JWT of an account with one more user key that NATS refuses. Pure. */
+/** The JWT of an account with more user keys that NATS refuses. Pure. */
 import type { Account } from "@nats-io/jwt";
 import { accountJwt, readClaims } from "./jwt.ts";
 import type { NKey } from "./nkey.ts";
 
-export interface Revocation {
-  readonly publicKey: string;
-  /** Whatever was issued for the key up to this second is refused. */
-  readonly atMs: number;
-}
+/** Public key of a user → the second up to which what was issued for it is refused. */
+export type Revocations = Readonly<Record<string, number>>;
 
 export interface Signing {
   /** Of the operator. */
@@ -15,24 +12,29 @@ export interface Signing {
   readonly nowMs: number;
 }
 
-/** Whether the account refuses what was issued for that key up to that time. Throws CbError "config" on no JWT. */
-export function isRevoked(jwt: string, { publicKey, atMs }: Revocation): boolean {
-  return (revocationsOf(jwt)[publicKey] ?? -1) >= Math.floor(atMs / 1000);
+/** Throws CbError "config" when `jwt` is no JWT. */
+export function revocationsOf(jwt: string): Revocations {
+  const { revocations } = readClaims(jwt).nats as Partial<Account>;
+  return revocations ?? {};
+}
+
+/** Both, each key with the later time. */
+export function mergeRevocations(one: Revocations, other: Revocations): Revocations {
+  const merged = new Map(Object.entries(one));
+  for (const [key, atS] of Object.entries(other)) merged.set(key, Math.max(atS, merged.get(key) ?? 0));
+  return Object.fromEntries(merged);
 }
 
 /**
- * The account as it was and that key revoked. Issued at least a second after the one before: a server that is started
- * keeps the newer of the one it has and the one in its configuration. Throws CbError "config" when `jwt` is no JWT.
+ * The account as it was and these keys revoked, too; `jwt` itself when it revokes them all. Issued at least a second after
+ * the one before: a server that is started keeps the newer of the one it has and the one in its configuration. Throws
+ * CbError "config" when `jwt` is no JWT.
  */
-export function withRevocation(jwt: string, revocation: Revocation, { operatorKey, nowMs }: Signing): string {
+export function withRevocations(jwt: string, more: Revocations, { operatorKey, nowMs }: Signing): string {
+  const known = revocationsOf(jwt);
+  if (Object.entries(more).every(([key, atS]) => (known[key] ?? -1) >= atS)) return jwt;
   const { name, sub, iat, nats } = readClaims(jwt);
-  const atS = Math.max(Math.floor(revocation.atMs / 1000), revocationsOf(jwt)[revocation.publicKey] ?? 0);
-  const account: Partial<Account> = { ...nats, revocations: { ...revocationsOf(jwt), [revocation.publicKey]: atS } };
+  const account: Partial<Account> = { ...nats, revocations: { ...mergeRevocations(known, more) } };
   const issuedAtMs = Math.max(nowMs, (iat + 1) * 1000);
   return accountJwt({ name, publicKey: sub, issuedAtMs }, account, operatorKey);
-}
-
-function revocationsOf(jwt: string): Readonly<Record<string, number>> {
-  const { revocations } = readClaims(jwt).nats as Partial<Account>;
-  return revocations ?? {};
 }

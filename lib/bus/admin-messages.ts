@@ -21,17 +21,16 @@ export const usersRequest = v.object({ v: version });
 export const usersReply = v.object({ v: version, users: v.array(user) });
 export type UsersReply = v.InferOutput<typeof usersReply>;
 
-/** Safe to repeat. `cut` is the key that NATS refuses by now, once it does. */
+/** Safe to repeat. `cut` is the key that NATS refuses by now, once it does; the reply then waits for the builds' end. */
 export const revokeUserRequest = v.object({ v: version, name: userName, cut: v.optional(userKey) });
 export const revokeUserReply = v.object({
   v: version,
   /** NATS is to refuse what was issued for this key up to `revokedAtMs`. */
   publicKey: userKey,
   revokedAtMs: count,
-  /** Builds that were waiting or running, and have ended by now. */
-  ended: count,
+  /** Builds that waited or ran when it was asked. */
+  builds: count,
 });
-export type RevokeUserReply = v.InferOutput<typeof revokeUserReply>;
 
 /** More lines of one builder are for the provider's own tools. */
 export const CONSOLE_LINES_MAX = 1000;

@@ -1,6 +1,6 @@
 /** What operators ask: users, machines, the plan. Only the account CORE reaches these subjects. */
 import type { Service } from "nats";
-import type { BuildersReply, PlanReply, RevokeUserReply, UsersReply } from "../bus/admin-messages.ts";
+import type { BuildersReply, PlanReply, UsersReply } from "../bus/admin-messages.ts";
 import * as registry from "../bus/registry.ts";
 import { serve } from "../bus/serve.ts";
 import { CbError } from "../errors.ts";
@@ -8,7 +8,7 @@ import type { Endings } from "./endings.ts";
 import { machinesOf } from "./machines.ts";
 import { actionText } from "./plan-words.ts";
 import type { QueuePorts } from "./ports.ts";
-import { endBuildsOf } from "./revoked-builds.ts";
+import { endBuildsOf, liveBuildsOf } from "./revoked-builds.ts";
 import type { UserRecord } from "./users.ts";
 
 export interface AdminParts {
@@ -36,10 +36,14 @@ export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): 
   serve({
     ...{ service, onRefused, request: revokeUser },
     handler: async (operator, { name, cut }) => {
-      const reply = await revoke(name, ports, endings);
+      const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = await ports.users.revoke(name);
+      const builds = liveBuildsOf(name, ports);
+      const ending = endBuildsOf(name, ports, endings);
+      // The asker has yet to tell NATS, and is not to be kept from it by builds that take their time.
+      if (cut !== undefined) await ending;
       if (cut !== undefined) await ports.users.cut(name, cut);
-      log.warn({ operator, user: name, publicKey: reply.publicKey, cut, ended: reply.ended }, "user revoked");
-      return reply;
+      log.warn({ operator, user: name, publicKey, cut, builds }, "user revoked");
+      return { v: 1, publicKey, revokedAtMs, builds };
     },
   });
   serve({ service, onRefused, request: users, handler: async () => ({ v: 1, users: ports.users.all().map(entry) }) });
@@ -56,12 +60,6 @@ export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): 
     },
   });
   serve({ service, onRefused, request: plan, handler: () => previewPlans(ports) });
-}
-
-async function revoke(name: string, ports: QueuePorts, endings: Endings): Promise<RevokeUserReply> {
-  const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = await ports.users.revoke(name);
-  const ended = await endBuildsOf(name, ports, endings);
-  return { v: 1, publicKey, revokedAtMs, ended };
 }
 
 function entry({ v: _, ...user }: UserRecord): UsersReply["users"][number] {

@@ -5,19 +5,22 @@ import type { QueuePorts } from "./ports.ts";
 
 /**
  * Ends the builds of that user, and deletes their images. The credentials of the builds are then good for reading logs of
- * sealed streams, and for nothing else. Returns how many were alive. One that fails keeps none of the others from it, and
- * is tried again by the next tick.
+ * sealed streams, and for nothing else. Never throws: one that fails keeps none of the others from it, and is tried again
+ * by the next tick.
  */
-export async function endBuildsOf(user: string, ports: QueuePorts, endings: Endings): Promise<number> {
-  const records = ports.builds.all().filter((one) => one.user === user && !one.emptied);
-  for (const record of records) {
+export async function endBuildsOf(user: string, ports: QueuePorts, endings: Endings): Promise<void> {
+  for (const record of ports.builds.all().filter((one) => one.user === user && !one.emptied)) {
     try {
       await endAndEmpty(record, ports, endings);
     } catch (error) {
       ports.log.error({ err: error, build: record.build, user }, "a revoked user's build could not be ended yet");
     }
   }
-  return records.filter(({ state }) => state !== "ended").length;
+}
+
+/** How many of that user's builds wait or run. */
+export function liveBuildsOf(user: string, { builds }: QueuePorts): number {
+  return builds.all().filter((one) => one.user === user && one.state !== "ended").length;
 }
 
 async function endAndEmpty({ build, user }: BuildRecord, { builds }: QueuePorts, endings: Endings): Promise<void> {

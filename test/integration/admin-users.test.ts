@@ -125,15 +125,12 @@ test("revoke cuts the user's connections within a second and ends its builds; an
   const nc = await connectBus({ address: addressOf(stack), credential, name: "test", onStatus });
 
   const revoked = await stack.run("cb-admin", ["user", "revoke", "alice"]);
+  const revokedAtMs = Date.now();
   assert.is(revoked.code, 0, revoked.stderr);
-  assert.match(
-    revoked.stderr,
-    /alice: the queue refuses it, and has ended 4 builds\nalice: NATS refuses its credential/,
-  );
+  assert.match(revoked.stderr, /alice: the queue refuses it, and ends 4 builds\nalice: NATS refuses its credential/);
   await statuses.any((status) => status === "lost");
   await nc.closed();
-  const [user] = await list(stack);
-  assert.ok(lostAtMs - (user?.revokedAtMs ?? 0) < 1000, `cut after ${lostAtMs - (user?.revokedAtMs ?? 0)} ms`);
+  assert.ok(lostAtMs - revokedAtMs < 1000, `cut ${lostAtMs - revokedAtMs} ms after cb-admin said so`);
   for (const { code, stderr } of await Promise.all([...alices, waits].map(({ finished }) => finished))) {
     assert.is(code, 130, stderr);
     assert.match(stderr, "the build was cancelled, since the user alice has been revoked");
