@@ -9,8 +9,8 @@ import { type AdminConfig, adminConfig } from "../config/admin-config.ts";
 import { folders } from "../config/folders.ts";
 import { CbError } from "../errors.ts";
 
-/** The queue answers from memory and NATS; ending a user's builds takes some milliseconds each. */
-const REPLY_MS = 30_000;
+/** A look that is under way ends first, then the provider is listed, half a minute each, and then consoles are read for 20 s. */
+const REPLY_MS = 90_000;
 
 export class AdminSession {
   readonly config: AdminConfig;
@@ -45,8 +45,8 @@ export class AdminSession {
   }
 
   /** Errors as `call` has them. */
-  ask<Q, R>(request: Request<Q, R>, question: Q, timeoutMs = REPLY_MS): Promise<R> {
-    return call(request, { nc: this.#nc, asker: this.#operator, question, timeoutMs });
+  ask<Q, R>(request: Request<Q, R>, question: Q): Promise<R> {
+    return call(request, { nc: this.#nc, asker: this.#operator, question, timeoutMs: REPLY_MS });
   }
 
   close(): Promise<void> {

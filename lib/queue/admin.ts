@@ -36,12 +36,9 @@ export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): 
   serve({
     ...{ service, onRefused, request: revokeUser },
     handler: async (operator, { name, cut }) => {
-      const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = await ports.users.revoke(name);
       const builds = liveBuildsOf(name, ports);
-      const ending = endBuildsOf(name, ports, endings);
-      // The asker has yet to tell NATS, and is not to be kept from it by builds that take their time.
-      if (cut !== undefined) await ending;
-      if (cut !== undefined) await ports.users.cut(name, cut);
+      const record = cut === undefined ? await revoke(name, ports, endings) : await noteCut(name, cut, ports, endings);
+      const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = record;
       log.warn({ operator, user: name, publicKey, cut, builds }, "user revoked");
       return { v: 1, publicKey, revokedAtMs, builds };
     },
@@ -60,6 +57,19 @@ export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): 
     },
   });
   serve({ service, onRefused, request: plan, handler: () => previewPlans(ports) });
+}
+
+/** The asker has yet to tell NATS, and is not to be kept from it by builds that take their time to end. */
+async function revoke(name: string, ports: QueuePorts, endings: Endings): Promise<UserRecord> {
+  const record = await ports.users.revoke(name);
+  void endBuildsOf(name, ports, endings);
+  return record;
+}
+
+/** Revokes nobody: somebody else may have finished it, and given the name a new key. */
+async function noteCut(name: string, cut: string, ports: QueuePorts, endings: Endings): Promise<UserRecord> {
+  if (ports.users.isRevoked(name)) await endBuildsOf(name, ports, endings);
+  return ports.users.cut(name, cut);
 }
 
 function entry({ v: _, ...user }: UserRecord): UsersReply["users"][number] {

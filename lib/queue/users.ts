@@ -80,12 +80,12 @@ export class Users {
     return this.#write({ ...before.value, revokedAtMs }, before);
   }
 
-  /** NATS refuses that key. Says nothing of a name that has another by now. */
-  async cut(name: string, publicKey: string): Promise<void> {
+  /** NATS refuses that key. Changes nothing of a name that has another by now, or is not revoked. */
+  async cut(name: string, publicKey: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     const { value } = before;
-    if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.cutAtMs !== undefined) return;
-    await this.#write({ ...value, cutAtMs: this.#clock.nowMs() }, before);
+    if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.cutAtMs !== undefined) return value;
+    return this.#write({ ...value, cutAtMs: this.#clock.nowMs() }, before);
   }
 
   async #existing(name: string): Promise<Stored<UserRecord>> {
