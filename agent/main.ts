@@ -1,5 +1,5 @@
 /** The agent: asks for work, does one build, and is done. Everything it prints goes to the machine's console. */
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { NatsConnection } from "nats";
@@ -12,10 +12,14 @@ import { systemClock } from "../lib/clock.ts";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { messageOf } from "../lib/errors.ts";
 import { Asker } from "./asker.ts";
+import { Terminal } from "./terminal.ts";
 import { work } from "./work.ts";
 
 /** Where every form of the builder image puts it. */
 const USER_DATA_PATH = "/run/container-builder/user-data";
+
+/** A builder builds once; short, because paths below it may show in an image's record of its recipe. */
+const FOLDER = join(tmpdir(), "build");
 
 /** An agent waits for NATS and the queue as long as its machine lives. */
 const never = new AbortController().signal;
@@ -50,12 +54,12 @@ async function serve(data: UserData, key: NKey, asker: Asker, lease: Lease): Pro
   const { build, attempt } = lease;
   say(`leased to build ${build}, attempt ${attempt}`);
   const stop = new AbortController();
-  const beating = heartbeat(asker, build, stop);
+  const size = lease.terminal;
+  const terminal = size === undefined ? undefined : await Terminal.open(join(FOLDER, "terminal"), size);
+  const beating = heartbeat(asker, lease, { stop, terminal });
   const nc = await connect(data, { jwt: lease.jwt, key }, "build");
-  const folder = join(tmpdir(), `build-${build}`);
-  await mkdir(folder, { recursive: true });
   try {
-    const outcome = await work({ lease, js: guestAccess(nc), asker, folder, signal: stop.signal });
+    const outcome = await work({ lease, js: guestAccess(nc), asker, folder: FOLDER, terminal, signal: stop.signal });
     say(`build ended: ${JSON.stringify(outcome)}`);
     await asker.ask({ state: "ended", build, outcome }, stop.signal);
   } catch (error) {
@@ -67,11 +71,17 @@ async function serve(data: UserData, key: NKey, asker: Asker, lease: Lease): Pro
   }
 }
 
-/** Says "alive" for as long as the build lasts, and stops it when the queue says so. */
-async function heartbeat(asker: Asker, build: string, stop: AbortController): Promise<void> {
+interface Orders {
+  readonly stop: AbortController;
+  readonly terminal: Terminal | undefined;
+}
+
+/** Says "alive" for as long as the build lasts, and does what the queue says. */
+async function heartbeat(asker: Asker, { build }: Lease, { stop, terminal }: Orders): Promise<void> {
   while (!stop.signal.aborted) {
     const answer = await asker.ask({ state: "building", build }, stop.signal);
     if (answer.order === "stop") stop.abort(new Error(answer.reason));
+    if (answer.order === "resize") await terminal?.resize(answer.terminal);
   }
 }
 

@@ -1,22 +1,26 @@
-/** Runs the build program as root, and passes on what it prints, byte by byte and in order. */
+/** Runs the build's programs as root, and passes on what they print, byte by byte and in order. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import type { Lease } from "../lib/bus/builder-messages.ts";
 import { CbError, messageOf } from "../lib/errors.ts";
+import type { Step } from "./steps.ts";
+import type { Terminal } from "./terminal.ts";
 
-export interface BuildCommand {
-  /** Program and arguments. */
-  readonly argv: readonly string[];
+export interface BuildOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Present: the program runs on a pty of this size. */
-  readonly terminal?: Lease["terminal"];
-  /** Longest run. */
-  readonly timeoutMs: number;
+  /** Present: the programs run on ptys of its size. */
+  readonly terminal?: Terminal | undefined;
+  /** All programs of the build together may run this long. */
+  readonly limitMs: number;
   /** Takes the output; it is awaited, so a slow taker slows the build. */
   readonly write: (chunk: Uint8Array) => Promise<void>;
   readonly signal: AbortSignal;
+}
+
+interface BuildCommand extends BuildOptions, Step {
+  /** When the first program started, by performance.now(). */
+  readonly startedMs: number;
 }
 
 export interface BuildExit {
@@ -40,11 +44,25 @@ function endWhenQuiet(output: Readable, { writing, quietSinceMs }: Flow): void {
   if (!writing && performance.now() - quietSinceMs >= LAST_WORDS_MS) output.destroy();
 }
 
-/** Throws CbError "infrastructure" when the program cannot be started; otherwise tells how it ended. */
-export async function runBuild(command: BuildCommand): Promise<BuildExit> {
+/**
+ * Runs the steps, until one fails; tells how the last one ended. Rejects with CbError "infrastructure" when the output
+ * cannot be passed on, with what `write` throws, and with the reason of `signal`.
+ */
+export async function runBuild(steps: readonly Step[], options: BuildOptions): Promise<BuildExit> {
+  const startedMs = performance.now();
+  let exit: BuildExit = { code: 0, reason: "" };
+  for (const step of steps) {
+    exit = await runStep({ ...options, ...step, startedMs });
+    if (exit.code !== 0) break;
+  }
+  return exit;
+}
+
+async function runStep(command: BuildCommand): Promise<BuildExit> {
+  command.signal.throwIfAborted();
   const child = start(command);
   const stopped = new AbortController();
-  const timer = setTimeout(() => stopped.abort("time"), command.timeoutMs);
+  const timer = setTimeout(() => stopped.abort("time"), command.startedMs + command.limitMs - performance.now());
   const kill = () => killGroup(child);
   const flow: Flow = { writing: false, quietSinceMs: performance.now() };
   let ended: NodeJS.Timeout | undefined;
@@ -59,9 +77,8 @@ export async function runBuild(command: BuildCommand): Promise<BuildExit> {
     await drain(child, command, flow);
     const [code, signal] = await exit;
     command.signal.throwIfAborted();
-    if (stopped.signal.aborted)
-      return { code: 124, reason: `ran for ${command.timeoutMs / 60_000} minutes, the limit` };
-    return describe(command.argv[0] ?? "", code, signal);
+    if (stopped.signal.aborted) return { code: 124, reason: `ran for ${command.limitMs / 60_000} minutes, the limit` };
+    return describe(command.name, code, signal);
   } finally {
     clearTimeout(timer);
     clearInterval(ended);
@@ -71,7 +88,7 @@ export async function runBuild(command: BuildCommand): Promise<BuildExit> {
 }
 
 function start({ argv, cwd, env, terminal }: BuildCommand): ChildProcess & { stdout: Readable } {
-  const onPty = terminal === undefined ? argv : ptyCommand(argv, terminal);
+  const onPty = terminal?.command(argv) ?? argv;
   // One pipe for both outputs: with two, nobody knows which line came first.
   const child = spawn("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", ...onPty], {
     cwd,
@@ -80,12 +97,6 @@ function start({ argv, cwd, env, terminal }: BuildCommand): ChildProcess & { std
     stdio: ["ignore", "pipe", "ignore"],
   });
   return child as ChildProcess & { stdout: Readable };
-}
-
-/** script(1) holds the pty: `-e` hands on the exit code, `-f` writes at once, and /dev/null takes its own record. */
-function ptyCommand(argv: readonly string[], { columns, rows }: { columns: number; rows: number }): string[] {
-  const quoted = argv.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ");
-  return ["script", "-qefc", `stty cols ${columns} rows ${rows}; exec ${quoted}`, "/dev/null"];
 }
 
 async function drain(child: ChildProcess & { stdout: Readable }, { write }: BuildCommand, flow: Flow): Promise<void> {
@@ -120,9 +131,9 @@ function killGroup(child: ChildProcess): void {
 }
 
 /** As shells have it: 128 and the signal's number; 137 is what the kernel's memory killer leaves. */
-function describe(program: string, code: number | null, signal: NodeJS.Signals | null): BuildExit {
+function describe(name: string, code: number | null, signal: NodeJS.Signals | null): BuildExit {
   if (code === 0) return { code, reason: "" };
-  if (code !== null) return { code, reason: `${program} build ended with exit code ${code}` };
+  if (code !== null) return { code, reason: `${name} ended with exit code ${code}` };
   const hint = signal === "SIGKILL" ? " (out of memory?)" : "";
-  return { code: signal === "SIGKILL" ? 137 : 143, reason: `${program} build was killed by ${signal}${hint}` };
+  return { code: signal === "SIGKILL" ? 137 : 143, reason: `${name} was killed by ${signal}${hint}` };
 }

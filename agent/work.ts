@@ -1,6 +1,5 @@
 /** One lease from beginning to end: recipe, build, log, image. */
-import { mkdir, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { stat } from "node:fs/promises";
 import type { BuildState } from "../lib/bus/build-messages.ts";
 import type { Lease, Outcome } from "../lib/bus/builder-messages.ts";
 import { encode } from "../lib/bus/codec.ts";
@@ -11,15 +10,21 @@ import { CbError, messageOf } from "../lib/errors.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
+import { prepare, type Workplace } from "./prepare.ts";
+import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
+import { stepsFor } from "./steps.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface WorkOptions {
   readonly lease: Lease;
   /** JetStream with the rights of this build. */
   readonly js: JetStreamAccess;
   readonly asker: Asker;
-  /** An empty folder on a disk with room for the image. */
+  /** A folder for this build alone, on a disk with room for the image. */
   readonly folder: string;
+  /** Present: the build runs on a pty. */
+  readonly terminal: Terminal | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -41,9 +46,13 @@ export async function work(options: WorkOptions): Promise<Outcome> {
 
 async function attempt(options: Desk): Promise<Outcome> {
   try {
-    const exit = await buildImage(options);
+    const { lease, js, signal } = options;
+    const place = await prepare(lease, options.folder);
+    const { build, context } = lease;
+    if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
+    const exit = await buildImage(options, place);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
-    return await storeImage(options);
+    return await storeImage(options, place);
   } catch (error) {
     // The recipe is to blame for what it prints; the builder for all else.
     if (error instanceof CbError && error.kind === "recipe")
@@ -52,21 +61,15 @@ async function attempt(options: Desk): Promise<Outcome> {
   }
 }
 
-const imagePath = (folder: string): string => join(folder, "image.sif");
-
-async function buildImage({ lease, publisher, folder, signal }: Desk): Promise<BuildExit> {
-  const [context, tmp, home] = await Promise.all(["context", "tmp", "home"].map((name) => makeFolder(folder, name)));
-  const recipe = join(folder, "recipe.def");
-  await writeFile(recipe, lease.recipe.text);
+async function buildImage({ lease, publisher, terminal, signal }: Desk, place: Workplace): Promise<BuildExit> {
   await say(publisher, lease.build, { v: 1, state: "building" });
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
   try {
-    return await runBuild({
-      argv: ["apptainer", "build", imagePath(folder), recipe],
-      cwd: context ?? folder,
-      env: environment(tmp ?? folder, home ?? folder, lease),
-      ...(lease.terminal === undefined ? {} : { terminal: lease.terminal }),
-      timeoutMs: lease.limits.buildMs,
+    return await runBuild(stepsFor(lease.recipe, place), {
+      cwd: place.context,
+      env: place.environment,
+      terminal,
+      limitMs: lease.limits.buildMs,
       write: (chunk) => log.write(chunk),
       signal,
     });
@@ -75,32 +78,10 @@ async function buildImage({ lease, publisher, folder, signal }: Desk): Promise<B
   }
 }
 
-async function makeFolder(parent: string, name: string): Promise<string> {
-  const path = join(parent, name);
-  await mkdir(path, { recursive: true });
-  return path;
-}
-
-/** What a login as root has, and nothing of the agent's own environment. */
-function environment(tmp: string, home: string, lease: Lease): Record<string, string> {
-  return {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    HOME: home,
-    USER: "root",
-    LOGNAME: "root",
-    LANG: "C.UTF-8",
-    TERM: lease.terminal === undefined ? "dumb" : "xterm-256color",
-    TMPDIR: tmp,
-    APPTAINER_TMPDIR: tmp,
-    APPTAINER_CACHEDIR: join(home, "cache"),
-  };
-}
-
 /** Storage is freed when others fetch their images; who cannot have any by then is better told. */
 const ROOM_MS = 10 * 60_000;
 
-async function storeImage({ lease, js, publisher, asker, folder, signal }: Desk): Promise<Outcome> {
-  const path = imagePath(folder);
+async function storeImage({ lease, js, publisher, asker, signal }: Desk, { image: path }: Workplace): Promise<Outcome> {
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
   const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);

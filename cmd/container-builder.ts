@@ -1,14 +1,19 @@
 /** container-builder IMAGE RECIPE: builds the recipe as root somewhere else, and brings the image here. */
-import { once } from "node:events";
 import { Command, Option } from "commander";
 import type { Backend, ReserveRequest } from "../lib/bus/build-messages.ts";
 import { buildFlow } from "../lib/client/build-flow.ts";
 import { interruptSignal } from "../lib/client/interrupt.ts";
 import { checkImagePath, readRecipe } from "../lib/client/preflight.ts";
+import { readContext } from "../lib/client/read-context.ts";
 import { Session } from "../lib/client/session.ts";
 import { Steps } from "../lib/client/terminal.ts";
+import { TimeLeft } from "../lib/client/time-left.ts";
+import { writeOutput } from "../lib/client/write-output.ts";
+import { CbError } from "../lib/errors.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
+import { withCallerEnvironment } from "../lib/recipe/caller-environment.ts";
+import { recipeNotes } from "../lib/recipe/notes.ts";
 import { VERSION } from "../lib/version.ts";
 
 interface Options {
@@ -17,6 +22,11 @@ interface Options {
   /** Undefined: as standard output is. */
   readonly tty?: boolean;
   readonly backend?: Backend;
+  readonly arch?: string;
+  readonly context?: string;
+  readonly transferContext?: boolean;
+  readonly transfer_context?: boolean;
+  readonly buildArg?: Readonly<Record<string, string>>;
 }
 
 const command = () =>
@@ -26,9 +36,14 @@ const command = () =>
     .argument("<image>", "where the image goes, e.g. container.sif")
     .argument("<recipe>", "the definition file")
     .option("-f, --force", "replace the image if it exists")
-    .option("-d, --debug", "say more when something fails")
+    .option("-d, --debug", "say more: why something fails, and how long the build may still run")
     .option("--tty", "give the build a terminal (default: if standard output is one)")
     .option("--no-tty", "give the build none: no colours, no progress bars")
+    .option("--context <directory>", "where the recipe's paths start (default: the working directory)")
+    .option("--transfer-context", "send that whole directory, less what .cbignore or .dockerignore names")
+    .addOption(new Option("--transfer_context", "the same, as the original has it").hideHelp())
+    .option("--build-arg <name=value>", "value of an ARG, or of {{ name }} in a definition file; repeatable", buildArg)
+    .option("--arch <name>", "what the image is to run on, e.g. x86_64 (default: what the queue builds for)", archName)
     .addOption(
       new Option("--backend <name>", "what the recipe is for (default: recognised from it)").choices([
         "singularity",
@@ -39,16 +54,39 @@ const command = () =>
 await main("container-builder", async (argv) => {
   const { options, args } = parse<Options>(command(), argv);
   const [imageName = "", recipePath = ""] = args;
-  const imagePath = await checkImagePath(imageName, recipePath, options.force ?? false);
-  const recipe = await readRecipe(recipePath, options.backend);
+  const imagePath = await checkImagePath(imageName, options.force ?? false, recipePath);
+  const asWritten = await readRecipe(recipePath, options.backend, options.buildArg);
+  const recipe = withCallerEnvironment(asWritten, process.env);
   const interrupted = interruptSignal();
+  const context = await readContext({
+    recipe,
+    directory: options.context,
+    whole: options.transferContext ?? options.transfer_context ?? false,
+    signal: interrupted,
+  });
   const steps = new Steps(process.stderr);
+  for (const note of [...recipeNotes(recipe), ...(context?.notes ?? [])]) steps.line(`note: ${note}`);
   let session: Session | undefined;
   try {
     session = await Session.open("container-builder", {}, steps);
     const force = options.force ?? false;
     const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
-    await buildFlow({ session, steps, recipe, imagePath, force, terminal, write, interrupted });
+    const { arch } = options;
+    const window = terminal !== undefined && process.stdout.isTTY ? process.stdout : undefined;
+    await buildFlow({
+      session,
+      steps,
+      recipe,
+      context,
+      arch,
+      imagePath,
+      force,
+      terminal,
+      window,
+      write: writeOutput,
+      timeLeft: options.debug ? new TimeLeft(steps) : undefined,
+      interrupted,
+    });
   } finally {
     steps.end();
     await session?.close();
@@ -56,21 +94,23 @@ await main("container-builder", async (argv) => {
   return 0;
 });
 
+/** Commander hands over what came before. Throws CbError "usage" on what has no name. */
+function buildArg(text: string, before: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const [, name = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(text) ?? [];
+  if (name === "") throw new CbError("usage", `--build-arg ${text} is not NAME=VALUE`);
+  return { ...before, [name]: value };
+}
+
+/** Other words for the same machines, as Debian and OCI have them. */
+const ARCH_ALIASES: Readonly<Record<string, string>> = {
+  amd64: "x86_64",
+  arm64: "aarch64",
+  ppc64el: "ppc64le",
+};
+const archName = (text: string): string => ARCH_ALIASES[text.toLowerCase()] ?? text.toLowerCase();
+
 /** 80 by 24 when a terminal is asked for and there is none to measure. */
 function terminalSize(wanted: boolean): ReserveRequest["terminal"] {
   if (!wanted) return undefined;
   return { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
-}
-
-let readerGone = false;
-process.stdout.on("error", () => {
-  // Whoever read the output has left, as `| head` does, or its disk is full: the image is still wanted.
-  readerGone = true;
-});
-
-/** A slow reader slows the build, and nothing piles up here. */
-async function write(bytes: Uint8Array): Promise<void> {
-  if (readerGone || process.stdout.write(bytes)) return;
-  // Rejects, and tidies up, when the stream fails; the handler above knows what that means.
-  await once(process.stdout, "drain").catch(() => undefined);
 }

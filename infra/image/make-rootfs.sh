@@ -46,6 +46,8 @@ printf 'TZif\0%034d\1\0\0\0\4\0\0\0\0\0\0UTC\0' 0 | tr 0 '\0' >etc/localtime
 mkdir -p etc/containers usr/share/container-builder
 printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
   >etc/containers/storage.conf
+# A short name in a Dockerfile is Docker Hub's, as with docker: Debian's list gives "FROM centos" another meaning.
+rm -f etc/containers/registries.conf.d/shortnames.conf
 chroot . dpkg-query -W -f '${Package} ${Version}\n' >usr/share/container-builder/versions
 STAGE
 )

@@ -122,6 +122,7 @@ async function writeClient(paths: Layout, installation: Installation, url: strin
     servername: installation.serverName,
     ca: installation.files.caFile,
     creds: paths.userCreds,
+    account: installation.guest,
   };
   await writeSecretFile(paths.clientConfig, stringify(settings));
   await writeSecretFile(paths.adminConfig, stringify(adminSettings(installation, url)));

@@ -11,6 +11,8 @@ export interface Creds {
   readonly key: NKey;
   /** The user's name, or what the credential is for. */
   readonly name: string;
+  /** Public key of the account that it is in: each installation has its own. */
+  readonly account: string;
   /** Absent: never expires. */
   readonly expiresAtMs?: number;
 }
@@ -45,6 +47,7 @@ export function parseCreds(text: string, from: string): Creds {
     jwt,
     key,
     name: claims.name,
+    account: accountOf(claims),
     ...(claims.exp === undefined ? {} : { expiresAtMs: claims.exp * 1000 }),
   };
 }
@@ -59,6 +62,14 @@ export async function readCreds(path: string, nowMs: number): Promise<Creds> {
   const when = new Date(creds.expiresAtMs).toISOString();
   throw new CbError("denied", `the credential ${path} of ${creds.name} expired at ${when}`, {
     hint: "ask the operators for a new one",
+  });
+}
+
+/** Throws CbError "denied" when the credential is for another installation: the server would say no more than "violation". */
+export function refuseForeign(creds: Creds, { path, account }: { path: string; account: string }): void {
+  if (creds.account === account) return;
+  throw new CbError("denied", `the credential ${path} of ${creds.name} is of another installation`, {
+    hint: `it is in the account ${creds.account}, this installation's is ${account}: ask its operators for one`,
   });
 }
 
@@ -84,6 +95,12 @@ async function read(path: string): Promise<string> {
     throw new CbError("config", missing ? what : `${what}: ${messageOf(error)}`, { hint: ASK, cause: error });
   }
   throw notCreds(path, `it is longer than ${MAX_BYTES} bytes`);
+}
+
+/** A signing key's JWT names the account beside the signer; without one the account signed itself. */
+function accountOf({ iss, nats }: ReturnType<typeof readClaims>): string {
+  const { issuer_account: account } = nats as { issuer_account?: unknown };
+  return typeof account === "string" && account !== "" ? account : iss;
 }
 
 /** What stands between the two lines that begin and end a section; the number of dashes varies between tools. */

@@ -10,6 +10,8 @@ export const buildRecord = v.object({
   v: v.literal(1),
   build: id,
   user: line,
+  /** The file name that its image is to have. */
+  name: v.optional(line, ""),
   /** The caller's own id for the request: a repeat of it is this build. */
   request: id,
   backend,
@@ -28,7 +30,9 @@ export const buildRecord = v.object({
   endedAtMs: v.optional(count),
   /** All that follows from the end is done: the builder is released, and the final state stands in the sealed stream. */
   announced: v.optional(v.boolean()),
-  /** The caller has said that the image arrived, or there was none: the bucket is gone. */
+  /** The caller has said that the image arrived: the bucket goes as soon as nobody else reads it. */
+  received: v.optional(v.boolean()),
+  /** The bucket is gone: the image arrived, or was kept for long enough, or there was none. */
   emptied: v.optional(v.boolean()),
 });
 export type BuildRecord = v.InferOutput<typeof buildRecord>;

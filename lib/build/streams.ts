@@ -151,6 +151,12 @@ export class BuildStreams {
     return (await streams.info(bucketStream(build)).catch(unlessNotFound))?.state.bytes;
   }
 
+  /** How many read the bucket now, counting those that went without a word for a minute; 0 when there is no bucket. */
+  async bucketReaders(build: string): Promise<number> {
+    const { streams } = await this.#manager();
+    return (await streams.info(bucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
+  }
+
   /** Appends a state. */
   async say(build: string, state: BuildState): Promise<void> {
     await this.#nc.jetstream().publish(subjects.state(build), encode(state));

@@ -78,6 +78,8 @@ export const reserveRequest = v.object({
       archive: v.variant("kind", [inlineArchive, v.object({ kind: v.literal("object"), maxBytes: count })]),
     }),
   ),
+  /** The file name that the image is to have, so that people know their builds apart. */
+  name: v.optional(line, ""),
   /** What the image is to run on; absent: as the queue's first pool has it. */
   arch: v.optional(architecture),
   /** Present when the caller watches at a terminal: the build then runs on a pty of this size. */
@@ -117,7 +119,15 @@ export const receivedRequest = v.object({ v: version, build: id });
 export const receivedReply = v.object({ v: version });
 
 const queued = v.object({ v: version, state: v.literal("queued"), position: count, reason });
-const leased = v.object({ v: version, state: v.literal("leased"), attempt: count, builder: id, host: line });
+const leased = v.object({
+  v: version,
+  state: v.literal("leased"),
+  attempt: count,
+  builder: id,
+  host: line,
+  /** How long the build may run from now on. */
+  limitMs: v.optional(count),
+});
 const building = v.object({ v: version, state: v.literal("building") });
 const uploading = v.object({
   v: version,

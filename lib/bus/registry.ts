@@ -31,6 +31,7 @@ import {
   sentRequest,
 } from "./build-messages.ts";
 import { answer, ask } from "./builder-messages.ts";
+import { attachReply, attachRequest, buildsReply, buildsRequest } from "./builds-messages.ts";
 import type { Schema } from "./codec.ts";
 import { line } from "./fields.ts";
 import { imagesReply, imagesRequest } from "./images-messages.ts";
@@ -84,6 +85,24 @@ export const resize = define({
   subject: (user) => subjects.queue("resize", user),
   question: resizeRequest,
   reply: resizeReply,
+});
+
+/** Client → queue: let me watch that build of mine again. `queue.attach.<user>` */
+export const attach = define({
+  name: "attach",
+  pattern: patterns.queue("attach"),
+  subject: (user) => subjects.queue("attach", user),
+  question: attachRequest,
+  reply: attachReply,
+});
+
+/** Client → queue: which builds are mine? `queue.builds.<user>` */
+export const builds = define({
+  name: "builds",
+  pattern: patterns.queue("builds"),
+  subject: (user) => subjects.queue("builds", user),
+  question: buildsRequest,
+  reply: buildsReply,
 });
 
 /** Client → queue: I have the image. `queue.received.<user>` */

@@ -1,32 +1,29 @@
-/** One build as its caller lives it: reserve, wait, watch, fetch. */
+/** One build as its caller lives it: reserve, send the files, watch; cancelled by Ctrl-C. */
 import { randomUUID } from "node:crypto";
+import { basename } from "node:path";
 import type { NatsConnection } from "nats";
 import { createKey } from "../auth/nkey.ts";
-import type { BuildState, CancelReply, FinalState, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
+import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
 import { connectBus } from "../bus/connect.ts";
-import type { StoredObject } from "../bus/object-layout.ts";
-import { cancel, received, reserve } from "../bus/registry.ts";
+import { cancel, reserve } from "../bus/registry.ts";
+import type { Context } from "../context/find.ts";
 import { CbError, messageOf } from "../errors.ts";
-import { fetchImage } from "./fetch-image.ts";
-import { followBuild } from "./follow.ts";
-import { Interrupted } from "./interrupt.ts";
-import type { Recipe } from "./preflight.ts";
+import { cancelSignal, Interrupted } from "./interrupt.ts";
+import { offerContext, sendContext } from "./send-context.ts";
 import type { Session } from "./session.ts";
-import type { Steps } from "./terminal.ts";
+import { type Watcher, watchBuild } from "./watch-build.ts";
+import { type Window, watchWindow } from "./watch-window.ts";
 
-export interface BuildOrder {
-  readonly session: Session;
-  readonly steps: Steps;
+export interface BuildOrder extends Watcher {
   readonly recipe: Recipe;
-  /** Absolute. */
-  readonly imagePath: string;
-  readonly force: boolean;
+  /** The files of the caller's that the recipe reads; undefined when it reads none. */
+  readonly context: Context | undefined;
+  /** What the image is to run on; undefined: as the queue's first pool has it. */
+  readonly arch: string | undefined;
   /** Present: the build gets a pty of this size. */
   readonly terminal: ReserveRequest["terminal"];
-  /** Takes the build's output. */
-  readonly write: (bytes: Uint8Array) => Promise<void>;
-  /** Aborted with an Interrupted. */
-  readonly interrupted: AbortSignal;
+  /** Present: the build hears of its changes of size. */
+  readonly window: Window | undefined;
 }
 
 /**
@@ -46,28 +43,53 @@ export async function buildFlow(order: BuildOrder): Promise<void> {
 }
 
 async function reserveAndFollow(order: BuildOrder, request: string): Promise<void> {
-  const { session, steps, recipe, terminal, interrupted } = order;
+  const { session, steps, interrupted } = order;
   steps.begin("Requesting remote builder");
   const key = createKey("user");
   const { publicKey } = key;
   interrupted.throwIfAborted();
-  const reserving = askToReserve(session, {
-    v: 1,
-    request,
-    publicKey,
-    recipe,
-    ...(terminal === undefined ? {} : { terminal }),
-  });
+  const question = await requestOf(order, { request, publicKey });
+  const reserving = askToReserve(session, question);
   const { build, jwt } = await orInterrupted(reserving, interrupted);
+  steps.line(`Build ID: ${build}`);
   const credential = { jwt, key };
   const nc = await connectBus({ address: session.address, credential, name: `build ${build}` });
+  const unwatch = order.window === undefined ? undefined : watchWindow(order.window, session, build);
   try {
-    await follow(order, nc, build);
-    // The image is here, whatever the queue says to that; without a word from us it is kept there for a while.
-    await session.ask(received, { v: 1, build }).catch(() => undefined);
+    if (question.context?.archive.kind === "object") await sendOrCancel(order, nc, build);
+    await watchBuild(order, { nc, build, fromNow: false });
   } finally {
+    unwatch?.();
     await nc.close();
   }
+}
+
+async function requestOf(order: BuildOrder, ids: { request: string; publicKey: string }): Promise<ReserveRequest> {
+  const { recipe, context, arch, terminal, imagePath, interrupted } = order;
+  return {
+    v: 1,
+    ...ids,
+    recipe,
+    ...(context === undefined ? {} : { context: await offerContext(context, interrupted) }),
+    ...(arch === undefined ? {} : { arch }),
+    ...(terminal === undefined ? {} : { terminal }),
+    name: basename(imagePath),
+  };
+}
+
+/** Without its files the build is of no use to anybody. A hang-up does not stop the sending: the build is to go on. */
+async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
+  const { session, steps, context, interrupted } = order;
+  if (context === undefined) return;
+  const cancelled = cancelSignal(interrupted);
+  try {
+    await sendContext(order, { nc, build, context, signal: cancelled });
+  } catch (error) {
+    if (!cancelled.aborted) session.tell(cancel, { v: 1, target: { kind: "build", id: build } });
+    throw error;
+  }
+  interrupted.throwIfAborted();
+  steps.begin("Requesting remote builder");
 }
 
 /** A queue that has not answered in time may still take the request up later: it is told that nobody waits. */
@@ -79,75 +101,6 @@ async function askToReserve(session: Session, question: ReserveRequest): Promise
     if (silent) session.tell(cancel, { v: 1, target: { kind: "request", id: question.request } });
     throw error;
   }
-}
-
-async function follow(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
-  const { steps, write, interrupted } = order;
-  let image: Promise<StoredObject> | undefined;
-  const gone = new AbortController();
-  const signal = AbortSignal.any([interrupted, gone.signal]);
-  try {
-    for await (const event of followBuild(nc, { build, signal: interrupted, onWaiting: waitingNote(steps) })) {
-      if (event.kind === "log") await write(event.bytes);
-      // A builder says it once; one that says it again is not believed.
-      else if (event.state.state === "uploading") {
-        image ??= startFetch(order, { nc, build, announced: event.state, signal });
-      } else if (showState(steps, event.state)) await checkImage(succeeded(event.state), image);
-    }
-    interrupted.throwIfAborted();
-  } catch (error) {
-    gone.abort(error);
-    await image?.catch(() => undefined);
-    throw error;
-  }
-}
-
-/** What stands in its place is what the queue was told of. */
-async function checkImage({ digest }: Succeeded, image: Promise<StoredObject> | undefined): Promise<void> {
-  const stored = await image;
-  if (stored?.digest === digest) return;
-  const message =
-    stored === undefined ? "the build succeeded without an image" : "another image came than was announced";
-  throw new CbError("infrastructure", message, { hint: "do not use the file; build again" });
-}
-
-/** A fetch that fails is looked at when the build has ended: until then nobody awaits it. */
-function startFetch(order: BuildOrder, what: Parameters<typeof fetchImage>[1]): Promise<StoredObject> {
-  const fetching = fetchImage(order, what);
-  fetching.catch(() => undefined);
-  return fetching;
-}
-
-/** True for a final state. */
-function showState(steps: Steps, state: BuildState): state is FinalState {
-  switch (state.state) {
-    case "queued":
-      steps.news(`position ${state.position}, ${state.reason}`);
-      return false;
-    case "leased":
-      if (state.attempt > 1) steps.line(`The builder was lost; this is attempt ${state.attempt}`);
-      if (state.attempt > 1) steps.begin("Requesting remote builder");
-      steps.done(`Connected to remote builder: ${state.host}`);
-      steps.begin("Transferring build context to builder");
-      return false;
-    case "building":
-      steps.done("Completed");
-      return false;
-    case "uploading":
-      return false;
-    default:
-      return true;
-  }
-}
-
-type Succeeded = Extract<FinalState, { state: "succeeded" }>;
-
-/** Throws what any other end means for the caller. */
-function succeeded(final: FinalState): Succeeded {
-  if (final.state === "failed") throw new CbError("recipe", `the build failed: ${final.reason}`);
-  if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);
-  if (final.state === "succeeded") return final;
-  throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
 }
 
 /** Of five seconds each: a queue or a NATS that restarts is back by then, and a second Ctrl-C leaves at once. */
@@ -178,19 +131,10 @@ async function cancelBuild(order: BuildOrder, request: string): Promise<CbError>
       return new CbError("cancelled", "cancelled before it began");
     steps.done("failed");
     return new CbError("cancelled", `the queue could not be told: ${messageOf(error)}`, {
-      hint: "the build may go on until it ends; its image is then thrown away",
+      hint: "the build may go on until it ends; cb-builds shows it, cb-cancel ends it",
       cause: error,
     });
   }
-}
-
-function waitingNote(steps: Steps): (silentMs: number) => void {
-  let told = false;
-  return (silentMs) => {
-    if (silentMs > 0 && !told) steps.line("NATS does not answer; the build goes on, waiting for it");
-    if (silentMs === 0 && told) steps.line("NATS answers again");
-    told = silentMs > 0;
-  };
 }
 
 /** The promise's value, unless the person is faster. */

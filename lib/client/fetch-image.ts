@@ -5,11 +5,13 @@ import type { BuildState } from "../bus/build-messages.ts";
 import { guestAccess } from "../bus/connect.ts";
 import { bucket } from "../bus/names.ts";
 import type { StoredObject } from "../bus/object-layout.ts";
+import { StreamNotFound } from "../bus/stream-errors.ts";
+import { CbError } from "../errors.ts";
 import { getObject } from "../transfer/get.ts";
 import { receiveFile } from "../transfer/receive-file.ts";
-import type { BuildOrder } from "./build-flow.ts";
-import { progressLine, size } from "./progress.ts";
-import type { Steps } from "./terminal.ts";
+import { size } from "./progress.ts";
+import { TransferNews } from "./transfer-news.ts";
+import type { Watcher } from "./watch-build.ts";
 
 export interface Fetch {
   readonly nc: NatsConnection;
@@ -18,39 +20,25 @@ export interface Fetch {
   readonly signal: AbortSignal;
 }
 
-/** A bar that moves ten times a second looks alive; a log line each 10 s is enough for a file. */
-const BAR_MS = 100;
-const LINE_MS = 10_000;
-
 /** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws. */
-export async function fetchImage(order: BuildOrder, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
-  const { steps, imagePath, force } = order;
+export async function fetchImage(watcher: Watcher, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
+  const { steps, imagePath, force } = watcher;
   const { nuid, bytes } = announced;
-  // A long path would leave no room for the bar.
   const title = `Transferring ${basename(imagePath)}`;
   steps.begin(title);
-  const startedMs = performance.now();
+  const news = new TransferNews(steps, title, bytes);
   const chunks = getObject(guestAccess(nc), {
     bucket: bucket(build),
     name: "image",
     announced: { nuid, sizeBytes: bytes },
     signal,
-    onProgress: showProgress(steps, `${title}: `.length, bytes),
+    onProgress: (doneBytes) => news.moved(doneBytes),
   });
-  const image = await receiveFile(chunks, { path: imagePath, force });
-  const seconds = Math.max(performance.now() - startedMs, 1) / 1000;
-  steps.done(`Completed, ${size(image.sizeBytes)}, ${size(image.sizeBytes / seconds)}/s`);
+  const image = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
+    if (!(error instanceof StreamNotFound)) throw error;
+    const hint = "it was fetched by another terminal, or its time is over: build again";
+    throw new CbError("usage", "the image is not kept any more", { hint, cause: error });
+  });
+  steps.done(`Completed, ${size(image.sizeBytes)}, ${size(news.bytesPerSecond(image.sizeBytes))}/s`);
   return image;
-}
-
-function showProgress(steps: Steps, used: number, totalBytes: number): (doneBytes: number) => void {
-  const startedMs = performance.now();
-  const everyMs = steps.isTerminal ? BAR_MS : LINE_MS;
-  let shownMs = steps.isTerminal ? Number.NEGATIVE_INFINITY : startedMs;
-  return (doneBytes) => {
-    const nowMs = performance.now();
-    if (nowMs - shownMs < everyMs) return;
-    shownMs = nowMs;
-    steps.news(progressLine({ doneBytes, totalBytes, elapsedMs: nowMs - startedMs }, steps.columns - used - 1));
-  };
 }

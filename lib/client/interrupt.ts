@@ -19,6 +19,18 @@ export class Interrupted extends CbError {
   }
 }
 
+/** Aborted when the person wants no build any more, and not by a hang-up. */
+export function cancelSignal(interrupted: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  const look = () => {
+    const reason: unknown = interrupted.reason;
+    if (reason instanceof Interrupted && reason.meaning === "cancel") controller.abort(reason);
+  };
+  if (interrupted.aborted) look();
+  else interrupted.addEventListener("abort", look, { once: true });
+  return controller.signal;
+}
+
 /**
  * Aborted, with an Interrupted as its reason, by the first of these signals. A second Ctrl-C finds the default action
  * again, so that nobody is held by a cancel that hangs.

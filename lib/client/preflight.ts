@@ -1,37 +1,20 @@
 /** All that can be found wrong before anything is sent. */
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
-import { type Backend, RECIPE_MAX_BYTES } from "../bus/build-messages.ts";
+import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../bus/build-messages.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { backendOf } from "../recipe/backend.ts";
-import { firstCallerFile } from "../recipe/caller-files.ts";
 import { checkTarget } from "../transfer/receive-file.ts";
 
-export interface Recipe {
-  readonly backend: Backend;
-  readonly text: string;
-}
-
 /** Throws CbError "usage" on a recipe that is missing, unreadable, a folder, empty, too long, no text, of no known kind. */
-export async function readRecipe(path: string, backend: Backend | undefined): Promise<Recipe> {
+export async function readRecipe(
+  path: string,
+  backend: Backend | undefined,
+  buildArgs?: Recipe["buildArgs"],
+): Promise<Recipe> {
   const text = decodeText(await readBounded(path), path);
   if (text.trim() === "") throw new CbError("usage", `the recipe ${path} is empty`);
-  const recipe = { backend: backend ?? backendOf(text, path), text };
-  refuseUnsupported(recipe, path);
-  return recipe;
-}
-
-function refuseUnsupported(recipe: Recipe, path: string): void {
-  if (recipe.backend === "docker") {
-    throw new CbError("usage", `${path} is a Dockerfile; only definition files can be built so far`, {
-      hint: 'write it as a definition file: "Bootstrap: docker", "From: IMAGE", %post',
-    });
-  }
-  const wanted = firstCallerFile(recipe.text);
-  if (wanted === undefined) return;
-  throw new CbError("usage", `${path} wants a file of yours (${wanted}); only the recipe itself is sent so far`, {
-    hint: "fetch or write the file in %post",
-  });
+  return { backend: backend ?? backendOf(text, path), text, ...(buildArgs === undefined ? {} : { buildArgs }) };
 }
 
 async function readBounded(path: string): Promise<Buffer> {
@@ -78,9 +61,9 @@ function decodeText(bytes: Buffer, path: string): string {
 }
 
 /** The absolute path. Throws CbError "usage" when it exists and may not be replaced, "output" when it cannot be written. */
-export async function checkImagePath(image: string, recipe: string, force: boolean): Promise<string> {
+export async function checkImagePath(image: string, force: boolean, recipe?: string): Promise<string> {
   const path = resolve(image);
-  if (path === resolve(recipe)) {
+  if (recipe !== undefined && path === resolve(recipe)) {
     throw new CbError("usage", `${image} is the recipe; the image would replace it`, {
       hint: "the image comes first: IMAGE RECIPE",
     });

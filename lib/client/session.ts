@@ -1,6 +1,6 @@
 /** A user's connection to the queue. */
 import type { NatsConnection } from "nats";
-import { type Creds, readCreds } from "../auth/creds.ts";
+import { type Creds, readCreds, refuseForeign } from "../auth/creds.ts";
 import { type CallOptions, call } from "../bus/call.ts";
 import { encode } from "../bus/codec.ts";
 import { type BusAddress, connectBus } from "../bus/connect.ts";
@@ -13,6 +13,9 @@ import type { Steps } from "./terminal.ts";
 
 /** How long the queue may take to answer: with the connection's four seconds a user knows within ten. */
 const REPLY_MS = 5_000;
+
+/** Between questions that nobody answers: a restarting queue is back within seconds. */
+const ASK_AGAIN_MS = 1_000;
 
 /** What was said last goes out at once, unless NATS has just gone away. */
 const FLUSH_MS = 1_000;
@@ -42,6 +45,7 @@ export class Session {
     steps.begin("Connecting to BuilderQueue");
     const config = readConfig(flags);
     const creds = await readCreds(config.creds, Date.now());
+    if (config.account !== undefined) refuseForeign(creds, { path: config.creds, account: config.account });
     const address = addressOf(config);
     const nc = await connect(address, creds, program, config);
     steps.done(`Connected to queue: ${hostOf(config.url)}`);
@@ -51,6 +55,27 @@ export class Session {
   /** Asks the queue in this user's name; `timeoutMs` where it has to ask others first. Errors as `call` has them. */
   ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"], timeoutMs = REPLY_MS): Promise<R> {
     return call(request, { nc: this.nc, asker: this.user, question, timeoutMs });
+  }
+
+  /**
+   * The same through outages of NATS and the queue: asks again until there is an answer, and says so to `onSilent`. Throws
+   * what the queue refuses, and what `signal` aborts with.
+   */
+  async askUntilAnswered<Q, R>(
+    request: Request<Q, R>,
+    question: CallOptions<Q>["question"],
+    { signal, onSilent }: { signal: AbortSignal; onSilent: (why: string) => void },
+  ): Promise<R> {
+    for (;;) {
+      signal.throwIfAborted();
+      try {
+        return await this.ask(request, question);
+      } catch (error) {
+        if (!(error instanceof CbError) || !["unreachable", "infrastructure"].includes(error.kind)) throw error;
+        onSilent(`${error.message}; asking again`);
+        await systemClock.sleep(ASK_AGAIN_MS, signal);
+      }
+    }
   }
 
   /** The same without waiting for what the queue says to it; it is sent before the session closes. */

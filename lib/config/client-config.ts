@@ -15,6 +15,8 @@ const fileSchema = v.strictObject({
   creds: v.optional(v.string()),
   servername: v.optional(v.string()),
   ca: v.optional(v.string()),
+  /** The public key of the installation's users' account: with it a credential of another installation is recognised. */
+  account: v.optional(v.string()),
 });
 type Settings = Partial<v.InferOutput<typeof fileSchema>>;
 
@@ -25,6 +27,8 @@ export interface ClientConfig {
   readonly servername?: string;
   /** The CA as PEM. */
   readonly ca?: string;
+  /** The account that a credential must be in; only where it stands beside the url. */
+  readonly account?: string;
   /** For error messages: where the url was configured. */
   readonly urlFrom: string;
 }
@@ -53,6 +57,7 @@ export function clientConfig(sources: ClientConfigSources): ClientConfig {
   if (url?.settings.url === undefined) throw unset("no queue is configured", "NATS_URL", "url", sources.folders);
   if (creds?.settings.creds === undefined)
     throw unset("no credential is configured", "NATS_CREDS", "creds", sources.folders);
+  const { account } = url.settings;
   const servername = find("servername")?.settings.servername;
   const ca = find("ca");
   return {
@@ -60,6 +65,7 @@ export function clientConfig(sources: ClientConfigSources): ClientConfig {
     urlFrom: url.name,
     creds: creds.settings.creds,
     ...(servername === undefined ? {} : { servername }),
+    ...(account === undefined ? {} : { account }),
     ...(ca?.settings.ca === undefined ? {} : { ca: readCa(ca.settings.ca, ca.name) }),
   };
 }

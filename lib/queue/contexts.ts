@@ -3,6 +3,7 @@ import type { BuildRecord } from "../build/record.ts";
 import { contextCame } from "../build/transitions.ts";
 import { CbError } from "../errors.ts";
 import type { Endings } from "./endings.ts";
+import { unknownBuild } from "./own-builds.ts";
 import type { QueuePorts } from "./ports.ts";
 
 /** Each look is a question to JetStream for each context on its way. */
@@ -31,7 +32,7 @@ export class Contexts {
   async sent(user: string, { build }: { build: string }): Promise<{ v: 1 }> {
     const { builds, streams, log } = this.#ports;
     const record = builds.get(build);
-    if (record?.user !== user) throw new CbError("usage", `no build ${build} of yours is known`);
+    if (record?.user !== user) throw unknownBuild(build);
     if (record.state !== "waiting" || !record.awaitsContext) return { v: 1 };
     const context = await streams.contextOf(build);
     if (context === undefined) throw new CbError("usage", `the context of build ${build} is not whole`);

@@ -23,10 +23,10 @@ import type { Registry } from "../registry/address.ts";
 import { VERSION } from "../version.ts";
 import { Builds } from "./builds.ts";
 import { Images } from "./images.ts";
+import { OUTAGE_MS } from "./outage.ts";
 import { ParkedAsks } from "./parked-asks.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Queue } from "./queue.ts";
-import { OUTAGE_MS } from "./reservations.ts";
 import { Users } from "./users.ts";
 
 /** Records of builds, 1 KiB each: a hundred thousand. The disk is reserved, so no more than it takes. */

@@ -55,6 +55,17 @@ export class Endings {
     this.#ports.parked.answer(builder, { v: 1, order: "stop", reason });
   }
 
+  /** The image is with its caller. The bucket goes when nobody else is fetching it: the sweep looks again. */
+  async received(build: string): Promise<void> {
+    await this.#ports.builds.change(build, (current) => ({ ...current, received: true }));
+    await this.emptyUnread(build);
+  }
+
+  /** Frees what the image takes, unless somebody reads it now. */
+  async emptyUnread(build: string): Promise<void> {
+    if ((await this.#ports.streams.bucketReaders(build)) === 0) await this.empty(build);
+  }
+
   /** The image is with its caller, or there is none: what it took is freed. */
   async empty(build: string): Promise<void> {
     await this.#ports.streams.deleteBucket(build);

@@ -8,8 +8,8 @@ import { CbError, messageOf } from "../errors.ts";
 import type { Heard } from "../pool/pool.ts";
 import type { Endings } from "./endings.ts";
 import { match } from "./match.ts";
+import { OUTAGE_MS } from "./outage.ts";
 import type { QueuePorts } from "./ports.ts";
-import { OUTAGE_MS } from "./reservations.ts";
 import type { Terminals } from "./terminals.ts";
 
 /** A builder that asks again for the lease it has gets it again after this long, and not sooner. */
@@ -99,7 +99,7 @@ export class Leases {
   }
 
   async #give(build: string, builder: string): Promise<void> {
-    const { builds, pools, clock, streams, parked, log } = this.#ports;
+    const { builds, pools, clock, streams, parked, limits, log } = this.#ports;
     const pool = pools.get(builds.get(build)?.pool ?? "");
     const host = pool?.readyBuilders().find((one) => one.builder === builder)?.host ?? "";
     if (pool === undefined) return;
@@ -110,7 +110,14 @@ export class Leases {
     );
     if (record === undefined) return pool.release(builder, "its build was cancelled before it began");
     log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
-    await streams.say(build, { v: 1, state: "leased", attempt: record.attempt, builder, host });
+    await streams.say(build, {
+      v: 1,
+      state: "leased",
+      attempt: record.attempt,
+      builder,
+      host,
+      limitMs: limits.buildMs,
+    });
     const ask = parked.get(builder);
     if (ask === undefined) return;
     const lease = await this.#leaseOf(record, ask.publicKey);

@@ -8,6 +8,7 @@ import { serveAdmin } from "./admin.ts";
 import { Contexts } from "./contexts.ts";
 import { Endings } from "./endings.ts";
 import { Leases } from "./leases.ts";
+import { OwnBuilds } from "./own-builds.ts";
 import { poolStatus } from "./pool-status.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Reservations } from "./reservations.ts";
@@ -64,7 +65,8 @@ export class Queue {
 
   #serve(service: Service): void {
     const onRefused = (subject: string, error: CbError) => this.#onRefused(subject, error);
-    const { reserve, sent, resize, cancel, received, status, images, builderAsk } = registry;
+    const { reserve, sent, resize, attach, builds, cancel, received, status, images, builderAsk } = registry;
+    const ownBuilds = new OwnBuilds(this.#ports);
     const reservations = this.#reservations;
     serve({
       service,
@@ -74,6 +76,8 @@ export class Queue {
     });
     serve({ service, onRefused, request: sent, handler: (user, q) => this.#contexts.sent(user, q) });
     serve({ service, onRefused, request: resize, handler: (user, q) => this.#terminals.resize(user, q) });
+    serve({ service, onRefused, request: attach, handler: async (user, q) => ownBuilds.attach(user, q) });
+    serve({ service, onRefused, request: builds, handler: async (user) => ownBuilds.list(user) });
     serve({ service, onRefused, request: cancel, handler: (user, q) => reservations.cancel(user, q) });
     serve({ service, onRefused, request: received, handler: (user, q) => reservations.received(user, q) });
     serve({ service, onRefused, request: status, handler: async () => this.#status() });

@@ -6,10 +6,9 @@ import { CHUNK_MIN_BYTES } from "../bus/fields.ts";
 import { CbError } from "../errors.ts";
 import { choosePool } from "./choose-pool.ts";
 import type { Endings } from "./endings.ts";
+import { OUTAGE_MS } from "./outage.ts";
+import { unknownBuild } from "./own-builds.ts";
 import type { QueuePorts } from "./ports.ts";
-
-/** A credential outlives the longest wait and the longest build by this much, so that an outage does not end a build. */
-export const OUTAGE_MS = 3600_000;
 
 export class Reservations {
   readonly #ports: QueuePorts;
@@ -44,7 +43,7 @@ export class Reservations {
     const record = this.#ports.builds.get(build);
     if (record === undefined || record.user !== user) throw unknownBuild(build);
     if (record.state !== "ended") throw new CbError("usage", `build ${build} has not ended`);
-    if (!record.emptied) await this.#endings.empty(build);
+    if (!record.emptied) await this.#endings.received(build);
     return { v: 1 };
   }
 
@@ -71,13 +70,14 @@ export class Reservations {
   async #add(user: string, question: ReserveRequest): Promise<BuildRecord> {
     const { builds, streams, poolKinds, clock, log } = this.#ports;
     this.#refuseTooMany(user);
-    const { request, recipe, context, terminal } = question;
+    const { request, name, recipe, context, terminal } = question;
     const pool = choosePool(poolKinds, question.arch);
     const comingBytes = this.#contextBytes(context);
     const record: BuildRecord = {
       v: 1,
       build: randomUUID(),
       user,
+      name,
       request,
       backend: recipe.backend,
       ...(terminal === undefined ? {} : { terminal }),
@@ -135,8 +135,3 @@ export class Reservations {
 function forBuilder({ archive, ...rest }: NonNullable<ReserveRequest["context"]>): LeasedContext {
   return { ...rest, archive: archive.kind === "inline" ? archive : { kind: "object" } };
 }
-
-const unknownBuild = (id: string): CbError =>
-  new CbError("usage", `no build ${id} of yours is known`, {
-    hint: "it may have ended long ago, or be another user's",
-  });

@@ -62,6 +62,7 @@ async function sweepEnded(ports: QueuePorts, endings: Endings, { record, nowMs, 
   const ageMs = nowMs - (record.endedAtMs ?? record.createdAtMs);
   if (!record.announced) await endings.finish(record);
   if (!record.emptied && ageMs >= imageKeptMs) await endings.empty(record.build);
+  else if (!record.emptied && record.received) await endings.emptyUnread(record.build);
   if (ageMs >= recordKeptMs || surplus.has(record.build)) {
     await ports.streams.deleteAll(record.build);
     await ports.builds.remove(record.build);

@@ -2,6 +2,9 @@
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { formatCreds, parseCreds } from "../../lib/auth/creds.ts";
+import { userJwt } from "../../lib/auth/jwt.ts";
+import { createKey } from "../../lib/auth/nkey.ts";
 import type { StatusReply } from "../../lib/bus/status-messages.ts";
 import { HELLO, recipe } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
@@ -128,6 +131,19 @@ test("a terminal shows each step in place, and the image's bar with size, rate a
   assert.match(stdout, /bar.sif: Completed, 15\d\.\d MiB, [\d.]+ MiB\/s\r\n/);
 });
 
+test("the build's terminal has the size of its caller's, and follows it", async ({ stack }) => {
+  // apptainer gives a script no standard input; what it prints on is the terminal.
+  const post =
+    "    stty size <&1\n    trap 'stty size <&1; touch /done' WINCH\n    while [ ! -e /done ]; do sleep 1; done";
+  const path = recipe(stack, "size", post);
+  const running = stack.startOnTerminal("container-builder", [stack.path("size.sif"), path]);
+  await running.seen(/\n30 100\r+\n/);
+  running.resize(120, 40);
+  await running.seen(/\n40 120\r+\n/);
+  const { code, stdout } = await running.finished;
+  assert.is(code, 0, stdout);
+});
+
 test("an image that exists is kept without --force, and replaced with it", async ({ stack }) => {
   const image = stack.path("kept.sif");
   writeFileSync(image, "mine");
@@ -172,6 +188,35 @@ test("an image that cannot be written is said before anything is sent, with exit
   assert.is(code, 73, stderr);
   assert.match(stderr, "nowhere");
   assert.not.match(stderr, "Connecting");
+});
+
+test("a credential that is missing, no credential, expired, or of another installation, is said in words of its own", async ({
+  stack,
+}) => {
+  const said = async (creds: string) => stack.run("cb-status", [], { env: { NATS_CREDS: creds } });
+  const missing = await said(stack.path("missing.creds"));
+  assert.is(missing.code, 78);
+  assert.match(missing.stderr, /there is no credential file \S*missing.creds/);
+  writeFileSync(stack.path("other.creds"), "hello");
+  const other = await said(stack.path("other.creds"));
+  assert.is(other.code, 78);
+  assert.match(other.stderr, /other.creds is not a NATS credential file/);
+  const [account, key] = [createKey("account"), createKey("user")];
+  const guest = parseCreds(readFileSync(stack.statePath("client", "user.creds"), "utf8"), "user").account;
+  const write = (name: string, about: { expiresAtMs?: number }, of: string) => {
+    const jwt = userJwt({ name, publicKey: key.publicKey, issuedAtMs: 0, ...about }, {}, account, of);
+    writeFileSync(stack.path(`${name}.creds`), formatCreds(jwt, key));
+    return said(stack.path(`${name}.creds`));
+  };
+  const expired = await write("expired", { expiresAtMs: 1_000_000 }, guest);
+  assert.is(expired.code, 77);
+  assert.match(expired.stderr, /expired.creds of expired expired at 1970-01-01T00:16:40/);
+  const foreign = await write("foreign", {}, account.publicKey);
+  assert.is(foreign.code, 77);
+  assert.match(foreign.stderr, /foreign.creds of foreign is of another installation/);
+  const forged = await write("forged", {}, guest);
+  assert.is(forged.code, 77, "signed by nobody whom the server knows");
+  assert.match(forged.stderr, /NATS at \S+ refuses the credential/);
 });
 
 test("a queue that is not there, and settings that are not, have exit codes of their own", async ({ stack }) => {

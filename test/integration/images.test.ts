@@ -1,6 +1,6 @@
 /** cb-images against real docker-registries: open, with basic authentication, with a token server, and one that is down. */
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,7 +8,6 @@ import { join } from "node:path";
 import pino from "pino";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { parse, stringify } from "yaml";
 import type { ImagesReply } from "../../lib/bus/images-messages.ts";
 import { ManualClock } from "../../lib/clock.ts";
 import { CbError } from "../../lib/errors.ts";
@@ -16,7 +15,8 @@ import { Images } from "../../lib/queue/images.ts";
 import type { Registry } from "../../lib/registry/address.ts";
 import { type Listing, listImages } from "../../lib/registry/list-images.ts";
 import { push, type RunningRegistry, startRegistry, untag } from "../support/docker-registry.ts";
-import { type Running, Stack } from "../support/stack.ts";
+import { type QueueYaml, queueWith, stopped } from "../support/own-queue.ts";
+import { Stack } from "../support/stack.ts";
 import { startTokenServer, type TokenServer } from "../support/token-server.ts";
 
 const LOGIN = { username: "site", password: "s3cret-of-the-site" };
@@ -54,6 +54,11 @@ test.after(async ({ folder, open, basic, bearer, tokens, stack }) => {
   rmSync(folder, { recursive: true, force: true });
   await stack?.stop();
 });
+
+/** Replaces what the queue has none of. */
+const only = (list: unknown[]) => (config: QueueYaml) => {
+  config.registries = list;
+};
 
 const plain = (host: string, login?: Registry["login"]): Registry => ({
   host,
@@ -197,25 +202,9 @@ test("a local stack has no registries, and cb-images says so", async ({ stack })
   assert.equal(JSON.parse(json.stdout), { v: 1, registries: [] });
 });
 
-/** Replaces the stack's queue by one with these registries. */
-async function queueWith(stack: Stack, registries: unknown): Promise<Running> {
-  const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8")) as object;
-  writeFileSync(stack.path("queue.yaml"), stringify({ ...config, registries }));
-  const queue = stack.start("cb-queue", ["--config", stack.path("queue.yaml")]);
-  await queue.seen(/cb-queue answers/);
-  return queue;
-}
-
-async function stopped(queue: Running): Promise<string> {
-  queue.kill("SIGTERM");
-  const { code, stderr } = await queue.finished;
-  assert.is(code, 0, stderr);
-  return stderr;
-}
-
 test("cb-images shows one registry in the original's shape, and fails when none answers", async ({ stack, open }) => {
   await stack.queueEnds("SIGTERM");
-  const one = await queueWith(stack, [{ host: open.host, plainHttp: true }]);
+  const one = await queueWith(stack, only([{ host: open.host, plainHttp: true }]));
   const { code, stdout, stderr } = await stack.run("cb-images", []);
   await stopped(one);
   assert.is(code, 0, stderr);
@@ -235,7 +224,7 @@ tags:
 - ubuntu-16.04_2018-01-18
 `,
   );
-  const none = await queueWith(stack, [{ host: DOWN, plainHttp: true }]);
+  const none = await queueWith(stack, only([{ host: DOWN, plainHttp: true }]));
   const failed = await stack.run("cb-images", []);
   await stopped(none);
   assert.is(failed.code, 75);
@@ -256,7 +245,7 @@ test("cb-images shows those that answer beside one that is down, and the secret 
   const hosts = [open.host, DOWN, basic.host, bearer.host];
   const queue = await queueWith(
     stack,
-    hosts.map((host) => ({ host, plainHttp: true, ...(host === open.host ? {} : login) })),
+    only(hosts.map((host) => ({ host, plainHttp: true, ...(host === open.host ? {} : login) }))),
   );
   const text = await stack.run("cb-images", []);
   const json = await stack.run("cb-images", ["--json"]);

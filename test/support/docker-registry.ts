@@ -1,6 +1,5 @@
 /** A real docker-registry on a free port, and images pushed to it by plain HTTP calls. */
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,6 +8,7 @@ import type { Readable } from "node:stream";
 import { aptUnpack } from "../../infra/setup/apt.ts";
 import { findPrograms } from "../../infra/setup/find-program.ts";
 import { folders } from "../../lib/config/folders.ts";
+import { configOf, digestOf, MANIFEST_TYPE, manifestOf } from "./oci-image.ts";
 
 export interface RunningRegistry {
   /** 127.0.0.1:PORT. */
@@ -76,35 +76,31 @@ async function program(): Promise<string> {
   return path;
 }
 
-const CONFIG = Buffer.from(
-  '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":{}}',
-);
-const CONFIG_DIGEST = `sha256:${createHash("sha256").update(CONFIG).digest("hex")}`;
-const MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json";
-const MANIFEST = JSON.stringify({
-  schemaVersion: 2,
-  mediaType: MANIFEST_TYPE,
-  config: { mediaType: "application/vnd.oci.image.config.v1+json", digest: CONFIG_DIGEST, size: CONFIG.length },
-  layers: [],
-});
-
-/** An image without layers, under each of the tags. */
-export async function push(host: string, repository: string, tags: readonly string[]): Promise<void> {
+/** An image of these layers (tar archives, none by default), under each of the tags. */
+export async function push(
+  host: string,
+  repository: string,
+  tags: readonly string[],
+  layers: readonly Buffer[] = [],
+): Promise<void> {
   const base = `http://${host}/v2/${repository}`;
-  const begun = await send(`${base}/blobs/uploads/`, { method: "POST" });
-  const upload = new URL(begun.headers.get("location") ?? "", base);
-  upload.searchParams.set("digest", CONFIG_DIGEST);
-  await send(upload, { method: "PUT", body: CONFIG, headers: { "content-type": "application/octet-stream" } });
+  for (const blob of [configOf(layers), ...layers]) await pushBlob(base, blob);
   for (const tag of tags) {
     const headers = { "content-type": MANIFEST_TYPE };
-    await send(`${base}/manifests/${tag}`, { method: "PUT", body: MANIFEST, headers });
+    await send(`${base}/manifests/${tag}`, { method: "PUT", body: manifestOf(layers), headers });
   }
 }
 
-/** The repository stays in the catalog, without a tag. */
+async function pushBlob(base: string, blob: Buffer): Promise<void> {
+  const begun = await send(`${base}/blobs/uploads/`, { method: "POST" });
+  const upload = new URL(begun.headers.get("location") ?? "", base);
+  upload.searchParams.set("digest", digestOf(blob));
+  await send(upload, { method: "PUT", body: blob, headers: { "content-type": "application/octet-stream" } });
+}
+
+/** The repository, an image without layers, stays in the catalog without a tag. */
 export async function untag(host: string, repository: string): Promise<void> {
-  const digest = createHash("sha256").update(MANIFEST).digest("hex");
-  await send(`http://${host}/v2/${repository}/manifests/sha256:${digest}`, { method: "DELETE" });
+  await send(`http://${host}/v2/${repository}/manifests/${digestOf(manifestOf([]))}`, { method: "DELETE" });
 }
 
 async function send(url: string | URL, init: RequestInit): Promise<Response> {

@@ -1,5 +1,5 @@
 /** A local stack of its own for a test file: brought up by cb-local as a user would, in temporary folders. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -30,6 +30,10 @@ export interface Running {
   /** Reads no more of its standard output. */
   closeStdout(): void;
   readonly finished: Promise<Finished>;
+}
+
+export interface OnTerminal extends Running {
+  resize(columns: number, rows: number): void;
 }
 
 export interface RunOptions {
@@ -142,9 +146,20 @@ export class Stack {
 
   /** Runs a shipped program on a terminal of 100 columns, which script(1) holds; both outputs are in `stdout`. */
   runOnTerminal(program: string, args: readonly string[]): Promise<Finished> {
+    return this.startOnTerminal(program, args).finished;
+  }
+
+  /** The same, on a terminal whose size can be changed. */
+  startOnTerminal(program: string, args: readonly string[]): OnTerminal {
     const words = [process.execPath, join(PROJECT, "dist", "bin", program), ...args].map((word) => `'${word}'`);
-    const command = `stty cols 100 rows 30; exec ${words.join(" ")}`;
-    return launch("script", ["-qefc", command, "/dev/null"], { cwd: this.folder, env: this.#env }).finished;
+    const device = this.path("tty");
+    const command = `tty >'${device}'; stty cols 100 rows 30; exec ${words.join(" ")}`;
+    const running = launch("script", ["-qefc", command, "/dev/null"], { cwd: this.folder, env: this.#env });
+    const resize = (columns: number, rows: number) => {
+      const size = ["cols", String(columns), "rows", String(rows)];
+      execFileSync("stty", ["-F", readFileSync(device, "utf8").trim(), ...size]);
+    };
+    return { ...running, resize };
   }
 
   /** A script of package.json, as a user calls it. */

@@ -9,6 +9,7 @@ const waiting: BuildRecord = {
   v: 1,
   build: "60c95481-92f3-4491-94d3-14c45bfbc279",
   user: "ada",
+  name: "a.sif",
   request: "e6a0cd58-255c-4f17-b0df-51c5b0120d07",
   backend: "singularity",
   pool: "p",

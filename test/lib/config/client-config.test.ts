@@ -28,6 +28,12 @@ const sources = (root: string, over: Partial<ClientConfigSources>): ClientConfig
   ...over,
 });
 
+test("clientConfig() takes the account only from beside the url: another queue has another", ({ root }) => {
+  const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\naccount: A1\n");
+  assert.is(clientConfig(sources(root, { folders: [site] })).account, "A1");
+  assert.is(clientConfig(sources(root, { folders: [site], env: { NATS_URL: "tls://other:1" } })).account, undefined);
+});
+
 test("clientConfig() takes each setting from the first place that has it", ({ root }) => {
   const user = folder(root, "user", "url: tls://user:1\n");
   const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\nservername: s\n");

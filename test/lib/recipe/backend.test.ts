@@ -17,6 +17,17 @@ test("backendOf() knows a Dockerfile by FROM, or by ARG before it", () => {
   assert.is(backendOf("ARG TAG=12\nFROM debian:$TAG\n", "r"), "docker");
 });
 
+test("backendOf() reads files of other systems: CR LF, a byte order mark, comments before all", () => {
+  assert.is(backendOf("\uFEFF# a comment\r\n\r\nBootstrap: docker\r\nFrom: debian\r\n", "r"), "singularity");
+  assert.is(backendOf("\uFEFF# escape=`\r\n\r\nfrom debian\r\n", "r"), "docker");
+  assert.is(backendOf("FROM --platform=linux/amd64 debian AS build\n", "r"), "docker");
+  assert.is(backendOf("from:debian\n", "r"), "singularity");
+});
+
+test("backendOf() takes a file that begins with a section for none, as apptainer does", () => {
+  assert.throws(() => backendOf("%post\n  true\nBootstrap: docker\nFrom: debian\n", "r"), /neither a definition file/);
+});
+
 test("backendOf() refuses what is neither, naming the file and the way out", () => {
   for (const text of ["#!/bin/sh\necho\n", "hello", "FROMAGE brie", "\n\n# only comments\n"]) {
     try {

@@ -1,0 +1,61 @@
+/** Lays out the work folder of a build: what its programs find there before the first of them starts. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Lease } from "../lib/bus/builder-messages.ts";
+import { rebaseSources } from "../lib/recipe/rebase.ts";
+import { registriesConf } from "./registries.ts";
+
+/** Absolute paths. */
+export interface Workplace {
+  /** Stands for the caller's `/`: the caller's files are put below it. */
+  readonly callersRoot: string;
+  /** Where the recipe's relative paths start, below `callersRoot`: the programs' working directory. */
+  readonly context: string;
+  readonly recipe: string;
+  /** Where the finished image is expected. */
+  readonly image: string;
+  /** buildah's own: images it fetched, file systems it works on. Not made here. */
+  readonly storage: string;
+  /** What buildah leaves for apptainer, an OCI layout. Not made here. */
+  readonly layout: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** `folder` is made. Rejects with the file system's own errors: a full or broken disk is the builder's fault. */
+export async function prepare(lease: Lease, folder: string): Promise<Workplace> {
+  const at = (...parts: readonly string[]) => join(folder, ...parts);
+  // Below HOME, where buildah and apptainer look after the machine's own settings.
+  const registries = at("home", ".config", "containers", "registries.conf.d");
+  // Without files of the caller it is empty, so that a recipe finds nothing of the agent's.
+  const callersRoot = at("context");
+  const context = join(callersRoot, lease.context?.directory ?? "/");
+  for (const path of [context, at("tmp"), registries]) await mkdir(path, { recursive: true });
+  const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
+  await writeFile(recipe, rebaseSources(lease.recipe, callersRoot));
+  await writeFile(join(registries, "container-builder.conf"), registriesConf(lease.recipe, lease.plainHttpRegistries));
+  return {
+    callersRoot,
+    context,
+    recipe,
+    image: at("image.sif"),
+    storage: at("storage"),
+    layout: at("layout"),
+    environment: environment({ tmp: at("tmp"), home: at("home"), onTerminal: lease.terminal !== undefined }),
+  };
+}
+
+/** What a login as root has, and nothing of the agent's own environment. */
+function environment(options: { tmp: string; home: string; onTerminal: boolean }): Record<string, string> {
+  const { tmp, home, onTerminal } = options;
+  return {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: home,
+    USER: "root",
+    LOGNAME: "root",
+    LANG: "C.UTF-8",
+    TERM: onTerminal ? "xterm-256color" : "dumb",
+    TMPDIR: tmp,
+    APPTAINER_TMPDIR: tmp,
+    APPTAINER_CACHEDIR: join(home, "cache"),
+  };
+}

@@ -1,0 +1,27 @@
+/** The caller's files, unpacked as a mirror of the caller's disk. */
+import type { LeasedContext } from "../lib/bus/build-messages.ts";
+import type { JetStreamAccess } from "../lib/bus/jetstream-api.ts";
+import { bucket } from "../lib/bus/names.ts";
+import { unpackContext } from "../lib/context/unpack.ts";
+import { getObject } from "../lib/transfer/get.ts";
+
+export interface ContextDelivery {
+  readonly build: string;
+  readonly context: LeasedContext;
+  readonly js: JetStreamAccess;
+  /** The folder that stands for the caller's `/`. */
+  readonly root: string;
+  readonly signal: AbortSignal;
+}
+
+/** Throws what getObject and unpackContext throw: the builder's fault, since the queue had seen that the context is whole. */
+export async function receiveContext({ build, context, js, root, signal }: ContextDelivery): Promise<void> {
+  const { archive, highestId } = context;
+  const chunks =
+    archive.kind === "inline" ? inline(archive.tar) : getObject(js, { bucket: bucket(build), name: "context", signal });
+  await unpackContext(chunks, { root, highestId, signal });
+}
+
+async function* inline(tar: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(tar, "base64");
+}

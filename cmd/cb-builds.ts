@@ -1,0 +1,21 @@
+/** cb-builds: one's own builds, those that run and those that have ended. */
+import { Command } from "commander";
+import { builds } from "../lib/bus/registry.ts";
+import { buildsText } from "../lib/client/builds-text.ts";
+import { Session } from "../lib/client/session.ts";
+import { Steps } from "../lib/client/terminal.ts";
+import { main } from "../lib/program/main.ts";
+import { parse } from "../lib/program/parse.ts";
+
+await main("cb-builds", async (argv) => {
+  const command = new Command("cb-builds")
+    .description("List your builds: state, age, size, and how long the image is kept.")
+    .option("--json", "everything the queue tells, as JSON")
+    .option("--debug", "say more when something fails");
+  const { json } = parse<{ json?: boolean }>(command, argv).options;
+  const session = await Session.open("cb-builds", {}, new Steps(process.stderr));
+  const reply = await session.ask(builds, { v: 1 });
+  process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply));
+  await session.close();
+  return 0;
+});

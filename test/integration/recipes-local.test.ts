@@ -1,0 +1,86 @@
+/** Recipes with files of their caller: local base images of every kind, %files, a Dockerfile's context. */
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runImage } from "../../lib/provider/sandbox/run.ts";
+import { busyboxLayer } from "../support/busybox-layer.ts";
+import { writeDockerArchive, writeOciArchive } from "../support/oci-image.ts";
+import { HELLO } from "../support/recipes.ts";
+import { testRootfs } from "../support/rootfs.ts";
+import { Stack } from "../support/stack.ts";
+
+const test = suite<{ stack: Stack }>("recipes with local files");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+  const { stack } = context;
+  const layers = [await busyboxLayer()];
+  mkdirSync(stack.path("bases"));
+  writeOciArchive(stack.path("bases", "oci.tar"), layers);
+  writeDockerArchive(stack.path("bases", "docker.tar"), layers);
+  const hello = await stack.run("container-builder", [stack.path("bases", "hello.sif"), HELLO]);
+  assert.is(hello.code, 0, hello.stderr);
+  mkdirSync(stack.path("files", "sub"), { recursive: true });
+  writeFileSync(stack.path("files", "one"), "one\n");
+  writeFileSync(stack.path("files", "sub", "script"), "#!/bin/sh\necho two\n");
+  chmodSync(stack.path("files", "sub", "script"), 0o755);
+});
+test.after(async ({ stack }) => {
+  await stack?.stop();
+});
+
+/** What the image prints when it is run; called from the folder that the recipe's paths start from. */
+async function ran(stack: Stack, name: string, recipe: string): Promise<string> {
+  writeFileSync(stack.path(name), recipe);
+  const { code, stdout, stderr } = await stack.run("container-builder", [`${name}.sif`, name], { cwd: stack.folder });
+  assert.is(code, 0, stdout.slice(-3000) + stderr);
+  const run = await runImage(stack.path(`${name}.sif`), { rootfs: await testRootfs(), stdio: "pipe" });
+  return run.stdout;
+}
+
+const BASES: readonly (readonly [name: string, bootstrap: string, path: string, prints: string])[] = [
+  ["on-localimage", "localimage", "bases/hello.sif", "made by container-builder"],
+  ["on-oci-archive", "oci-archive", "bases/oci.tar", "from the registry"],
+  ["on-docker-archive", "docker-archive", "bases/docker.tar", "from the registry"],
+];
+for (const [name, bootstrap, path, prints] of BASES) {
+  test(`a definition file builds on ${bootstrap}, named relative to the caller and absolute`, async ({ stack }) => {
+    const recipe = (from: string) =>
+      `Bootstrap: ${bootstrap}\nFrom: ${from}\n\n%runscript\n    cat /etc/hello /etc/base 2>/dev/null || true\n`;
+    assert.match(await ran(stack, name, recipe(path)), prints);
+    assert.match(await ran(stack, `${name}-absolute`, recipe(stack.path(path))), prints);
+  });
+}
+
+test("%files takes a file, a folder and a pattern, with modes", async ({ stack }) => {
+  const recipe = `Bootstrap: oci-archive
+From: bases/oci.tar
+
+%files
+    files/one /opt/one
+    files/sub /opt/
+    files/o* /srv/
+
+%runscript
+    cat /opt/one /srv/one
+    /opt/sub/script
+`;
+  assert.is(await ran(stack, "files-section", recipe), "one\none\ntwo\n");
+});
+
+test("a Dockerfile copies from its caller's directory, and .dockerignore holds back", async ({ stack }) => {
+  writeFileSync(stack.path(".dockerignore"), "files/one\n");
+  const recipe = `FROM scratch
+ADD bases/oci.tar /unpacked/
+COPY files /opt/files
+`;
+  // A base of the caller's own: scratch and the busybox that the archive's layer has are enough to run a shell.
+  writeFileSync(stack.path("layer.tar"), await busyboxLayer());
+  const shell = `${recipe}ADD layer.tar /\nCMD ["/bin/sh", "-c", "/opt/files/sub/script; ls /opt/files /unpacked"]\n`;
+  const seen = await ran(stack, "context", shell);
+  assert.match(seen, "two");
+  assert.match(seen, "index.json");
+  assert.not.match(seen, "one");
+});
+
+test.run();
