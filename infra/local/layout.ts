@@ -21,6 +21,8 @@ export interface Layout {
   readonly client: string;
   readonly clientConfig: string;
   readonly userCreds: string;
+  /** What cb-admin reads, as long. */
+  readonly adminConfig: string;
 }
 
 export function layout(): Layout {
@@ -39,5 +41,6 @@ export function layout(): Layout {
     client: local,
     clientConfig: join(local, "config.yaml"),
     userCreds: join(local, "user.creds"),
+    adminConfig: join(local, "admin.yaml"),
   };
 }

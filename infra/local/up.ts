@@ -125,4 +125,11 @@ async function writeClient(paths: Layout, installation: Installation, url: strin
     account: installation.guest,
   };
   await writeSecretFile(paths.clientConfig, stringify(settings));
+  await writeSecretFile(paths.adminConfig, stringify(adminSettings(installation, url)));
+}
+
+/** On a workstation the person is the operator, and the operator key lies where it was made. */
+function adminSettings({ files, serverName }: Installation, url: string) {
+  const account = { jwt: files.guestJwt, operatorKey: files.operatorSeed, sysCreds: files.sysCreds };
+  return { url, servername: serverName, ca: files.caFile, creds: files.operatorCreds, account };
 }

@@ -122,8 +122,9 @@ async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, n
     const about = { name, publicKey: key.publicKey, issuedAtMs: nowMs };
     return formatCreds(userJwt(about, rights(key.publicKey), signer, account.publicKey), key);
   };
+  const operator = (publicKey: string) => operatorPermissions("operator", publicKey);
   await writeSecretFile(files.queueCreds, creds("queue", queuePermissions, coreSigning, core));
-  await writeSecretFile(files.operatorCreds, creds("operator", operatorPermissions, coreSigning, core));
+  await writeSecretFile(files.operatorCreds, creds("operator", operator, coreSigning, core));
   await writeSecretFile(files.sysCreds, creds("sys", systemPermissions, sys, sys));
 }
 

@@ -41,6 +41,11 @@ export class Issuer {
     return this.#creds(key, this.#sign(name, key.publicKey, userPermissions(name, key.publicKey), expiresAtMs));
   }
 
+  /** A user's JWT for a key that somebody else keeps the seed of. Throws CbError "usage" on a bad name or key. */
+  userJwt(name: string, publicKey: string): string {
+    return this.#sign(name, publicKey, userPermissions(name, publicKey), undefined);
+  }
+
   /** What a builder asks with. It travels in the machine's user data. Throws CbError "usage" on a bad id. */
   builderCreds(builder: string, expiresAtMs: number): IssuedCreds {
     const key = createKey("user");

@@ -8,6 +8,7 @@
 import type { User } from "@nats-io/jwt";
 import { MESSAGE_MAX_BYTES } from "../bus/codec.ts";
 import {
+  ADMIN_VERBS,
   bucketStream,
   buildStream,
   chunkSubjects,
@@ -77,15 +78,16 @@ function readerCalls(stream: string): string[] {
 
 /**
  * A person who runs the installation, in CORE: sees all logs, states and lifecycle events, asks the services how they
- * are, and reads streams. Not a sandbox: whoever has it could use reply subjects within CORE to do harm, so it is for
+ * are, reads streams, and asks the queue what `cb-admin` asks, under the operator's own name. Not a sandbox: whoever has it could use reply subjects within CORE to do harm, so it is for
  * people who are trusted with the installation. It does not see requests to the queue, which may carry a user's
  * registry login. The nats CLI needs `--inbox-prefix _INBOX.<public key>` for anything that expects an answer.
  */
-export function operatorPermissions(publicKey: string): Rights {
+export function operatorPermissions(name: string, publicKey: string): Rights {
   const calls = ["INFO", "STREAM.NAMES", "STREAM.LIST", "STREAM.INFO.*", "STREAM.MSG.GET.*", "CONSUMER.NAMES.*"];
   const readers = ["CONSUMER.LIST.*", "CONSUMER.INFO.*.*", "CONSUMER.CREATE.>", "CONSUMER.MSG.NEXT.*.*"];
+  const apis = [...calls, ...readers, "CONSUMER.DELETE.*.*"].map((call) => `$JS.API.${call}`);
   return rights({
-    publish: ["$SRV.>", "$JS.FC.>", ...[...calls, ...readers, "CONSUMER.DELETE.*.*"].map((call) => `$JS.API.${call}`)],
+    publish: ["$SRV.>", "$JS.FC.>", ...apis, ...ADMIN_VERBS.map((verb) => subjects.admin(verb, name))],
     subscribe: [patterns.log, patterns.state, patterns.builderState, "$JS.EVENT.>", "$SRV.>"],
     publicKey,
     subscriptions: 64,

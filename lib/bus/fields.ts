@@ -1,6 +1,6 @@
 /** The fields that messages are made of, each with its bound. */
 import * as v from "valibot";
-import { isId, isUserKey } from "./ids.ts";
+import { isId, isUserKey, isUserName } from "./ids.ts";
 
 /** The version of every message; a receiver refuses what it does not know. */
 export const version = v.literal(1, "this queue and this program speak different versions; update the older one");
@@ -8,6 +8,10 @@ export const version = v.literal(1, "this queue and this program speak different
 export const id = v.pipe(
   v.string(),
   v.check((text) => isId(text), "not a UUID in lower case"),
+);
+export const userName = v.pipe(
+  v.string(),
+  v.check((text) => isUserName(text), "not a user name"),
 );
 export const userKey = v.pipe(
   v.string(),

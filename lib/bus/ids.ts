@@ -13,8 +13,11 @@ const USER = /^[a-z0-9_][a-z0-9_-]{0,63}$/;
 /** Public keys of NATS users: "U" and 55 characters of base32 (nkeys). */
 const USER_KEY = /^U[A-Z2-7]{55}$/;
 
+/** Public keys of NATS accounts. */
+const ACCOUNT_KEY = /^A[A-Z2-7]{55}$/;
+
 export const isId = (text: string): boolean => ID.test(text);
-const isUserName = (text: string): boolean => USER.test(text);
+export const isUserName = (text: string): boolean => USER.test(text);
 export const isUserKey = (text: string): boolean => USER_KEY.test(text);
 
 /** Throws CbError "usage" unless it is a UUID in lower case. */
@@ -39,6 +42,12 @@ export function assertUserName(text: string): string {
 /** Throws CbError "usage" unless it is the public key of a NATS user. */
 export function assertUserKey(text: string): string {
   if (!isUserKey(text)) throw new CbError("usage", `not a public user key: ${quote(text)}`);
+  return text;
+}
+
+/** Throws CbError "usage" unless it is the public key of a NATS account. */
+export function assertAccountKey(text: string): string {
+  if (!ACCOUNT_KEY.test(text)) throw new CbError("usage", `not a public key of an account: ${quote(text)}`);
   return text;
 }
 

@@ -2,7 +2,7 @@
  * Every subject, stream and bucket by name. Nothing outside lib/bus spells one; whoever needs one asks here, and what
  * is no id throws before it becomes a part of a subject.
  */
-import { assertId, assertUserKey, assertUserName, isId } from "./ids.ts";
+import { assertAccountKey, assertId, assertUserKey, assertUserName, isId } from "./ids.ts";
 
 /** What a user may ask the queue; the third token is the user, which the user's credential fixes. */
 export const QUEUE_VERBS = [
@@ -18,9 +18,15 @@ export const QUEUE_VERBS = [
 ] as const;
 export type QueueVerb = (typeof QUEUE_VERBS)[number];
 
+/** What an operator may ask the queue, in CORE alone; the third token is the operator, for the queue's log. */
+export const ADMIN_VERBS = ["add-user", "revoke-user", "users", "builders", "destroy", "plan"] as const;
+export type AdminVerb = (typeof ADMIN_VERBS)[number];
+
 export const subjects = {
   /** Client → queue. */
   queue: (verb: QueueVerb, user: string): string => `queue.${verb}.${assertUserName(user)}`,
+  /** Operator → queue. */
+  admin: (verb: AdminVerb, operator: string): string => `admin.${verb}.${assertUserName(operator)}`,
   /** Agent → queue. */
   ask: (builder: string): string => `builder.${assertId(builder)}.ask`,
   /** Queue → JetStream: the life of a builder. */
@@ -35,6 +41,7 @@ export const subjects = {
 export const patterns = {
   queue: (verb: QueueVerb): string => `queue.${verb}.*`,
   queues: "queue.*.*",
+  admin: (verb: AdminVerb): string => `admin.${verb}.*`,
   ask: "builder.*.ask",
   builderState: "builder.*.state",
   log: "build.*.log",
@@ -80,3 +87,9 @@ export function buildOfStream(stream: string): string | undefined {
   const build = /^(?:OBJ_)?build-(.+)$/.exec(stream)?.[1] ?? "";
   return isId(build) ? build : undefined;
 }
+
+/** NATS's own, in the account SYS: the JWT of an account, asked for and replaced. The second goes to every server. */
+export const accountClaims = {
+  lookup: (account: string): string => `$SYS.REQ.ACCOUNT.${assertAccountKey(account)}.CLAIMS.LOOKUP`,
+  update: "$SYS.REQ.CLAIMS.UPDATE",
+};

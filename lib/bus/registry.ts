@@ -5,6 +5,20 @@
 import * as v from "valibot";
 import { EXIT_CODES } from "../errors.ts";
 import {
+  addUserReply,
+  addUserRequest,
+  buildersReply,
+  buildersRequest,
+  destroyReply,
+  destroyRequest,
+  planReply,
+  planRequest,
+  revokeUserReply,
+  revokeUserRequest,
+  usersReply,
+  usersRequest,
+} from "./admin-messages.ts";
+import {
   cancelReply,
   cancelRequest,
   receivedReply,
@@ -125,6 +139,60 @@ export const builderAsk = define({
   subject: (builder) => subjects.ask(builder),
   question: ask,
   reply: answer,
+});
+
+/** Operator → queue: sign a credential for this name and key. `admin.add-user.<operator>` */
+export const addUser = define({
+  name: "add-user",
+  pattern: patterns.admin("add-user"),
+  subject: (operator) => subjects.admin("add-user", operator),
+  question: addUserRequest,
+  reply: addUserReply,
+});
+
+/** Operator → queue: serve that user no longer, and end its builds. `admin.revoke-user.<operator>` */
+export const revokeUser = define({
+  name: "revoke-user",
+  pattern: patterns.admin("revoke-user"),
+  subject: (operator) => subjects.admin("revoke-user", operator),
+  question: revokeUserRequest,
+  reply: revokeUserReply,
+});
+
+/** Operator → queue: who are the users? `admin.users.<operator>` */
+export const users = define({
+  name: "users",
+  pattern: patterns.admin("users"),
+  subject: (operator) => subjects.admin("users", operator),
+  question: usersRequest,
+  reply: usersReply,
+});
+
+/** Operator → queue: every machine, and what it printed. `admin.builders.<operator>` */
+export const builders = define({
+  name: "builders",
+  pattern: patterns.admin("builders"),
+  subject: (operator) => subjects.admin("builders", operator),
+  question: buildersRequest,
+  reply: buildersReply,
+});
+
+/** Operator → queue: destroy that machine of another generation. `admin.destroy.<operator>` */
+export const destroy = define({
+  name: "destroy",
+  pattern: patterns.admin("destroy"),
+  subject: (operator) => subjects.admin("destroy", operator),
+  question: destroyRequest,
+  reply: destroyReply,
+});
+
+/** Operator → queue: what would the reconciler do now? `admin.plan.<operator>` */
+export const plan = define({
+  name: "plan",
+  pattern: patterns.admin("plan"),
+  subject: (operator) => subjects.admin("plan", operator),
+  question: planRequest,
+  reply: planReply,
 });
 
 /** What stands in place of a reply when the queue refuses. */

@@ -9,6 +9,7 @@ import type { Clock } from "../clock.ts";
 import { CbError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { Failure } from "./failures.ts";
 import { eachAtMost, limited } from "./limit.ts";
 import type { PoolPolicy } from "./policy.ts";
 import type { Action, Destroy, Stored } from "./seen.ts";
@@ -40,6 +41,7 @@ export interface Hands {
   readonly userDataFor: (builder: string) => Promise<string>;
   readonly onLost: (event: LostEvent) => void;
   readonly onGone: (event: GoneEvent) => void;
+  readonly onFailure: (failure: Failure) => void;
   readonly clock: Clock;
   readonly log: Logger;
   /** Default `crypto.randomUUID`; a simulation seeds it. */
@@ -160,14 +162,15 @@ const EVIDENCE_MAX_BYTES = 4096;
 
 /** What the machine printed, for the operator, before it is gone; having none is no reason to keep the machine. */
 async function keepEvidence({ builder, reason, call }: Destroy, { hands, signal }: Grip): Promise<void> {
-  let printed = "";
+  let printed = new Uint8Array();
   if (call) {
     const limit = limitOf(hands, signal, "the console call");
     const read = (cut: AbortSignal) => hands.provider.consoleOutput(builder, EVIDENCE_MAX_BYTES, cut);
-    const bytes = await limited(limit, read).catch(() => new Uint8Array());
-    printed = new TextDecoder().decode(bytes.subarray(-EVIDENCE_MAX_BYTES));
+    const bytes = await limited(limit, read).catch(() => printed);
+    printed = bytes.slice(-EVIDENCE_MAX_BYTES);
   }
-  hands.log.warn({ builder, reason, console: printed }, "a builder failed");
+  hands.log.warn({ builder, reason, console: new TextDecoder().decode(printed) }, "a builder failed");
+  hands.onFailure({ builder, atMs: hands.clock.nowMs(), reason, printed });
 }
 
 /** The record as the plan saw it. Throws StaleWriteError if it has changed since. */

@@ -3,10 +3,9 @@
  * periodic full look makes it right.
  */
 
-import { messageOf } from "../errors.ts";
 import { delayMs, failed, NO_BACKOFF } from "./backoff.ts";
 import { execute, type Hands } from "./execute.ts";
-import { limited } from "./limit.ts";
+import { type Listing, listMachines } from "./listing.ts";
 import { plan } from "./plan.ts";
 import type { Memory, Plan, Seen } from "./seen.ts";
 
@@ -17,6 +16,11 @@ export interface Hearing {
   readonly lastAskMs: () => ReadonlyMap<string, number>;
   /** This process stood still: what was asked meanwhile has not been heard yet. */
   readonly stoodStill: () => void;
+}
+
+export interface Preview {
+  readonly seen: Seen;
+  readonly plan: Plan;
 }
 
 /** Later than this the process or its clock stood still; a busy machine is late by less. */
@@ -71,6 +75,19 @@ export class Reconciler {
     return this.#look;
   }
 
+  /**
+   * What a look would see and decide if it were made now. Nobody carries it out, and nothing is remembered of it. A look
+   * that is under way ends first: half of what it does would look like something to be mended.
+   */
+  async preview(): Promise<Preview> {
+    await this.#look;
+    const { clock, policy } = this.#hands;
+    const observedAtMs = clock.nowMs();
+    const { error: _, ...listing } = await listMachines(this.#hands, this.#cut.signal);
+    const seen = this.#seen(listing, observedAtMs);
+    return { seen, plan: plan(seen, policy, clock.nowMs()) };
+  }
+
   /** The latest plan's sentence; see Plan.why. */
   why(): string {
     return this.#why;
@@ -118,21 +135,14 @@ export class Reconciler {
     return { ...decided, lookAgainAtMs: Math.min(decided.lookAgainAtMs, againMs) };
   }
 
-  async #observe(): Promise<Pick<Seen, "complete" | "problem" | "machines">> {
-    const { clock, policy, provider, log } = this.#hands;
-    const limit = { clock, limitMs: policy.callTimeoutMs, signal: this.#cut.signal, what: "the listing" };
-    try {
-      const { complete, machines } = await limited(limit, (cut) => provider.observe(cut));
-      this.#failedListings = 0;
-      return { complete, machines, problem: complete ? "" : "the listing was cut short" };
-    } catch (error) {
-      this.#failedListings++;
-      log.warn({ err: error, failures: this.#failedListings }, "the provider cannot be listed");
-      return { complete: false, machines: [], problem: messageOf(error) };
-    }
+  async #observe(): Promise<Listing> {
+    const { error, ...listing } = await listMachines(this.#hands, this.#cut.signal);
+    if (error === undefined) this.#failedListings = 0;
+    else this.#hands.log.warn({ err: error, failures: ++this.#failedListings }, "the provider cannot be listed");
+    return listing;
   }
 
-  #seen(listing: Pick<Seen, "complete" | "problem" | "machines">, observedAtMs: number): Seen {
+  #seen(listing: Listing, observedAtMs: number): Seen {
     const { installation, generation, store, slots } = this.#hands;
     return {
       ...listing,

@@ -9,8 +9,11 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
 import type { Provider } from "../provider/provider.ts";
 import type { GoneEvent, LostEvent } from "./execute.ts";
+import { type Failure, Failures } from "./failures.ts";
+import { foreignMachine } from "./foreign.ts";
 import type { Journal } from "./journal.ts";
-import { Reconciler } from "./loop.ts";
+import { limited } from "./limit.ts";
+import { type Preview, Reconciler } from "./loop.ts";
 import type { PoolPolicy } from "./policy.ts";
 import type { BuilderRecord, BuilderState } from "./record.ts";
 import type { Stored } from "./seen.ts";
@@ -53,6 +56,8 @@ export class Pool {
   readonly #lastAskMs = new Map<string, number>();
   readonly #lostListeners = new Set<(event: LostEvent) => void>();
   readonly #goneListeners = new Set<(event: GoneEvent) => void>();
+  readonly #failures = new Failures();
+  readonly #stopping = new AbortController();
   #endEvents: (() => void) | undefined;
   #waiting = 0;
   #listeningSinceMs: number | undefined;
@@ -77,7 +82,7 @@ export class Pool {
       tellAll(this.#goneListeners, event);
     };
     this.#reconciler = new Reconciler(
-      { ...parts, ...loaded, onLost, onGone },
+      { ...parts, ...loaded, onLost, onGone, onFailure: (failure) => this.#failures.add(failure) },
       {
         waiting: () => this.#waiting,
         listeningSinceMs: () => this.#listeningSinceMs,
@@ -95,6 +100,7 @@ export class Pool {
   /** Some seconds at most. Builders, leases and records stay as they are: the next start takes them up. */
   async stop(): Promise<void> {
     this.#endEvents?.();
+    this.#stopping.abort();
     await this.#reconciler.stop();
     await this.#parts.journal.flush();
   }
@@ -196,6 +202,38 @@ export class Pool {
   onGone(listener: (event: GoneEvent) => void): () => void {
     this.#goneListeners.add(listener);
     return () => void this.#goneListeners.delete(listener);
+  }
+
+  /** What a look made now would see and do. Nothing is done, and nothing is remembered of it. */
+  preview(): Promise<Preview> {
+    return this.#reconciler.preview();
+  }
+
+  /** Builders that failed since this process was started, the newest first. */
+  failures(): readonly Failure[] {
+    return this.#failures.all();
+  }
+
+  /** The newest `maxBytes` that the machine printed. Throws CbError "infrastructure", also after `limitMs`. */
+  console(builder: string, maxBytes: number, limitMs: number): Promise<Uint8Array> {
+    const limit = { clock: this.#parts.clock, signal: this.#stopping.signal, limitMs, what: "the console call" };
+    return limited(limit, (cut) => this.#parts.provider.consoleOutput(builder, maxBytes, cut));
+  }
+
+  /**
+   * Destroys a machine of ours from another generation of records, and no other: this pool's, or that of none of `pools`.
+   * False when there is none of that id.
+   * Throws CbError "usage" for one that these records are about, "infrastructure" when the provider fails.
+   */
+  async destroyForeign(builder: string, pools: ReadonlySet<string>): Promise<boolean> {
+    const { clock, policy, provider, log } = this.#parts;
+    const { seen } = await this.preview();
+    const machine = foreignMachine(builder, seen, { pool: policy.pool, pools });
+    if (machine === undefined) return false;
+    log.warn({ builder, generation: machine.generation }, "a machine of another generation is destroyed, as asked");
+    const limit = { clock, signal: this.#stopping.signal, limitMs: policy.callTimeoutMs, what: "the destroy call" };
+    await limited(limit, (cut) => provider.destroy(builder, cut));
+    return true;
   }
 
   status(): PoolStatus {

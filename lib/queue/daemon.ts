@@ -27,6 +27,7 @@ import { OUTAGE_MS } from "./outage.ts";
 import { ParkedAsks } from "./parked-asks.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Queue } from "./queue.ts";
+import { Users } from "./users.ts";
 
 /** Records of builds, 1 KiB each: a hundred thousand. The disk is reserved, so no more than it takes. */
 const BUILDS_BUCKET = "cb-builds";
@@ -167,6 +168,7 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
   };
   return {
     builds: new Builds(stores),
+    users: await Users.open(nc, replicas, systemClock),
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }),
     pools,
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),

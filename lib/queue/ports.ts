@@ -9,9 +9,11 @@ import type { Builds } from "./builds.ts";
 import type { PoolKind } from "./choose-pool.ts";
 import type { Images } from "./images.ts";
 import type { ParkedAsks } from "./parked-asks.ts";
+import type { Users } from "./users.ts";
 
 export interface QueuePorts {
   readonly builds: Builds;
+  readonly users: Users;
   readonly streams: BuildStreams;
   /** The pools by name, in the order of the configuration: the first is where a build goes that names none. */
   readonly pools: ReadonlyMap<string, Pool>;

@@ -4,6 +4,7 @@ import * as registry from "../bus/registry.ts";
 import { serve } from "../bus/serve.ts";
 import type { StatusReply } from "../bus/status-messages.ts";
 import { type CbError, messageOf } from "../errors.ts";
+import { serveAdmin } from "./admin.ts";
 import { Contexts } from "./contexts.ts";
 import { Endings } from "./endings.ts";
 import { Leases } from "./leases.ts";
@@ -11,6 +12,7 @@ import { OwnBuilds } from "./own-builds.ts";
 import { poolStatus } from "./pool-status.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Reservations } from "./reservations.ts";
+import { endRevoked } from "./revoked-builds.ts";
 import { sweep } from "./sweep.ts";
 import { Terminals } from "./terminals.ts";
 import { WaitingRoom } from "./waiting-room.ts";
@@ -66,7 +68,12 @@ export class Queue {
     const { reserve, sent, resize, attach, builds, cancel, received, status, images, builderAsk } = registry;
     const ownBuilds = new OwnBuilds(this.#ports);
     const reservations = this.#reservations;
-    serve({ service, onRefused, request: reserve, handler: (user, q) => reservations.reserve(user, q) });
+    serve({
+      service,
+      onRefused,
+      request: reserve,
+      handler: async (user, q) => reservations.reserve(this.#ports.users.served(user), q),
+    });
     serve({ service, onRefused, request: sent, handler: (user, q) => this.#contexts.sent(user, q) });
     serve({ service, onRefused, request: resize, handler: (user, q) => this.#terminals.resize(user, q) });
     serve({ service, onRefused, request: attach, handler: async (user, q) => ownBuilds.attach(user, q) });
@@ -75,6 +82,7 @@ export class Queue {
     serve({ service, onRefused, request: received, handler: (user, q) => reservations.received(user, q) });
     serve({ service, onRefused, request: status, handler: async () => this.#status() });
     serve({ service, onRefused, request: images, handler: () => this.#ports.images.list() });
+    serveAdmin({ service, onRefused, ports: this.#ports, endings: this.#endings });
     serve({ service, onRefused, request: builderAsk, handler: (builder, q) => this.#leases.onAsk(builder, q) });
   }
 
@@ -100,6 +108,7 @@ export class Queue {
     const { clock } = this.#ports;
     while (!this.#stopping.signal.aborted) {
       await this.#attempt("leases", () => this.#leases.place());
+      await this.#attempt("builds of revoked users", () => endRevoked(this.#ports, this.#endings));
       await this.#attempt("half-written leases", () => this.#leases.reclaim());
       await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());
       this.#terminals.forgetEnded();

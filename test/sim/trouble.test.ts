@@ -37,6 +37,7 @@ function scene() {
     ...{ provider: cloud, store, slots, policy, clock, log, installation: "i", generation: "g" },
     userDataFor: async () => "{}",
     onLost: () => {},
+    onFailure: () => {},
     onGone: ({ builder }) => goneOnes.push(builder),
   };
   return { builderKeys, slotKeys, cloud, policy, store, slots, hands, goneOnes };

@@ -24,6 +24,7 @@ export function targets(victim: Party): string[] {
   ]);
   return [
     ...(["reserve", "cancel", "status"] as const).map((verb) => subjects.queue(verb, victim.name)),
+    ...(["revoke-user", "users", "destroy"] as const).map((verb) => subjects.admin(verb, victim.name)),
     subjects.ask(victim.builderId),
     subjects.log(victim.build),
     subjects.state(victim.build),
@@ -47,7 +48,19 @@ export function targets(victim: Party): string[] {
 /** What an attacker would like to overhear. */
 export function secrets(victim: Party): string[] {
   const own = [victim.user, victim.caller, victim.agent, victim.builder].map((guest) => `_INBOX.${guest.publicKey}.>`);
-  const wide = [">", "*.>", "_INBOX.>", "_INBOX.*.>", "_R_.>", "queue.>", "builder.>", "build.>", "$O.>", "guest.>"];
+  const wide = [
+    ">",
+    "*.>",
+    "_INBOX.>",
+    "_INBOX.*.>",
+    "_R_.>",
+    "queue.>",
+    "builder.>",
+    "build.>",
+    "$O.>",
+    "guest.>",
+    "admin.>",
+  ];
   const servers = ["$SYS.>", "$SRV.>", "$JS.>", "$JS.API.>", "$JS.EVENT.>", "$KV.>", `${GUEST_API_PREFIX}.>`];
   const exact = [subjects.log(victim.build), subjects.state(victim.build), subjects.ask(victim.builderId)];
   return [...own, ...wide, ...servers, ...exact, subjects.queue("cancel", victim.name)];

@@ -42,7 +42,7 @@ export async function startWorld(): Promise<World> {
   const manager = await core.jetstreamManager();
   const asked: string[] = [];
   // The queue as it will be: plain subscriptions, and it believes the name in the subject.
-  for (const subject of ["queue.*.*", "builder.*.ask", "$SRV.PING"]) {
+  for (const subject of ["queue.*.*", "admin.*.*", "builder.*.ask", "$SRV.PING"]) {
     core.subscribe(subject, {
       callback: (_, message) => {
         asked.push(`${message.subject} ${message.string().slice(0, 60)}`);

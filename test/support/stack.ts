@@ -1,9 +1,10 @@
 /** A local stack of its own for a test file: brought up by cb-local as a user would, in temporary folders. */
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parse } from "yaml";
 import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
 import { systemClock } from "../../lib/clock.ts";
@@ -38,6 +39,8 @@ export interface OnTerminal extends Running {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
+  /** Standard output goes there, as with `>` under a umask of 022; `stdout` is empty then. */
+  readonly stdoutFile?: string;
 }
 
 export class Stack {
@@ -122,6 +125,11 @@ export class Stack {
     return this.path("state", "container-builder", "local", ...parts);
   }
 
+  /** Where the stack's clients find it; `ca` is a file. */
+  clientSettings(): { url: string; servername: string; ca: string } {
+    return parse(readFileSync(this.statePath("client", "config.yaml"), "utf8"));
+  }
+
   /** Runs a shipped program to its end. */
   run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
     return this.start(program, args, options).finished;
@@ -132,6 +140,7 @@ export class Stack {
     return launch(process.execPath, [join(PROJECT, "dist", "bin", program), ...args], {
       cwd: options.cwd ?? this.folder,
       env: { ...this.#env, ...options.env },
+      ...(options.stdoutFile === undefined ? {} : { stdoutFile: options.stdoutFile }),
     });
   }
 
@@ -168,10 +177,14 @@ export class Stack {
 interface LaunchOptions {
   readonly cwd: string;
   readonly env: Record<string, string | undefined>;
+  readonly stdoutFile?: string;
 }
 
 function launch(program: string, argv: readonly string[], options: LaunchOptions): Running {
-  const child = spawn(program, argv, { ...options, stdio: ["ignore", "pipe", "pipe"] });
+  const { stdoutFile, ...rest } = options;
+  const out = stdoutFile === undefined ? undefined : openSync(stdoutFile, "w", 0o644);
+  const child = spawn(program, argv, { ...rest, stdio: ["ignore", out ?? "pipe", "pipe"] });
+  if (out !== undefined) closeSync(out);
   const chunks: Buffer[] = [];
   let stderr = "";
   const watchers = new Set<() => void>();
@@ -179,11 +192,11 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
   const changed = () => {
     for (const watcher of [...watchers]) watcher();
   };
-  child.stdout.on("data", (chunk: Buffer) => {
+  child.stdout?.on("data", (chunk: Buffer) => {
     chunks.push(chunk);
     changed();
   });
-  child.stderr.on("data", (chunk: Buffer) => {
+  child.stderr?.on("data", (chunk: Buffer) => {
     stderr += chunk.toString("utf8");
     changed();
   });
@@ -205,5 +218,5 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
       look();
       finished.then(() => reject(new Error(`ended without ${pattern}:\n${text()}`)), reject);
     });
-  return { seen, kill: (signal) => void child.kill(signal), closeStdout: () => void child.stdout.destroy(), finished };
+  return { seen, kill: (signal) => void child.kill(signal), closeStdout: () => void child.stdout?.destroy(), finished };
 }

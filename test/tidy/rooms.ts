@@ -8,7 +8,7 @@ import { importsOf, type SourceFile } from "./source.ts";
 const LAYERS: readonly (readonly string[])[] = [
   ["lib"],
   ["lib/bus", "lib/auth", "lib/config", "lib/transfer", "lib/context", "lib/recipe", "lib/registry"],
-  ["lib/build", "lib/pool", "lib/provider", "lib/queue", "lib/client"],
+  ["lib/build", "lib/pool", "lib/provider", "lib/queue", "lib/client", "lib/admin"],
   ["lib/program"],
   ["infra", "agent"],
   ["cmd"],

@@ -68,7 +68,7 @@ permissions("every subject that a guest may publish is imported, and no import i
 });
 
 permissions("nobody is given DIRECT.GET, and guests nothing of $JS.API, $SRV, $SYS or $KV", () => {
-  const all = { ...guests, operator: operatorPermissions(publicKey) };
+  const all = { ...guests, operator: operatorPermissions("boss", publicKey) };
   for (const rights of Object.values(all)) assert.not.match((rights.pub?.allow ?? []).join(" "), "DIRECT");
   for (const rights of Object.values(guests))
     assert.not.match((rights.pub?.allow ?? []).join(" "), /\$(JS|SRV|SYS|KV)\b/);
@@ -76,7 +76,7 @@ permissions("nobody is given DIRECT.GET, and guests nothing of $JS.API, $SRV, $S
 });
 
 permissions("the operator does not see requests to the queue, and publishes on no stream", () => {
-  const { pub, sub } = operatorPermissions(publicKey);
+  const { pub, sub } = operatorPermissions("boss", publicKey);
   assert.not((sub?.allow ?? []).some((subject) => covers(subject, "queue.reserve.alice")));
   for (const subject of [`build.${ID}.log`, `$O.build-${ID}.C.x`, "$KV.builds.x", "$JS.API.STREAM.DELETE.x"]) {
     assert.not(

@@ -1,0 +1,22 @@
+/** One listing of the provider's machines, within its time limit. */
+
+import { messageOf } from "../errors.ts";
+import type { Hands } from "./execute.ts";
+import { limited } from "./limit.ts";
+import type { Seen } from "./seen.ts";
+
+export type Listing = Pick<Seen, "complete" | "problem" | "machines">;
+
+/** Never throws: a provider that cannot be listed gives a listing that is not complete, and the `error`. */
+export async function listMachines(
+  { clock, policy, provider }: Pick<Hands, "clock" | "policy" | "provider">,
+  signal: AbortSignal,
+): Promise<Listing & { readonly error?: unknown }> {
+  const limit = { clock, limitMs: policy.callTimeoutMs, signal, what: "the listing" };
+  try {
+    const { complete, machines } = await limited(limit, (cut) => provider.observe(cut));
+    return { complete, machines, problem: complete ? "" : "the listing was cut short" };
+  } catch (error) {
+    return { complete: false, machines: [], problem: messageOf(error), error };
+  }
+}

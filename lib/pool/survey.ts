@@ -1,0 +1,61 @@
+/** Every machine there is, with what the records say of it: for the operator. Pure. */
+
+import type { Machine } from "../provider/provider.ts";
+import type { BuilderState } from "./record.ts";
+import type { Seen } from "./seen.ts";
+
+export interface Surveyed {
+  readonly builder: string;
+  /** `foreign`: made from another generation of records. `unknown`: of this one, and in no record. */
+  readonly state: BuilderState | "foreign" | "unknown";
+  readonly machine: Machine["status"] | "none";
+  readonly sinceMs: number;
+  readonly reason: string;
+  readonly fault?: string;
+  readonly host: string;
+  readonly build?: string;
+}
+
+export interface Belonging {
+  /** The pool whose records are looked at. */
+  readonly pool: string;
+  /** Every pool that is configured. */
+  readonly pools: ReadonlySet<string>;
+}
+
+/** The pool's builders in the order of their age, then its strangers, then machines of pools that are configured no longer. */
+export function survey(seen: Seen, belonging: Belonging): Surveyed[] {
+  const machines = new Map(seen.machines.map((machine) => [machine.builder, machine]));
+  const known = seen.records.map(({ record }): Surveyed => {
+    const { builder, state, sinceMs, reason, host, build } = record;
+    const machine = machines.get(builder);
+    return { builder, state, sinceMs, reason, host, ...listed(machine), ...(build === undefined ? {} : { build }) };
+  });
+  const recorded = new Set(known.map(({ builder }) => builder));
+  const strangers = seen.machines
+    .filter((machine) => !recorded.has(machine.builder) && belongs(machine, seen, belonging))
+    .map((machine) => stranger(machine, seen, belonging));
+  return [...known.toSorted((a, b) => a.sinceMs - b.sinceMs), ...strangers];
+}
+
+/** Ours, and this pool's or that of a pool which is no more: the machines of another pool are for that one to judge. */
+export function belongs(machine: Machine, seen: Seen, { pool, pools }: Belonging): boolean {
+  return machine.installation === seen.installation && (machine.pool === pool || !pools.has(machine.pool));
+}
+
+function listed(machine: Machine | undefined): Pick<Surveyed, "machine" | "fault"> {
+  const fault = machine?.fault;
+  return { machine: machine?.status ?? "none", ...(fault === undefined ? {} : { fault }) };
+}
+
+function stranger(machine: Machine, seen: Seen, { pools }: Belonging): Surveyed {
+  const { builder, createdAtMs, host, generation, pool } = machine;
+  const foreign = generation !== seen.generation;
+  const reason = foreign
+    ? `of another generation of records, ${generation}; it may have a build, and nobody here destroys it unasked`
+    : pools.has(pool)
+      ? "in no record; destroyed when a second look finds it so"
+      : `of the pool ${pool}, which is configured no longer`;
+  const state = foreign ? "foreign" : "unknown";
+  return { builder, state, sinceMs: createdAtMs, reason, host, ...listed(machine) };
+}
