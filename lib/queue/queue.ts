@@ -65,25 +65,23 @@ export class Queue {
 
   #serve(service: Service): void {
     const onRefused = (subject: string, error: CbError) => this.#onRefused(subject, error);
-    const { reserve, sent, resize, attach, builds, cancel, received, status, images, builderAsk } = registry;
-    const ownBuilds = new OwnBuilds(this.#ports);
+    const on = <Q, R>(request: registry.Request<Q, R>, handler: (asker: string, question: Q) => R | Promise<R>) =>
+      serve({ service, onRefused, request, handler: async (asker, question) => handler(asker, question) });
+    const { users, images } = this.#ports;
     const reservations = this.#reservations;
-    serve({
-      service,
-      onRefused,
-      request: reserve,
-      handler: async (user, q) => reservations.reserve(this.#ports.users.served(user), q),
-    });
-    serve({ service, onRefused, request: sent, handler: (user, q) => this.#contexts.sent(user, q) });
-    serve({ service, onRefused, request: resize, handler: (user, q) => this.#terminals.resize(user, q) });
-    serve({ service, onRefused, request: attach, handler: async (user, q) => ownBuilds.attach(user, q) });
-    serve({ service, onRefused, request: builds, handler: async (user) => ownBuilds.list(user) });
-    serve({ service, onRefused, request: cancel, handler: (user, q) => reservations.cancel(user, q) });
-    serve({ service, onRefused, request: received, handler: (user, q) => reservations.received(user, q) });
-    serve({ service, onRefused, request: status, handler: async () => this.#status() });
-    serve({ service, onRefused, request: images, handler: () => this.#ports.images.list() });
+    const ownBuilds = new OwnBuilds(this.#ports);
+    // What gives rights is not for the revoked; NATS refuses them too, as soon as an operator has told it.
+    on(registry.reserve, (user, q) => reservations.reserve(users.served(user), q));
+    on(registry.attach, (user, q) => ownBuilds.attach(users.served(user), q));
+    on(registry.sent, (user, q) => this.#contexts.sent(user, q));
+    on(registry.resize, (user, q) => this.#terminals.resize(user, q));
+    on(registry.cancel, (user, q) => reservations.cancel(user, q));
+    on(registry.received, (user, q) => reservations.received(user, q));
+    on(registry.builds, (user) => ownBuilds.list(user));
+    on(registry.status, () => this.#status());
+    on(registry.images, () => images.list());
+    on(registry.builderAsk, (builder, q) => this.#leases.onAsk(builder, q));
     serveAdmin({ service, onRefused, ports: this.#ports, endings: this.#endings });
-    serve({ service, onRefused, request: builderAsk, handler: (builder, q) => this.#leases.onAsk(builder, q) });
   }
 
   /** Streams of reservations that an earlier queue did not finish: nobody knows the build, so nobody misses them. */

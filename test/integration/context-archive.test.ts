@@ -6,7 +6,6 @@ import {
   chownSync,
   closeSync,
   linkSync,
-  lstatSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -20,10 +19,9 @@ import {
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Context } from "../../lib/context/find.ts";
 import { packContext } from "../../lib/context/pack.ts";
-import { unpackContext } from "../../lib/context/unpack.ts";
 import { CbError } from "../../lib/errors.ts";
+import { archiveOf, tarsBelowUs } from "../support/archives.ts";
 import { ContextTree, copyWant, fileWant } from "../support/context-tree.ts";
 import { fillAtRandom, listing } from "../support/random-tree.ts";
 import { rejection } from "../support/rejection.ts";
@@ -34,16 +32,6 @@ test.before.each((world) => {
   world.tree = new ContextTree();
 });
 test.after.each(({ tree }) => tree.remove());
-
-async function* pieces(...texts: (string | Buffer)[]): AsyncGenerator<Uint8Array> {
-  for (const text of texts) yield Buffer.from(text);
-}
-
-async function archiveOf(context: Context): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of packContext(context)) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
 
 test("owners, modes and times come through, those of folders and links too", async ({ tree }) => {
   const file = tree.file("a/file");
@@ -240,60 +228,6 @@ test("a taker that stops, and an abort, end tar; a slow taker is not overrun", a
   );
   assert.match(String(ended), "stop");
   assert.equal(tarsBelowUs(), []);
-});
-
-function tarsBelowUs(): string[] {
-  const listed = execFileSync("ps", ["--ppid", String(process.pid), "-o", "pid=,comm="], { encoding: "utf8" });
-  return listed.split("\n").flatMap((line) => (/^\s*(\d+) tar$/.exec(line) ?? []).slice(1));
-}
-
-test("unpacking what is no archive, a broken one, or where it cannot be written is an infrastructure error", async ({
-  tree,
-}) => {
-  const { root } = tree;
-  const garbage = await rejection(unpackContext(pieces("x".repeat(5000)), { root, highestId: 0 }));
-  assert.is((garbage as CbError).kind, "infrastructure");
-  tree.file("sub/x", "x".repeat(50_000));
-  const whole = await archiveOf(await tree.found({ wants: [fileWant("sub")] }));
-  const cut = await rejection(unpackContext(pieces(whole.subarray(0, 30_000)), { root, highestId: 0 }));
-  assert.match(String(cut), "Unexpected EOF");
-  const small = join(tree.top, "small");
-  mkdirSync(small);
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", small]);
-  try {
-    const full = (await rejection(unpackContext(pieces(whole), { root: small, highestId: 0 }))) as CbError;
-    assert.is(full.kind, "infrastructure");
-    assert.match(full.message, /sub\/x: (Wrote only|Cannot write: No space left)/);
-  } finally {
-    execFileSync("umount", [small]);
-  }
-  const nowhere = await rejection(unpackContext(pieces(whole), { root: join(root, "none"), highestId: 0 }));
-  assert.match(String(nowhere), "No such file");
-});
-
-test("an error of the source, and an abort, end the unpacking", async ({ tree }) => {
-  const { root } = tree;
-  const broken = async function* (): AsyncGenerator<Uint8Array> {
-    yield Buffer.alloc(512);
-    throw new Error("the network");
-  };
-  assert.match(String(await rejection(unpackContext(broken(), { root, highestId: 0 }))), "the network");
-  const stop = new AbortController();
-  const aborting = async function* (): AsyncGenerator<Uint8Array> {
-    yield Buffer.alloc(512);
-    stop.abort(new Error("stop"));
-    yield Buffer.alloc(512);
-  };
-  const stopped = await rejection(unpackContext(aborting(), { root, highestId: 0, signal: stop.signal }));
-  assert.match(String(stopped), "stop");
-  assert.equal(tarsBelowUs(), []);
-});
-
-test("where the machine has not got the owner, all belongs to root", async ({ tree }) => {
-  chownSync(tree.file("sub/x"), 1234, 1234);
-  const archive = await archiveOf(await tree.found({ wants: [fileWant("sub")] }));
-  await unpackContext(pieces(archive), { root: tree.root, highestId: 2 ** 32 });
-  assert.is(lstatSync(tree.mirrored("sub/x")).uid, 0);
 });
 
 test("without GNU tar there is an error that says so", async ({ tree }) => {
