@@ -6,6 +6,15 @@ import * as v from "valibot";
 import { backend, finalState, leasedContext, recipe } from "../bus/build-messages.ts";
 import { count, id, line, terminal } from "../bus/fields.ts";
 
+/** The builder that died under a build. */
+const loss = v.object({
+  builder: id,
+  atMs: count,
+  /** With the builder's name, in words for the caller. */
+  reason: line,
+});
+export type Loss = v.InferOutput<typeof loss>;
+
 export const buildRecord = v.object({
   v: v.literal(1),
   build: id,
@@ -24,6 +33,8 @@ export const buildRecord = v.object({
   attempt: count,
   /** The caller's files are not whole in the bucket yet, so no builder is given. */
   awaitsContext: v.optional(v.literal(true)),
+  /** Of the attempt before: while the build waits, it gets no builder until this one's machine is confirmed gone. */
+  loss: v.optional(loss),
   builder: v.optional(id),
   leasedAtMs: v.optional(count),
   final: v.optional(finalState),

@@ -92,10 +92,17 @@ export class BuildStreams {
     });
   }
 
-  /** Reserves the room for the log. Throws CbError "infrastructure" when there is none. */
+  /**
+   * Reserves the room for the log of one attempt, beside what is there: a build that is begun anew prints everything
+   * once more, and must not fail for what its first builder printed. Throws CbError "infrastructure" when there is none.
+   */
   async makeLogRoom(build: string): Promise<void> {
-    const bytes = Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES;
-    await this.#resize(buildStream(build), bytes);
+    const { streams } = await this.#manager();
+    const name = buildStream(build);
+    const { state: used } = await streams.info(name);
+    const max_bytes = used.bytes + Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES;
+    const max_msgs = used.messages + MESSAGES_MAX;
+    await streams.update(name, { max_bytes, max_msgs }).catch(noStorage(name));
   }
 
   /** Deletes what a queue that was killed made for builds that it never remembered; tells which. */

@@ -56,6 +56,9 @@ const contextBase = {
   highestId: count,
 };
 
+/** Builders that one build may have: a machine that dies is bad luck once, and twice it may be the recipe's doing. */
+export const ATTEMPTS_MAX = 2;
+
 /** Why nothing is built yet, in words for the caller. */
 const reason = line;
 
@@ -122,7 +125,7 @@ const queued = v.object({ v: version, state: v.literal("queued"), position: coun
 const leased = v.object({
   v: version,
   state: v.literal("leased"),
-  attempt: count,
+  attempt: v.pipe(count, v.maxValue(ATTEMPTS_MAX)),
   builder: id,
   host: line,
   /** How long the build may run from now on. */

@@ -20,7 +20,7 @@ import type { Stored } from "./seen.ts";
 import { Slots } from "./slots.ts";
 import { generationOf, RecordStore } from "./store.ts";
 import { leased, ready, released } from "./transitions.ts";
-import { type BuilderView, type PoolStatus, viewsOf } from "./views.ts";
+import { type BuilderView, type PoolStatus, viewOf, viewsOf } from "./views.ts";
 
 export interface PoolParts {
   readonly builderKeys: Keys;
@@ -151,6 +151,12 @@ export class Pool {
   /** Every lease there is. The queue releases those whose build has ended or is unknown to it. */
   leases(): readonly BuilderView[] {
     return viewsOf(this.#store, "leased");
+  }
+
+  /** What is known of one builder; undefined when its machine is confirmed gone, or there never was one. */
+  builder(id: string): BuilderView | undefined {
+    const record = this.#store.get(id)?.record;
+    return record === undefined || record.state === "gone" ? undefined : viewOf(record);
   }
 
   /**

@@ -33,6 +33,6 @@ export function viewsOf(store: RecordStore, ...states: readonly BuilderState[]):
     .map(({ record }) => viewOf(record));
 }
 
-function viewOf({ builder, host, state, sinceMs, reason, build }: BuilderRecord): BuilderView {
+export function viewOf({ builder, host, state, sinceMs, reason, build }: BuilderRecord): BuilderView {
   return { builder, host, state, sinceMs, reason, build };
 }

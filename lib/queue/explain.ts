@@ -35,6 +35,7 @@ export function explain(input: ExplainInput): Explanation[] {
 
 function reasonFor(one: WaitingBuild, { pools, leasedByUser, leasedPerUser }: ExplainInput): string {
   if (one.awaitsContext) return "its files are on their way";
+  if (one.awaitsGone !== undefined) return one.awaitsGone;
   const has = leasedByUser.get(one.user) ?? 0;
   if (has >= leasedPerUser) return `${things(has, "build")} of yours running, which is the limit for one user`;
   const pool = pools.find(({ name }) => name === one.pool);

@@ -7,6 +7,7 @@ import type { Answer, Ask, Lease, Outcome } from "../bus/builder-messages.ts";
 import { CbError, messageOf } from "../errors.ts";
 import type { Heard } from "../pool/pool.ts";
 import type { Endings } from "./endings.ts";
+import type { LostBuilders } from "./lost-builders.ts";
 import { match } from "./match.ts";
 import { OUTAGE_MS } from "./outage.ts";
 import type { QueuePorts } from "./ports.ts";
@@ -17,6 +18,7 @@ const REPEAT_MS = 1_000;
 
 interface LeaseParts {
   readonly endings: Endings;
+  readonly lost: LostBuilders;
   readonly terminals: Terminals;
   /** Told when there may be a match; it does not throw. */
   readonly place: () => void;
@@ -25,7 +27,10 @@ interface LeaseParts {
 export class Leases {
   readonly #ports: QueuePorts;
   readonly #endings: Endings;
+  readonly #lost: LostBuilders;
   readonly #terminals: Terminals;
+  /** The attempt whose lease was told of, by build: a restarted queue tells of it once more. */
+  readonly #announced = new Map<string, number>();
   #placing = false;
   /** Builders whose lease is being written now. */
   readonly #giving = new Set<string>();
@@ -39,6 +44,7 @@ export class Leases {
   constructor(ports: QueuePorts, parts: LeaseParts) {
     this.#ports = ports;
     this.#endings = parts.endings;
+    this.#lost = parts.lost;
     this.#terminals = parts.terminals;
     this.#place = parts.place;
   }
@@ -81,7 +87,7 @@ export class Leases {
       pool.readyBuilders().flatMap(({ builder }) => (asking.has(builder) ? [{ builder, pool: name }] : [])),
     );
     const { leasedPerUser } = limits;
-    return { waiting: builds.waiting(), free, leasedByUser: builds.leasedByUser(), leasedPerUser };
+    return { waiting: this.#lost.waiting(), free, leasedByUser: builds.leasedByUser(), leasedPerUser };
   }
 
   /** One build that cannot be placed keeps none of the others waiting. */
@@ -99,9 +105,8 @@ export class Leases {
   }
 
   async #give(build: string, builder: string): Promise<void> {
-    const { builds, pools, clock, streams, parked, limits, log } = this.#ports;
+    const { builds, pools, clock, streams, parked, log } = this.#ports;
     const pool = pools.get(builds.get(build)?.pool ?? "");
-    const host = pool?.readyBuilders().find((one) => one.builder === builder)?.host ?? "";
     if (pool === undefined) return;
     await streams.makeLogRoom(build);
     if (!(await pool.lease(builder, build))) return;
@@ -110,18 +115,23 @@ export class Leases {
     );
     if (record === undefined) return pool.release(builder, "its build was cancelled before it began");
     log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
-    await streams.say(build, {
-      v: 1,
-      state: "leased",
-      attempt: record.attempt,
-      builder,
-      host,
-      limitMs: limits.buildMs,
-    });
+    await this.#announce(record);
     const ask = parked.get(builder);
     if (ask === undefined) return;
     const lease = await this.#leaseOf(record, ask.publicKey);
     if (lease !== undefined) parked.answer(builder, { v: 1, order: "lease", lease });
+  }
+
+  /**
+   * Tells the caller before the builder begins: what comes after it is of this attempt. A queue that was killed in
+   * between tells it when the builder asks again.
+   */
+  async #announce({ build, builder = "", pool, attempt }: BuildRecord): Promise<void> {
+    if (this.#announced.get(build) === attempt) return;
+    const { pools, streams, limits } = this.#ports;
+    const host = pools.get(pool)?.builder(builder)?.host ?? "";
+    await streams.say(build, { v: 1, state: "leased", attempt, builder, host, limitMs: limits.buildMs });
+    this.#announced.set(build, attempt);
   }
 
   /**
@@ -130,6 +140,9 @@ export class Leases {
    */
   async reclaim(): Promise<void> {
     const { builds, pools, log } = this.#ports;
+    for (const build of this.#announced.keys()) {
+      if (builds.get(build)?.state !== "leased") this.#announced.delete(build);
+    }
     for (const pool of pools.values()) {
       for (const { builder, build } of pool.leases()) {
         const record = builds.get(build ?? "");
@@ -167,6 +180,7 @@ export class Leases {
   async #onReady(ask: Ask, build: string | undefined): Promise<Answer> {
     const record = build === undefined ? undefined : this.#ports.builds.get(build);
     if (record?.builder === ask.builder && record.state === "leased" && this.#mayRepeat(ask.builder)) {
+      await this.#announce(record);
       const lease = await this.#leaseOf(record, ask.publicKey);
       if (lease !== undefined) return { v: 1, order: "lease", lease };
     }
@@ -211,22 +225,25 @@ export class Leases {
     // A lost attempt may have left its image half way.
     const maxBytes = limits.contextBytes + record.attempt * limits.imageBytes;
     await streams.makeRoom(record.build, image, maxBytes);
-    if (this.#ports.builds.get(record.build)?.state !== "leased") {
-      // It ended while the bucket was being made, which nobody would look for any more.
-      await streams.deleteBucket(record.build);
-      return { v: 1, order: "stop", reason: "the build has ended" };
-    }
-    return { v: 1, order: "room" };
+    const now = this.#ports.builds.get(record.build);
+    if (now?.state === "leased" && now.builder === record.builder) return { v: 1, order: "room" };
+    // If it ended while the bucket was being made, nobody would look for that any more.
+    if (now === undefined || now.state === "ended") await streams.deleteBucket(record.build);
+    return { v: 1, order: "stop", reason: "the build is not this builder's any more" };
   }
 
   async #onEnded(record: BuildRecord, outcome: Outcome): Promise<Answer> {
-    await this.#endings.end(record.build, finalOf(outcome));
+    const { build, builder = "" } = record;
+    if (outcome.kind === "broken") {
+      await this.#lost.lose({ build, builder, reason: outcome.reason });
+      return { v: 1, order: "stop", reason: "this builder has been given up" };
+    }
+    await this.#endings.end(build, finalOf(outcome));
     return { v: 1, order: "stop", reason: "the build has ended" };
   }
 }
 
-function finalOf(outcome: Outcome): FinalState {
+function finalOf(outcome: Exclude<Outcome, { kind: "broken" }>): FinalState {
   if (outcome.kind === "succeeded") return { v: 1, state: "succeeded", bytes: outcome.bytes, digest: outcome.digest };
-  if (outcome.kind === "broken") return { v: 1, state: "lost", reason: outcome.reason };
   return { v: 1, state: "failed", exitCode: outcome.exitCode, reason: outcome.reason };
 }

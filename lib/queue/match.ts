@@ -6,6 +6,8 @@ export interface WaitingBuild {
   readonly pool: string;
   /** Its files are on their way, so it is passed over. */
   readonly awaitsContext?: true | undefined;
+  /** Why it is passed over though it waits: the builder it had may still write into it. */
+  readonly awaitsGone?: string | undefined;
 }
 
 export interface FreeBuilder {
@@ -33,8 +35,8 @@ export function match(input: MatchInput): Match[] {
   const free = [...input.free];
   const leased = new Map(input.leasedByUser);
   const matches: Match[] = [];
-  for (const { build, user, pool, awaitsContext } of input.waiting) {
-    if (awaitsContext) continue;
+  for (const { build, user, pool, awaitsContext, awaitsGone } of input.waiting) {
+    if (awaitsContext || awaitsGone !== undefined) continue;
     const has = leased.get(user) ?? 0;
     const index = free.findIndex((one) => one.pool === pool);
     if (has >= input.leasedPerUser || index < 0) continue;

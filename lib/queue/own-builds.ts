@@ -44,7 +44,7 @@ function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {
     build,
     name,
     state,
-    reason: final !== undefined && "reason" in final ? final.reason : "",
+    reason: reasonOf(record),
     attempt,
     createdAtMs,
     ...(leasedAtMs === undefined ? {} : { leasedAtMs }),
@@ -52,6 +52,12 @@ function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {
     ...(final?.state === "succeeded" ? { imageBytes: final.bytes } : {}),
     ...(kept ? { imageUntilMs: endedAtMs + imageKeptMs } : {}),
   };
+}
+
+/** Why it has ended, or has to begin anew. */
+function reasonOf({ state, final, loss }: BuildRecord): string {
+  if (final !== undefined) return "reason" in final ? final.reason : "";
+  return state === "waiting" ? (loss?.reason ?? "") : "";
 }
 
 export const unknownBuild = (id: string): CbError =>

@@ -8,6 +8,7 @@ import { serveAdmin } from "./admin.ts";
 import { Contexts } from "./contexts.ts";
 import { Endings } from "./endings.ts";
 import { Leases } from "./leases.ts";
+import { LostBuilders } from "./lost-builders.ts";
 import { OwnBuilds } from "./own-builds.ts";
 import { poolStatus } from "./pool-status.ts";
 import type { QueuePorts } from "./ports.ts";
@@ -23,6 +24,7 @@ const TICK_MS = 1_000;
 export class Queue {
   readonly #ports: QueuePorts;
   readonly #endings: Endings;
+  readonly #lost: LostBuilders;
   readonly #leases: Leases;
   readonly #terminals: Terminals;
   readonly #contexts: Contexts;
@@ -36,10 +38,11 @@ export class Queue {
     this.#endings = new Endings(ports);
     this.#terminals = new Terminals(ports);
     const place = () => this.#soon();
-    this.#leases = new Leases(ports, { endings: this.#endings, terminals: this.#terminals, place });
+    this.#lost = new LostBuilders(ports, this.#endings);
+    this.#leases = new Leases(ports, { endings: this.#endings, lost: this.#lost, terminals: this.#terminals, place });
     this.#contexts = new Contexts(ports, this.#endings, place);
     this.#reservations = new Reservations(ports, this.#endings, place);
-    this.#waitingRoom = new WaitingRoom(ports, this.#leases);
+    this.#waitingRoom = new WaitingRoom(ports, this.#leases, this.#lost);
   }
 
   /** Takes up the records, then answers. */
@@ -47,7 +50,8 @@ export class Queue {
     await this.#ports.builds.load();
     await this.#takeUp();
     for (const pool of this.#ports.pools.values()) {
-      pool.onLost(({ builder, reason }) => this.#onLost(builder, reason));
+      pool.onLost((event) => this.#guard(this.#lost.lose(event)));
+      pool.onGone(() => this.#soon());
     }
     this.#serve(service);
     for (const pool of this.#ports.pools.values()) pool.setListening(true);
@@ -91,13 +95,6 @@ export class Queue {
     if (unknown.length > 0) log.warn({ streams: unknown }, "deleted streams of builds that no record knows");
   }
 
-  #onLost(builder: string, reason: string): void {
-    const record = this.#ports.builds.leased().find((one) => one.builder === builder);
-    // Without one the lease is half written, or half gone: `reclaim` gives it back.
-    if (record === undefined) return;
-    this.#guard(this.#endings.end(record.build, { v: 1, state: "lost", reason: `the builder was lost: ${reason}` }));
-  }
-
   #soon(): void {
     this.#guard(this.#leases.place());
   }
@@ -106,6 +103,7 @@ export class Queue {
     const { clock } = this.#ports;
     while (!this.#stopping.signal.aborted) {
       await this.#attempt("leases", () => this.#leases.place());
+      await this.#attempt("lost builders", () => this.#lost.look());
       await this.#attempt("builds of revoked users", () => endRevoked(this.#ports, this.#endings));
       await this.#attempt("half-written leases", () => this.#leases.reclaim());
       await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());

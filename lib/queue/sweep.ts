@@ -38,7 +38,9 @@ function surplusOf(records: readonly BuildRecord[]): ReadonlySet<string> {
 
 async function sweepLive(ports: QueuePorts, endings: Endings, record: BuildRecord, nowMs: number): Promise<void> {
   const { waitMs, buildMs } = ports.limits;
-  if (record.state === "waiting" && nowMs - record.createdAtMs >= waitMs) {
+  // The time with the builder that was lost was no waiting.
+  const waitsSinceMs = record.loss?.atMs ?? record.createdAtMs;
+  if (record.state === "waiting" && nowMs - waitsSinceMs >= waitMs) {
     const reason = `it waited ${minutes(waitMs)} for a builder, the longest that is allowed here`;
     await endings.end(record.build, { v: 1, state: "lost", reason });
   }

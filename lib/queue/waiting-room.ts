@@ -2,6 +2,7 @@
 import type { Pool } from "../pool/pool.ts";
 import { explain, type PoolOutlook } from "./explain.ts";
 import type { Leases } from "./leases.ts";
+import type { LostBuilders } from "./lost-builders.ts";
 import type { QueuePorts } from "./ports.ts";
 
 const outlook = (name: string, pool: Pool): PoolOutlook => {
@@ -12,17 +13,19 @@ const outlook = (name: string, pool: Pool): PoolOutlook => {
 export class WaitingRoom {
   readonly #ports: QueuePorts;
   readonly #leases: Leases;
+  readonly #lost: LostBuilders;
   /** What was said last, by build: a restarted queue says it once more. */
   readonly #said = new Map<string, string>();
 
-  constructor(ports: QueuePorts, leases: Leases) {
+  constructor(ports: QueuePorts, leases: Leases, lost: LostBuilders) {
     this.#ports = ports;
     this.#leases = leases;
+    this.#lost = lost;
   }
 
   async tell(): Promise<void> {
-    const { builds, pools, streams, limits } = this.#ports;
-    const waiting = builds.waiting();
+    const { builds, pools, limits } = this.#ports;
+    const waiting = this.#lost.waiting();
     for (const [name, pool] of pools) pool.setWaiting(waiting.filter((one) => one.pool === name).length);
     const outlooks = [...pools].map(([name, pool]) => outlook(name, pool));
     const explanations = explain({
@@ -39,7 +42,18 @@ export class WaitingRoom {
       const words = `${position} ${reason}`;
       if (this.#said.get(build) === words) continue;
       this.#said.set(build, words);
+      await this.#say(build, position, reason);
+    }
+  }
+
+  /** A stream that a builder has filled keeps no other caller from being told. */
+  async #say(build: string, position: number, reason: string): Promise<void> {
+    const { streams, log } = this.#ports;
+    try {
       await streams.say(build, { v: 1, state: "queued", position, reason });
+    } catch (error) {
+      this.#said.delete(build);
+      log.warn({ err: error, build }, "a caller could not be told of its place; the next tick tries again");
     }
   }
 

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuildRecord } from "../../../lib/build/record.ts";
-import { contextCame, ended, leased } from "../../../lib/build/transitions.ts";
+import { builderLost, contextCame, ended, leased } from "../../../lib/build/transitions.ts";
 
 const test = suite("build transitions");
 
@@ -31,6 +31,22 @@ test("leased() takes no build whose context is not whole, until it came", () => 
   assert.equal(whole, waiting);
   assert.is(whole && contextCame(whole), undefined);
   assert.is(contextCame({ ...incomplete, state: "ended" }), undefined);
+});
+
+test("builderLost() puts the build back into the line at its old place, and the next lease is attempt 2", () => {
+  const loss = { builder: "b", atMs: 9, reason: "r" };
+  const lost = builderLost(leased(waiting, "b", 5), loss);
+  assert.equal(lost, { ...waiting, attempt: 1, loss });
+  const again = lost && leased(lost, "c", 10);
+  assert.equal([again?.attempt, again?.builder, again?.leasedAtMs, again?.loss], [2, "c", 10, loss]);
+});
+
+test("builderLost() believes the loss of the build's own builder only, and of one that it has", () => {
+  const loss = { builder: "b", atMs: 9, reason: "r" };
+  assert.is(builderLost(leased(waiting, "c", 5), loss), undefined);
+  assert.is(builderLost(waiting, loss), undefined);
+  const over = ended(leased(waiting, "b", 5), { v: 1, state: "cancelled", reason: "r" }, 7);
+  assert.is(over && builderLost(over, loss), undefined);
 });
 
 test("ended() lets the first end count", () => {

@@ -46,4 +46,11 @@ test("explain() tells a user at the cap that it is their own", () => {
   assert.is(second?.reason, "1 builder booting");
 });
 
+test("explain() tells a caller whose builder was lost what is waited for, whatever the pool has to say", () => {
+  const waiting = [{ build: "1", user: "a", pool: "p", awaitsGone: "it was lost; waiting until it is gone" }];
+  const busy = [{ ...pool, leased: 2 }];
+  const [told] = explain({ waiting, pools: busy, leasedByUser: new Map([["a", 4]]), leasedPerUser: 4 });
+  assert.equal(told, { build: "1", position: 1, reason: "it was lost; waiting until it is gone" });
+});
+
 test.run();

@@ -57,4 +57,9 @@ test("match() gives a builder of the build's own pool only", () => {
   assert.equal(found, [{ build: "2", builder: "x" }]);
 });
 
+test("match() passes over a build whose lost builder is not gone, and serves the next", () => {
+  const line = [{ ...waiting("1", "a"), awaitsGone: "it was lost" }, waiting("2", "b")];
+  assert.equal(match(input({ waiting: line, free: [free("x")] })), [{ build: "2", builder: "x" }]);
+});
+
 test.run();

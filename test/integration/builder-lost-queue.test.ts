@@ -1,0 +1,293 @@
+/** The queue when a builder dies: what it waits for, whom it tells, and what a queue that is killed meanwhile leaves. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { BuildState } from "../../lib/bus/build-messages.ts";
+import { buildStream, GUEST_API_PREFIX, subjects } from "../../lib/bus/names.ts";
+import { Publisher } from "../../lib/bus/publisher.ts";
+import { StreamFull } from "../../lib/bus/stream-errors.ts";
+import { LogWriter } from "../../lib/transfer/log-writer.ts";
+import type { LabAgent } from "../support/lab-agent.ts";
+import { LOG_BYTES, QueueLab } from "../support/queue-lab.ts";
+import { rejection } from "../support/rejection.ts";
+
+const test = suite<{ lab: QueueLab }>("lost builders in the queue");
+
+test.before(async (context) => {
+  context.lab = await QueueLab.start();
+});
+test.after.each(async ({ lab }) => {
+  await lab.tidy();
+});
+test.after(async ({ lab }) => {
+  await lab?.stop();
+});
+
+/** A build on its first builder. */
+async function running(lab: QueueLab): Promise<{ build: string; first: LabAgent }> {
+  const build = await lab.reserve();
+  return { build, first: await lab.leased(build, 1) };
+}
+
+/** The same, whose builder stands still, and is on its way out and does not go. */
+async function stuck(lab: QueueLab): Promise<{ build: string; first: LabAgent }> {
+  const { build, first } = await running(lab);
+  lab.cloud.letsGo = false;
+  first.frozen = true;
+  await lab.until("the loss", () => lab.record(build)?.loss);
+  return { build, first };
+}
+
+const statesOf = (told: readonly (BuildState | string)[]): BuildState[] =>
+  told.filter((one): one is BuildState => typeof one !== "string");
+
+/** The attempts that were leased, in the order of the stream. */
+const leasesOf = (told: readonly (BuildState | string)[]): number[] =>
+  statesOf(told).flatMap((state) => (state.state === "leased" ? [state.attempt] : []));
+
+/** A log as the agent of this lease writes it. */
+async function logOf(lab: QueueLab, build: string, agent: LabAgent): Promise<{ log: LogWriter; publisher: Publisher }> {
+  const guest = await lab.bus.connect(agent.lease?.jwt ?? "", agent.key);
+  const publisher = new Publisher(
+    { nc: guest.connection, apiPrefix: GUEST_API_PREFIX, inboxPrefix: guest.inboxPrefix },
+    { stream: buildStream(build) },
+  );
+  return { log: new LogWriter(publisher, { subject: subjects.log(build), maxBytes: LOG_BYTES }), publisher };
+}
+
+test("a leased builder is lost after three missed questions, and its build goes on with the next", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  first.frozen = true;
+  const frozenMs = lab.clock.nowMs();
+  await lab.pass(28_000);
+  assert.is(lab.record(build)?.state, "leased");
+  const second = await lab.leased(build, 2);
+  assert.ok(lab.clock.nowMs() - frozenMs <= 45_000, `${lab.clock.nowMs() - frozenMs} ms`);
+  assert.is.not(second.builder, first.builder);
+  assert.is(second.lease?.build, build);
+  const told = await lab.told(build);
+  assert.equal(leasesOf(told), [1, 2]);
+  assert.ok(
+    statesOf(told).some(
+      (state) => state.state === "queued" && /lab-\w+ was lost: its agent has not asked/.test(state.reason),
+    ),
+  );
+  assert.not.ok(lab.cloud.machines.has(first.builder));
+});
+
+test("silence does not count while the queue itself is not listening", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  lab.queue.pool.setListening(false);
+  first.frozen = true;
+  await lab.pass(120_000);
+  lab.queue.pool.setListening(true);
+  await lab.pass(38_000);
+  assert.is(lab.record(build)?.state, "leased");
+  await lab.leased(build, 2);
+});
+
+test("a ready builder that is frozen is replaced like a leased one", async ({ lab }) => {
+  const idle = await lab.until("a ready builder", () => lab.queue.pool.readyBuilders()[0]?.builder);
+  const agent = await lab.until("its agent", () => lab.agents.get(idle));
+  agent.frozen = true;
+  const frozenMs = lab.clock.nowMs();
+  await lab.until("its end", () => !lab.cloud.machines.has(idle));
+  assert.ok(lab.clock.nowMs() - frozenMs <= 45_000);
+  await lab.until("a full reserve", () => lab.queue.pool.readyBuilders().length === 2);
+});
+
+test("no second builder while the first may write: it wakes up, is told to stop, and what it says comes before attempt 2", async ({
+  lab,
+}) => {
+  const { build, first } = await stuck(lab);
+  const { log, publisher } = await logOf(lab, build, first);
+  await log.write(Buffer.from("woken up\n"));
+  await log.end();
+  publisher.close();
+  const answer = await first.ask({ state: "building", build });
+  assert.is(answer.order, "stop");
+  await lab.pass(60_000);
+  assert.is(lab.record(build)?.state, "waiting");
+  assert.ok(lab.queue.pool.readyBuilders().length > 0, "a builder was free all the time");
+  lab.cloud.letGo();
+  await lab.leased(build, 2);
+  const told = await lab.told(build);
+  const [woken, second] = [
+    told.indexOf("woken up\n"),
+    told.findIndex((one) => typeof one !== "string" && one.state === "leased" && one.attempt === 2),
+  ];
+  assert.ok(woken >= 0 && woken < second, JSON.stringify(told));
+  assert.ok(
+    statesOf(told).some((state) => state.state === "queued" && state.reason.endsWith("waiting until it is gone")),
+  );
+});
+
+test("a build that waits for a machine to go holds up nobody", async ({ lab }) => {
+  const { build } = await stuck(lab);
+  const other = await lab.reserve("bob");
+  await lab.leased(other, 1);
+  assert.is(lab.record(build)?.state, "waiting");
+});
+
+test("a machine that does not go ends its build after fifteen minutes, and not before", async ({ lab }) => {
+  const { build } = await stuck(lab);
+  const lostMs = lab.record(build)?.loss?.atMs ?? 0;
+  lab.clock.jump(lostMs + 15 * 60_000 - 10_000 - lab.clock.nowMs());
+  await lab.pass(8_000);
+  assert.is(lab.record(build)?.state, "waiting");
+  await lab.pass(10_000);
+  const { final } = lab.record(build) ?? {};
+  assert.is(final?.state, "lost");
+  assert.match(JSON.stringify(final), /could not be confirmed gone within 15 minutes/);
+});
+
+test("a build that waits for a machine to go can be cancelled", async ({ lab }) => {
+  const { build } = await stuck(lab);
+  await lab.cancel(build);
+  assert.is(lab.record(build)?.final?.state, "cancelled");
+  lab.cloud.letGo();
+  await lab.pass(20_000);
+  assert.is(lab.agentOf(build, 2), undefined);
+});
+
+test("a builder that reports itself broken counts as lost, twice is the end, with both reasons", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  assert.is((await first.end({ kind: "broken", reason: "no disk" })).order, "stop");
+  const second = await lab.leased(build, 2);
+  await second.end({ kind: "broken", reason: "no memory" });
+  const { final } = lab.record(build) ?? {};
+  assert.is(final?.state, "lost");
+  assert.match(JSON.stringify(final), /lab-\w+ was lost: no disk; then builder lab-\w+ was lost: no memory/);
+  await lab.until("both gone", () => ![first, second].some(({ builder }) => lab.cloud.machines.has(builder)));
+});
+
+test("a lease that got lost on its way is given again, and told once", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  const { order } = await first.ask({ state: "ready" });
+  assert.is(order, "lease");
+  assert.equal(leasesOf(await lab.told(build)), [1]);
+});
+
+test("a recipe that fails is not tried again", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  await first.end({ kind: "failed", exitCode: 1, reason: "no such package" });
+  assert.is(lab.record(build)?.final?.state, "failed");
+  await lab.pass(20_000);
+  assert.is(lab.record(build)?.attempt, 1);
+});
+
+test("a machine that is taken away without a word to the queue counts as lost", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  await lab.queue.pool.release(first.builder, "by an operator");
+  await lab.leased(build, 2);
+  assert.match(lab.record(build)?.loss?.reason ?? "", /it was taken away/);
+});
+
+test("attempt 2 has the whole room for its log, also when attempt 1 has filled the stream", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  const one = await logOf(lab, build, first);
+  assert.instance(await rejection(fill(one.publisher, build)), StreamFull);
+  lab.cloud.letsGo = false;
+  first.frozen = true;
+  await lab.until("the loss", () => lab.record(build)?.loss);
+  const other = await lab.reserve("bob");
+  await lab.leased(other, 1);
+  lab.cloud.letGo();
+  const two = await logOf(lab, build, await lab.leased(build, 2));
+  await two.log.write(Buffer.alloc(LOG_BYTES, "a line of twenty ch\n"));
+  assert.ok((await two.log.end()) > 0);
+  two.publisher.close();
+  const told = await lab.told(build);
+  const second = told.findLastIndex((one) => typeof one !== "string" && one.state === "leased");
+  const logs = told.slice(second).filter((one) => typeof one === "string");
+  assert.is(logs.join("").length, LOG_BYTES);
+});
+
+/** Writes until the stream takes no more; as much as ten logs is more than it should take. */
+async function fill(publisher: Publisher, build: string): Promise<void> {
+  const piece = Buffer.alloc(16 * 1024, "x");
+  for (let bytes = 0; bytes < 10 * LOG_BYTES; bytes += piece.length) {
+    await publisher.publish(subjects.log(build), piece);
+    await publisher.flush();
+  }
+}
+
+test("killed after the loss is written and before the builder is released: the next queue releases it", async ({
+  lab,
+}) => {
+  const { build, first } = await running(lab);
+  const { queue } = lab;
+  const killed = new Promise<void>((resolve) => {
+    queue.pool.release = async () => {
+      resolve(queue.kill());
+      return new Promise(() => {});
+    };
+  });
+  first.frozen = true;
+  await lab.until("the loss", () => lab.record(build)?.loss);
+  await killed;
+  assert.is(queue.pool.builder(first.builder)?.state, "leased");
+  await lab.startQueue();
+  await lab.leased(build, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.not.ok(lab.cloud.machines.has(first.builder));
+});
+
+test("killed while the machine is on its way out: the next queue waits for it too", async ({ lab }) => {
+  const { build } = await stuck(lab);
+  await lab.queue.kill();
+  await lab.startQueue();
+  await lab.until("a ready builder", () => lab.queue.pool.readyBuilders().length > 0);
+  await lab.pass(30_000);
+  assert.is(lab.record(build)?.state, "waiting");
+  lab.cloud.letGo();
+  await lab.leased(build, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+});
+
+test("killed between the two records of the second lease: it is given back, and counts as no attempt", async ({
+  lab,
+}) => {
+  const { build, first } = await running(lab);
+  const { queue } = lab;
+  const { change } = queue.ports.builds;
+  const killed = new Promise<void>((resolve) => {
+    queue.ports.builds.change = async (id, decide) => {
+      const current = queue.ports.builds.get(id);
+      if (current === undefined || decide(current)?.attempt !== 2) return change.call(queue.ports.builds, id, decide);
+      resolve(queue.kill());
+      return new Promise(() => {});
+    };
+  });
+  first.frozen = true;
+  await lab.until("the half-written lease", () => queue.pool.leases().some(({ builder }) => builder !== first.builder));
+  await killed;
+  await lab.startQueue();
+  await lab.leased(build, 2);
+  assert.is(lab.record(build)?.attempt, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+});
+
+test("killed before the second lease is told: the next queue tells it before the builder begins, once", async ({
+  lab,
+}) => {
+  const { build, first } = await running(lab);
+  const { queue } = lab;
+  const { say } = queue.ports.streams;
+  const killed = new Promise<void>((resolve) => {
+    queue.ports.streams.say = async (id, state) => {
+      if (state.state !== "leased") return say.call(queue.ports.streams, id, state);
+      resolve(queue.kill());
+      return new Promise(() => {});
+    };
+  });
+  first.frozen = true;
+  await lab.until("the second lease", () => lab.record(build)?.attempt === 2);
+  await killed;
+  assert.equal(leasesOf(await lab.told(build)), [1]);
+  await lab.startQueue();
+  const second = await lab.leased(build, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.is(second.lease?.attempt, 2);
+});
+
+test.run();

@@ -1,0 +1,44 @@
+/** A cloud in which a machine goes when the test lets it. */
+import type { BuilderSpec, Machine, Observation, Provider } from "../../lib/provider/provider.ts";
+
+const never = new Promise<never>(() => {});
+
+export class LabCloud {
+  readonly machines = new Map<string, Machine>();
+  /** False: what is destroyed stays in the listing, on its way out. */
+  letsGo = true;
+
+  /** As one process sees it, until that dies: then no call of it has any effect, and none returns. */
+  facade(): { readonly provider: Provider; readonly die: () => void } {
+    let alive = true;
+    const living = <T>(work: () => T): Promise<T> => (alive ? Promise.resolve(work()) : never);
+    const provider: Provider = {
+      observe: () => living((): Observation => ({ machines: [...this.machines.values()], complete: true })),
+      create: (spec) => living(() => this.#create(spec)),
+      destroy: (builder) => living(() => this.#destroy(builder)),
+      consoleOutput: () => living(() => new Uint8Array()),
+    };
+    const die = () => {
+      alive = false;
+    };
+    return { provider, die };
+  }
+
+  /** What is on its way out is gone, and so is what is destroyed from now on. */
+  letGo(): void {
+    this.letsGo = true;
+    for (const { builder, status } of this.machines.values())
+      if (status === "destroying") this.machines.delete(builder);
+  }
+
+  #create({ userData: _, ...identity }: BuilderSpec): void {
+    const host = `lab-${identity.builder.slice(0, 8)}`;
+    this.machines.set(identity.builder, { ...identity, status: "running", host, createdAtMs: 0 });
+  }
+
+  #destroy(builder: string): void {
+    const machine = this.machines.get(builder);
+    if (this.letsGo) this.machines.delete(builder);
+    else if (machine !== undefined) this.machines.set(builder, { ...machine, status: "destroying" });
+  }
+}
