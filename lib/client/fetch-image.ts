@@ -13,6 +13,9 @@ import { size } from "./progress.ts";
 import { TransferNews } from "./transfer-news.ts";
 import type { Watcher } from "./watch-build.ts";
 
+/** Who wants the image, and where. */
+export type Taker = Pick<Watcher, "steps" | "imagePath" | "force" | "interrupted">;
+
 export interface Fetch {
   readonly nc: NatsConnection;
   readonly build: string;
@@ -21,8 +24,8 @@ export interface Fetch {
 }
 
 /** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws. */
-export async function fetchImage(watcher: Watcher, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
-  const { steps, imagePath, force } = watcher;
+export async function fetchImage(taker: Taker, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
+  const { steps, imagePath, force } = taker;
   const { nuid, bytes } = announced;
   const title = `Transferring ${basename(imagePath)}`;
   steps.begin(title);

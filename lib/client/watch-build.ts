@@ -1,11 +1,11 @@
 /** A build as somebody sees it who watches: its output, its states, and in the end its image in its place. */
 import type { NatsConnection } from "nats";
-import type { BuildState, FinalState } from "../bus/build-messages.ts";
-import type { StoredObject } from "../bus/object-layout.ts";
+import { type FinalState, isFinal } from "../bus/build-messages.ts";
 import { received } from "../bus/registry.ts";
 import { CbError } from "../errors.ts";
-import { fetchImage } from "./fetch-image.ts";
+import { BuildSteps } from "./build-steps.ts";
 import { followBuild } from "./follow.ts";
+import { ImageFetch } from "./image-fetch.ts";
 import type { Session } from "./session.ts";
 import type { Steps } from "./terminal.ts";
 import type { TimeLeft } from "./time-left.ts";
@@ -47,63 +47,21 @@ export async function watchBuild(watcher: Watcher, watched: Watched): Promise<vo
 }
 
 async function follow(watcher: Watcher, { nc, build, fromNow }: Watched): Promise<void> {
-  const { steps, write, interrupted } = watcher;
-  let image: Promise<StoredObject> | undefined;
-  const gone = new AbortController();
-  const signal = AbortSignal.any([interrupted, gone.signal]);
+  const { steps, timeLeft, write, interrupted } = watcher;
+  const course = new BuildSteps(steps, timeLeft);
+  const image = new ImageFetch(watcher, { nc, build });
   const events = followBuild(nc, { build, fromNow, signal: interrupted, onWaiting: waitingNote(steps) });
   try {
     for await (const event of events) {
       if (event.kind === "log") await write(event.bytes);
-      // A builder says it once; one that says it again is not believed.
-      else if (event.state.state === "uploading") {
-        image ??= startFetch(watcher, { nc, build, announced: event.state, signal });
-      } else if (showState(watcher, event.state)) await checkImage(succeeded(event.state), image);
+      else if (isFinal(event.state)) await image.check(succeeded(event.state).digest);
+      else if (event.state.state === "uploading") image.announced(event.state, course.attempt);
+      else if (course.show(event.state)) await image.drop();
     }
     interrupted.throwIfAborted();
   } catch (error) {
-    gone.abort(error);
-    await image?.catch(() => undefined);
+    await image.drop();
     throw error;
-  }
-}
-
-/** What stands in its place is what the queue was told of. */
-async function checkImage({ digest }: Succeeded, image: Promise<StoredObject> | undefined): Promise<void> {
-  const stored = await image;
-  if (stored?.digest === digest) return;
-  const message =
-    stored === undefined ? "the build succeeded without an image" : "another image came than was announced";
-  throw new CbError("infrastructure", message, { hint: "do not use the file; build again" });
-}
-
-/** A fetch that fails is looked at when the build has ended: until then nobody awaits it. */
-function startFetch(watcher: Watcher, what: Parameters<typeof fetchImage>[1]): Promise<StoredObject> {
-  const fetching = fetchImage(watcher, what);
-  fetching.catch(() => undefined);
-  return fetching;
-}
-
-/** True for a final state. */
-function showState({ steps, timeLeft }: Watcher, state: BuildState): state is FinalState {
-  switch (state.state) {
-    case "queued":
-      steps.news(`position ${state.position}, ${state.reason}`);
-      return false;
-    case "leased":
-      if (state.attempt > 1) steps.line(`The builder was lost; this is attempt ${state.attempt}`);
-      if (state.attempt > 1) steps.begin("Requesting remote builder");
-      steps.done(`Connected to remote builder: ${state.host}`);
-      if (state.limitMs !== undefined) timeLeft?.begin(state.limitMs);
-      steps.begin("Transferring build context to builder");
-      return false;
-    case "building":
-      steps.done("Completed");
-      return false;
-    case "uploading":
-      return false;
-    default:
-      return true;
   }
 }
 
