@@ -11,7 +11,7 @@ import { clientConfig } from "../../lib/config/client-config.ts";
 import { readKeeper } from "../../lib/provider/sandbox/folder.ts";
 import { BuilderLife } from "../support/builder-life.ts";
 import { plainClient } from "../support/plain-client.ts";
-import { endless, HELLO } from "../support/recipes.ts";
+import { HELLO } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
 
 const test = suite<{ stack: Stack; core: NatsConnection; life: BuilderLife }>("reserve");
@@ -90,22 +90,6 @@ test("a ready builder that dies is replaced", async ({ stack, life }) => {
   await life.reached(victim, "gone");
   await life.until(() => life.count("ready") === 2);
   assert.not.ok((await ready(stack)).includes(victim));
-});
-
-test("a builder that dies under a build ends it with exit code 75 and the reason, and leaves no file", async ({
-  stack,
-  life,
-}) => {
-  await life.until(() => life.count("ready") === 2);
-  const leased = life.next("leased");
-  const running = stack.start("container-builder", [stack.path("endless.sif"), endless(stack, "endless")]);
-  const victim = await leased;
-  await running.seen(/it has begun\n/);
-  await kill(stack, victim);
-  const { code, stderr } = await running.finished;
-  assert.is(code, 75, stderr);
-  assert.match(stderr, /the build was lost: the builder was lost/);
-  await life.reached(victim, "gone");
 });
 
 test("an operator sees the lines of every build with a client that is not ours", async ({ stack }) => {

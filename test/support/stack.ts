@@ -24,8 +24,8 @@ export interface Finished {
 }
 
 export interface Running {
-  /** Resolves at the first moment at which standard output and error together match; rejects if it ends before. */
-  seen(pattern: RegExp): Promise<void>;
+  /** Resolves with standard output and error together as soon as they match; rejects if it ends before. */
+  seen(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   /** Reads no more of its standard output. */
   closeStdout(): void;
@@ -208,11 +208,12 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
     });
   });
   const seen = (pattern: RegExp) =>
-    new Promise<void>((resolve, reject) => {
+    new Promise<string>((resolve, reject) => {
       const look = () => {
-        if (!pattern.test(text())) return;
+        const now = text();
+        if (!pattern.test(now)) return;
         watchers.delete(look);
-        resolve();
+        resolve(now);
       };
       watchers.add(look);
       look();
