@@ -8,6 +8,7 @@ import {
   StorageType,
   type StreamConfig,
 } from "nats";
+import * as v from "valibot";
 import type { BuildState } from "../bus/build-messages.ts";
 import { encode } from "../bus/codec.ts";
 import { CHUNK_MIN_BYTES } from "../bus/fields.ts";
@@ -51,6 +52,8 @@ const READERS_MAX = 16;
 const BUCKET_OVERHEAD_BYTES = 1024 * 1024;
 /** Bytes that JetStream keeps with each stored chunk (subject, header with message id, record): 200 were measured. */
 const CHUNK_OVERHEAD_BYTES = 512;
+
+const queuedSchema = v.object({ state: v.literal("queued") });
 
 /** JetStream's error codes (nats-server's errors.json). */
 const NOT_FOUND: readonly number[] = [ERR_CODE.streamNotFound, ERR_CODE.noMessageFound];
@@ -98,13 +101,15 @@ export class BuildStreams {
     await this.#resize(buildStream(build), bytes);
   }
 
-  /** Deletes what a queue that was killed made for builds that it never remembered; tells which. */
-  async sweepUnknown(isKnown: (build: string) => boolean): Promise<string[]> {
+  /** Deletes what a queue that was killed left behind: all streams of `unknown` builds, buckets of `emptied` ones; tells which. */
+  async sweepUnknown(judge: (build: string) => "unknown" | "emptied" | "kept"): Promise<string[]> {
     const { streams } = await this.#manager();
     const unknown: string[] = [];
     for await (const name of streams.names()) {
       const build = buildOfStream(name);
-      if (build !== undefined && !isKnown(build)) unknown.push(name);
+      const found = build === undefined ? "kept" : judge(build);
+      const isBucket = build !== undefined && name === bucketStream(build);
+      if (found === "unknown" || (found === "emptied" && isBucket)) unknown.push(name);
     }
     for (const name of unknown) await this.#delete(name);
     return unknown;
@@ -155,6 +160,14 @@ export class BuildStreams {
   async bucketReaders(build: string): Promise<number> {
     const { streams } = await this.#manager();
     return (await streams.info(bucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
+  }
+
+  /** Nobody has been told yet that the build has a builder. What a builder may have written itself does not count. */
+  async isUntoldOfLease(build: string): Promise<boolean> {
+    const { streams } = await this.#manager();
+    const query = { last_by_subj: subjects.state(build) };
+    const message = await streams.getMessage(buildStream(build), query).catch(unlessNotFound);
+    return message === undefined || v.is(queuedSchema, parseJson(message.data));
   }
 
   /** Appends a state. */

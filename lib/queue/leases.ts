@@ -99,9 +99,8 @@ export class Leases {
   }
 
   async #give(build: string, builder: string): Promise<void> {
-    const { builds, pools, clock, streams, parked, limits, log } = this.#ports;
+    const { builds, pools, clock, streams, parked, log } = this.#ports;
     const pool = pools.get(builds.get(build)?.pool ?? "");
-    const host = pool?.readyBuilders().find((one) => one.builder === builder)?.host ?? "";
     if (pool === undefined) return;
     await streams.makeLogRoom(build);
     if (!(await pool.lease(builder, build))) return;
@@ -110,18 +109,18 @@ export class Leases {
     );
     if (record === undefined) return pool.release(builder, "its build was cancelled before it began");
     log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
-    await streams.say(build, {
-      v: 1,
-      state: "leased",
-      attempt: record.attempt,
-      builder,
-      host,
-      limitMs: limits.buildMs,
-    });
+    await this.#sayLeased(record, builder);
     const ask = parked.get(builder);
     if (ask === undefined) return;
     const lease = await this.#leaseOf(record, ask.publicKey);
     if (lease !== undefined) parked.answer(builder, { v: 1, order: "lease", lease });
+  }
+
+  async #sayLeased({ build, attempt, pool }: BuildRecord, builder: string): Promise<void> {
+    const { pools, streams, limits } = this.#ports;
+    const leases = pools.get(pool)?.leases() ?? [];
+    const host = leases.find((one) => one.builder === builder)?.host ?? "";
+    await streams.say(build, { v: 1, state: "leased", attempt, builder, host, limitMs: limits.buildMs });
   }
 
   /**
@@ -162,12 +161,14 @@ export class Leases {
 
   /**
    * A builder that is leased already and asks for work lost its lease on the way: it gets it again, at most once a
-   * second, since each costs a signature and somebody in the builder may ask for fun.
+   * second, since each costs a signature and somebody in the builder may ask for fun. The queue may have been killed
+   * before it told the caller of the lease: then it does so now.
    */
   async #onReady(ask: Ask, build: string | undefined): Promise<Answer> {
     const record = build === undefined ? undefined : this.#ports.builds.get(build);
     if (record?.builder === ask.builder && record.state === "leased" && this.#mayRepeat(ask.builder)) {
       const lease = await this.#leaseOf(record, ask.publicKey);
+      if (await this.#ports.streams.isUntoldOfLease(record.build)) await this.#sayLeased(record, ask.builder);
       if (lease !== undefined) return { v: 1, order: "lease", lease };
     }
     const answer = this.#ports.parked.park(ask);
