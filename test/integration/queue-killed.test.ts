@@ -1,10 +1,12 @@
 /**
  * The queue is killed at points of a build's life where one thing is done and the next is not, and started again. The other
- * points, and the other side of these, are in queue-killed.full.test.ts.
+ * points, and the other side of these, are in queue-killed.full.test.ts, and more of what happens meanwhile in queue-away.full.test.ts.
  */
 import { suite } from "uvu";
+import * as assert from "uvu/assert";
 import { BUILD_DEEDS, CANCEL_DEEDS } from "../support/kill-points.ts";
 import { KilledQueue } from "../support/killed-queue.ts";
+import { counted, countedIn, counting } from "../support/recipes.ts";
 
 /** Where half of something is done that only the next queue can finish, or undo. */
 const POINTS = [
@@ -41,5 +43,19 @@ for (const [words, deed] of Object.entries(CANCEL_DEEDS).slice(0, 1)) {
     await killed.survivesCancel({ ...deed, when: "after" });
   });
 }
+
+test("a build goes on while no queue runs, its lines arrive meanwhile, and it ends under the next one", async ({
+  killed,
+}) => {
+  const { stack, queue } = killed;
+  const running = stack.start("container-builder", [stack.path("x.sif"), counting(stack, "streams", 30)]);
+  await running.seen(/line 3\n/);
+  await queue.kill();
+  await running.seen(/line 30\n/);
+  await killed.start();
+  const { code, stdout, stderr } = await running.finished;
+  assert.is(code, 0, stderr);
+  assert.equal(countedIn(stdout), counted(30));
+});
 
 test.run();

@@ -37,6 +37,11 @@ export class MortalQueue {
     writeFileSync(this.#pointFile, JSON.stringify({ subject: subject.source, payload: payload.source, when }));
   }
 
+  /** Resolves when it has logged that. */
+  logs(pattern: RegExp): Promise<void> {
+    return this.#queue().seen(pattern);
+  }
+
   /** Resolves at its end, with what it logged and how it ended. */
   async ended(): Promise<Finished> {
     const { finished } = this.#queue();

@@ -1,6 +1,8 @@
-/** What goes on while no queue runs, what waits for the next one, and what one build's trouble leaves to the others. */
+/** What is asked while no queue runs, what waits for the next one, and what one build's trouble leaves to the others. */
+// timeout: 300 s
 
 import { randomUUID } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { type NatsConnection, StorageType } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -13,10 +15,11 @@ import { connectBus } from "../../lib/bus/connect.ts";
 import { buildOfStream, buildStream, subjects } from "../../lib/bus/names.ts";
 import { reserve } from "../../lib/bus/registry.ts";
 import { messageOf } from "../../lib/errors.ts";
+import { DEFAULT_POLICY } from "../../lib/pool/policy.ts";
 import { stackConfig } from "../support/core.ts";
 import { KilledQueue } from "../support/killed-queue.ts";
 import type { QueueYaml } from "../support/own-queue.ts";
-import { counted, countedIn, counting, endless, HELLO } from "../support/recipes.ts";
+import { endless, HELLO } from "../support/recipes.ts";
 import { rejection } from "../support/rejection.ts";
 import type { Running, Stack } from "../support/stack.ts";
 import { until } from "../support/until.ts";
@@ -69,20 +72,6 @@ async function fill(core: NatsConnection): Promise<string[]> {
 
 const LITTLE_BYTES = 64 * MIB;
 
-test("a build goes on while no queue runs, its lines arrive meanwhile, and it ends under the next one", async ({
-  killed,
-}) => {
-  const { stack, queue } = killed;
-  const running = start(stack, "streams", counting(stack, "streams", 30));
-  await running.seen(/line 3\n/);
-  await queue.kill();
-  await running.seen(/line 30\n/);
-  await killed.start();
-  const { code, stdout, stderr } = await running.finished;
-  assert.is(code, 0, stderr);
-  assert.equal(countedIn(stdout), counted(30));
-});
-
 test("a cancel asked while no queue runs takes effect under the next one", async ({ killed }) => {
   const { stack, queue } = killed;
   const running = start(stack, "cancel", endless(stack, "cancel"));
@@ -94,6 +83,22 @@ test("a cancel asked while no queue runs takes effect under the next one", async
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
   assert.match(stderr, "Cancelling the build: Completed");
+  await killed.calm();
+});
+
+test("a client that starts while no queue runs says so within 5 s, asks for 20 s, and leaves nothing behind", async ({
+  killed,
+}) => {
+  const { stack, queue } = killed;
+  await queue.kill();
+  const startedMs = performance.now();
+  const running = start(stack, "nobody", HELLO);
+  await running.seen(/Requesting remote builder: the queue does not answer; asking again/);
+  const toldMs = performance.now() - startedMs;
+  assert.ok(toldMs < 5_000, `${toldMs} ms`);
+  const { code, stderr } = await running.finished;
+  assert.is(code, 69, stderr);
+  await killed.start();
   await killed.calm();
 });
 
@@ -233,6 +238,30 @@ test("a record that cannot be dealt with keeps no other from being looked after"
   assert.is((await kv.get(`build.${bad}`))?.operation, "PUT");
   await jsm.streams.delete(buildStream(bad));
   await killed.calm();
+});
+
+test("a machine whose record was lost is destroyed; machines of a generation of records that was lost are left", async ({
+  killed,
+}) => {
+  const { stack, queue, core } = killed;
+  const machines = () => readdirSync(stack.statePath("sandboxes")).sort();
+  const [orphan = ""] = machines();
+  await queue.kill();
+  const kv = await core.jetstream().views.kv("cb-builders", { bindOnly: true });
+  await kv.purge(`local.${orphan}`);
+  await killed.start();
+  await queue.logs(/an unknown machine is destroyed/);
+  await killed.calm();
+  const before = machines();
+  assert.not.ok(before.includes(orphan));
+
+  await queue.kill();
+  await (await core.jetstreamManager()).streams.delete("KV_cb-builders");
+  await killed.start();
+  await queue.logs(/of another generation of records/);
+  const startedMs = performance.now();
+  await until("more looks than would confirm them", () => performance.now() - startedMs > 5 * DEFAULT_POLICY.confirmMs);
+  assert.equal(machines(), before);
 });
 
 test.run();
