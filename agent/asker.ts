@@ -6,8 +6,8 @@ import { builderAsk } from "../lib/bus/registry.ts";
 import type { Clock } from "../lib/clock.ts";
 import { CbError, type ErrorKind, messageOf } from "../lib/errors.ts";
 
-/** A question is parked for up to 10 s; twice that and some means that it was lost. */
-const ANSWER_MS = 25_000;
+/** A question is parked for up to 3 s: after two more it was lost. One that was only late is asked twice, which harms nothing. */
+const ANSWER_MS = 5_000;
 /** Waits between questions that nobody answers: short at first, since a restarting queue is back within seconds. */
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MAX_MS = 5_000;

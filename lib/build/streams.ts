@@ -105,13 +105,15 @@ export class BuildStreams {
     await streams.update(name, { max_bytes, max_msgs }).catch(noStorage(name));
   }
 
-  /** Deletes what a queue that was killed made for builds that it never remembered; tells which. */
-  async sweepUnknown(isKnown: (build: string) => boolean): Promise<string[]> {
+  /** Deletes what a queue that was killed left behind: all streams of `unknown` builds, buckets of `emptied` ones; tells which. */
+  async sweepUnknown(judge: (build: string) => "unknown" | "emptied" | "kept"): Promise<string[]> {
     const { streams } = await this.#manager();
     const unknown: string[] = [];
     for await (const name of streams.names()) {
       const build = buildOfStream(name);
-      if (build !== undefined && !isKnown(build)) unknown.push(name);
+      const found = build === undefined ? "kept" : judge(build);
+      const isBucket = build !== undefined && name === bucketStream(build);
+      if (found === "unknown" || (found === "emptied" && isBucket)) unknown.push(name);
     }
     for (const name of unknown) await this.#delete(name);
     return unknown;

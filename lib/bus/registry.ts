@@ -132,7 +132,7 @@ export const images = define({
   reply: imagesReply,
 });
 
-/** Agent → queue, always one outstanding (parked up to 10 s): "alive; anything for me?" `builder.<builder>.ask` */
+/** Agent → queue, always one outstanding (parked up to 3 s): "alive; anything for me?" `builder.<builder>.ask` */
 export const builderAsk = define({
   name: "ask",
   pattern: patterns.ask,

@@ -10,7 +10,6 @@ import type { Context } from "../context/find.ts";
 import { CbError, messageOf } from "../errors.ts";
 import { cancelSignal, Interrupted } from "./interrupt.ts";
 import { offerContext, sendContext } from "./send-context.ts";
-import type { Session } from "./session.ts";
 import { type Watcher, watchBuild } from "./watch-build.ts";
 import { type Window, watchWindow } from "./watch-window.ts";
 
@@ -49,7 +48,7 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
   const { publicKey } = key;
   interrupted.throwIfAborted();
   const question = await requestOf(order, { request, publicKey });
-  const reserving = askToReserve(session, question);
+  const reserving = askToReserve(order, question);
   const { build, jwt } = await orInterrupted(reserving, interrupted);
   steps.line(`Build ID: ${build}`);
   const credential = { jwt, key };
@@ -92,10 +91,17 @@ async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string
   steps.begin("Requesting remote builder");
 }
 
-/** A queue that has not answered in time may still take the request up later: it is told that nobody waits. */
-async function askToReserve(session: Session, question: ReserveRequest): Promise<ReserveReply> {
+/**
+ * A queue that is just being started again is asked again, for the same build. One that has not answered by then may
+ * still take the request up later: it is told that nobody waits.
+ */
+async function askToReserve(order: BuildOrder, question: ReserveRequest): Promise<ReserveReply> {
+  const { session, steps, interrupted } = order;
   try {
-    return await session.ask(reserve, question);
+    return await session.askThroughRestart(reserve, question, {
+      signal: interrupted,
+      onSilent: (why) => steps.news(why),
+    });
   } catch (error) {
     const silent = error instanceof CbError && error.kind === "unreachable";
     if (silent) session.tell(cancel, { v: 1, target: { kind: "request", id: question.request } });
@@ -103,20 +109,13 @@ async function askToReserve(session: Session, question: ReserveRequest): Promise
   }
 }
 
-/** Of five seconds each: a queue or a NATS that restarts is back by then, and a second Ctrl-C leaves at once. */
-const CANCEL_TRIES = 4;
-
-async function askToCancel({ session, steps }: BuildOrder, request: string): Promise<CancelReply> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await session.ask(cancel, { v: 1, target: { kind: "request", id: request } });
-    } catch (error) {
-      const silent = error instanceof CbError && error.kind === "unreachable";
-      if (!silent || tries === CANCEL_TRIES) throw error;
-      steps.news("the queue does not answer, asking again; Ctrl-C leaves without");
-    }
-  }
-}
+/** A second Ctrl-C leaves at once. */
+const askToCancel = ({ session, steps }: BuildOrder, request: string): Promise<CancelReply> =>
+  session.askThroughRestart(
+    cancel,
+    { v: 1, target: { kind: "request", id: request } },
+    { onSilent: () => steps.news("the queue does not answer, asking again; Ctrl-C leaves without") },
+  );
 
 /** The error to leave with, once the queue knows that nobody wants the build. */
 async function cancelBuild(order: BuildOrder, request: string): Promise<CbError> {

@@ -8,14 +8,34 @@ import type { Request } from "../bus/registry.ts";
 import { systemClock } from "../clock.ts";
 import { type ClientConfig, clientConfig } from "../config/client-config.ts";
 import { folders } from "../config/folders.ts";
-import { CbError } from "../errors.ts";
+import { CbError, type ErrorKind } from "../errors.ts";
 import type { Steps } from "./terminal.ts";
 
 /** How long the queue may take to answer: with the connection's four seconds a user knows within ten. */
 const REPLY_MS = 5_000;
 
-/** Between questions that nobody answers: a restarting queue is back within seconds. */
+/** Of a question that is asked again: with the connection, a user reads within five seconds that nobody answers. */
+const AGAIN_REPLY_MS = 3_000;
+
+/** Between the starts of two such questions, where NATS says at once that nobody listens. */
 const ASK_AGAIN_MS = 1_000;
+
+/** How long a queue may be away before a call fails: one that is started again answers after 1 to 6 s (a loaded machine). */
+const RESTART_MS = 20_000;
+
+export interface Patience {
+  /** Ends the asking; absent: nothing does. */
+  readonly signal?: AbortSignal;
+  /** Told of every question that nobody answered, and that will be asked again. */
+  readonly onSilent: (why: string) => void;
+}
+
+interface Persistence extends Patience {
+  /** What another try may mend. */
+  readonly passing: readonly ErrorKind[];
+  /** By performance.now(). */
+  readonly untilMs?: number;
+}
 
 /** What was said last goes out at once, unless NATS has just gone away. */
 const FLUSH_MS = 1_000;
@@ -61,26 +81,42 @@ export class Session {
    * The same through outages of NATS and the queue: asks again until there is an answer, and says so to `onSilent`. Throws
    * what the queue refuses, and what `signal` aborts with.
    */
-  async askUntilAnswered<Q, R>(
+  askUntilAnswered<Q, R>(request: Request<Q, R>, question: Q, patience: Patience): Promise<R> {
+    return this.#askAgain(request, question, { ...patience, passing: ["unreachable", "infrastructure"] });
+  }
+
+  /**
+   * The same for as long as a queue takes that was killed and is started again. The question must be one that may be
+   * asked twice. Throws what the queue refuses, "unreachable" when nobody answered, and what `signal` aborts with.
+   */
+  askThroughRestart<Q, R>(
     request: Request<Q, R>,
-    question: CallOptions<Q>["question"],
-    { signal, onSilent }: { signal: AbortSignal; onSilent: (why: string) => void },
+    question: Q,
+    { limitMs = RESTART_MS, ...patience }: Patience & { readonly limitMs?: number },
   ): Promise<R> {
-    for (;;) {
-      signal.throwIfAborted();
-      try {
-        return await this.ask(request, question);
-      } catch (error) {
-        if (!(error instanceof CbError) || !["unreachable", "infrastructure"].includes(error.kind)) throw error;
-        onSilent(`${error.message}; asking again`);
-        await systemClock.sleep(ASK_AGAIN_MS, signal);
-      }
-    }
+    const untilMs = performance.now() + limitMs;
+    return this.#askAgain(request, question, { ...patience, passing: ["unreachable"], untilMs });
   }
 
   /** The same without waiting for what the queue says to it; it is sent before the session closes. */
   tell<Q, R>(request: Request<Q, R>, question: Q): void {
     this.nc.publish(request.subject(this.user), encode(question));
+  }
+
+  async #askAgain<Q, R>(request: Request<Q, R>, question: Q, persistence: Persistence): Promise<R> {
+    const { signal, onSilent, passing, untilMs = Number.POSITIVE_INFINITY } = persistence;
+    for (;;) {
+      signal?.throwIfAborted();
+      const askedMs = performance.now();
+      try {
+        return await this.ask(request, question, AGAIN_REPLY_MS);
+      } catch (error) {
+        if (!(error instanceof CbError) || !passing.includes(error.kind)) throw error;
+        if (performance.now() + ASK_AGAIN_MS > untilMs) throw error;
+        onSilent(`${error.message}; asking again`);
+        await systemClock.sleep(Math.max(0, askedMs + ASK_AGAIN_MS - performance.now()), signal);
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -32,6 +32,9 @@ export interface Watched {
   readonly fromNow: boolean;
 }
 
+/** The person has what they wanted, and should not wait for long; a queue that is just being started again is back by then. */
+const RECEIVED_PATIENCE = { limitMs: 6_000, onSilent: () => undefined };
+
 /**
  * Resolves when the image stands in its place. Throws CbError "recipe" when the recipe failed, "infrastructure" when the
  * build was lost, "cancelled", "output" when the image cannot be written, and what `interrupted` aborts with.
@@ -43,7 +46,8 @@ export async function watchBuild(watcher: Watcher, watched: Watched): Promise<vo
     watcher.timeLeft?.end();
   }
   // The image is here, whatever the queue says to that; without a word from us it is kept there for a while.
-  await watcher.session.ask(received, { v: 1, build: watched.build }).catch(() => undefined);
+  const tell = watcher.session.askThroughRestart(received, { v: 1, build: watched.build }, RECEIVED_PATIENCE);
+  await tell.catch(() => undefined);
 }
 
 async function follow(watcher: Watcher, { nc, build, fromNow }: Watched): Promise<void> {

@@ -1,7 +1,7 @@
 /** When something that is known now will call for action without any event. */
 
 import type { Machine } from "../provider/provider.ts";
-import { bootDeadlineMs, graceEndMs, type Look, silenceDeadlineMs } from "./judge.ts";
+import { bootDeadlineMs, type Look, silenceDeadlineMs } from "./judge.ts";
 import type { BuilderRecord } from "./record.ts";
 import type { Memory } from "./seen.ts";
 import type { Stock } from "./stock.ts";
@@ -16,9 +16,12 @@ export interface Pending {
 export function nextDeadlineMs(pending: Pending, look: Look): number {
   const { seen, policy, nowMs } = look;
   const { memory, stock } = pending;
+  const recorded = new Set(seen.records.map(({ record }) => record.builder));
   const candidates = [
     ...seen.records.flatMap(({ record }) => deadlinesOf(record, look)),
-    ...seen.slots.map(({ claimedAtMs }) => graceEndMs(claimedAtMs, policy)),
+    ...seen.slots
+      .filter(({ builder }) => !recorded.has(builder))
+      .map(({ claimedAtMs }) => claimedAtMs + policy.claimGraceMs),
     ...[...memory.suspects.values()].map((sinceMs) => sinceMs + policy.confirmMs),
     ...[...memory.destroyAskedMs.values()].map((askedMs) => askedMs + policy.destroyRetryMs),
     ...(memory.backoff.failures > 0 ? [memory.backoff.untilMs] : []),

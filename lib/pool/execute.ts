@@ -106,10 +106,13 @@ async function create(slot: number, reason: string, { hands, signal }: Grip): Pr
   await hands.slots.claim(slot, { v: 1, builder, attempt, claimedAtMs });
   const stored = await store.add(requested({ builder, attempt, pool, slot, reason }, claimedAtMs));
   try {
-    const userData = await hands.userDataFor(builder);
     // A process that was frozen here must not make a machine in a place that others think free.
-    if (clock.nowMs() - claimedAtMs > policy.createGraceMs / 2)
-      throw new CbError("infrastructure", "too late to create");
+    const inTime = (graceMs: number): void => {
+      if (clock.nowMs() - claimedAtMs > graceMs / 2) throw new CbError("infrastructure", "too late to create");
+    };
+    inTime(policy.claimGraceMs);
+    const userData = await hands.userDataFor(builder);
+    inTime(policy.createGraceMs);
     const spec = { installation, generation, pool, builder, attempt, userData };
     await limited(limitOf(hands, signal, "the create call"), (cut) => hands.provider.create(spec, cut));
   } catch (error) {

@@ -60,7 +60,7 @@ export function bootDeadlineMs(record: BuilderRecord, { seen, policy }: Look): n
 }
 
 /** Until then a create may bring up a machine that no listing has shown. */
-export function graceEndMs(createdAtMs: number, policy: PoolPolicy): number {
+function graceEndMs(createdAtMs: number, policy: PoolPolicy): number {
   return createdAtMs + policy.createGraceMs;
 }
 

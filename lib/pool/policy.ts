@@ -22,6 +22,8 @@ export interface PoolPolicy {
   readonly minLookGapMs: number;
   /** How long after it was claimed a create may still bring up a machine that no listing has shown. */
   readonly createGraceMs: number;
+  /** How long after its claim a slot may wait for the record that comes before the create call. */
+  readonly claimGraceMs: number;
   /** Between two looks that agree, before an unknown machine is destroyed or a known one given up as vanished. */
   readonly confirmMs: number;
   /** Before a machine that is still listed is asked again to go. */
@@ -46,7 +48,7 @@ export const DEFAULT_POLICY: PoolPolicy = {
   totalMax: 4,
   // A cloud image with systemd takes 40-54 s under emulation (measured), a busy cloud some minutes to schedule.
   bootTimeoutMs: 5 * 60_000,
-  // Three questions, each parked for about 10 s by the queue, and 10 s for a slow network or a reconnect.
+  // Eight questions that were lost, of 5 s each: longer than a NATS or a network takes to come back.
   silenceTimeoutMs: 40_000,
   // Shorter than a week of security updates; long enough that renewing costs one machine a day for each in reserve.
   maxReadyAgeMs: 24 * 3_600_000,
@@ -58,6 +60,9 @@ export const DEFAULT_POLICY: PoolPolicy = {
   minLookGapMs: 100,
   // Half of it to get the call sent, callTimeoutMs for the call, and the rest for the listing to show it.
   createGraceMs: 120_000,
+  // Two writes to NATS lie between, of 5 s at most each. Without a record no create was called: a queue that was killed
+  // there must not cost the pool a place for as long as a create may take.
+  claimGraceMs: 10_000,
   // Longer than a burst of looks, so that two looks are two answers.
   confirmMs: 2_000,
   // Clouds take some seconds to mark a machine as being deleted.

@@ -1,7 +1,7 @@
 /** What carries our mark but stands in no record: machines without a record, and slots without one. */
 
 import type { Machine } from "../provider/provider.ts";
-import { graceEndMs, isConfirmed, type Look } from "./judge.ts";
+import { isConfirmed, type Look } from "./judge.ts";
 import type { Action } from "./seen.ts";
 
 /**
@@ -23,12 +23,15 @@ export function judgeStranger(machine: Machine, look: Look): Action | undefined 
   return { kind: "destroyUnknown", builder, reason: "its machine is ours, and in no record in two looks running" };
 }
 
-/** Claims of creates that never got as far as a record, once nothing can come of them any more. */
+/**
+ * Claims of creates that never got as far as a record, once nothing can come of them any more: the record is written
+ * before the create call, which is not made when that took too long, and is removed after the slot is free.
+ */
 export function orphanedSlots(machines: ReadonlyMap<string, Machine>, { seen, policy, nowMs }: Look): Action[] {
   const recorded = new Set(seen.records.map(({ record }) => record.builder));
   return seen.slots
     .filter(({ builder }) => !recorded.has(builder) && !machines.has(builder))
-    .filter(({ claimedAtMs }) => nowMs >= graceEndMs(claimedAtMs, policy) && claimedAtMs < seen.observedAtMs)
+    .filter(({ claimedAtMs }) => nowMs >= claimedAtMs + policy.claimGraceMs && claimedAtMs < seen.observedAtMs)
     .map(({ slot, revision }) => ({ kind: "freeSlot", slot, revision, reason: "claimed, and nothing came of it" }));
 }
 

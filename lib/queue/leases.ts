@@ -175,7 +175,8 @@ export class Leases {
 
   /**
    * A builder that is leased already and asks for work lost its lease on the way: it gets it again, at most once a
-   * second, since each costs a signature and somebody in the builder may ask for fun.
+   * second, since each costs a signature and somebody in the builder may ask for fun. The queue may have been killed
+   * before it told the caller of the lease: then it does so now.
    */
   async #onReady(ask: Ask, build: string | undefined): Promise<Answer> {
     const record = build === undefined ? undefined : this.#ports.builds.get(build);

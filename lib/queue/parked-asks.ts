@@ -4,8 +4,11 @@
  */
 import type { Answer, Ask } from "../bus/builder-messages.ts";
 
-/** Held this long. Well under the two minutes after which NATS forgets a reply across accounts. */
-const PARK_MS = 10_000;
+/**
+ * Held this long. A question dies with the queue that holds it, and nobody tells the agent: so a queue that was killed
+ * and started again has all its builders back this much later, and a bit. Each builder costs a small request as often.
+ */
+const PARK_MS = 3_000;
 
 interface Parked {
   readonly ask: Ask;

@@ -88,11 +88,14 @@ export class Queue {
     serveAdmin({ service, onRefused, ports: this.#ports, endings: this.#endings });
   }
 
-  /** Streams of reservations that an earlier queue did not finish: nobody knows the build, so nobody misses them. */
+  /** Streams of reservations that an earlier queue did not finish, and buckets that it made for a build just as that ended. */
   async #takeUp(): Promise<void> {
     const { builds, streams, log } = this.#ports;
-    const unknown = await streams.sweepUnknown((build) => builds.get(build) !== undefined);
-    if (unknown.length > 0) log.warn({ streams: unknown }, "deleted streams of builds that no record knows");
+    const unknown = await streams.sweepUnknown((build) => {
+      const record = builds.get(build);
+      return record === undefined ? "unknown" : record.emptied ? "emptied" : "kept";
+    });
+    if (unknown.length > 0) log.warn({ streams: unknown }, "deleted streams and buckets that no record wants");
   }
 
   #soon(): void {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { endless } from "../support/recipes.ts";
+import { counted, countedIn, counting, endless, HELLO } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
 
 const test = suite<{ stack: Stack }>("cb-queue");
@@ -83,6 +83,26 @@ test("NATS that is killed and brought up again is found again, by the queue and 
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
   assert.match(stderr, "Cancelling the build: Completed");
+});
+
+test("a build's lines arrive once and in order over the death of NATS, and whoever starts meanwhile is told within 5 s", async ({
+  stack,
+}) => {
+  const running = stack.start("container-builder", [stack.path("lines.sif"), counting(stack, "lines", 25)]);
+  await running.seen(/line 5\n/);
+  await stack.natsEnds("SIGKILL");
+  const startedMs = performance.now();
+  const late = await stack.run("container-builder", [stack.path("late.sif"), HELLO]);
+  const tookMs = performance.now() - startedMs;
+  assert.is(late.code, 69, late.stderr);
+  assert.match(late.stderr, /cannot reach NATS at tls:\/\/127\.0\.0\.1:\d+/);
+  assert.match(late.stderr, `the address comes from ${stack.statePath("client")}`);
+  assert.ok(tookMs < 5_000, `${tookMs} ms`);
+  await running.seen(/NATS does not answer; the build goes on/);
+  await stack.up();
+  const { code, stdout, stderr } = await running.finished;
+  assert.is(code, 0, stderr);
+  assert.equal(countedIn(stdout), counted(25));
 });
 
 test("SIGTERM stops it cleanly, and a build that runs goes on under the next one", async ({ stack }) => {

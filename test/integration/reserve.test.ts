@@ -3,13 +3,11 @@ import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { openInstallation } from "../../infra/nats/installation.ts";
-import { readCreds } from "../../lib/auth/creds.ts";
-import { connectBus } from "../../lib/bus/connect.ts";
 import { patterns } from "../../lib/bus/names.ts";
 import type { StatusReply } from "../../lib/bus/status-messages.ts";
-import { clientConfig } from "../../lib/config/client-config.ts";
 import { readKeeper } from "../../lib/provider/sandbox/folder.ts";
 import { BuilderLife } from "../support/builder-life.ts";
+import { connectCore, stackConfig } from "../support/core.ts";
 import { plainClient } from "../support/plain-client.ts";
 import { HELLO } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
@@ -26,15 +24,6 @@ test.after(async ({ stack, core, life }) => {
   await core?.close();
   await stack?.stop();
 });
-
-const stackConfig = (stack: Stack) =>
-  clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
-
-/** As the queue itself. */
-async function connectCore(stack: Stack): Promise<NatsConnection> {
-  const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
-  return connectBus({ address: stackConfig(stack), credential: creds, name: "test" });
-}
 
 async function status(stack: Stack): Promise<StatusReply> {
   return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;

@@ -10,12 +10,18 @@ export interface QueueYaml {
   registries?: unknown[];
 }
 
-/** Resolves when it answers. The stack's own queue has stopped before. */
-export async function queueWith(stack: Stack, change: (config: QueueYaml) => void): Promise<Running> {
+/** The path of the stack's configuration, changed. */
+export function configWith(stack: Stack, change: (config: QueueYaml) => void): string {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8")) as QueueYaml;
   change(config);
-  writeFileSync(stack.path("queue.yaml"), stringify(config));
-  const queue = stack.start("cb-queue", ["--config", stack.path("queue.yaml")]);
+  const path = stack.path("queue.yaml");
+  writeFileSync(path, stringify(config));
+  return path;
+}
+
+/** Resolves when it answers. The stack's own queue has stopped before. */
+export async function queueWith(stack: Stack, change: (config: QueueYaml) => void): Promise<Running> {
+  const queue = stack.start("cb-queue", ["--config", configWith(stack, change)]);
   await queue.seen(/cb-queue answers/);
   return queue;
 }

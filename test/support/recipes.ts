@@ -19,3 +19,12 @@ export function recipe(stack: Stack, name: string, post: string): string {
 /** A build that says `begun` and never ends by itself. */
 export const endless = (stack: Stack, name: string): string =>
   recipe(stack, name, "    echo it has begun\n    while :; do sleep 1; done");
+
+/** A build that prints `line 1` to `line <count>`, five each second. */
+export const counting = (stack: Stack, name: string, count: number): string =>
+  recipe(stack, name, `    for n in $(seq 1 ${count}); do echo "line $n"; sleep 0.2; done`);
+
+/** What of the output `counting` printed: each line once and in order, if all is well. The shell shows its commands too. */
+export const countedIn = (stdout: string): string[] => stdout.split("\n").filter((line) => line.startsWith("line "));
+
+export const counted = (count: number): string[] => Array.from({ length: count }, (_, n) => `line ${n + 1}`);

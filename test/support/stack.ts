@@ -17,6 +17,8 @@ const POLL_MS = 20;
 
 export interface Finished {
   readonly code: number | null;
+  /** What ended it, when no exit code did. */
+  readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
   /** Standard output as bytes. */
@@ -41,6 +43,8 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Standard output goes there, as with `>` under a umask of 022; `stdout` is empty then. */
   readonly stdoutFile?: string;
+  /** A module that Node loads before the program. */
+  readonly preload?: URL;
 }
 
 export class Stack {
@@ -137,7 +141,8 @@ export class Stack {
 
   /** Starts a shipped program. */
   start(program: string, args: readonly string[], options: RunOptions = {}): Running {
-    return launch(process.execPath, [join(PROJECT, "dist", "bin", program), ...args], {
+    const preload = options.preload === undefined ? [] : ["--import", options.preload.href];
+    return launch(process.execPath, [...preload, join(PROJECT, "dist", "bin", program), ...args], {
       cwd: options.cwd ?? this.folder,
       env: { ...this.#env, ...options.env },
       ...(options.stdoutFile === undefined ? {} : { stdoutFile: options.stdoutFile }),
@@ -202,9 +207,9 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
   });
   const finished = new Promise<Finished>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code) => {
+    child.once("close", (code, signal) => {
       const bytes = Buffer.concat(chunks);
-      resolve({ code, stdout: bytes.toString("utf8"), stderr, bytes });
+      resolve({ code, signal, stdout: bytes.toString("utf8"), stderr, bytes });
     });
   });
   const seen = (pattern: RegExp) =>

@@ -228,9 +228,9 @@ test("a record that says gone is closed", () => {
 test("a slot without a record is freed after its grace, and not while its machine is listed", () => {
   const at = (ageMs: number, machines = [machine("r")]) =>
     planned(seen([ready("r")], { machines, slots: [claim(0, "r", NOW), claim(1, "x", NOW - ageMs)] }));
-  assert.equal(at(policy.createGraceMs - 1), []);
-  assert.equal(at(policy.createGraceMs), ["freeSlot 1"]);
-  assert.equal(at(policy.createGraceMs, [machine("r"), machine("x")]), []);
+  assert.equal(at(policy.claimGraceMs - 1), []);
+  assert.equal(at(policy.claimGraceMs), ["freeSlot 1"]);
+  assert.equal(at(policy.claimGraceMs, [machine("r"), machine("x")]), []);
 });
 
 test("says why builds wait: booting, or the maximum", () => {

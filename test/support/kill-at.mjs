@@ -1,0 +1,74 @@
+/**
+ * Preloaded into a shipped program (`node --import`): kills it, as a power cut would, at one point of its talk with NATS.
+ * The point is in the file that CB_KILL_AT names, as a KillPoint in JSON; the test writes it when the program runs, and it is
+ * gone when the program is. Nothing in the program knows of it: what is patched is the plaintext side of its TLS connection.
+ */
+import { readFileSync, rmSync } from "node:fs";
+import { TLSSocket } from "node:tls";
+
+const pointFile = process.env.CB_KILL_AT ?? "";
+const { write, push } = TLSSocket.prototype;
+/** The reply that is awaited after the frame went out. */
+let awaited;
+let dying = false;
+
+/** Read anew for each piece: the test writes it at any time, and these are few. */
+function pointNow() {
+  try {
+    const { subject, payload, when } = JSON.parse(readFileSync(pointFile, "utf8"));
+    return { subject: new RegExp(subject), payload: new RegExp(payload, "s"), when };
+  } catch {
+    return undefined;
+  }
+}
+
+function die() {
+  rmSync(pointFile, { force: true });
+  process.kill(process.pid, "SIGKILL");
+}
+
+/** The messages in a piece; nats.js never splits one. */
+function* framesOf(bytes) {
+  let at = 0;
+  for (;;) {
+    const lineEnd = bytes.indexOf("\r\n", at);
+    if (lineEnd < 0) return;
+    const words = bytes.toString("latin1", at, lineEnd).split(" ");
+    const publishes = words[0] === "PUB" || words[0] === "HPUB";
+    const size = publishes ? Number(words.at(-1)) : 0;
+    const end = publishes ? lineEnd + 2 + size + 2 : lineEnd + 2;
+    if (publishes) {
+      const reply = words.length === (words[0] === "PUB" ? 4 : 5) ? words[2] : undefined;
+      yield { at, subject: words[1], reply, text: bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + size) };
+    }
+    at = end;
+  }
+}
+
+TLSSocket.prototype.write = function (chunk, ...rest) {
+  if (dying) return false;
+  const point = pointNow();
+  if (point === undefined || typeof chunk === "string") return write.call(this, chunk, ...rest);
+  const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  for (const frame of framesOf(bytes)) {
+    if (!point.subject.test(frame.subject) || !point.payload.test(frame.text)) continue;
+    if (point.when === "before") {
+      dying = true;
+      if (frame.at === 0) die();
+      return write.call(this, bytes.subarray(0, frame.at), die);
+    }
+    if (frame.reply === undefined) {
+      dying = true;
+      return write.call(this, chunk, die);
+    }
+    awaited = frame.reply;
+    rmSync(pointFile, { force: true });
+    break;
+  }
+  return write.call(this, chunk, ...rest);
+};
+
+TLSSocket.prototype.push = function (chunk, ...rest) {
+  if (awaited !== undefined && chunk?.includes(`${awaited} `)) die();
+  return push.call(this, chunk, ...rest);
+};
