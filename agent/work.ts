@@ -56,7 +56,7 @@ async function attempt(options: Desk): Promise<Outcome> {
   } catch (error) {
     // The recipe is to blame for what it prints; the builder for all else.
     if (error instanceof CbError && error.kind === "recipe")
-      return { kind: "failed", exitCode: 1, reason: error.message };
+      return { kind: "failed", exitCode: 1, reason: [error.message, error.hint].filter(Boolean).join(": ") };
     return { kind: "broken", reason: messageOf(error).slice(0, 1000) };
   }
 }

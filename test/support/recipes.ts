@@ -19,3 +19,21 @@ export function recipe(stack: Stack, name: string, post: string): string {
 /** A build that says `begun` and never ends by itself. */
 export const endless = (stack: Stack, name: string): string =>
   recipe(stack, name, "    echo it has begun\n    while :; do sleep 1; done");
+
+/**
+ * The same recipe for a builder that packs without compressing, and packs copies again: compressing gigabytes takes minutes, and
+ * is apptainer's affair. %setup is root on the builder, so it may.
+ */
+export function uncompressed(path: string): string {
+  const setup = [
+    "%setup",
+    '    packer="$(command -v mksquashfs)" && mv "$packer" "$packer.real"',
+    '    printf \'#!/bin/sh\\nexec "%s.real" "$@" -noD -noF -no-duplicates\\n\' "$packer" > "$packer"',
+    '    chmod 755 "$packer"',
+  ];
+  writeFileSync(
+    path,
+    readFileSync(path, "utf8").replace("\n%setup\n", () => `\n${setup.join("\n")}\n`),
+  );
+  return path;
+}
