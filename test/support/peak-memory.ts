@@ -1,6 +1,7 @@
 /** What programs of a stack took of memory at their peak, as the kernel counted it, while they ran. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import * as assert from "uvu/assert";
 import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
 import { readKeeper } from "../../lib/provider/sandbox/folder.ts";
@@ -15,6 +16,21 @@ export interface Peak {
   readonly residentKib: number;
   /** The most that a look found of its own memory (RssAnon), which is what it asked for. */
   readonly ownKib: number;
+}
+
+/** What each may take at its peak, in MiB, whatever it moves. */
+const LIMITS: Readonly<Record<string, number>> = { client: 150, agent: 150, queue: 150, "nats-server": 250 };
+
+/** Says what was measured, and fails when a program took more than it may, or was never found. */
+export function assertPeaks(peaks: ReadonlyMap<string, Peak>): void {
+  for (const [kind, limitMib] of Object.entries(LIMITS)) {
+    const peak = peaks.get(kind);
+    if (peak === undefined) throw new Error(`${kind} was not found`);
+    const [resident, own] = [Math.round(peak.residentKib / 1024), Math.round(peak.ownKib / 1024)];
+    const text = `${kind}: ${resident} MiB at its peak, ${own} MiB its own`;
+    process.stderr.write(`${text}\n`);
+    assert.ok(peak.residentKib < limitMib * 1024, text);
+  }
 }
 
 /** The processes of one kind that live now. */
