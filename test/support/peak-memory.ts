@@ -9,7 +9,7 @@ import { processesOf } from "../../lib/provider/sandbox/processes.ts";
 import type { Stack } from "./stack.ts";
 
 /** VmHWM only rises, so looks may be far apart; what a process takes in its last moments before it ends is not seen. */
-const LOOK_MS = 100;
+const LOOK_MS = 200;
 
 export interface Peak {
   /** VmHWM of proc(5): the most that was resident at any time, its own memory and mapped files together. */
@@ -39,14 +39,17 @@ export type Find = () => Promise<readonly number[]>;
 export class PeakMemory {
   readonly #kinds: Readonly<Record<string, Find>>;
   readonly #peaks = new Map<string, Peak>();
-  #looking: Promise<void> = Promise.resolve();
+  /** The look under way: on a loaded machine one takes longer than the time to the next. */
+  #looking: Promise<void> | undefined;
   readonly #timer: NodeJS.Timeout;
 
   /** Looks at all kinds until `stop`. */
   constructor(kinds: Readonly<Record<string, Find>>) {
     this.#kinds = kinds;
     this.#timer = setInterval(() => {
-      this.#looking = this.#looking.then(() => this.#look());
+      this.#looking ??= this.#look().finally(() => {
+        this.#looking = undefined;
+      });
     }, LOOK_MS);
   }
 
