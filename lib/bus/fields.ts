@@ -32,7 +32,7 @@ export const line = v.pipe(
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 /** A NATS JWT: 1.8 kB was measured for a builder's. */
 export const jwt = v.pipe(v.string(), v.maxLength(16_384));
-/** Chunks as agents make them are of 512 KiB; much smaller ones would cost more in records than they hold. */
+/** Chunks as agents make them are of 128 KiB; much smaller ones would cost more in records than they hold. */
 export const CHUNK_MIN_BYTES = 64 * 1024;
 export const chunkBytes = v.pipe(v.number(), v.safeInteger(), v.minValue(CHUNK_MIN_BYTES), v.maxValue(8 * 1024 * 1024));
 /** The object store's name of one put: it becomes a subject token. */

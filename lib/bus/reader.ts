@@ -38,7 +38,7 @@ export interface ReaderOptions extends Partial<PullWindow> {
 }
 
 /** Half of it is one pull. Well below the 64 MB after which the server cuts off a slow consumer; several readers share a connection. */
-const WINDOW_BYTES = 8 * 1024 * 1024;
+const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Enough for a pull to last a round trip at a million short lines a second. */
 const WINDOW_MESSAGES = 4096;
 const HEARTBEAT_MS = 2_000;

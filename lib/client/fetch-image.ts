@@ -23,7 +23,7 @@ export interface Fetch {
   readonly signal: AbortSignal;
 }
 
-/** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws. */
+/** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws, with the way to the image. */
 export async function fetchImage(taker: Taker, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
   const { steps, imagePath, force } = taker;
   const { nuid, bytes } = announced;
@@ -38,10 +38,20 @@ export async function fetchImage(taker: Taker, { nc, build, announced, signal }:
     onProgress: (doneBytes) => news.moved(doneBytes),
   });
   const image = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
-    if (!(error instanceof StreamNotFound)) throw error;
-    const hint = "it was fetched by another terminal, or its time is over: build again";
-    throw new CbError("usage", "the image is not kept any more", { hint, cause: error });
+    throw withRemedy(error, build);
   });
   steps.done(`Completed, ${size(image.sizeBytes)}, ${size(news.bytesPerSecond(image.sizeBytes))}/s`);
   return image;
+}
+
+/** Until somebody has the image it is kept: what is wrong here costs no build. */
+function withRemedy(error: unknown, build: string): unknown {
+  if (error instanceof StreamNotFound) {
+    const hint = "it was fetched by another terminal, or its time is over: build again";
+    return new CbError("usage", "the image is not kept any more", { hint, cause: error });
+  }
+  if (!(error instanceof CbError) || (error.kind !== "output" && error.kind !== "usage")) return error;
+  const later = `the image is kept for a while (see cb-builds), and fetched by: cb-attach ${build}`;
+  const hint = error.hint === undefined ? later : `${error.hint}; ${later}`;
+  return new CbError(error.kind, error.message, { hint, cause: error.cause });
 }

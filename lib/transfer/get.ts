@@ -26,7 +26,7 @@ export interface GetOptions {
   readonly onProgress?: (receivedBytes: number) => void;
   /** Milliseconds without an answer of NATS, every second; 0 when it answers again. */
   readonly onWaiting?: (silentMs: number) => void;
-  /** At most this much waits for the taker. Default 8 MiB. */
+  /** At most this much waits for the taker. Default 4 MiB. */
   readonly windowBytes?: number;
   readonly heartbeatMs?: number;
 }

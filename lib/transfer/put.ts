@@ -25,9 +25,9 @@ export interface PutOptions {
   readonly name: string;
   /** Chosen beforehand with `newObjectId` where readers are told of it before the first chunk. */
   readonly nuid?: string;
-  /** Default 512 KiB, less where the server's max_payload is smaller: from 128 KiB to 8 MiB no difference was measured. */
+  /** Default 128 KiB, as the stock clients have it: larger ones were no faster, and a reader's memory peaks 20 MiB higher with 512 KiB. */
   readonly chunkBytes?: number;
-  /** Unacknowledged bytes. Default 8 MiB: 16 chunks on their way, far below the 64 MB the server holds for a connection. */
+  /** Unacknowledged bytes. Default 4 MiB: a gigabit line of 30 ms is kept busy; what TLS and the socket hold comes on top, several times. */
   readonly windowBytes?: number;
   /** Without any acknowledgement for this long the window is sent again. Default 5 s. */
   readonly ackTimeoutMs?: number;
@@ -38,7 +38,7 @@ export interface PutOptions {
   readonly onWaiting?: (silentMs: number) => void;
 }
 
-const CHUNK_BYTES = 512 * 1024;
+const CHUNK_BYTES = 128 * 1024;
 
 /** An id for an object that is about to be put. */
 export const newObjectId = (): string => newNuid.next();
@@ -67,7 +67,7 @@ export async function putObject(
   let storedBytes = 0;
   const publisher = new Publisher(js, {
     stream: bucketStream(bucket),
-    windowBytes: options.windowBytes ?? 8 * 1024 * 1024,
+    windowBytes: options.windowBytes ?? 4 * 1024 * 1024,
     ...(options.ackTimeoutMs === undefined ? {} : { ackTimeoutMs: options.ackTimeoutMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),

@@ -2,7 +2,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { machine } from "node:os";
-import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readCreds } from "../../lib/auth/creds.ts";
@@ -14,6 +13,7 @@ import { bucketStream } from "../../lib/bus/names.ts";
 import { reserve, sent } from "../../lib/bus/registry.ts";
 import { followBuild } from "../../lib/client/follow.ts";
 import { clientConfig } from "../../lib/config/client-config.ts";
+import { connectCore } from "../support/core.ts";
 import { queueWith, stopped } from "../support/own-queue.ts";
 import { HELLO } from "../support/recipes.ts";
 import { rejection } from "../support/rejection.ts";
@@ -165,13 +165,6 @@ test("a build argument reaches the recipe", async ({ stack }) => {
   assert.match(stdout, "the word is a b=c");
 });
 
-/** As the queue itself. */
-async function coreOf(stack: Stack): Promise<NatsConnection> {
-  const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
-  const credential = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
-  return connectBus({ address, credential, name: "test" });
-}
-
 /** A caller that reserves, says that its files follow, says that they came, and sends none; how its build ends. */
 async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; state: BuildState }> {
   const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
@@ -211,7 +204,7 @@ test("a context over the limit is refused before it is sent, one that stops comi
   assert.is(silent.state.state, "lost");
   assert.match("reason" in silent.state ? silent.state.reason : "", /nothing more of its files came for 10 s/);
   await stopped(queue);
-  const core = await coreOf(stack);
+  const core = await connectCore(stack);
   const streams = await (await core.jetstreamManager()).streams.names().next();
   assert.not.ok(streams.includes(bucketStream(silent.build)), "the room is given back");
   await core.close();

@@ -28,13 +28,13 @@ test("the stock client gets the 64 MiB that putObject() put with a guest's right
   const progress: number[] = [];
   const object = await put(world.guest, data, { onProgress: (bytes) => progress.push(bytes) });
   assert.is(object.sizeBytes, data.length);
-  assert.is(object.chunks, 129);
+  assert.is(object.chunks, 513);
   assert.is(progress.at(-1), data.length);
   const stock = await world.core.nc.jetstream().views.os(BUCKET);
   const info = await stock.info("image");
   assert.is(info?.digest, object.digest);
   assert.is(info?.nuid, object.nuid);
-  assert.is(info?.options?.max_chunk_size, 512 * 1024);
+  assert.is(info?.options?.max_chunk_size, 128 * 1024);
   const got = await stock.getBlob("image");
   assert.ok(got !== null && Buffer.from(got).equals(data));
 });

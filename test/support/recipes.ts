@@ -28,3 +28,21 @@ export const counting = (stack: Stack, name: string, count: number): string =>
 export const countedIn = (stdout: string): string[] => stdout.split("\n").filter((line) => line.startsWith("line "));
 
 export const counted = (count: number): string[] => Array.from({ length: count }, (_, n) => `line ${n + 1}`);
+
+/**
+ * The same recipe for a builder that packs without compressing, and packs copies again: compressing gigabytes takes minutes, and
+ * is apptainer's affair. %setup is root on the builder, so it may.
+ */
+export function uncompressed(path: string): string {
+  const setup = [
+    "%setup",
+    '    packer="$(command -v mksquashfs)" && mv "$packer" "$packer.real"',
+    '    printf \'#!/bin/sh\\nexec "%s.real" "$@" -noD -noF -no-duplicates\\n\' "$packer" > "$packer"',
+    '    chmod 755 "$packer"',
+  ];
+  writeFileSync(
+    path,
+    readFileSync(path, "utf8").replace("\n%setup\n", () => `\n${setup.join("\n")}\n`),
+  );
+  return path;
+}

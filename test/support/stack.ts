@@ -1,8 +1,9 @@
 /** A local stack of its own for a test file: brought up by cb-local as a user would, in temporary folders. */
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { runningPid } from "../../infra/local/daemon.ts";
@@ -26,6 +27,7 @@ export interface Finished {
 }
 
 export interface Running {
+  readonly pid: number | undefined;
   /** Resolves with standard output and error together as soon as they match; rejects if it ends before. */
   seen(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
@@ -149,6 +151,25 @@ export class Stack {
     });
   }
 
+  /** Starts a shipped program whose outputs the test takes itself, as fast as it likes. */
+  spawn(
+    program: string,
+    args: readonly string[],
+    options: RunOptions = {},
+  ): ChildProcessByStdio<null, Readable, Readable> {
+    return spawn(process.execPath, [join(PROJECT, "dist", "bin", program), ...args], {
+      cwd: options.cwd ?? this.folder,
+      env: { ...this.#env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  }
+
+  /** Runs a shell's command in which `$@` is the call of a shipped program. */
+  runInShell(command: string, program: string, args: readonly string[]): Promise<Finished> {
+    const call = [process.execPath, join(PROJECT, "dist", "bin", program), ...args];
+    return launch("sh", ["-c", command, "sh", ...call], { cwd: this.folder, env: this.#env }).finished;
+  }
+
   /** Runs a shipped program on a terminal of 100 columns, which script(1) holds; both outputs are in `stdout`. */
   runOnTerminal(program: string, args: readonly string[]): Promise<Finished> {
     return this.startOnTerminal(program, args).finished;
@@ -224,5 +245,12 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
       look();
       finished.then(() => reject(new Error(`ended without ${pattern}:\n${text()}`)), reject);
     });
-  return { seen, kill: (signal) => void child.kill(signal), closeStdout: () => void child.stdout?.destroy(), finished };
+  const { pid } = child;
+  return {
+    pid,
+    seen,
+    kill: (signal) => void child.kill(signal),
+    closeStdout: () => void child.stdout?.destroy(),
+    finished,
+  };
 }
