@@ -6,10 +6,10 @@ import type { FinalState } from "../bus/build-messages.ts";
 import type { Answer, Ask, Lease, Outcome } from "../bus/builder-messages.ts";
 import { CbError, messageOf } from "../errors.ts";
 import type { Heard } from "../pool/pool.ts";
+import { OUTAGE_MS } from "./credential-life.ts";
 import type { Endings } from "./endings.ts";
 import type { LostBuilders } from "./lost-builders.ts";
 import { match } from "./match.ts";
-import { OUTAGE_MS } from "./outage.ts";
 import type { QueuePorts } from "./ports.ts";
 import type { Terminals } from "./terminals.ts";
 

@@ -2,7 +2,7 @@
 import type { BuildRecord } from "../build/record.ts";
 import type { BuildEntry, BuildsReply } from "../bus/builds-messages.ts";
 import { CbError } from "../errors.ts";
-import { OUTAGE_MS } from "./outage.ts";
+import { watchingMs } from "./credential-life.ts";
 import type { QueuePorts } from "./ports.ts";
 
 export class OwnBuilds {
@@ -27,7 +27,7 @@ export class OwnBuilds {
     const { builds, clock, issuer, limits } = this.#ports;
     const record = builds.get(build);
     if (record?.user !== user) throw unknownBuild(build);
-    const expiresAtMs = clock.nowMs() + limits.waitMs + limits.buildMs + OUTAGE_MS;
+    const expiresAtMs = clock.nowMs() + watchingMs(limits);
     const jwt = issuer.buildJwt({ build, role: "caller", publicKey, expiresAtMs });
     const { leasedAtMs, state, name } = record;
     const runs = state === "leased" && leasedAtMs !== undefined;

@@ -5,8 +5,8 @@ import type { CancelReply, CancelRequest, LeasedContext, ReserveReply, ReserveRe
 import { CHUNK_MIN_BYTES } from "../bus/fields.ts";
 import { CbError } from "../errors.ts";
 import { choosePool } from "./choose-pool.ts";
+import { watchingMs } from "./credential-life.ts";
 import type { Endings } from "./endings.ts";
-import { OUTAGE_MS } from "./outage.ts";
 import { unknownBuild } from "./own-builds.ts";
 import type { QueuePorts } from "./ports.ts";
 
@@ -27,7 +27,7 @@ export class Reservations {
   async reserve(user: string, question: ReserveRequest): Promise<ReserveReply> {
     const record = await this.#record(user, question);
     const { limits, clock, issuer } = this.#ports;
-    const expiresAtMs = clock.nowMs() + limits.waitMs + limits.buildMs + OUTAGE_MS;
+    const expiresAtMs = clock.nowMs() + watchingMs(limits);
     const jwt = issuer.buildJwt({ build: record.build, role: "caller", publicKey: question.publicKey, expiresAtMs });
     return { v: 1, build: record.build, jwt };
   }
