@@ -15,7 +15,7 @@ import type { Steps } from "./terminal.ts";
 const REPLY_MS = 5_000;
 
 /** Of a question that is asked again: with the connection, a user reads within five seconds that nobody answers. */
-const AGAIN_REPLY_MS = 3_000;
+const AGAIN_REPLY_MS = 2_000;
 
 /** Between the starts of two such questions, where NATS says at once that nobody listens. */
 const ASK_AGAIN_MS = 1_000;

@@ -33,7 +33,7 @@ export interface Watched {
 }
 
 /** The person has what they wanted, and should not wait for long; a queue that is just being started again is back by then. */
-const RECEIVED_PATIENCE = { limitMs: 6_000, onSilent: () => undefined };
+const RECEIVED_PATIENCE = { limitMs: 10_000, onSilent: () => undefined };
 
 /**
  * Resolves when the image stands in its place. Throws CbError "recipe" when the recipe failed, "infrastructure" when the
