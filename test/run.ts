@@ -36,7 +36,7 @@ function readArguments() {
 
 /** Unit tests start nothing; for the others the programs must be there. */
 async function prepareEnvironment(files: readonly TestFile[]): Promise<Record<string, string>> {
-  if (!files.some((file) => file.alone)) return {};
+  if (!files.some((file) => file.needsTools)) return {};
   await ensureTools({ need: ALL_TOOLS, onStep: say });
   return { NATS_SERVER: await natsServerPath() };
 }

@@ -130,6 +130,8 @@ const leased = v.object({
   host: line,
   /** How long the build may run from now on. */
   limitMs: v.optional(count),
+  /** From the second attempt on: what became of the builder before. */
+  lost: v.optional(line),
 });
 const building = v.object({ v: version, state: v.literal("building") });
 const uploading = v.object({

@@ -216,10 +216,10 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     });
   }
 
-  /** The answer to a call that was given up may still come: then there is a consumer that nobody uses. */
+  /** The answer to a call that was given up may still come, or is lost: then there is a consumer that nobody uses. */
   async #deleteLate(name: string, asked: Promise<ApiAnswer>): Promise<void> {
     const answer = await asked.catch(() => undefined);
-    if (answer?.kind === "ok") await deleteConsumer(this.#js, this.#options.stream, name);
+    if (answer?.kind !== "refused") await deleteConsumer(this.#js, this.#options.stream, name);
   }
 
   async #dropConsumer(): Promise<void> {

@@ -42,13 +42,18 @@ export class BuildSteps {
   }
 
   /** A queue that was killed while it leased may say it twice. */
-  #leased({ attempt, host, limitMs }: Extract<Course, { state: "leased" }>): boolean {
+  #leased({
+    attempt,
+    host,
+    limitMs,
+    lost: why = "the builder was lost",
+  }: Extract<Course, { state: "leased" }>): boolean {
     if (attempt <= this.#attempt) return false;
     const lost = this.#attempt > 0 && !this.#lost;
     if (lost) this.#requestAgain();
     this.#lost = false;
     this.#attempt = attempt;
-    if (attempt > 1) this.#steps.line(`The builder was lost; this is attempt ${attempt}`);
+    if (attempt > 1) this.#steps.line(`Attempt ${attempt}: ${why}`);
     this.#steps.done(`Connected to remote builder: ${host}`);
     if (limitMs !== undefined) this.#timeLeft?.begin(limitMs);
     this.#steps.begin("Transferring build context to builder");

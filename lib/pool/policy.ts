@@ -48,8 +48,9 @@ export const DEFAULT_POLICY: PoolPolicy = {
   totalMax: 4,
   // A cloud image with systemd takes 40-54 s under emulation (measured), a busy cloud some minutes to schedule.
   bootTimeoutMs: 5 * 60_000,
-  // Eight questions that were lost, of 5 s each: longer than a NATS or a network takes to come back.
-  silenceTimeoutMs: 40_000,
+  // Three questions missed: an agent that hears nothing asks every 10 s at the slowest (agent/asker.ts). A NATS or a network that
+  // comes back does so sooner, and silence counts anew after an outage.
+  silenceTimeoutMs: 30_000,
   // Shorter than a week of security updates; long enough that renewing costs one machine a day for each in reserve.
   maxReadyAgeMs: 24 * 3_600_000,
   // Six listings a minute, whatever the number of builders, is nothing to a cloud's API.

@@ -126,11 +126,12 @@ export class Leases {
    * Tells the caller before the builder begins: what comes after it is of this attempt. A queue that was killed in
    * between tells it when the builder asks again.
    */
-  async #announce({ build, builder = "", pool, attempt }: BuildRecord): Promise<void> {
+  async #announce({ build, builder = "", pool, attempt, loss }: BuildRecord): Promise<void> {
     if (this.#announced.get(build) === attempt) return;
     const { pools, streams, limits } = this.#ports;
     const host = pools.get(pool)?.builder(builder)?.host ?? "";
-    await streams.say(build, { v: 1, state: "leased", attempt, builder, host, limitMs: limits.buildMs });
+    const lost = loss === undefined ? {} : { lost: loss.reason };
+    await streams.say(build, { v: 1, state: "leased", attempt, builder, host, limitMs: limits.buildMs, ...lost });
     this.#announced.set(build, attempt);
   }
 

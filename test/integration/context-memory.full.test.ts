@@ -1,4 +1,5 @@
 /** What a context weighs and how many files it has makes no difference to the memory of the process that sends it. */
+// alone: it measures memory.
 // timeout: 900 s
 import { execFileSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from "node:fs";

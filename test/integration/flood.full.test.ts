@@ -1,4 +1,5 @@
 /** Half a gigabyte of output: it arrives, and waits where it is meant to wait. */
+// alone: it measures memory.
 // timeout: 900 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

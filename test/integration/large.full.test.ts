@@ -1,4 +1,5 @@
 /** Gigabytes of files, of image: what they weigh makes no difference to the memory of the programs that move them. */
+// alone: it measures memory, and takes the disk.
 // timeout: 1800 s
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";

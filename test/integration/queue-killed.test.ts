@@ -2,6 +2,7 @@
  * The queue is killed at points of a build's life where one thing is done and the next is not, and started again. The other
  * points, and the other side of these, are in queue-killed.full.test.ts, and more of what happens meanwhile in queue-away.full.test.ts.
  */
+// timeout: 400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BUILD_DEEDS, CANCEL_DEEDS } from "../support/kill-points.ts";

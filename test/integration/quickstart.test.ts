@@ -1,4 +1,5 @@
 /** The first command of the README, in front of an empty state folder: down, up, and up already. */
+// alone: it makes dist/ anew, from which the programs of other files start.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";

@@ -1,3 +1,4 @@
+// alone: it tries signals and time limits on npm itself.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {

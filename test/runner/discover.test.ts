@@ -54,10 +54,12 @@ test("describe() counts the suites of the code, and not those in strings and com
   assert.is(describe("test/a.test.ts", 'import { test } from "uvu";\n').declaredSuites, 1);
 });
 
-test("describe() runs integration tests alone", () => {
-  assert.ok(describe("test/integration/a.test.ts", "").alone);
-  assert.ok(describe("test/sim/a.full.test.ts", "").alone);
-  assert.not(describe("test/lib/a.test.ts", "").alone);
+test("describe() knows that integration tests need programs, and which files say that they run alone", () => {
+  assert.ok(describe("test/integration/a.test.ts", "").needsTools);
+  assert.ok(describe("test/sim/a.full.test.ts", "").needsTools);
+  assert.not(describe("test/lib/a.test.ts", "").needsTools);
+  assert.ok(describe("test/integration/a.test.ts", "// alone: it measures\n").alone);
+  assert.not(describe("test/integration/a.test.ts", "// alone:\n").alone);
 });
 
 test.run();

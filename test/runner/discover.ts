@@ -22,7 +22,9 @@ export interface TestFile {
   /** From a line `// timeout: 300 s` of the file, else 180 s. */
   readonly timeoutMs: number;
   readonly declaredSuites: number;
-  /** Integration tests share two cores and the host's rights: one at a time. */
+  /** It starts servers and sandboxes, for which programs must be there. */
+  readonly needsTools: boolean;
+  /** By a line `// alone: WHY` of the file: no other file runs meanwhile. */
   readonly alone: boolean;
 }
 
@@ -66,7 +68,8 @@ export function describe(path: string, text: string): TestFile {
     path,
     timeoutMs: seconds === undefined ? DEFAULT_TIMEOUT_MS : Number(seconds) * 1000,
     declaredSuites: countSuites(text),
-    alone: isIntegration(path),
+    needsTools: isIntegration(path),
+    alone: /^\/\/ alone: \S/m.test(text),
   };
 }
 

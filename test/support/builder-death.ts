@@ -92,7 +92,7 @@ export class Deathbed {
     const { code, stderr } = await running.finished;
     assert.is(code, 0, stderr);
     assert.match(stderr, reason);
-    assert.match(stderr, /The builder was lost; this is attempt 2\n/);
+    assert.match(stderr, /^Attempt 2: builder cb-\w+ was lost: /m);
     const hosts = [...stderr.matchAll(/Connected to remote builder: (cb-\w+)/g)].map(([, host]) => host);
     assert.is(new Set(hosts).size, 2, stderr);
     assert.equal(readdirSync(this.stack.path(name)), ["image.sif"]);

@@ -45,14 +45,15 @@ test("a build that waits again has lost its builder: said once, then another att
   assert.is(course.attempt, 2);
   assert.match(
     text(),
-    /builder: position 1, it was lost\n.*1 builder booting\nThe builder was lost; this is attempt 2\n.*host-2/,
+    /builder: position 1, it was lost\n.*1 builder booting\nAttempt 2: the builder was lost\n.*host-2/,
   );
 });
 
-test("a second lease of which nothing was said before drops what was begun, too", () => {
-  const { course } = scene();
+test("a second lease of which nothing was said before drops what was begun, too, and says why", () => {
+  const { course, text } = scene();
   course.show(leased(1));
-  assert.is(course.show(leased(2)), true);
+  assert.is(course.show({ ...leased(2), lost: "builder host-1 was lost: its machine is in error" }), true);
+  assert.match(text(), "Attempt 2: builder host-1 was lost: its machine is in error\n");
 });
 
 test("a lease that is told twice is one", () => {

@@ -25,7 +25,7 @@ test("a caller that is cut off in the middle of the log, and again in the middle
   const path = recipe(
     stack,
     "cut",
-    "    seq 1 50000\n    echo half of it\n    sleep 2\n    seq 50001 100000\n    dd if=/dev/urandom of=/large bs=1M count=100 2>/dev/null",
+    "    seq 1 50000\n    echo half of it\n    sleep 15\n    seq 50001 100000\n    dd if=/dev/urandom of=/large bs=1M count=100 2>/dev/null",
   );
   mkdirSync(stack.path("cut"));
   const image = stack.path("cut", "x.sif");
@@ -34,6 +34,8 @@ test("a caller that is cut off in the middle of the log, and again in the middle
   proxy.refuse();
   await client.seen(/NATS does not answer/);
   proxy.admit();
+  // The recipe sleeps longer than all this takes, so the image is still to come.
+  await client.seen(/NATS answers again/);
   await stack.fileIn("cut");
   assert.not.ok(existsSync(image), "the image is on its way");
   proxy.refuse();
