@@ -6,6 +6,7 @@
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { build } from "../infra/build.ts";
 import { ensureTools } from "../infra/setup/ensure-tools.ts";
 import { natsServerPath } from "../infra/setup/nats-server.ts";
 import { ALL_TOOLS } from "../infra/setup/packages.ts";
@@ -34,10 +35,11 @@ function readArguments() {
   }
 }
 
-/** Unit tests start nothing; for the others the programs must be there. */
+/** Unit tests start nothing; for the others there must be the programs they run, foreign ones and our own, bundled. */
 async function prepareEnvironment(files: readonly TestFile[]): Promise<Record<string, string>> {
   if (!files.some((file) => file.needsTools)) return {};
   await ensureTools({ need: ALL_TOOLS, onStep: say });
+  await build();
   return { NATS_SERVER: await natsServerPath() };
 }
 

@@ -12,6 +12,7 @@ import { outageOf } from "../support/pauses.ts";
 import { assertPeaks, daemonsOf, PeakMemory } from "../support/peak-memory.ts";
 import { recipe, uncompressed } from "../support/recipes.ts";
 import { type Running, Stack } from "../support/stack.ts";
+import { strike } from "../support/strike.ts";
 import { until } from "../support/until.ts";
 
 const test = suite<{ stack: Stack; queue: Running }>("flood");
@@ -72,9 +73,9 @@ test("500 MB of output arrive unchanged: NATS stands still meanwhile, nobody rea
   await until("some of it is stored", async () => (await storedBytes()) > 0.2 * BYTES, PATIENCE_MS);
   client.stdout.pause();
   const server = await findNatsServer(stack.statePath("nats"));
-  process.kill(server?.pid ?? 0, "SIGSTOP");
+  strike("NATS", server?.pid, "SIGSTOP");
   await outageOf(5_000);
-  process.kill(server?.pid ?? 0, "SIGCONT");
+  strike("NATS", server?.pid, "SIGCONT");
   await until("all is stored, though nobody reads", async () => (await storedBytes()) > BYTES, PATIENCE_MS);
   assert.ok(output.bytes < BYTES, "the reader is behind");
   client.stdout.resume();

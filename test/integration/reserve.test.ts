@@ -11,6 +11,7 @@ import { connectCore, stackConfig } from "../support/core.ts";
 import { plainClient } from "../support/plain-client.ts";
 import { HELLO } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
+import { strike } from "../support/strike.ts";
 
 const test = suite<{ stack: Stack; core: NatsConnection; life: BuilderLife }>("reserve");
 
@@ -37,7 +38,7 @@ async function ready(stack: Stack): Promise<string[]> {
 /** SIGKILL for the first process of a sandbox: the machine is gone from one moment to the next. */
 async function kill(stack: Stack, builder: string): Promise<void> {
   const keeper = await readKeeper(stack.statePath("sandboxes", builder));
-  process.kill(keeper?.pid ?? 0, "SIGKILL");
+  strike("the builder's sandbox", keeper?.pid, "SIGKILL");
 }
 
 test("each build gets a builder of its own, which is gone afterwards, and the reserve is full again", async ({

@@ -1,4 +1,4 @@
-/** A local stack of its own for a test file: brought up by cb-local as a user would, in temporary folders. */
+/** A local stack of its own for a test file: brought up by the shipped cb-local, which the runner has bundled, in temporary folders. */
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
 import { systemClock } from "../../lib/clock.ts";
 import { folders } from "../../lib/config/folders.ts";
+import { strike } from "./strike.ts";
 
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -85,19 +86,19 @@ export class Stack {
 
   /** Brings up what is down. */
   async up(): Promise<void> {
-    const { code, stderr } = await this.#script("cb-local", ["up"]);
+    const { code, stderr } = await this.run("cb-local", ["up"]);
     if (code !== 0) throw new Error(`cb-local up ended with ${code}:\n${stderr}`);
   }
 
   /** Ends the queue, which is not our child: its pid file is looked at until the process is gone. */
   async queueEnds(signal: NodeJS.Signals): Promise<void> {
     const pidFile = this.statePath("queue.pid");
-    process.kill(runningPid(pidFile) ?? 0, signal);
+    strike("the queue", runningPid(pidFile), signal);
     while (runningPid(pidFile) !== undefined) await systemClock.sleep(POLL_MS);
   }
 
   async stop(): Promise<void> {
-    const down = await this.#script("cb-local", ["down"]);
+    const down = await this.run("cb-local", ["down"]);
     rmSync(this.folder, { recursive: true, force: true });
     if (down.code !== 0) throw new Error(`cb-local down ended with ${down.code}:\n${down.stderr}`);
   }
@@ -109,7 +110,7 @@ export class Stack {
   /** Ends NATS, as `queueEnds` ends the queue. */
   async natsEnds(signal: NodeJS.Signals): Promise<void> {
     const dataDir = this.statePath("nats");
-    process.kill((await findNatsServer(dataDir))?.pid ?? 0, signal);
+    strike("NATS", (await findNatsServer(dataDir))?.pid, signal);
     while ((await findNatsServer(dataDir)) !== undefined) await systemClock.sleep(POLL_MS);
   }
 
@@ -191,12 +192,6 @@ export class Stack {
   /** A script of package.json, as a user calls it. */
   npm(script: string): Promise<Finished> {
     return launch("npm", ["run", "--silent", script], { cwd: PROJECT, env: this.#env }).finished;
-  }
-
-  /** From the sources: what brings the stack up also bundles the programs. */
-  #script(name: string, args: readonly string[]): Promise<Finished> {
-    const argv = ["--import", import.meta.resolve("tsx"), join(PROJECT, "cmd", `${name}.ts`), ...args];
-    return launch(process.execPath, argv, { cwd: PROJECT, env: this.#env }).finished;
   }
 }
 
