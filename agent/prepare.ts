@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/bus/builder-messages.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
+import { debootstrapFor, type Emulated } from "./emulation.ts";
 import { registriesConf } from "./registries.ts";
 
 /** Absolute paths. */
@@ -18,11 +19,13 @@ export interface Workplace {
   readonly storage: string;
   /** What buildah leaves for apptainer, an OCI layout. Not made here. */
   readonly layout: string;
+  /** What the image is for; undefined: what the builder itself is. */
+  readonly emulated: Emulated | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** `folder` is made. Rejects with the file system's own errors: a full or broken disk is the builder's fault. */
-export async function prepare(lease: Lease, folder: string): Promise<Workplace> {
+export async function prepare(lease: Lease, folder: string, emulated?: Emulated): Promise<Workplace> {
   const at = (...parts: readonly string[]) => join(folder, ...parts);
   // Below HOME, where buildah and apptainer look after the machine's own settings.
   const registries = at("home", ".config", "containers", "registries.conf.d");
@@ -33,6 +36,11 @@ export async function prepare(lease: Lease, folder: string): Promise<Workplace> 
   const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
   await writeFile(recipe, rebaseSources(lease.recipe, callersRoot));
   await writeFile(join(registries, "container-builder.conf"), registriesConf(lease.recipe, lease.plainHttpRegistries));
+  const programs = at("programs");
+  if (emulated !== undefined) {
+    await mkdir(programs);
+    await writeFile(join(programs, "debootstrap"), debootstrapFor(emulated), { mode: 0o755 });
+  }
   return {
     callersRoot,
     context,
@@ -40,15 +48,29 @@ export async function prepare(lease: Lease, folder: string): Promise<Workplace> 
     image: at("image.sif"),
     storage: at("storage"),
     layout: at("layout"),
-    environment: environment({ tmp: at("tmp"), home: at("home"), onTerminal: lease.terminal !== undefined }),
+    emulated,
+    environment: environment({
+      tmp: at("tmp"),
+      home: at("home"),
+      onTerminal: lease.terminal !== undefined,
+      ...(emulated === undefined ? {} : { programs }),
+    }),
   };
 }
 
+interface EnvironmentOptions {
+  readonly tmp: string;
+  readonly home: string;
+  readonly onTerminal: boolean;
+  /** A folder of programs that come before the builder's own of the same name. */
+  readonly programs?: string;
+}
+
 /** What a login as root has, and nothing of the agent's own environment. */
-function environment(options: { tmp: string; home: string; onTerminal: boolean }): Record<string, string> {
-  const { tmp, home, onTerminal } = options;
+function environment(options: EnvironmentOptions): Record<string, string> {
+  const { tmp, home, onTerminal, programs } = options;
   return {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: [programs, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"].filter(Boolean).join(":"),
     HOME: home,
     USER: "root",
     LOGNAME: "root",

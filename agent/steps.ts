@@ -19,8 +19,12 @@ function definitionStep({ buildArgs = {} }: Recipe, place: Workplace): Step {
     "--build-arg",
     `"${`${name}=${value}`.replaceAll('"', '""')}"`,
   ]);
-  return { name: "apptainer build", argv: ["apptainer", "build", ...options, place.image, place.recipe] };
+  const argv = ["apptainer", "build", ...archOption(place), ...options, place.image, place.recipe];
+  return { name: "apptainer build", argv };
 }
+
+/** Both programs take the base image of that architecture then, and fail where there is none. */
+const archOption = ({ emulated }: Workplace): string[] => (emulated === undefined ? [] : ["--arch", emulated.oci]);
 
 /**
  * buildah commits straight into an OCI layout, uncompressed, and keeps no layer for a next time. A layer of 290 MB takes it
@@ -29,12 +33,12 @@ function definitionStep({ buildArgs = {} }: Recipe, place: Workplace): Step {
 function dockerSteps({ text, buildArgs = {} }: Recipe, place: Workplace): Step[] {
   const options = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   const own = ["--root", place.storage, "--runroot", `${place.storage}-run`];
-  const how = ["--isolation=chroot", `--format=${formatFor(text)}`, "--layers=false", ...options];
+  const how = [...archOption(place), "--isolation=chroot", `--format=${formatFor(text)}`, "--layers=false", ...options];
   const what = ["--file", place.recipe, "--tag", `oci:${place.layout}`, place.context];
   // Base images are large, and what fetched them needs them no more: they make room for the image. Nor does apptainer need
   // to keep a copy for a next time.
   const makeRoom = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
-  const convert = ["apptainer", "build", "--disable-cache", place.image, `oci:${place.layout}`];
+  const convert = ["apptainer", "build", "--disable-cache", ...archOption(place), place.image, `oci:${place.layout}`];
   return [
     { name: "buildah build", argv: ["buildah", ...own, "build", ...how, ...what] },
     { name: "apptainer build", argv: ["sh", "-c", makeRoom, "sh", place.storage, ...convert] },

@@ -10,6 +10,7 @@ import { CbError, messageOf } from "../lib/errors.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
+import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
 import { prepare, type Workplace } from "./prepare.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
@@ -53,7 +54,9 @@ export async function work(options: WorkOptions): Promise<Outcome> {
 async function attempt(options: Desk): Promise<Outcome> {
   try {
     const { lease, js, signal } = options;
-    const place = await prepare(lease, options.folder);
+    const emulated = emulatedArchitecture(lease.arch);
+    if (emulated !== undefined) await registerEmulator(emulated);
+    const place = await prepare(lease, options.folder, emulated);
     const { build, context } = lease;
     if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
     const exit = await buildImage(options, place);

@@ -23,6 +23,7 @@ interface Options {
   readonly tty?: boolean;
   readonly backend?: Backend;
   readonly arch?: string;
+  readonly pool?: string;
   readonly context?: string;
   readonly transferContext?: boolean;
   readonly transfer_context?: boolean;
@@ -44,6 +45,7 @@ const command = () =>
     .addOption(new Option("--transfer_context", "the same, as the original has it").hideHelp())
     .option("--build-arg <name=value>", "value of an ARG, or of {{ name }} in a definition file; repeatable", buildArg)
     .option("--arch <name>", "what the image is to run on, e.g. x86_64 (default: what the queue builds for)", archName)
+    .option("--pool <name>", "the builders to use (default: the queue's first that build for it)")
     .addOption(
       new Option("--backend <name>", "what the recipe is for (default: recognised from it)").choices([
         "singularity",
@@ -72,7 +74,7 @@ await main("container-builder", async (argv) => {
     session = await Session.open("container-builder", {}, steps);
     const force = options.force ?? false;
     const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
-    const { arch } = options;
+    const { arch, pool } = options;
     const window = terminal !== undefined && process.stdout.isTTY ? process.stdout : undefined;
     await buildFlow({
       session,
@@ -80,6 +82,7 @@ await main("container-builder", async (argv) => {
       recipe,
       context,
       arch,
+      pool,
       imagePath,
       force,
       terminal,

@@ -15,6 +15,7 @@ import { ensureTools } from "../setup/ensure-tools.ts";
 import { natsServerPath } from "../setup/nats-server.ts";
 import { ALL_TOOLS } from "../setup/packages.ts";
 import { QUEUE_PATIENCE_MS, runningPid, startDaemon, stopDaemon } from "./daemon.ts";
+import { emulatedArchitectures } from "./emulation.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { queueYaml } from "./queue-yaml.ts";
@@ -70,7 +71,8 @@ async function startStack(paths: Layout, installation: Installation, rootfs: str
   const natsPort = Number(new URL(natsUrl).port);
   await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
   const agentDir = join(DIST, "agent");
-  const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, rootfs, agentDir });
+  const emulated = await emulatedArchitectures();
+  const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, rootfs, agentDir, emulated });
   // A queue that runs, and its builders, know NATS at another address: they cannot find it again.
   const moved = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
   if (moved) await stopDaemon(paths.queuePid, QUEUE_PATIENCE_MS);

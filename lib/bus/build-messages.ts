@@ -83,8 +83,10 @@ export const reserveRequest = v.object({
   ),
   /** The file name that the image is to have, so that people know their builds apart. */
   name: v.optional(line, ""),
-  /** What the image is to run on; absent: as the queue's first pool has it. */
+  /** What the image is to run on; absent: as the pool has it. */
   arch: v.optional(architecture),
+  /** The pool to build in; absent: the queue's first of that architecture. */
+  pool: v.optional(line),
   /** Present when the caller watches at a terminal: the build then runs on a pty of this size. */
   terminal: v.optional(terminal),
 });

@@ -1,7 +1,7 @@
 /** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
 import * as v from "valibot";
 import { leasedContext, recipe } from "./build-messages.ts";
-import { chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+import { architecture, chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** How the build in this builder ended, as the agent saw it. */
 export const outcome = v.variant("kind", [
@@ -38,6 +38,8 @@ export const lease = v.object({
   attempt: count,
   jwt,
   recipe,
+  /** What the image is to run on; absent: what the builder itself is. */
+  arch: v.optional(architecture),
   /** Absent: the recipe reads nothing from its caller's disk. */
   context: v.optional(leasedContext),
   /** Registries, HOST or HOST:PORT, that the site has without TLS. */

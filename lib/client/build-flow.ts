@@ -17,8 +17,10 @@ export interface BuildOrder extends Watcher {
   readonly recipe: Recipe;
   /** The files of the caller's that the recipe reads; undefined when it reads none. */
   readonly context: Context | undefined;
-  /** What the image is to run on; undefined: as the queue's first pool has it. */
+  /** What the image is to run on; undefined: as the pool has it. */
   readonly arch: string | undefined;
+  /** Undefined: the queue's first of that architecture. */
+  readonly pool: string | undefined;
   /** Present: the build gets a pty of this size. */
   readonly terminal: ReserveRequest["terminal"];
   /** Present: the build hears of its changes of size. */
@@ -64,13 +66,14 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
 }
 
 async function requestOf(order: BuildOrder, ids: { request: string; publicKey: string }): Promise<ReserveRequest> {
-  const { recipe, context, arch, terminal, imagePath, interrupted } = order;
+  const { recipe, context, arch, pool, terminal, imagePath, interrupted } = order;
   return {
     v: 1,
     ...ids,
     recipe,
     ...(context === undefined ? {} : { context: await offerContext(context, interrupted) }),
     ...(arch === undefined ? {} : { arch }),
+    ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),
     name: basename(imagePath),
   };

@@ -1,4 +1,4 @@
-/** Which pool builds for an architecture. */
+/** Which pool a build goes to. */
 import { CbError } from "../errors.ts";
 
 export interface PoolKind {
@@ -6,13 +6,26 @@ export interface PoolKind {
   readonly arch: string;
 }
 
+/** What a caller asks for. Absent: whatever there is. */
+export interface PoolWish {
+  readonly arch?: string | undefined;
+  readonly pool?: string | undefined;
+}
+
 /**
- * The name of the first pool of that architecture, or of the first at all. Throws CbError "usage" that lists what there
- * is. `pools` is never empty: the configuration is refused without one.
+ * The name of the first pool that is as wished. Throws CbError "usage" that lists what there is. `pools` is never empty: the
+ * configuration is refused without one.
  */
-export function choosePool(pools: readonly PoolKind[], arch: string | undefined): string {
-  const chosen = arch === undefined ? pools[0] : pools.find((pool) => pool.arch === arch);
+export function choosePool(pools: readonly PoolKind[], { arch, pool }: PoolWish): string {
+  const named = pools.filter(({ name }) => pool === undefined || name === pool);
+  const chosen = named.find((one) => arch === undefined || one.arch === arch);
   if (chosen !== undefined) return chosen.name;
-  const there = pools.map((pool) => `${pool.name} (${pool.arch})`).join(", ");
-  throw new CbError("usage", `no pool builds for ${arch}`, { hint: `the pools are: ${there}` });
+  const there = pools.map((one) => `${one.name} (${one.arch})`).join(", ");
+  throw new CbError("usage", refusal(named[0], { arch, pool }), { hint: `the pools are: ${there}` });
+}
+
+function refusal(named: PoolKind | undefined, { arch, pool }: PoolWish): string {
+  if (pool === undefined) return `no pool builds for ${arch}`;
+  if (named === undefined) return `there is no pool ${pool}`;
+  return `pool ${pool} builds for ${named.arch}, not for ${arch}`;
 }

@@ -200,9 +200,10 @@ export class Leases {
   }
 
   async #leaseOf(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
-    const { builds, issuer, clock, limits, plainHttpRegistries } = this.#ports;
+    const { builds, poolKinds, issuer, clock, limits, plainHttpRegistries } = this.#ports;
     const needs = await builds.needs(record.build);
-    if (needs === undefined) return undefined;
+    const kind = poolKinds.find(({ name }) => name === record.pool);
+    if (needs === undefined || kind === undefined) return undefined;
     const { build, attempt, terminal } = record;
     const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
     return {
@@ -210,6 +211,7 @@ export class Leases {
       attempt,
       jwt: issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs }),
       recipe: needs.recipe,
+      arch: kind.arch,
       ...(needs.context === undefined ? {} : { context: needs.context }),
       ...(terminal === undefined ? {} : { terminal }),
       plainHttpRegistries: [...plainHttpRegistries],

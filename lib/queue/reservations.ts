@@ -71,7 +71,7 @@ export class Reservations {
     const { builds, streams, poolKinds, clock, log } = this.#ports;
     this.#refuseTooMany(user);
     const { request, name, recipe, context, terminal } = question;
-    const pool = choosePool(poolKinds, question.arch);
+    const pool = choosePool(poolKinds, question);
     const comingBytes = this.#contextBytes(context);
     const record: BuildRecord = {
       v: 1,

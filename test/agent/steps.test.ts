@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { emulatedArchitecture } from "../../agent/emulation.ts";
 import type { Workplace } from "../../agent/prepare.ts";
 import { stepsFor } from "../../agent/steps.ts";
 
@@ -13,6 +14,7 @@ const place: Workplace = {
   storage: "/b/storage",
   layout: "/b/layout",
   environment: {},
+  emulated: undefined,
 };
 const argv = (step: number, recipe: Parameters<typeof stepsFor>[0]) => stepsFor(recipe, place)[step]?.argv ?? [];
 
@@ -37,6 +39,28 @@ test("stepsFor() takes the oci format where it says something, and the docker fo
   assert.is(format("FROM x\nhealthcheck CMD true\n"), "--format=oci");
   assert.is(format('FROM x\nSHELL ["/bin/bash", "-c"]\nHEALTHCHECK CMD true\n'), "--format=docker");
   assert.is(format("FROM x\n# HEALTHCHECK CMD true\n"), "--format=docker");
+});
+
+test("stepsFor() names the architecture to each program when it is not the builder's own", () => {
+  const emulated = emulatedArchitecture("aarch64", "x86_64");
+  const recipes = [
+    { backend: "singularity", text: "x" },
+    { backend: "docker", text: "FROM x\n" },
+  ] as const;
+  for (const { name, argv } of recipes.flatMap((recipe) => stepsFor(recipe, { ...place, emulated }))) {
+    assert.is(argv[argv.indexOf("--arch") + 1], "arm64", name);
+  }
+  assert.not.ok(recipes.flatMap((recipe) => stepsFor(recipe, place)).some(({ argv }) => argv.includes("--arch")));
+});
+
+test("emulatedArchitecture() is none for the builder's own, and refuses what it has no emulator for", () => {
+  assert.is(emulatedArchitecture(undefined, "x86_64"), undefined);
+  assert.is(emulatedArchitecture("ppc64le", "ppc64le"), undefined);
+  assert.is(emulatedArchitecture("ppc64le", "x86_64")?.debian, "ppc64el");
+  assert.throws(
+    () => emulatedArchitecture("s390x", "x86_64"),
+    /runs no programs of s390x, only of x86_64, aarch64, ppc64le/,
+  );
 });
 
 test.run();
