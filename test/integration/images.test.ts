@@ -74,7 +74,7 @@ async function failureOf(registry: Registry): Promise<CbError> {
   return error as CbError;
 }
 
-const BOTH = { images: [SUMMIT, TITAN], truncated: false };
+const BOTH = { images: [SUMMIT, TITAN], truncated: false, refused: 0 };
 
 test("listImages() lists an open registry, one with basic authentication and one with a token server", async ({
   open,
@@ -100,6 +100,15 @@ test("listImages() says which registry refuses: no login, a wrong one, at the re
       assert.is(error.kind, "denied", error.message);
       assert.not.match(error.message, wrong.password);
     }
+  }
+});
+
+test("listImages() lists the others when the token server keeps one repository back", async ({ bearer, tokens }) => {
+  tokens.withheld.add(TITAN.repository);
+  try {
+    assert.equal(await list(plain(bearer.host, LOGIN)), { images: [SUMMIT], truncated: false, refused: 1 });
+  } finally {
+    tokens.withheld.clear();
   }
 });
 
