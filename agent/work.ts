@@ -10,7 +10,7 @@ import { CbError, messageOf } from "../lib/errors.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
-import { prepare, type Workplace } from "./prepare.ts";
+import { prepare, type Workplace, writeRecipe } from "./prepare.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
 import { stepsFor } from "./steps.ts";
@@ -56,6 +56,7 @@ async function attempt(options: Desk): Promise<Outcome> {
     const place = await prepare(lease, options.folder);
     const { build, context } = lease;
     if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
+    await writeRecipe(lease, place);
     const exit = await buildImage(options, place);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
     return await storeImage(options, place);
