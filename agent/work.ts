@@ -10,6 +10,7 @@ import { CbError, messageOf } from "../lib/errors.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
+import { baseImageTrouble, LastOutput } from "./base-image-trouble.ts";
 import { prepare, type Workplace, writeRecipe } from "./prepare.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
@@ -70,16 +71,22 @@ async function attempt(options: Desk): Promise<Outcome> {
 
 async function buildImage({ lease, publisher, terminal, signal }: Desk, place: Workplace): Promise<BuildExit> {
   await say(publisher, lease.build, { v: 1, state: "building" });
+  const last = new LastOutput();
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
   try {
-    return await runBuild(stepsFor(lease.recipe, place), {
+    const exit = await runBuild(stepsFor(lease.recipe, place), {
       cwd: place.context,
       env: place.environment,
       terminal,
       limitMs: lease.limits.buildMs,
-      write: (chunk) => log.write(chunk),
+      write: (chunk) => {
+        last.add(chunk);
+        return log.write(chunk);
+      },
       signal,
     });
+    const trouble = exit.code === 0 ? undefined : baseImageTrouble(last.text());
+    return trouble === undefined ? exit : { ...exit, reason: `${exit.reason}: ${trouble}` };
   } finally {
     await log.end();
   }
