@@ -1,4 +1,5 @@
 /** Lays out the work folder of a build: what its programs find there before the first of them starts. */
+import { lstatSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/bus/builder-messages.ts";
@@ -12,6 +13,7 @@ export interface Workplace {
   readonly callersRoot: string;
   /** Where the recipe's relative paths start, below `callersRoot`: the programs' working directory. */
   readonly context: string;
+  /** Not made here, but by writeRecipe. */
   readonly recipe: string;
   /** Where the finished image is expected. */
   readonly image: string;
@@ -34,7 +36,6 @@ export async function prepare(lease: Lease, folder: string, emulated?: Emulated)
   const context = join(callersRoot, lease.context?.directory ?? "/");
   for (const path of [context, at("tmp"), registries]) await mkdir(path, { recursive: true });
   const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
-  await writeFile(recipe, rebaseSources(lease.recipe, callersRoot));
   await writeFile(join(registries, "container-builder.conf"), registriesConf(lease.recipe, lease.plainHttpRegistries));
   const programs = at("programs");
   if (emulated !== undefined) {
@@ -56,6 +57,12 @@ export async function prepare(lease: Lease, folder: string, emulated?: Emulated)
       ...(emulated === undefined ? {} : { programs }),
     }),
   };
+}
+
+/** For when the caller's files are there: it depends on them what the recipe's paths mean. */
+export async function writeRecipe({ recipe }: Lease, place: Workplace): Promise<void> {
+  const hasFile = (path: string) => lstatSync(join(place.callersRoot, path), { throwIfNoEntry: false }) !== undefined;
+  await writeFile(place.recipe, rebaseSources(recipe, place.callersRoot, hasFile));
 }
 
 interface EnvironmentOptions {

@@ -10,8 +10,9 @@ import { CbError, messageOf } from "../lib/errors.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
+import { baseImageTrouble, LastOutput } from "./base-image-trouble.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
-import { prepare, type Workplace } from "./prepare.ts";
+import { prepare, type Workplace, writeRecipe } from "./prepare.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
 import { stepsFor } from "./steps.ts";
@@ -59,6 +60,7 @@ async function attempt(options: Desk): Promise<Outcome> {
     const place = await prepare(lease, options.folder, emulated);
     const { build, context } = lease;
     if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
+    await writeRecipe(lease, place);
     const exit = await buildImage(options, place);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
     return await storeImage(options, place);
@@ -72,16 +74,22 @@ async function attempt(options: Desk): Promise<Outcome> {
 
 async function buildImage({ lease, publisher, terminal, signal }: Desk, place: Workplace): Promise<BuildExit> {
   await say(publisher, lease.build, { v: 1, state: "building" });
+  const last = new LastOutput();
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
   try {
-    return await runBuild(stepsFor(lease.recipe, place), {
+    const exit = await runBuild(stepsFor(lease.recipe, place), {
       cwd: place.context,
       env: place.environment,
       terminal,
       limitMs: lease.limits.buildMs,
-      write: (chunk) => log.write(chunk),
+      write: (chunk) => {
+        last.add(chunk);
+        return log.write(chunk);
+      },
       signal,
     });
+    const trouble = exit.code === 0 ? undefined : baseImageTrouble(last.text());
+    return trouble === undefined ? exit : { ...exit, reason: `${exit.reason}: ${trouble}` };
   } finally {
     await log.end();
   }

@@ -111,7 +111,15 @@ const ARCH_ALIASES: Readonly<Record<string, string>> = {
   arm64: "aarch64",
   ppc64el: "ppc64le",
 };
-const archName = (text: string): string => ARCH_ALIASES[text.toLowerCase()] ?? text.toLowerCase();
+
+/** Throws CbError "usage" on what no machine is called. */
+function archName(text: string): string {
+  const name = text.toLowerCase();
+  if (!/^[a-z0-9_]{1,32}$/.test(name)) {
+    throw new CbError("usage", `--arch ${text} is no architecture`, { hint: "name it as uname -m does, e.g. x86_64" });
+  }
+  return ARCH_ALIASES[name] ?? name;
+}
 
 /** 80 by 24 when a terminal is asked for and there is none to measure. */
 function terminalSize(wanted: boolean): ReserveRequest["terminal"] {

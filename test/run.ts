@@ -1,5 +1,5 @@
 /**
- * The test runner: `npm test [-- [--unit] [--full] [PATTERN…]]`.
+ * The test runner: `npm test [-- [--unit] [--full] [--output] [PATTERN…]]`.
  *
  * Each test file runs in a process of its own with a time limit (test/runner). The last line is `N passed, N failed`.
  */
@@ -15,10 +15,11 @@ import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
 import { runAll } from "./runner/run-all.ts";
 
-const USAGE = `usage: npm test [-- [--unit] [--full] [PATTERN...]]
+const USAGE = `usage: npm test [-- [--unit] [--full] [--output] [PATTERN...]]
   PATTERN  part of a test file's path, or a glob with *
   --unit   only the tests that need no process and no tool
-  --full   also the files named *.full.test.ts, which take minutes`;
+  --full   also the files named *.full.test.ts, which take minutes
+  --output what passing files print too, such as what they measured`;
 
 /** As shells have it: 128 + the number of the signal. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -27,9 +28,14 @@ const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 function readArguments() {
   try {
-    const options = { unit: { type: "boolean" }, full: { type: "boolean" } } as const;
+    const options = { unit: { type: "boolean" }, full: { type: "boolean" }, output: { type: "boolean" } } as const;
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    return { patterns: positionals, unitOnly: values.unit === true, full: values.full === true };
+    return {
+      patterns: positionals,
+      unitOnly: values.unit === true,
+      full: values.full === true,
+      output: values.output === true,
+    };
   } catch (error) {
     throw new CbError("usage", messageOf(error), { hint: USAGE });
   }
@@ -58,10 +64,11 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number | undefi
 
 async function main(): Promise<{ totals: Totals; exitCode: number }> {
   const stop = stopOnSignals();
-  const files = discover(root, readArguments());
+  const { output, ...selection } = readArguments();
+  const files = discover(root, selection);
   const env = await prepareEnvironment(files);
   const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
-  const onResult = (result: Parameters<typeof describeResult>[0]): boolean => say(describeResult(result));
+  const onResult = (result: Parameters<typeof describeResult>[0]): boolean => say(describeResult(result, output));
   const results = await runAll(files, { root, env, skipsFail, signal: stop.signal, onResult });
   const totals = sumOf(results);
   const notRun = files.length - results.length;

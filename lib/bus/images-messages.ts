@@ -1,6 +1,6 @@
 /** `queue.images.<user>`: the base images of the site's registries. Everything in it is for people. */
 import * as v from "valibot";
-import { line, version } from "./fields.ts";
+import { count, line, version } from "./fields.ts";
 
 export const imagesRequest = v.object({ v: version });
 
@@ -13,6 +13,8 @@ const registry = v.object({
   images: v.array(v.object({ repository: word, tags: v.array(word) })),
   /** The registry has more than is listed here. */
   truncated: v.boolean(),
+  /** Repositories that the registry keeps from the queue's login, if there are any; they are not listed. */
+  refused: v.optional(v.pipe(count, v.minValue(1))),
   /** Why it could not be asked; then there are no images. */
   error: v.optional(line),
 });

@@ -31,9 +31,17 @@ export function imagesNotes({ registries }: ImagesReply): string[] {
   if (registries.length === 0) {
     return ['no registries are configured: the queue\'s configuration names them under "registries"'];
   }
-  return registries.flatMap(({ host, images, truncated, error }) => {
-    if (error !== undefined) return [error];
-    if (truncated) return [`registry ${host}: it has more; the list was cut`];
-    return images.length === 0 ? [`registry ${host}: it has no images`] : [];
-  });
+  return registries.flatMap(notesOf);
 }
+
+function notesOf({ host, images, truncated, refused = 0, error }: RegistryImages): string[] {
+  if (error !== undefined) return [error];
+  const notes = [...(truncated ? ["it has more; the list was cut"] : []), ...(refused > 0 ? [keptBack(refused)] : [])];
+  if (notes.length === 0 && images.length === 0) notes.push("it has no images");
+  return notes.map((note) => `registry ${host}: ${note}`);
+}
+
+const keptBack = (count: number): string =>
+  count === 1
+    ? "it keeps 1 repository from the queue's login; it is left out"
+    : `it keeps ${count} repositories from the queue's login; they are left out`;

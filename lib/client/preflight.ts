@@ -13,9 +13,17 @@ export async function readRecipe(
   buildArgs?: Recipe["buildArgs"],
 ): Promise<Recipe> {
   const text = decodeText(await readBounded(path), path);
-  if (text.trim() === "") throw new CbError("usage", `the recipe ${path} is empty`);
+  if (text.trim() === "")
+    throw new CbError("usage", `the recipe ${path} is empty`, {
+      hint: 'a definition file begins with "Bootstrap:", a Dockerfile with "FROM"',
+    });
   return { backend: backend ?? backendOf(text, path), text, ...(buildArgs === undefined ? {} : { buildArgs }) };
 }
+
+const UNREADABLE: Readonly<Record<string, { why: string; hint: string }>> = {
+  ENOENT: { why: "it does not exist", hint: "the recipe comes last: IMAGE RECIPE; its path starts where you are" },
+  EACCES: { why: "you may not read it", hint: "chmod u+r, or ask its owner" },
+};
 
 async function readBounded(path: string): Promise<Buffer> {
   try {
@@ -36,8 +44,8 @@ async function readBounded(path: string): Promise<Buffer> {
   } catch (cause) {
     if (cause instanceof CbError) throw cause;
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
-    const why = { ENOENT: "it does not exist", EACCES: "you may not read it" }[code] ?? code;
-    throw new CbError("usage", `cannot read the recipe ${JSON.stringify(path)}: ${why}`, { cause });
+    const { why, hint } = UNREADABLE[code] ?? { why: code, hint: "name another file" };
+    throw new CbError("usage", `cannot read the recipe ${JSON.stringify(path)}: ${why}`, { hint, cause });
   }
 }
 
@@ -62,6 +70,8 @@ function decodeText(bytes: Buffer, path: string): string {
 
 /** The absolute path. Throws CbError "usage" when it exists and may not be replaced, "output" when it cannot be written. */
 export async function checkImagePath(image: string, force: boolean, recipe?: string): Promise<string> {
+  if (image === "")
+    throw new CbError("usage", "the image has no name", { hint: "the image comes first: IMAGE RECIPE" });
   const path = resolve(image);
   if (recipe !== undefined && path === resolve(recipe)) {
     throw new CbError("usage", `${image} is the recipe; the image would replace it`, {

@@ -25,9 +25,7 @@ export function* definitionFiles(wants: readonly Want[], search: Search): Genera
   const roots = new Map<BytePath, Root>();
   const open = new Set([search.realDirectory]);
   for (const want of wants) {
-    const paths = expand(want, want.path.startsWith("/") ? "/" : search.directory, false);
-    if (paths.length === 0) throw missing(want, search.directory);
-    for (const path of paths) {
+    for (const path of namedPaths(want, search)) {
       yield* foldersTo(path, search);
       const root = namedRoot(want, path, search);
       if (search.take(root.path, "all")) yield { path: root.path, stat: root.stat, as: "followed" };
@@ -40,6 +38,15 @@ export function* definitionFiles(wants: readonly Want[], search: Search): Genera
     if (!stat.isDirectory()) continue;
     yield* walk(path, stat, (child, inside) => visit(child, inside, { want, search, open }));
   }
+}
+
+/** Without what the recipe makes itself. */
+function namedPaths(want: Want, search: Search): BytePath[] {
+  const paths = expand(want, want.path.startsWith("/") ? "/" : search.directory, false);
+  if (paths.length === 0) throw missing(want, search.directory);
+  const made = want.perhapsMade ? paths.filter((path) => lookAt(path) === undefined) : [];
+  for (const path of made) search.leftOut.add("made", path);
+  return paths.filter((path) => !made.includes(path));
 }
 
 /** With their owner and mode, as long as they can be read; tar makes the others on the way. */

@@ -16,6 +16,10 @@ const WORDS = {
     "absolute link keeps its text, and leads nowhere on the builder",
     "absolute links keep their text, and lead nowhere on the builder",
   ],
+  made: [
+    "file is not here, and left to the recipe's own script to make",
+    "files are not here, and left to the recipe's own script to make",
+  ],
   dangling: ["link leads nowhere", "links lead nowhere"],
 } as const;
 

@@ -69,7 +69,11 @@ export class Images {
     const { host } = registry;
     try {
       const listing = await listImages(registry, signal);
-      return { host, ...withinBytes(listing, REPLY_MAX_BYTES / registries.length) };
+      return {
+        host,
+        ...withinBytes(listing, REPLY_MAX_BYTES / registries.length),
+        ...(listing.refused === 0 ? {} : { refused: listing.refused }),
+      };
     } catch (error) {
       // It may quote the registry, and is printed on people's terminals.
       const reason = messageOf(error)
@@ -83,7 +87,7 @@ export class Images {
 
 /** As many images as fit, from the first on. */
 export function withinBytes(
-  { images, truncated }: Listing,
+  { images, truncated }: Pick<Listing, "images" | "truncated">,
   maxBytes: number,
 ): Pick<RegistryImages, "images" | "truncated"> {
   let bytes = 0;

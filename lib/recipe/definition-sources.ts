@@ -1,6 +1,7 @@
 /** The places of a definition file that name something on its caller's disk, as apptainer parses them. */
 import type { Recipe } from "../bus/build-messages.ts";
 import { type Line, type Section, stagesOf } from "./definition-text.ts";
+import { SCRIPTS_BEFORE_FILES } from "./made-by-script.ts";
 
 /** A line of %files: the source is a word of apptainer's shell, the destination stands for itself. */
 export interface FilesSource {
@@ -47,6 +48,8 @@ export interface Definition {
   readonly lines: readonly Line[];
   /** In the order of the recipe. Their lines are of `lines`. */
   readonly sources: readonly DefinitionSource[];
+  /** What runs on the machine that builds before files are copied. */
+  readonly script: string;
 }
 
 /** Throws CbError "usage" as stagesOf does. */
@@ -56,7 +59,8 @@ export function readDefinition(recipe: Recipe): Definition {
     ...(section.head === undefined ? [] : [section.head]),
     ...section.lines,
   ]);
-  return { lines, sources: sections.flatMap(sourcesOf) };
+  const scripts = sections.filter(({ name }) => SCRIPTS_BEFORE_FILES.has(name)).flatMap((section) => section.lines);
+  return { lines, sources: sections.flatMap(sourcesOf), script: scripts.map(({ text }) => text).join("\n") };
 }
 
 function sourcesOf({ name, rest, lines }: Section): DefinitionSource[] {

@@ -3,22 +3,27 @@ import { posix } from "node:path";
 import type { Recipe } from "../bus/build-messages.ts";
 import { CbError } from "../errors.ts";
 import { type BaseSource, type DefinitionSource, type FilesSource, readDefinition } from "./definition-sources.ts";
+import { mayBeMadeBy } from "./made-by-script.ts";
 import { pathPattern } from "./path-pattern.ts";
 import { expandShellWord } from "./shell-word.ts";
 import type { Want } from "./want.ts";
 
 /** Throws CbError "usage" on an argument without a value, and on a source whose meaning depends on the machine. */
 export function definitionWants(recipe: Recipe): Want[] {
-  return readDefinition(recipe).sources.flatMap(wants);
+  const { sources, script } = readDefinition(recipe);
+  return sources.flatMap((source) => wants(source, script));
 }
 
-function wants(source: DefinitionSource): Want[] {
-  if (source.kind === "files") return pathsOf(source).map((path) => wantOf(path, whereOf(source)));
+function wants(source: DefinitionSource, script: string): Want[] {
+  if (source.kind === "files") return pathsOf(source).map((path) => wantOf(path, whereOf(source), script));
   if (source.kind === "base") return [baseWant(source)];
   return [{ path: source.source, pattern: false, links: "follow", where: whereOf(source) }];
 }
 
-const wantOf = (path: string, where: string): Want => ({ ...pathPattern(path, false), links: "follow", where });
+function wantOf(path: string, where: string, script: string): Want {
+  const want: Want = { ...pathPattern(path, false), links: "follow", where };
+  return !want.pattern && mayBeMadeBy(script, path) ? { ...want, perhapsMade: true } : want;
+}
 
 /** An image that is a folder is a root file system, whose links mean something inside it alone. */
 function baseWant(source: BaseSource): Want {

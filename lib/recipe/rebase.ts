@@ -11,6 +11,7 @@ import {
 } from "./definition-sources.ts";
 import type { Line } from "./definition-text.ts";
 import { pathsOf } from "./definition-wants.ts";
+import { mayBeMadeBy } from "./made-by-script.ts";
 import { pathPattern } from "./path-pattern.ts";
 import { shellWord } from "./shell-word.ts";
 
@@ -19,16 +20,19 @@ const PLAIN_ROOT = /^(\/[A-Za-z0-9._-]+)+$/;
 
 /**
  * The text, with `root` before every absolute source; all else stays byte for byte. It is meant for an apptainer that
- * runs in `<root>/<the caller's directory>`, where relative sources find what they mean. Throws CbError "usage" as
+ * runs in `<root>/<the caller's directory>`, where relative sources find what they mean. What the caller has not got
+ * (`hasFile`, of an absolute path) and a script of the recipe makes is made on the builder, and stays where it is. Throws CbError "usage" as
  * wantsOf does, and "bug" on a root with other characters than letters, digits, dots, hyphens and underscores.
  */
-export function rebaseSources(recipe: Recipe, root: string): string {
+export function rebaseSources(recipe: Recipe, root: string, hasFile: (path: string) => boolean = () => true): string {
   if (!PLAIN_ROOT.test(root)) throw new CbError("bug", `no folder for a context: ${JSON.stringify(root)}`);
   if (recipe.backend === "docker") return recipe.text;
   const changed = new Map<Line, string>();
-  const { lines, sources } = readDefinition(recipe);
+  const { lines, sources, script } = readDefinition(recipe);
+  const rebase = (path: string): string =>
+    path.startsWith("/") && !(mayBeMadeBy(script, path) && !hasFile(path)) ? root + path : path;
   for (const source of sources) {
-    const line = rebased(source, root);
+    const line = rebased(source, root, rebase);
     if (line === undefined) continue;
     changed.set(source.line, line);
     if (source.kind === "base") for (const more of source.continued) changed.set(more, "");
@@ -36,18 +40,21 @@ export function rebaseSources(recipe: Recipe, root: string): string {
   return withLines(recipe, lines, changed);
 }
 
+/** Where a source is on the builder. */
+type Rebase = (path: string) => string;
+
 /** Undefined when it may stay as it is. */
-function rebased(source: DefinitionSource, root: string): string | undefined {
-  if (source.kind === "files") return rebasedFiles(source, root);
+function rebased(source: DefinitionSource, root: string, rebase: Rebase): string | undefined {
+  if (source.kind === "files") return rebasedFiles(source, rebase);
   return source.kind === "base" ? rebasedBase(source, root) : rebasedAppFiles(source, root);
 }
 
-function rebasedFiles(source: FilesSource, root: string): string | undefined {
+function rebasedFiles(source: FilesSource, rebase: Rebase): string | undefined {
   const paths = pathsOf(source);
   if (!paths.some((path) => path.startsWith("/"))) return undefined;
   const lines = paths.map((path) => {
     const destination = source.destination ?? (path.startsWith("/") ? ownDestination(path) : undefined);
-    const word = shellWord(path.startsWith("/") ? root + path : path);
+    const word = shellWord(rebase(path));
     return destination === undefined ? word : `${word} "${destination}"`;
   });
   return lines.map((line) => indentOf(source.line) + line).join("\n");

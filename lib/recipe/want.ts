@@ -8,4 +8,6 @@ export interface Want {
   readonly links: "follow" | "keep";
   /** Where the recipe says so, for messages: `line 12: %files`. */
   readonly where: string;
+  /** A script of the recipe names it, and makes it on the builder if the caller has none. */
+  readonly perhapsMade?: true;
 }

@@ -50,12 +50,14 @@ export interface Listing {
   readonly images: readonly Image[];
   /** There is more than our bounds let through, or than came before `signal`. */
   readonly truncated: boolean;
+  /** How many repositories are in the catalog, but kept from this login; they are left out. */
+  readonly refused: number;
 }
 
 /**
  * Asks for everything anew; through the proxies of HTTP_PROXY, HTTPS_PROXY and NO_PROXY. Throws CbError, its message
  * naming the registry: "unreachable" when it does not answer, or `signal` comes before any tags, "denied" when it or its token server
- * refuses, "infrastructure" when it answers something else.
+ * refuses the catalog or every repository, "infrastructure" when it answers something else.
  */
 export async function listImages(registry: Registry, signal: AbortSignal): Promise<Listing> {
   const timeouts = { connect: { timeout: CONNECT_MS }, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS };
@@ -75,6 +77,8 @@ interface Names {
   readonly truncated: boolean;
 }
 
+const NO_NAMES: Names = { names: [], truncated: false };
+
 class Lister {
   readonly #registry: Registry;
   readonly #origin: string;
@@ -89,23 +93,33 @@ class Lister {
   async list(): Promise<Listing> {
     const catalog = await this.#names(CATALOG, catalogPage, REPOSITORIES_MAX);
     const tags = new Map<string, Names>();
+    const refusals: CbError[] = [];
     const waiting = [...catalog.names];
     const work = async (): Promise<void> => {
       for (let name = waiting.shift(); name !== undefined; name = waiting.shift()) {
         try {
           tags.set(name, await this.#names(`/v2/${name}/tags/list`, tagsPage, TAGS_MAX));
         } catch (error) {
+          if (error instanceof CbError && error.kind === "denied") {
+            // Catalogs name what their reader may not pull, too: that is no reason to hide the rest.
+            refusals.push(error);
+            tags.set(name, NO_NAMES);
+            continue;
+          }
           // A registry that is slow is better seen in part than not at all.
           if (!this.#get.signal.aborted || tags.size === 0) throw error;
         }
       }
     };
     await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, work));
+    const [refusal] = refusals;
+    if (refusal !== undefined && refusals.length === catalog.names.length) throw refusal;
     const images = catalog.names.map((name) => ({ repository: name, tags: tags.get(name)?.names ?? [] }));
     return {
       images: images.filter((image) => image.tags.length > 0),
       truncated:
         catalog.truncated || tags.size < catalog.names.length || [...tags.values()].some(({ truncated }) => truncated),
+      refused: refusals.length,
     };
   }
 
@@ -122,7 +136,7 @@ class Lister {
     for (let n = 0; page !== undefined && n < PAGES_MAX && names.size <= most; n++) {
       const answer = await this.#ask(page, authorization);
       authorization = answer.authorization;
-      if (answer.status === 404 && path !== CATALOG) return { names: [], truncated: false };
+      if (answer.status === 404 && path !== CATALOG) return NO_NAMES;
       for (const name of read(answer, page, schema)) names.add(name);
       page = nextPage(answer.link, page);
     }

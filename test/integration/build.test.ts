@@ -171,6 +171,8 @@ test("what is wrong with the call is said at once, with exit code 64", async ({ 
     [["empty.def", "./empty.def"], /empty.def is the recipe/],
     [["--force", "/dev/null", "unknown.def"], /\/dev\/null is no regular file/],
     [["--backend", "lxc", "x.sif", "empty.def"], /lxc.*singularity, docker/],
+    [["", "unknown.def"], /the image has no name/],
+    [["--arch", "../x", "x.sif", HELLO], /--arch ..\/x is no architecture\n.*x86_64/],
     [["--colour", "x.sif", "empty.def"], /unknown option '--colour'/],
   ];
   for (const [args, pattern] of cases) {
@@ -188,6 +190,24 @@ test("an image that cannot be written is said before anything is sent, with exit
   assert.is(code, 73, stderr);
   assert.match(stderr, "nowhere");
   assert.not.match(stderr, "Connecting");
+});
+
+/** Root may read and write everything; without these two rights it is a person like others. */
+const AS_PERSON = '[ "$(id -u)" = 0 ] && exec setpriv --bounding-set=-dac_override,-dac_read_search "$@"; exec "$@"';
+
+test("a recipe that may not be read, and a directory that may not be written, are said before anything is sent", async ({
+  stack,
+}) => {
+  const closed = stack.path("closed.def");
+  writeFileSync(closed, readFileSync(HELLO), { mode: 0o000 });
+  const unread = await stack.runInShell(AS_PERSON, "container-builder", [stack.path("x.sif"), closed]);
+  assert.is(unread.code, 64, unread.stderr);
+  assert.match(unread.stderr, /cannot read the recipe "\S+closed.def": you may not read it\n {2}chmod/);
+  mkdirSync(stack.path("shut"), { mode: 0o555 });
+  const unwritten = await stack.runInShell(AS_PERSON, "container-builder", [stack.path("shut", "x.sif"), HELLO]);
+  assert.is(unwritten.code, 73, unwritten.stderr);
+  assert.match(unwritten.stderr, /cannot write \S+shut\/x.sif \(EACCES\)\n {2}choose a directory you may write to/);
+  for (const { stderr } of [unread, unwritten]) assert.not.match(stderr, "Connecting");
 });
 
 test("a credential that is missing, no credential, expired, or of another installation, is said in words of its own", async ({

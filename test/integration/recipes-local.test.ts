@@ -68,6 +68,50 @@ From: bases/oci.tar
   assert.is(await ran(stack, "files-section", recipe), "one\none\ntwo\n");
 });
 
+/** After the first example of apptainer's user guide, "Definition Files": its base image and its packages are on the net. */
+const OF_THE_USER_GUIDE = `Bootstrap: oci-archive
+From: bases/oci.tar
+
+%setup
+    touch /file1
+    touch \${APPTAINER_ROOTFS}/file2
+
+%files
+    /file1
+    /file1 /opt
+
+%environment
+    export LISTEN_PORT=54321
+    export LC_ALL=C
+
+%post
+    test -e /file1 && test -e /opt/file1 && test -e /file2
+    NOW=\`date\`
+    echo "export NOW=\\"\${NOW}\\"" >> $APPTAINER_ENVIRONMENT
+
+%runscript
+    echo "Container was created $NOW"
+    echo "Arguments received: $*"
+    exec echo "$@"
+
+%startscript
+    nc -lp $LISTEN_PORT
+
+%test
+    grep -q registry /etc/base || exit 1
+
+%labels
+    Author myuser@example.com
+    Version v0.0.1
+
+%help
+    This is a demo container used to illustrate a def file.
+`;
+
+test("the example of apptainer's user guide builds, with the file that its %setup makes", async ({ stack }) => {
+  assert.match(await ran(stack, "guide", OF_THE_USER_GUIDE), /^Container was created \w+/);
+});
+
 test("a Dockerfile copies from its caller's directory, and .dockerignore holds back", async ({ stack }) => {
   writeFileSync(stack.path(".dockerignore"), "files/one\n");
   const recipe = `FROM scratch

@@ -38,6 +38,7 @@ test("a registry that is not named is not asked without TLS, whatever apptainer 
     const { code, stdout, stderr } = await recipes.build("unnamed", recipe);
     assert.is(code, 1, stdout + stderr);
     assert.match(stdout, "server gave HTTP response to HTTPS client");
+    assert.match(stderr, /the build failed: \w+ build ended with exit code \d+: the registry has no TLS; the operator/);
   }
 });
 
@@ -46,9 +47,14 @@ test("a registry that refuses, or is down, fails the build with exit code 1 and 
     const refused = await recipes.build("refused", `${head}${recipes.hosts.basic}/${IMAGE}\n`);
     assert.is(refused.code, 1, refused.stderr);
     assert.match(refused.stdout, /authentication required/);
+    assert.match(refused.stderr, "the registry refuses the base image; builders have no login");
     const down = await recipes.build("down", `${head}${DOWN}/${IMAGE}\n`);
     assert.is(down.code, 1, down.stderr);
     assert.match(down.stdout, /dial tcp .*:1: connect: /);
+    assert.match(down.stderr, "the builder cannot reach the registry; correct its name");
+    const unknown = await recipes.build("unknown", `${head}${recipes.hosts.open}/site/none:1\n`);
+    assert.is(unknown.code, 1, unknown.stderr);
+    assert.match(unknown.stderr, "the registry has no such image; correct its name or tag", unknown.stdout);
   }
 });
 
@@ -109,6 +115,9 @@ From: ${recipes.hosts.open}/${IMAGE}
 %startscript
     echo started > /tmp/started
 
+%files
+    sections /etc/recipe
+
 %test
     echo "the test runs"
     test -e /etc/setup
@@ -124,11 +133,17 @@ From: ${recipes.hosts.open}/${IMAGE}
     echo "installs foo"
     touch foo-was-installed
 
+%appfiles foo
+    sections recipe-of-foo
+
 %appenv foo
     export SHAPE=round
 
 %apprun foo
     echo "app foo $SHAPE"
+
+%appstart foo
+    echo "starts foo"
 
 %applabels foo
     Shape round
@@ -153,6 +168,8 @@ From: ${recipes.hosts.open}/${IMAGE}
      apptainer inspect --deffile --startscript $I
      apptainer run-help $I
      apptainer run-help --app foo $I
+     apptainer exec --unsquash $I head -n 1 /etc/recipe
+     apptainer exec --unsquash $I cat /scif/apps/foo/scif/startscript
      apptainer exec --unsquash $I ls /scif/apps/foo`,
   );
   for (const line of [
@@ -166,6 +183,9 @@ From: ${recipes.hosts.open}/${IMAGE}
     "echo started > /tmp/started",
     "This is help.",
     "This is the help of foo.",
+    "\nBootstrap: docker\n",
+    "starts foo",
+    "recipe-of-foo",
     "foo-was-installed",
   ])
     assert.match(seen, line);

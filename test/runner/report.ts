@@ -6,7 +6,8 @@ export interface Totals {
   readonly failed: number;
 }
 
-export function describeResult({ file, verdict, output, tookMs }: FileResult): string {
+/** `all`: what a file that is fine printed, too. */
+export function describeResult({ file, verdict, output, tookMs }: FileResult, all = false): string {
   const { passed, failed, skipped, problems } = verdict;
   const counts = [`${passed} passed`, failed > 0 ? `${failed} failed` : "", skipped > 0 ? `${skipped} skipped` : ""];
   const line = [
@@ -16,7 +17,7 @@ export function describeResult({ file, verdict, output, tookMs }: FileResult): s
     file.path,
     ` ${counts.filter(Boolean).join(", ")}`,
   ].join(" ");
-  if (failed === 0) return line;
+  if (failed === 0 && !all) return line;
   const told = [...problems.map((problem) => `* ${problem}`), ...output.trimEnd().split("\n")];
   return [line, ...told.map((text) => `     | ${text}`)].join("\n");
 }

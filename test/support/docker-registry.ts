@@ -21,14 +21,16 @@ export interface RegistryOptions {
   readonly folder: string;
   /** The section `auth` of its configuration. */
   readonly auth?: unknown;
+  /** Paths of a certificate and its key. Without, it speaks plain http. */
+  readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 /** Resolves when it listens. */
-export async function startRegistry({ folder, auth }: RegistryOptions): Promise<RunningRegistry> {
+export async function startRegistry({ folder, auth, tls }: RegistryOptions): Promise<RunningRegistry> {
   const config = join(mkdtempSync(join(folder, "registry-")), "config.yml");
   const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };
   // JSON is YAML.
-  const http = { addr: "127.0.0.1:0" };
+  const http = { addr: "127.0.0.1:0", ...(tls === undefined ? {} : { tls }) };
   writeFileSync(config, JSON.stringify({ version: "0.1", storage, http, ...(auth === undefined ? {} : { auth }) }));
   const child = spawn(await program(), ["serve", config], {
     stdio: ["ignore", "ignore", "pipe"],

@@ -19,6 +19,8 @@ export interface TokenServer {
   readonly auth: unknown;
   /** The scopes that were asked for, in order. */
   readonly scopes: string[];
+  /** Repositories for which it gives tokens without a right. */
+  readonly withheld: Set<string>;
   stop(): Promise<void>;
 }
 
@@ -30,6 +32,7 @@ export async function startTokenServer(folder: string, login: string): Promise<T
   const key = createPrivateKey(readFileSync(keyFile));
   const x5c = [new X509Certificate(readFileSync(certFile)).raw.toString("base64")];
   const scopes: string[] = [];
+  const withheld = new Set<string>();
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const { searchParams } = new URL(request.url ?? "", "http://token");
     const expected = `Basic ${Buffer.from(login).toString("base64")}`;
@@ -40,7 +43,7 @@ export async function startTokenServer(folder: string, login: string): Promise<T
     const scope = searchParams.get("scope") ?? "";
     scopes.push(scope);
     const head = encode({ typ: "JWT", alg: "RS256", x5c });
-    const body = encode(claims(scope, login.split(":")[0] ?? ""));
+    const body = encode(claims(scope, login.split(":")[0] ?? "", withheld));
     const signature = sign("sha256", Buffer.from(`${head}.${body}`), key).toString("base64url");
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ token: `${head}.${body}.${signature}`, expires_in: LIFE_S }));
@@ -52,6 +55,7 @@ export async function startTokenServer(folder: string, login: string): Promise<T
   return {
     auth: { token: { realm, service: SERVICE, issuer: ISSUER, rootcertbundle: certFile } },
     scopes,
+    withheld,
     async stop() {
       server.close();
       server.closeAllConnections();
@@ -61,10 +65,10 @@ export async function startTokenServer(folder: string, login: string): Promise<T
 }
 
 /** `repository:olcf/titan:pull` is one entry of `access`. */
-function claims(scope: string, sub: string): unknown {
+function claims(scope: string, sub: string, withheld: ReadonlySet<string>): unknown {
   const nowS = Math.floor(Date.now() / 1000);
   const [type = "", name = "", actions = ""] = scope.split(":");
-  const access = [{ type, name, actions: actions.split(",") }];
+  const access = withheld.has(name) ? [] : [{ type, name, actions: actions.split(",") }];
   return { iss: ISSUER, sub, aud: SERVICE, nbf: nowS - 5, iat: nowS, exp: nowS + LIFE_S, jti: randomUUID(), access };
 }
 

@@ -44,6 +44,10 @@ test("imagesNotes() names what is missing and why", () => {
     "registry c: down",
   ]);
   assert.equal(imagesNotes(reply(answered("a", titan))), []);
+  assert.equal(imagesNotes(reply({ ...answered("a", titan), truncated: true, refused: 2 })), [
+    "registry a: it has more; the list was cut",
+    "registry a: it keeps 2 repositories from the queue's login; they are left out",
+  ]);
 });
 
 test("imagesText() is empty without registries, and imagesNotes() says that none is configured", () => {

@@ -44,6 +44,16 @@ test("what does not exist is named with its line, and where it was looked for", 
   assert.match((await tree.refused(wants("data/y.txt/z"))).message, "does not exist");
 });
 
+test("what a script of the recipe may make is sent if it is there, and noted if it is not", async ({ tree }) => {
+  const perhaps = (path: string) => ({ ...fileWant(path), perhapsMade: true as const });
+  tree.file("here");
+  const found = await tree.found({ wants: [perhaps("here"), perhaps("gone")] });
+  assert.is(found.files, 1);
+  assert.equal(found.notes, [
+    `1 file is not here, and left to the recipe's own script to make: ${join(tree.directory, "gone")}`,
+  ]);
+});
+
 test("patterns match as in a shell, in every part of the path", async ({ tree }) => {
   for (const path of ["a1/x.csv", "a1/.x.csv", "a2/y.csv", "b1/x.csv", "a3/z.txt", "*/literal.csv"]) tree.file(path);
   const matched = async (path: string) => (await tree.paths(wants(path))).filter((found) => /\.\w+$/.test(found));

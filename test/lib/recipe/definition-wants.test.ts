@@ -209,4 +209,28 @@ test("wantsOf() refuses an absolute pattern in a folder without a destination", 
   ]);
 });
 
+test("wantsOf() says what a script that runs before %files may make: what it names, as a whole word", () => {
+  const text = (path: string, script: string): string => `${HEADER}%setup\n${script}\n%files\n    ${path} /x\n`;
+  const made = (path: string, script: string) =>
+    wantsOf({ backend: "singularity", text: text(path, script) })[0]?.perhapsMade;
+  for (const [path, script] of [
+    ["/file1", "    touch /file1"],
+    ["/made", "    mkdir /made; touch /made/x"],
+    ["made.txt", "    date >made.txt"],
+    ["made.txt", "    date > ./made.txt"],
+    ["./made.txt", "    echo x | tee 'made.txt'"],
+  ] as const)
+    assert.is(made(path, script), true, `${path}: ${script}`);
+  for (const [path, script] of [
+    ["/file1", "    touch /file12"],
+    ["/file1", "    touch $APPTAINER_ROOTFS/file1"],
+    ["file1", "    touch /file1"],
+    ["a.b", "    touch axb"],
+    ["made*", "    touch made*"],
+  ] as const)
+    assert.is(made(path, script), undefined, `${path}: ${script}`);
+  const inPost = `${HEADER}%post\n    touch /file1\n%files\n    /file1\n`;
+  assert.is(wantsOf({ backend: "singularity", text: inPost })[0]?.perhapsMade, undefined);
+});
+
 test.run();

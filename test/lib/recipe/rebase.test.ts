@@ -89,6 +89,14 @@ test("rebaseSources() keeps all lines that the value of an argument makes", () =
   assert.is(rebased(`${HEADER}%files\n{{ all }}\n`, { all: "a /a\n/b" }), `${HEADER}%files\na /a\n"/ctx/b" "/b"\n`);
 });
 
+test("rebaseSources() leaves what the recipe makes where it makes it, unless the caller has such a file", () => {
+  const text = `${HEADER}%setup\n    touch /file1\n%files\n    /file1\n    /file1 /opt\n    /etc/hosts /x\n`;
+  const recipe = { backend: "singularity", text } as const;
+  const line = (at: number, has: boolean) => rebaseSources(recipe, "/ctx", () => has).split("\n")[at];
+  assert.equal([line(5, false), line(6, false)], ['    "/file1" "/file1"', '    "/file1" "/opt"']);
+  assert.equal([line(5, true), line(7, false)], ['    "/ctx/file1" "/file1"', '    "/ctx/etc/hosts" "/x"']);
+});
+
 test("rebaseSources() leaves a Dockerfile as it is", () => {
   const text = "FROM debian\nCOPY /a /x\n";
   assert.is(rebaseSources({ backend: "docker", text }, "/ctx"), text);

@@ -62,7 +62,7 @@ test("listImages() sends the login when it is asked for, and not before", async 
     if (headers.authorization === undefined) response.writeHead(401, { "www-authenticate": "Basic realm=x" }).end();
     else response.end(catalog());
   });
-  assert.equal(await list(host), { images: [], truncated: false });
+  assert.equal(await list(host), { images: [], truncated: false, refused: 0 });
   assert.equal(sent, [undefined, `Basic ${Buffer.from("site:secret").toString("base64")}`]);
 });
 
@@ -73,8 +73,24 @@ test("listImages() ends where pages lead in a circle, and says that there is mor
     pages++;
     return response.setHeader("link", "</v2/_catalog?again>; rel=next").end(catalog("a"));
   });
-  assert.equal(await list(host), { images: [{ repository: "a", tags: ["a", "b"] }], truncated: true });
+  assert.equal(await list(host), { images: [{ repository: "a", tags: ["a", "b"] }], truncated: true, refused: 0 });
   assert.is(pages, 100);
+});
+
+test("listImages() leaves out and counts the repositories that are refused, and fails when all are", async ({
+  server,
+  host,
+}) => {
+  let refused = ["a", "c"];
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
+    if (isCatalog(request)) return response.end(catalog("a", "b", "c"));
+    const [, name = ""] = /^\/v2\/(\w+)\/tags/.exec(request.url ?? "") ?? [];
+    return refused.includes(name) ? response.writeHead(403).end() : response.end('{"tags":["1"]}');
+  });
+  const b = { repository: "b", tags: ["1"] };
+  assert.equal(await list(host), { images: [b], truncated: false, refused: 2 });
+  refused = ["a", "b", "c"];
+  assert.match((await failureOf(host)).message, /it refuses \/v2\/\w\/tags\/list \(403\)/);
 });
 
 test("listImages() lists 1000 repositories whole, and cuts at 1001", async ({ server, host }) => {
