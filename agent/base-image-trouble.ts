@@ -32,6 +32,7 @@ const TROUBLES: readonly (readonly [pattern: RegExp, remedy: string])[] = [
     /certificate/,
     "the registry's certificate is not trusted on the builder; the operator can add its CA to the builder image",
   ],
+  [/could not parse reference|invalid reference/, "no image can have this name; correct it in the recipe"],
   [
     /manifest unknown|not found/,
     "the registry has no such image; correct its name or tag (cb-images shows the site's)",
