@@ -1,15 +1,17 @@
 #!/bin/bash
-# Makes a disk image: make-disk.sh DIRECTORY LAYER ROOTFS AGENT gives DIRECTORY/disk.raw, sparse, with LAYER/layer over
-# ROOTFS as its root file system and the file AGENT as its agent.
+# Makes a disk image: make-disk.sh DIRECTORY LAYER ROOTFS AGENT ID gives DIRECTORY/disk.raw, sparse, with LAYER/layer over
+# ROOTFS as its root file system and the file AGENT as its agent. It says ID when it starts.
 #
 # One partition that the MBR shows, the boot loader in the gap before it. There is no loop device and no mount of the
 # host's. The names and numbers that would be random are fixed: the same trees give the same image, byte for byte.
 set -euo pipefail
-export LC_ALL=C CB_TARGET=$1 CB_LAYER=$2 CB_ROOTFS=$3 CB_AGENT=$4 PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C CB_TARGET=$1 CB_LAYER=$2 CB_ROOTFS=$3 CB_AGENT=$4 CB_IMAGE=$5 PATH=$PATH:/usr/sbin:/sbin
 umask 022
 
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
+# The folder of the caller may be closed to these ids.
+cd /
 mount -t tmpfs -o mode=0755 none /mnt
 mkdir /mnt/lower /mnt/data /mnt/tree /mnt/layer
 mount -c --bind "/proc/self/fd/$CB_LOWER_FD" /mnt/lower
@@ -23,6 +25,7 @@ inside() { "$tree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$tree/usr/lib/
 mkdir -p "$tree/opt/container-builder"
 cat <&"$CB_AGENT_FD" >"$tree/opt/container-builder/agent.mjs"
 chmod 0755 "$tree/opt/container-builder" "$tree/opt/container-builder/agent.mjs"
+printf '%s\n' "$CB_IMAGE" >"$tree/usr/share/container-builder/image"
 # What was written today carries no time of day. Logs and caches of the making are of no use, and differ each time.
 SOURCE_DATE_EPOCH=$(stat -c %Y /mnt/layer/core.img)
 export SOURCE_DATE_EPOCH
