@@ -16,6 +16,10 @@ export interface DiskImageOptions {
   readonly signal?: AbortSignal;
 }
 
+const MAKE_DISK = join(DISK_FOLDER, "make-disk.sh");
+/** Files that say what comes after it, or by whom it is called. */
+const NOT_OF_THE_LAYER = ["make-disk.sh", "ensure.sh", "main.ts"];
+
 /** Lines of mmdebstrap, and how much of the time had passed when each came (16 s in all, 2 cores, near mirror). */
 const LAYER_PHASES: readonly Phase[] = [
   [/running apt-get update/, "reading package lists", 5],
@@ -37,7 +41,7 @@ export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal 
   }
   const rootfs = await ensureRootfs({ cacheDir, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const cache = join(cacheDir, "disk");
-  const layerKey = await recipeKey(rootfs);
+  const layerKey = await layerKeyFor(rootfs);
   const layer = join(cache, layerKey);
   const ensure = join(DISK_FOLDER, "ensure.sh");
   const shared = { cache, onProgress, signal };
@@ -45,31 +49,36 @@ export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal 
     const script = [ensure, cache, layerKey, join(DISK_FOLDER, "make-layer.sh"), rootfs];
     await makeOnce({ ...shared, what: "the builder's kernel and boot loader", script, phases: LAYER_PHASES });
   }
-  const diskKey = `${layerKey}-${await agentKey(agentFile)}`;
+  const diskKey = await diskKeyFor(layerKey, agentFile);
   const disk = join(cache, diskKey, "disk.raw");
   if (await isThere(disk)) return disk;
-  const script = [ensure, cache, diskKey, join(DISK_FOLDER, "make-disk.sh"), layer, rootfs, agentFile, diskKey];
+  const script = [ensure, cache, diskKey, MAKE_DISK, layer, rootfs, agentFile, diskKey];
   onProgress?.({ phase: "writing the disk image", percent: 90, elapsedMs: 0 });
   await makeOnce({ ...shared, what: "the builder's disk image", script, phases: [] });
   return disk;
 }
 
-/** Changes when the recipe or the tree below does, whose folder is named by its own key. */
-async function recipeKey(rootfs: string): Promise<string> {
-  const hash = createHash("sha256").update(basename(dirname(rootfs)));
-  const names = await readdir(DISK_FOLDER, { recursive: true, withFileTypes: true });
-  const files = names.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.sort()) {
-    hash.update(`\n${file.slice(DISK_FOLDER.length)}\n`).update(await readFile(file));
-  }
+/** Changes when the recipe of the layer does, or the tree below it, whose folder is named by its own key. */
+async function layerKeyFor(rootfs: string): Promise<string> {
+  const found = await readdir(DISK_FOLDER, { recursive: true, withFileTypes: true });
+  const paths = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = paths.filter((path) => !NOT_OF_THE_LAYER.includes(basename(path))).sort();
+  return await keyOf(basename(dirname(rootfs)), files);
+}
+
+/** Of names and contents, 16 hexadecimal digits. */
+async function keyOf(start: string, files: readonly string[]): Promise<string> {
+  const hash = createHash("sha256").update(start);
+  for (const file of files) hash.update(`\n${basename(file)}\n`).update(await readFile(file));
   return hash.digest("hex").slice(0, 16);
 }
 
-async function agentKey(agentFile: string): Promise<string> {
-  const content = await readFile(agentFile).catch((cause) => {
+async function diskKeyFor(layerKey: string, agentFile: string): Promise<string> {
+  try {
+    return await keyOf(layerKey, [MAKE_DISK, agentFile]);
+  } catch (cause) {
     throw new CbError("config", `cannot read the agent ${agentFile}`, { hint: "npm run build makes it", cause });
-  });
-  return createHash("sha256").update(content).digest("hex").slice(0, 8);
+  }
 }
 
 async function isThere(path: string): Promise<boolean> {
