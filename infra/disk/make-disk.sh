@@ -40,10 +40,11 @@ truncate --size="$((size + 1))M" "$disk"
 printf 'label: dos\nlabel-id: 0xcb0c0b01\nstart=2048, size=%d, type=83, bootable\n' $((size * 2048)) |
   inside "$tree/usr/sbin/sfdisk" --quiet --no-reread "$disk"
 # No journal: a builder starts once, from this image. No inode tables are written now; zeroes are what is there.
+# An inode for each 16 KiB, as on any larger disk: it stays so when the file system grows, and each takes 256 bytes.
 MKE2FS_CONFIG=$tree/etc/mke2fs.conf inside "$tree/usr/sbin/mke2fs" -q -F -t ext4 -O ^has_journal -L builder \
   -U cb0c0b01-0000-4000-8000-000000000001 \
   -E offset=1048576,hash_seed=cb0c0b01-0000-4000-8000-000000000002,lazy_itable_init=1,nodiscard,root_owner=0:0 \
-  -m 0 -N 400000 -d "$tree" "$disk" "${size}M"
+  -m 0 -i 16384 -d "$tree" "$disk" "${size}M"
 # The boot sector keeps the partition table (from byte 440) of the one that is there.
 dd if=/mnt/layer/boot.img of="$disk" bs=440 count=1 conv=notrunc status=none
 dd if=/mnt/layer/core.img of="$disk" bs=512 seek=1 conv=notrunc status=none

@@ -78,7 +78,9 @@ test("on a q35 board without a config drive it takes a lease and asks the metada
   };
   const server = await serve(answers);
   const { port } = server.address() as AddressInfo;
-  const guest = `guestfwd=tcp:169.254.169.254:80-cmd:busybox nc 127.0.0.1 ${port}`;
+  const relay = join(home, "relay");
+  await writeFile(relay, `exec 3<>/dev/tcp/127.0.0.1/${port}; cat <&3 & exec cat >&3`);
+  const guest = `guestfwd=tcp:169.254.169.254:80-cmd:bash ${relay}`;
   const range = "net=169.254.0.0/16,host=169.254.2.2,dhcpstart=169.254.2.15,dns=169.254.2.3";
   const extra = ["-netdev", `user,id=n,restrict=on,${range},${guest}`, ...NETWORK];
   try {
