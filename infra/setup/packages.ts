@@ -27,7 +27,7 @@ export const TOOLS = {
 export type Tool = keyof typeof TOOLS;
 
 /** What machines take beyond sandboxes. */
-export const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
+const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
 
 /** Everything that running builds on one machine takes, in sandboxes. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
