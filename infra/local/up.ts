@@ -6,14 +6,15 @@ import { stringify } from "yaml";
 import { Issuer, readKeyFile } from "../../lib/auth/issuer.ts";
 import { writeSecretFile } from "../../lib/auth/secret-file.ts";
 import { folders } from "../../lib/config/folders.ts";
-import { ensureRootfs, type RootfsProgress } from "../../lib/provider/sandbox/rootfs.ts";
+import type { MakingProgress } from "../../lib/provider/sandbox/make-once.ts";
+import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
 import { build } from "../build.ts";
 import type { Installation } from "../nats/installation.ts";
 import { makeInstallation } from "../nats/make-installation.ts";
 import { findNatsServer, startNatsServer } from "../nats/server.ts";
 import { ensureTools } from "../setup/ensure-tools.ts";
 import { natsServerPath } from "../setup/nats-server.ts";
-import { ALL_TOOLS } from "../setup/packages.ts";
+import { SANDBOX_TOOLS } from "../setup/packages.ts";
 import { QUEUE_PATIENCE_MS, runningPid, startDaemon, stopDaemon } from "./daemon.ts";
 import { emulatedArchitectures } from "./emulation.ts";
 import { type Layout, layout } from "./layout.ts";
@@ -45,7 +46,7 @@ export interface Up {
 export function up(say: Say, signal: AbortSignal): Promise<Up> {
   const paths = layout();
   return withLock(paths, async () => {
-    await ensureTools({ need: ALL_TOOLS, onStep: say });
+    await ensureTools({ need: SANDBOX_TOOLS, onStep: say });
     await ensureRights(paths.sandboxes, say);
     signal.throwIfAborted();
     if (FROM_SOURCES) await build({ outDir: DIST });
@@ -103,7 +104,7 @@ async function startNats(paths: Layout, installation: Installation, say: Say): P
 }
 
 /** Each phase once: on a terminal and in a log alike a line says enough. */
-function rootfsProgress(say: Say): (progress: RootfsProgress) => void {
+function rootfsProgress(say: Say): (progress: MakingProgress) => void {
   let said = "";
   return ({ phase, percent, elapsedMs }) => {
     if (phase === said) return;

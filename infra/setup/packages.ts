@@ -17,10 +17,22 @@ export const TOOLS = {
   nsenter: { package: "util-linux", why: "it enters the namespaces of a sandbox" },
   mount: { package: "mount", why: "it assembles the file system of a sandbox" },
   openssl: { package: "openssl", why: "it makes the certificate of the local NATS server" },
+  "qemu-system-x86_64": { package: "qemu-system-x86", why: "it runs a builder as a machine" },
+  "qemu-img": { package: "qemu-utils", why: "it makes the disks of machines" },
+  genisoimage: { package: "genisoimage", why: "it makes the config drive of a machine" },
+  jq: { package: "jq", why: "tests run what reads a machine's network metadata" },
   "nats-server": { package: "nats-server", why: "every message, log line and image goes through it" },
 } as const satisfies Record<string, Entry>;
 
 export type Tool = keyof typeof TOOLS;
 
-/** Everything that running builds on one machine takes. */
-export const ALL_TOOLS = Object.keys(TOOLS) as Tool[];
+/** What machines take beyond sandboxes. */
+const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
+
+/** Everything that running builds on one machine takes, in sandboxes. */
+export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
+  (tool) => tool !== "jq" && !MACHINE_TOOLS.includes(tool),
+);
+
+/** What the tests take. */
+export const ALL_TOOLS: readonly Tool[] = Object.keys(TOOLS) as Tool[];

@@ -4,9 +4,14 @@ import { join } from "node:path";
 import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
 
 export function testRootfs(): Promise<string> {
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
   return ensureRootfs({
-    cacheDir: process.env.CB_TEST_CACHE ?? join(cache, "container-builder"),
+    cacheDir: testCache(),
     onProgress: ({ phase, percent }) => process.stderr.write(`builder rootfs: ${phase} (${percent} %)\n`),
   });
+}
+
+/** The cache folder that tests share: what is made for one is there for all. */
+export function testCache(): string {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");
+  return process.env.CB_TEST_CACHE ?? join(cache, "container-builder");
 }

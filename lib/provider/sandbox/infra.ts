@@ -12,6 +12,8 @@ const infra = folderAbove(dirname(fileURLToPath(import.meta.url)));
 export const LAUNCH_SCRIPT = join(infra, "sandbox", "launch.sh");
 /** Folder of the recipe of the builder rootfs. */
 export const IMAGE_FOLDER = join(infra, "image");
+/** Folder of the recipe of what makes a disk image of that rootfs. */
+export const DISK_FOLDER = join(infra, "disk");
 
 /** The nearest `infra` upwards that has the stages; the root's, which does not exist, when there is none. */
 function folderAbove(folder: string): string {

@@ -1,0 +1,50 @@
+/** A builder's disk image started under plain QEMU, for what it prints. */
+import { execFile, spawn } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+
+/** An agent that runs the user data as a shell script. */
+export const SHELL_AGENT = "#!/bin/bash\nexec bash /run/container-builder/user-data\n";
+
+export interface MachineOptions {
+  /** From ensureDiskImage. */
+  readonly disk: string;
+  /** For its overlay. */
+  readonly folder: string;
+  /** QEMU's name of the board: "pc" or "q35". */
+  readonly board: string;
+  /** Further options of QEMU. */
+  readonly extra: readonly string[];
+  readonly signal: AbortSignal;
+}
+
+/** What it printed until it switched itself off. Rejects with the reason of `signal`, which ends it. */
+export async function runMachine({ disk, folder, board, extra, signal }: MachineOptions): Promise<string> {
+  const overlay = join(folder, `${board}.qcow2`);
+  await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", overlay, "4G"]);
+  const machine = ["-machine", board, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-no-reboot"];
+  const plain = ["-nodefaults", "-display", "none", "-serial", "stdio"];
+  const child = spawn("qemu-system-x86_64", [...machine, ...plain, "-drive", diskAt(overlay), ...extra], {
+    stdio: ["ignore", "pipe", "inherit"],
+    signal,
+  });
+  let printed = "";
+  for await (const chunk of child.stdout) printed += String(chunk);
+  signal.throwIfAborted();
+  return printed;
+}
+
+const diskAt = (path: string): string => `if=virtio,file=${path},format=qcow2,cache=unsafe`;
+
+/** A config drive as nova makes it; the files are those of openstack/latest. Its path. */
+export async function configDrive(folder: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const latest = join(folder, "drive", "openstack", "latest");
+  await mkdir(latest, { recursive: true });
+  for (const [name, text] of Object.entries(files)) await writeFile(join(latest, name), text);
+  const iso = join(folder, "drive.iso");
+  await run("genisoimage", ["-quiet", "-V", "config-2", "-J", "-r", "-o", iso, join(folder, "drive")]);
+  return iso;
+}
