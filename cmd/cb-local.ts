@@ -1,5 +1,6 @@
 /** cb-local: the whole system on one machine, for the quick start, for tests and for a workstation. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import type { BuilderKind } from "../infra/local/builders.ts";
 import { down } from "../infra/local/down.ts";
 import { quickstart } from "../infra/local/quickstart.ts";
 import { localStatus } from "../infra/local/status.ts";
@@ -9,10 +10,14 @@ import { CbError } from "../lib/errors.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
 
+interface Options {
+  readonly provider?: BuilderKind;
+}
+
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-const ACTIONS: Readonly<Record<string, () => Promise<unknown>>> = {
-  up: () => up(say, interruptSignal()),
+const ACTIONS: Readonly<Record<string, (options: Options) => Promise<unknown>>> = {
+  up: ({ provider }) => up(say, interruptSignal(), provider),
   down: () => down(say),
   status: () => localStatus((line) => void process.stdout.write(`${line}\n`)),
   quickstart: () => quickstart(say),
@@ -20,14 +25,22 @@ const ACTIONS: Readonly<Record<string, () => Promise<unknown>>> = {
 
 await main("cb-local", async (argv) => {
   const command = new Command("cb-local")
-    .description("NATS, the queue and sandboxed builders on this machine.")
+    .description("NATS, the queue and its builders on this machine.")
     .argument("<action>", "up, down, status, or quickstart: up and a first build")
+    .addOption(
+      new Option("--provider <kind>", 'of "up": sandboxes, the default, or virtual machines').choices([
+        "sandbox",
+        "qemu",
+      ]),
+    )
     .option("--debug", "say more when something fails");
-  const [name = ""] = parse(command, argv).args;
+  const { args, options } = parse<Options>(command, argv);
+  const [name = ""] = args;
   const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
   if (action === undefined) {
     throw new CbError("usage", `no such action: ${name}`, { hint: `there are ${Object.keys(ACTIONS).join(", ")}` });
   }
-  await action();
+  if (options.provider !== undefined && name !== "up") throw new CbError("usage", '--provider belongs to "up" alone');
+  await action(options);
   return 0;
 });

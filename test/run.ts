@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { build } from "../infra/build.ts";
 import { ensureTools } from "../infra/setup/ensure-tools.ts";
 import { natsServerPath } from "../infra/setup/nats-server.ts";
-import { ALL_TOOLS } from "../infra/setup/packages.ts";
+import { ALL_TOOLS, TEST_TOOLS } from "../infra/setup/packages.ts";
 import { CbError, EXIT_CODES, messageOf } from "../lib/errors.ts";
 import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
@@ -44,7 +44,8 @@ function readArguments() {
 /** Unit tests start nothing; for the others there must be the programs they run, foreign ones and our own, bundled. */
 async function prepareEnvironment(files: readonly TestFile[]): Promise<Record<string, string>> {
   if (!files.some((file) => file.needsTools)) return {};
-  await ensureTools({ need: ALL_TOOLS, onStep: say });
+  const full = files.some(({ path }) => path.endsWith(".full.test.ts"));
+  await ensureTools({ need: full ? ALL_TOOLS : TEST_TOOLS, onStep: say });
   await build();
   return { NATS_SERVER: await natsServerPath() };
 }

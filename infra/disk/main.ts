@@ -11,7 +11,7 @@ import { runCommand, saying } from "../setup/run-command.ts";
 const USAGE = "usage: npm run disk -- FILE.qcow2 | FILE.raw";
 const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 
-/** Compressed with zstd, which QEMU has from 5.1 on: smaller than zlib, and unpacked three times as fast. */
+/** Compressed with zstd, which QEMU has from 5.1 on: smaller than zlib, and unpacked faster. */
 const FORMATS: Readonly<Record<string, readonly string[]>> = {
   ".qcow2": ["-O", "qcow2", "-c", "-o", "compression_type=zstd"],
   ".raw": ["-O", "raw"],

@@ -1,10 +1,12 @@
 #!/bin/bash
-# Makes the builder rootfs once: ensure-rootfs.sh CACHE KEY gives CACHE/KEY/rootfs, whole or not at all.
+# Makes a root file system once: ensure-rootfs.sh CACHE KEY PACKAGES gives CACHE/KEY/rootfs, whole or not at all, with the
+# packages that the file PACKAGES lists.
 #
 # Run it under a lock (flock CACHE/lock ...). It works in a folder of another name and renames it when everything is
 # there; what an interrupted run left is swept first. CACHE has mode 0700, so that the open folder in it is closed to others.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+packages=$3
 cd "$1"
 if [ -d "$2" ]; then exit 0; fi
 
@@ -22,7 +24,7 @@ mkdir "$making"
 chmod 0777 "$making"
 trap 'remove "$PWD/$making"' EXIT
 trap 'exit 143' TERM INT HUP
-bash "$here/make-rootfs.sh" "$PWD/$making" &
+bash "$here/make-rootfs.sh" "$PWD/$making" "$packages" &
 wait "$!"
 trap - EXIT
 chmod 0755 "$making"

@@ -1,15 +1,15 @@
 #!/bin/bash
-# Makes the builder rootfs: make-rootfs.sh DIRECTORY, an empty directory in which root of our user namespace may write.
+# Makes the root file system of sandboxes: make-rootfs.sh DIRECTORY PACKAGES, an empty directory in which root of our user
+# namespace may write, and a file with a package a line.
 #
 # The tree is DIRECTORY/rootfs and belongs to subordinate ids (0 is the first of them), so it is made inside a mapped
 # user namespace: root of a sandbox is then nobody on the host. Works as root and as a user; both need subordinate ids.
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # A user's PATH often lacks the folders of chroot and its like; a strict umask would go into the tree.
 export LC_ALL=C CB_TARGET=$1 PATH=$PATH:/usr/sbin:/sbin
 umask 022
-CB_PACKAGES=$(grep -v '^#' "$here/packages.txt" | paste -sd,)
+CB_PACKAGES=$(grep -v '^#' "$2" | paste -sd,)
 export CB_PACKAGES
 : "${CB_MIRROR:?names no Debian archive}" "${CB_SECURITY_MIRROR:?names no Debian archive}"
 export CB_MIRROR CB_SECURITY_MIRROR CB_APT_CONF=${CB_APT_CONF-}
@@ -33,6 +33,7 @@ HOME=/ mmdebstrap --mode=root --skip=chroot/mount/sys --variant=essential --form
   --dpkgopt='path-exclude=/usr/share/nodejs/corepack/*' \
   --dpkgopt='path-exclude=/usr/bin/qemu-*' \
   --dpkgopt='path-include=/usr/bin/qemu-aarch64' --dpkgopt='path-include=/usr/bin/qemu-ppc64le' \
+  --dpkgopt='path-include=/usr/bin/qemu-system-*' --dpkgopt='path-include=/usr/bin/qemu-img' \
   --dpkgopt='path-exclude=/usr/libexec/buildah/*' --dpkgopt='path-exclude=/usr/lib/cni/*' \
   --setup-hook='mkdir -p "$1/etc/apt/preferences.d"' \
   --setup-hook='printf "Package: *\nPin: release n=sid\nPin-Priority: 100\n" >"$1/etc/apt/preferences.d/sid"' \

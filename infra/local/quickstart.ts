@@ -3,7 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname, join, resolve } from "node:path";
 import { interruptSignal } from "../../lib/client/interrupt.ts";
+import { folders } from "../../lib/config/folders.ts";
 import { CbError } from "../../lib/errors.ts";
+import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
 import { runImage } from "./run-image.ts";
 import { DIST, type Say, up } from "./up.ts";
 
@@ -15,13 +17,14 @@ const IMAGE = "hello.sif";
 export async function quickstart(say: Say): Promise<void> {
   const startedMs = performance.now();
   const interrupted = interruptSignal();
-  const { rootfs } = await up(say, interrupted);
+  await up(say, interrupted);
   say(`The local stack is up (${seconds(startedMs)}).`);
   say(`\n$ container-builder --force ${IMAGE} ${RECIPE}`);
   const beforeMs = performance.now();
   await run("container-builder", ["--force", IMAGE, RECIPE]);
   say(`Built in ${seconds(beforeMs)}.`);
   say(`\n$ apptainer run ${IMAGE}`);
+  const rootfs = await ensureRootfs({ cacheDir: folders().cache });
   await runImage(join(PROJECT, IMAGE), { rootfs, say, signal: interrupted });
   interrupted.throwIfAborted();
   say("\n$ cb-status");

@@ -5,9 +5,7 @@ import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { Issuer, readKeyFile } from "../../lib/auth/issuer.ts";
 import { writeSecretFile } from "../../lib/auth/secret-file.ts";
-import { folders } from "../../lib/config/folders.ts";
-import type { MakingProgress } from "../../lib/provider/sandbox/make-once.ts";
-import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
+import { CbError } from "../../lib/errors.ts";
 import { build } from "../build.ts";
 import type { Installation } from "../nats/installation.ts";
 import { makeInstallation } from "../nats/make-installation.ts";
@@ -15,11 +13,11 @@ import { findNatsServer, startNatsServer } from "../nats/server.ts";
 import { ensureTools } from "../setup/ensure-tools.ts";
 import { natsServerPath } from "../setup/nats-server.ts";
 import { SANDBOX_TOOLS } from "../setup/packages.ts";
+import { type BuilderKind, type Builders, prepareBuilders } from "./builders.ts";
 import { QUEUE_PATIENCE_MS, runningPid, startDaemon, stopDaemon } from "./daemon.ts";
-import { emulatedArchitectures } from "./emulation.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
-import { queueYaml } from "./queue-yaml.ts";
+import { kindIn, queueYaml } from "./queue-yaml.ts";
 import { ensureRights } from "./rights.ts";
 import { waitForReserve } from "./wait-for-reserve.ts";
 
@@ -33,24 +31,28 @@ export const DIST = join(PROJECT, "dist");
 /** The bundled cb-local is among what a build makes, and has no sources to make it from. */
 const FROM_SOURCES = import.meta.url.endsWith("/infra/local/up.ts");
 
-export type Say = (line: string) => void;
+/**
+ * Sandboxes were ready after 1 to 3 s on two cores, an emulated machine after half a minute. A loaded computer gets ten times
+ * as long.
+ */
+const READY_MS: Readonly<Record<BuilderKind, number>> = { sandbox: 30_000, qemu: 300_000 };
 
-export interface Up {
-  readonly rootfs: string;
-}
+export type Say = (line: string) => void;
 
 /**
  * Resolves when the queue answers and its reserve is full. Throws CbError "config" naming what is missing and the
- * command that mends it, "infrastructure" when a part does not start, with its own last words, and what `signal` aborts with.
+ * command that mends it, "usage" when it is up with builders of another kind, "infrastructure" when a part does not start,
+ * with its own last words, and what `signal` aborts with.
  */
-export function up(say: Say, signal: AbortSignal): Promise<Up> {
+export function up(say: Say, signal: AbortSignal, kind: BuilderKind = "sandbox"): Promise<void> {
   const paths = layout();
   return withLock(paths, async () => {
     await ensureTools({ need: SANDBOX_TOOLS, onStep: say });
     await ensureRights(paths.sandboxes, say);
     signal.throwIfAborted();
     if (FROM_SOURCES) await build({ outDir: DIST });
-    const rootfs = await ensureRootfs({ cacheDir: folders().cache, onProgress: rootfsProgress(say), signal });
+    await refuseOthers(paths, kind);
+    const builders = await prepareBuilders(kind, { agentDir: join(DIST, "agent"), say, signal });
     const installation = await makeInstallation({
       folder: paths.installation,
       name: "local",
@@ -58,22 +60,29 @@ export function up(say: Say, signal: AbortSignal): Promise<Up> {
       nowMs: Date.now(),
     });
     signal.throwIfAborted();
-    await startStack(paths, installation, rootfs, say);
-    await waitForReserve(paths, { say, signal });
-    return { rootfs };
+    await startStack(paths, installation, builders, say);
+    await waitForReserve(paths, { say, signal, readyMs: READY_MS[kind] });
+  });
+}
+
+/** The builders that wait would go on waiting, and be given to whoever means to get one of the other kind. */
+async function refuseOthers(paths: Layout, kind: BuilderKind): Promise<void> {
+  if (runningPid(paths.queuePid) === undefined) return;
+  const running = kindIn(await readFile(paths.queueConfig, "utf8"));
+  if (running === kind) return;
+  throw new CbError("usage", `the local stack is up with builders of the kind ${running}, not ${kind}`, {
+    hint: "take it down first: cb-local down",
   });
 }
 
 /** Starts what does not run. */
-async function startStack(paths: Layout, installation: Installation, rootfs: string, say: Say): Promise<void> {
+async function startStack(paths: Layout, installation: Installation, builders: Builders, say: Say): Promise<void> {
   const nats = await findNatsServer(paths.natsData);
   if (nats !== undefined && runningPid(paths.queuePid) !== undefined) return;
   const natsUrl = nats?.url ?? (await startNats(paths, installation, say));
   const natsPort = Number(new URL(natsUrl).port);
   await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
-  const agentDir = join(DIST, "agent");
-  const emulated = await emulatedArchitectures();
-  const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, rootfs, agentDir, emulated });
+  const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, builders });
   // A queue that runs, and its builders, know NATS at another address: they cannot find it again.
   const moved = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
   if (moved) await stopDaemon(paths.queuePid, QUEUE_PATIENCE_MS);
@@ -101,16 +110,6 @@ async function startNats(paths: Layout, installation: Installation, say: Say): P
   const server = await startNatsServer({ ...options, port }).catch(() => startNatsServer(options));
   await writeFile(paths.natsPort, String(server.port));
   return server.url;
-}
-
-/** Each phase once: on a terminal and in a log alike a line says enough. */
-function rootfsProgress(say: Say): (progress: MakingProgress) => void {
-  let said = "";
-  return ({ phase, percent, elapsedMs }) => {
-    if (phase === said) return;
-    said = phase;
-    say(`Making the builder's root file system, once: ${percent}% after ${Math.round(elapsedMs / 1000)} s, ${phase}`);
-  };
 }
 
 /** Settings and credential of the person whose stack this is. */

@@ -11,8 +11,6 @@ import { runningPid } from "./daemon.ts";
 import type { Layout } from "./layout.ts";
 import { localUser } from "./user.ts";
 
-/** A full reserve took 1 to 3 s on two cores; a loaded machine gets ten times as long. */
-const READY_MS = 30_000;
 const LOOK_MS = 100;
 const ANSWER_MS = 1_000;
 /** Enough to see what happened last, on one screen. */
@@ -24,15 +22,17 @@ const shortened = (line: string): string => (line.length > LOG_LINE_CHARS ? `${l
 export interface WaitOptions {
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
+  /** It may take this long. */
+  readonly readyMs: number;
 }
 
 /** Throws CbError "infrastructure" with the queue's last words when it ends, or is not ready in time. */
-export async function waitForReserve(paths: Layout, { say, signal }: WaitOptions): Promise<void> {
+export async function waitForReserve(paths: Layout, { say, signal, readyMs }: WaitOptions): Promise<void> {
   const user = await localUser(paths);
   if (user === undefined) throw new CbError("infrastructure", `no client settings in ${paths.client}`);
   const nc = await connectBus({ address: user, credential: user.credential, name: "cb-local" });
   try {
-    const endMs = systemClock.nowMs() + READY_MS;
+    const endMs = systemClock.nowMs() + readyMs;
     let said = "";
     for (;;) {
       signal.throwIfAborted();

@@ -18,7 +18,9 @@ for name in null zero full random urandom tty; do
   : >"dev/$name"
   mount --bind "/dev/$name" "dev/$name"
 done
-if [ -r /dev/fuse ] && [ -w /dev/fuse ]; then : >dev/fuse && mount --bind /dev/fuse dev/fuse; fi
+for name in fuse $CB_DEVICES; do
+  if [ -r "/dev/$name" ] && [ -w "/dev/$name" ]; then : >"dev/$name" && mount --bind "/dev/$name" "dev/$name"; fi
+done
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
 ln -s /proc/self/fd/0 dev/stdin

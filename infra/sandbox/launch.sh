@@ -7,8 +7,8 @@
 # The working directory is the sandbox's own folder: keeper, console.*, data/ (mode 0777 inside a 0700 folder).
 # It must lead a session: by that the sandbox is found again and ended.
 # Environment: CB_ROOTFS, CB_BINDS (lines "from<TAB>to"), CB_HOSTNAME, CB_RULES (nft, empty: no
-# network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES, CB_WEAK
-# (weaknesses that were allowed by name).
+# network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES, CB_DEVICES
+# (names in /dev that show up inside, where these ids may open them), CB_WEAK (weaknesses that were allowed by name).
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -17,16 +17,16 @@ export const TOOLS = {
   nsenter: { package: "util-linux", why: "it enters the namespaces of a sandbox" },
   mount: { package: "mount", why: "it assembles the file system of a sandbox" },
   openssl: { package: "openssl", why: "it makes the certificate of the local NATS server" },
-  "qemu-system-x86_64": { package: "qemu-system-x86", why: "it runs a builder as a machine" },
-  "qemu-img": { package: "qemu-utils", why: "it makes the disks of machines" },
-  genisoimage: { package: "genisoimage", why: "it makes the config drive of a machine" },
+  "qemu-system-x86_64": { package: "qemu-system-x86", why: "tests start the builder's disk image with it" },
+  "qemu-img": { package: "qemu-utils", why: "it writes the builder's disk image in other formats" },
+  genisoimage: { package: "genisoimage", why: "tests make config drives with it" },
   jq: { package: "jq", why: "tests run what reads a machine's network metadata" },
   "nats-server": { package: "nats-server", why: "every message, log line and image goes through it" },
 } as const satisfies Record<string, Entry>;
 
 export type Tool = keyof typeof TOOLS;
 
-/** What machines take beyond sandboxes. */
+/** What the tests of the disk image run by themselves; a machine of the local stack brings them in its sandbox. */
 const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
 
 /** Everything that running builds on one machine takes, in sandboxes. */
@@ -34,5 +34,8 @@ export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).fil
   (tool) => tool !== "jq" && !MACHINE_TOOLS.includes(tool),
 );
 
-/** What the tests take. */
+/** What the tests take that `npm test` runs. */
+export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq"];
+
+/** What all tests take. */
 export const ALL_TOOLS: readonly Tool[] = Object.keys(TOOLS) as Tool[];

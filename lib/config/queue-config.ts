@@ -24,15 +24,10 @@ const address = {
   ca: v.optional(path),
 };
 
-/** Throw-away sandboxes on this machine. */
-const sandboxProvider = v.strictObject({
-  kind: v.literal("sandbox"),
+/** What sandboxes on this machine and machines in them have in common. */
+const onThisMachine = {
   /** Where the machines' folders are. */
   stateDir: path,
-  /** The builder root file system that infra/image makes. */
-  rootfs: path,
-  /** Folder with the agent's bundle, mounted read-only into each sandbox. */
-  agentDir: path,
   /**
    * What a sandbox may reach of the host, as ADDRESS:PORT from the inside: 10.0.2.2 is the host's loopback. NATS must be
    * among them; everything else of the host is closed.
@@ -42,6 +37,34 @@ const sandboxProvider = v.strictObject({
   ),
   /** Missing parts of the boundary that the operator accepts. None, so that a sandbox is refused without them. */
   allowWeak: v.optional(v.array(v.picklist(["egress-filter"])), []),
+};
+
+/** Throw-away sandboxes on this machine. */
+const sandboxProvider = v.strictObject({
+  kind: v.literal("sandbox"),
+  ...onThisMachine,
+  /** The builder root file system that infra/image makes. */
+  rootfs: path,
+  /** Folder with the agent's bundle, mounted read-only into each sandbox. */
+  agentDir: path,
+});
+
+/** Virtual machines on this machine. */
+const qemuProvider = v.strictObject({
+  kind: v.literal("qemu"),
+  ...onThisMachine,
+  /** The root file system with QEMU that infra/machine lists. */
+  rootfs: path,
+  /** The builder's disk image, raw, as infra/disk makes it: every machine starts from it and writes elsewhere. */
+  disk: path,
+  /** Two: an apptainer build packs its image with as many threads as there are cores. */
+  cores: v.optional(whole(1, 256), 2),
+  /** apptainer and a compiler need no more; nothing is taken before it is used. */
+  memoryMiB: v.optional(whole(512, 1024 * 1024), 2048),
+  /** Room for a base image, its unpacked tree and the finished image, of 5 GB each. It grows as it is written. */
+  diskGiB: v.optional(whole(2, 2047), 20),
+  /** Where a guest really runs by KVM, that; emulation elsewhere, which is ten times slower. */
+  acceleration: v.optional(v.picklist(["auto", "kvm", "tcg"]), "auto"),
 });
 
 const pool = v.strictObject({
@@ -58,7 +81,7 @@ const pool = v.strictObject({
   maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
   /** Where the builders find NATS. */
   nats: v.strictObject(address),
-  provider: sandboxProvider,
+  provider: v.variant("kind", [sandboxProvider, qemuProvider]),
 });
 
 /** A registry whose images cb-images shows. */

@@ -10,6 +10,11 @@ export function testRootfs(): Promise<string> {
   });
 }
 
+/** The same, of the sandboxes in which machines run. */
+export function testMachineRootfs(): Promise<string> {
+  return ensureRootfs({ cacheDir: testCache(), purpose: "machine" });
+}
+
 /** The cache folder that tests share: what is made for one is there for all. */
 export function testCache(): string {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache");

@@ -73,10 +73,10 @@ export class Stack {
   }
 
   /** Up, with a full reserve. */
-  static async start(): Promise<Stack> {
+  static async start(provider: "sandbox" | "qemu" = "sandbox"): Promise<Stack> {
     const stack = Stack.unstarted();
     try {
-      await stack.up();
+      await stack.up(provider);
       return stack;
     } catch (error) {
       await stack.stop();
@@ -85,8 +85,8 @@ export class Stack {
   }
 
   /** Brings up what is down. */
-  async up(): Promise<void> {
-    const { code, stderr } = await this.run("cb-local", ["up"]);
+  async up(provider = "sandbox"): Promise<void> {
+    const { code, stderr } = await this.run("cb-local", ["up", "--provider", provider]);
     if (code !== 0) throw new Error(`cb-local up ended with ${code}:\n${stderr}`);
   }
 

@@ -12,6 +12,8 @@ const infra = folderAbove(dirname(fileURLToPath(import.meta.url)));
 export const LAUNCH_SCRIPT = join(infra, "sandbox", "launch.sh");
 /** Folder of the recipe of the builder rootfs. */
 export const IMAGE_FOLDER = join(infra, "image");
+/** Folder of what runs a machine inside a sandbox. */
+export const MACHINE_FOLDER = join(infra, "machine");
 /** Folder of the recipe of what makes a disk image of that rootfs. */
 export const DISK_FOLDER = join(infra, "disk");
 

@@ -41,6 +41,8 @@ export interface Launch {
   /** `undefined`: no network but its own loopback. */
   readonly network: EgressPolicy | undefined;
   readonly limits: Limits;
+  /** Names in the host's /dev that show up inside, where everybody may open them. */
+  readonly devices: readonly string[];
   readonly allowWeak: readonly Weakness[];
   /** Found inside at /run/container-builder/user-data. */
   readonly userData: string;
@@ -113,6 +115,7 @@ function environmentOf(spec: Launch): Record<string, string> {
     CB_CONSOLE_BYTES: String(spec.consoleBytes),
     CB_PROCESSES: String(spec.limits.processes),
     CB_FILES: String(spec.limits.files),
+    CB_DEVICES: spec.devices.join(" "),
     CB_WEAK: spec.allowWeak.join(" "),
   };
 }

@@ -36,6 +36,8 @@ export interface SandboxProviderOptions {
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
   readonly denyNetworks?: readonly string[];
   readonly limits?: Limits;
+  /** Names in the host's /dev that builders may use, where everybody may; none by default. */
+  readonly devices?: readonly string[];
   /** What the boundary may lack here; nothing by default. */
   readonly allowWeak?: readonly Weakness[];
   /** What is kept of a builder's output, at most; the newest half at least is always there. */
@@ -86,6 +88,7 @@ export class SandboxProvider implements Provider {
       binds: agentBinds,
       network: { allowHostPorts, refused },
       limits: this.#options.limits ?? DEFAULT_LIMITS,
+      devices: this.#options.devices ?? [],
       allowWeak: this.#options.allowWeak ?? [],
       userData: spec.userData,
       consoleBytes: this.#options.consoleBytes ?? DEFAULT_CONSOLE_BYTES,

@@ -1,18 +1,24 @@
-/** The builder rootfs: made once per recipe and per range of subordinate ids, kept in the cache folder. */
+/** Root file systems of sandboxes: made once per recipe and per range of subordinate ids, kept in the cache folder. */
 import { createHash } from "node:crypto";
 import { readdir, readFile, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { CbError } from "../../errors.ts";
-import { IMAGE_FOLDER } from "./infra.ts";
+import { IMAGE_FOLDER, MACHINE_FOLDER } from "./infra.ts";
 import { type MakingProgress, makeOnce, type Phase } from "./make-once.ts";
 import { ownRanges } from "./subordinate-ids.ts";
+
+type Purpose = "builder" | "machine";
 
 export interface RootfsOptions {
   /** The user's cache folder for this program. */
   readonly cacheDir: string;
+  /** What the sandbox is for: `builder`, the default, has all that a build takes, `machine` what runs a machine. */
+  readonly purpose?: Purpose;
   readonly onProgress?: (progress: MakingProgress) => void;
   readonly signal?: AbortSignal;
 }
+
+const PACKAGE_LIST = "packages.txt";
 
 /** Lines of mmdebstrap, and how much of the time had passed when each came (24 s in all, 2 cores, near mirror). */
 const PHASES: readonly Phase[] = [
@@ -25,34 +31,42 @@ const PHASES: readonly Phase[] = [
   [/cleaning package lists/, "cleaning up", 97],
 ];
 
+const PACKAGES: Readonly<Record<Purpose, string>> = {
+  builder: join(IMAGE_FOLDER, PACKAGE_LIST),
+  machine: join(MACHINE_FOLDER, PACKAGE_LIST),
+};
+
 /**
  * The path of the rootfs, made first if it is not there (about half a minute). Two callers at once make one: the second
  * waits. An interrupted call leaves nothing. Throws CbError "infrastructure" with the last lines of what failed, or
  * "cancelled" when `signal` aborts.
  */
-export async function ensureRootfs({ cacheDir, onProgress, signal }: RootfsOptions): Promise<string> {
+export async function ensureRootfs(options: RootfsOptions): Promise<string> {
+  const { cacheDir, purpose = "builder", onProgress, signal } = options;
   const cache = join(cacheDir, "rootfs");
-  const key = await recipeKey();
+  const packages = PACKAGES[purpose];
+  const key = await recipeKey(packages);
   const rootfs = join(cache, key, "rootfs");
   if (await isThere(rootfs)) return rootfs;
   await makeOnce({
-    what: "the builder rootfs",
+    what: `the ${purpose} rootfs`,
     cache,
-    script: [join(IMAGE_FOLDER, "ensure-rootfs.sh"), cache, key],
+    script: [join(IMAGE_FOLDER, "ensure-rootfs.sh"), cache, key, packages],
     phases: PHASES,
     onProgress,
     signal,
   });
   if (await isThere(rootfs)) return rootfs;
-  throw new CbError("infrastructure", `the builder rootfs was made, but is not at ${rootfs}`);
+  throw new CbError("infrastructure", `the ${purpose} rootfs was made, but is not at ${rootfs}`);
 }
 
 /** Changes when the recipe, the architecture or the owner of the tree does. */
-async function recipeKey(): Promise<string> {
+async function recipeKey(packages: string): Promise<string> {
   const hash = createHash("sha256").update(process.arch);
   hash.update(JSON.stringify((await ownRanges()).map((range) => range?.first)));
-  for (const name of (await readdir(IMAGE_FOLDER)).sort()) {
-    hash.update(`\n${name}\n`).update(await readFile(join(IMAGE_FOLDER, name)));
+  const scripts = (await readdir(IMAGE_FOLDER)).filter((name) => name !== PACKAGE_LIST).sort();
+  for (const file of [...scripts.map((name) => join(IMAGE_FOLDER, name)), packages]) {
+    hash.update(`\n${basename(file)}\n`).update(await readFile(file));
   }
   return hash.digest("hex").slice(0, 16);
 }

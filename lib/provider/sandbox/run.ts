@@ -48,6 +48,7 @@ export async function runInSandbox(options: RunOptions): Promise<RunResult> {
       binds: options.binds ?? [],
       network: options.network === true ? await openNetwork() : undefined,
       limits: DEFAULT_LIMITS,
+      devices: [],
       allowWeak: [],
       userData: "",
       consoleBytes: 0,
