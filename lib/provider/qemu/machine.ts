@@ -49,6 +49,8 @@ export class MachineProvider implements Provider {
       ...shared,
       agentCommand: ["bash", "-c", script, "machine", ...[cores, memoryMib, diskGib].map(String), acceleration],
       agentBinds: [{ from: disk, to: DISK_INSIDE }],
+      // With 0 the machine switched itself off, which it does when its agent ends.
+      program: "QEMU",
       devices: acceleration === "tcg" ? [] : ["kvm"],
     });
   }

@@ -129,17 +129,18 @@ export async function listFolders(stateDir: string): Promise<string[]> {
   return names.filter(isUuid);
 }
 
-/** The machine as it is now. `undefined` when its folder went away meanwhile. */
-export async function readMachine(folder: string, nowMs: number): Promise<Machine | undefined> {
+/** The machine as it is now; its fault says what became of `program`. `undefined` when its folder went away meanwhile. */
+export async function readMachine(folder: string, nowMs: number, program: string): Promise<Machine | undefined> {
   const metadata = await readMetadata(folder);
   if (metadata === undefined) return undefined;
-  return { ...metadata, ...(await statusOf(folder, metadata, nowMs)) };
+  return { ...metadata, ...(await statusOf(folder, metadata, nowMs, program)) };
 }
 
 async function statusOf(
   folder: string,
   metadata: Metadata,
   nowMs: number,
+  program: string,
 ): Promise<{ status: MachineStatus; fault?: string }> {
   if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
   const keeper = await readKeeper(folder);
@@ -147,10 +148,17 @@ async function statusOf(
   const status = await readOr(join(folder, "status"), "");
   if (alive) return { status: status.includes("started") ? "running" : "booting" };
   if (keeper === undefined && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
-  return { status: "error", fault: await faultOf(folder, keeper, status) };
+  return { status: "error", fault: await faultOf({ folder, keeper, status, program }) };
 }
 
-async function faultOf(folder: string, keeper: Keeper | undefined, status: string): Promise<string> {
+interface Dead {
+  readonly folder: string;
+  readonly keeper: Keeper | undefined;
+  readonly status: string;
+  readonly program: string;
+}
+
+async function faultOf({ folder, keeper, status, program }: Dead): Promise<string> {
   if (keeper === undefined) return "its creation was interrupted";
   const code = /^exit (\d+)$/m.exec(status)?.[1];
   if (!status.includes("started")) {
@@ -159,7 +167,7 @@ async function faultOf(folder: string, keeper: Keeper | undefined, status: strin
       .trim();
     return `it did not start: ${printed === "" ? "it was killed" : printed}`;
   }
-  return code === undefined ? "it was killed" : `the agent ended with exit code ${code}`;
+  return code === undefined ? "it was killed" : `${program} ended with exit code ${code}`;
 }
 
 /** The newest bytes that the sandbox printed. The first stage writes two files in turns. */

@@ -31,6 +31,8 @@ export interface SandboxProviderOptions {
   /** Run inside as root; reads /run/container-builder/user-data. */
   readonly agentCommand: readonly string[];
   readonly agentBinds: readonly Bind[];
+  /** What a fault calls the command that ended: "the agent", unless it only leads to it. */
+  readonly program?: string;
   /** The host's ports that builders may reach, NATS above all. Everything else of the host is closed. */
   readonly allowHostPorts: readonly HostPort[];
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
@@ -57,10 +59,10 @@ export class SandboxProvider implements Provider {
   }
 
   async observe(signal: AbortSignal): Promise<Observation> {
-    const { stateDir, installation } = this.#options;
+    const { stateDir, installation, program = "the agent" } = this.#options;
     const folders = await listFolders(stateDir);
     const nowMs = Date.now();
-    const looked = await Promise.allSettled(folders.map((name) => readMachine(join(stateDir, name), nowMs)));
+    const looked = await Promise.allSettled(folders.map((name) => readMachine(join(stateDir, name), nowMs, program)));
     signal.throwIfAborted();
     const machines = looked
       .map((look): Machine | undefined => (look.status === "fulfilled" ? look.value : undefined))
