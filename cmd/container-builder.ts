@@ -1,6 +1,7 @@
 /** container-builder IMAGE RECIPE: builds the recipe as root somewhere else, and brings the image here. */
 import { Command, Option } from "commander";
 import type { Backend, ReserveRequest } from "../lib/bus/build-messages.ts";
+import { archName } from "../lib/client/arch-name.ts";
 import { buildFlow } from "../lib/client/build-flow.ts";
 import { interruptSignal } from "../lib/client/interrupt.ts";
 import { checkImagePath, readRecipe } from "../lib/client/preflight.ts";
@@ -103,22 +104,6 @@ function buildArg(text: string, before: Readonly<Record<string, string>> = {}): 
   const [, name = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(text) ?? [];
   if (name === "") throw new CbError("usage", `--build-arg ${text} is not NAME=VALUE`);
   return { ...before, [name]: value };
-}
-
-/** Other words for the same machines, as Debian and OCI have them. */
-const ARCH_ALIASES: Readonly<Record<string, string>> = {
-  amd64: "x86_64",
-  arm64: "aarch64",
-  ppc64el: "ppc64le",
-};
-
-/** Throws CbError "usage" on what no machine is called. */
-function archName(text: string): string {
-  const name = text.toLowerCase();
-  if (!/^[a-z0-9_]{1,32}$/.test(name)) {
-    throw new CbError("usage", `--arch ${text} is no architecture`, { hint: "name it as uname -m does, e.g. x86_64" });
-  }
-  return ARCH_ALIASES[name] ?? name;
 }
 
 /** 80 by 24 when a terminal is asked for and there is none to measure. */

@@ -1,5 +1,5 @@
 /**
- * The test runner: `npm test [-- [--unit] [--full] [--output] [PATTERN…]]`.
+ * The test runner: `npm test [-- [--unit] [--full] [--output] [PATTERN…]]` and `npm run test:openstack [-- [--quick] [PATTERN…]]`.
  *
  * Each test file runs in a process of its own with a time limit (test/runner). The last line is `N passed, N failed`.
  */
@@ -10,16 +10,20 @@ import { build } from "../infra/build.ts";
 import { ensureTools } from "../infra/setup/ensure-tools.ts";
 import { natsServerPath } from "../infra/setup/nats-server.ts";
 import { ALL_TOOLS, TEST_TOOLS } from "../infra/setup/packages.ts";
+import { TESTBED_PID } from "../infra/testbed/box.ts";
+import { startTestbed } from "../infra/testbed/testbed.ts";
 import { CbError, EXIT_CODES, messageOf } from "../lib/errors.ts";
 import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
-import { runAll } from "./runner/run-all.ts";
+import { type RunAllOptions, runAll } from "./runner/run-all.ts";
+import type { FileResult } from "./runner/run-file.ts";
 
-const USAGE = `usage: npm test [-- [--unit] [--full] [--output] [PATTERN...]]
+const USAGE = `usage: npm test [-- [--unit] [--full] [--output] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]]
   PATTERN  part of a test file's path, or a glob with *
   --unit   only the tests that need no process and no tool
   --full   also the files named *.full.test.ts, which take minutes
-  --output what passing files print too, such as what they measured`;
+  --output what passing files print too, such as what they measured
+  --quick  of the OpenStack tests those that take a minute or two`;
 
 /** As shells have it: 128 + the number of the signal. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -28,14 +32,11 @@ const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 function readArguments() {
   try {
-    const options = { unit: { type: "boolean" }, full: { type: "boolean" }, output: { type: "boolean" } } as const;
+    const yes = { type: "boolean", default: false } as const;
+    const options = { unit: yes, full: yes, output: yes, openstack: yes, quick: yes };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    return {
-      patterns: positionals,
-      unitOnly: values.unit === true,
-      full: values.full === true,
-      output: values.output === true,
-    };
+    const { unit, output, openstack, quick } = values;
+    return { patterns: positionals, unitOnly: unit, output, openstack, full: openstack ? !quick : values.full };
   } catch (error) {
     throw new CbError("usage", messageOf(error), { hint: USAGE });
   }
@@ -63,14 +64,36 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number | undefi
   return { signal: controller.signal, exitCode: () => exitCode };
 }
 
+/** Runs the files, and around those that want one an OpenStack, in whose network they are. */
+async function runGroup(files: readonly TestFile[], options: Omit<RunAllOptions, "prefix">): Promise<FileResult[]> {
+  const driver = files[0]?.testbed;
+  if (driver === undefined) return runAll(files, { ...options, prefix: [] });
+  const testbed = await startTestbed({ driver, onStep: say, signal: options.signal });
+  try {
+    const env = { ...options.env, [TESTBED_PID]: String(testbed.box.pid) };
+    return await runAll(files, { ...options, env, prefix: testbed.box.networkPrefix() });
+  } finally {
+    await testbed.stop();
+  }
+}
+
 async function main(): Promise<{ totals: Totals; exitCode: number }> {
   const stop = stopOnSignals();
   const { output, ...selection } = readArguments();
+  const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
+  if (selection.openstack && process.getuid?.() !== 0) {
+    say("skipped: the OpenStack tests need root, for namespaces and mounts");
+    return { totals: { passed: 0, failed: skipsFail ? 1 : 0 }, exitCode: skipsFail ? 1 : 0 };
+  }
   const files = discover(root, selection);
   const env = await prepareEnvironment(files);
-  const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
-  const onResult = (result: Parameters<typeof describeResult>[0]): boolean => say(describeResult(result, output));
-  const results = await runAll(files, { root, env, skipsFail, signal: stop.signal, onResult });
+  const onResult = (result: FileResult): boolean => say(describeResult(result, output));
+  const results: FileResult[] = [];
+  for (const testbed of [undefined, "fake", "libvirt"]) {
+    const group = files.filter((file) => file.testbed === testbed);
+    const options = { root, env, skipsFail, signal: stop.signal, onResult };
+    if (group.length > 0 && !stop.signal.aborted) results.push(...(await runGroup(group, options)));
+  }
   const totals = sumOf(results);
   const notRun = files.length - results.length;
   if (notRun > 0) say(`interrupted: ${notRun} of ${files.length} files were not run`);

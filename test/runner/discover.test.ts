@@ -4,7 +4,7 @@ import { CbError } from "../../lib/errors.ts";
 import { describe, discover, isMeant } from "./discover.ts";
 
 const test = suite("test/runner/discover");
-const everything = { patterns: [], unitOnly: false, full: false };
+const everything = { patterns: [], unitOnly: false, full: false, openstack: false };
 const root = new URL("../..", import.meta.url).pathname;
 
 test("isMeant() leaves *.full.test.ts out unless full", () => {
@@ -15,6 +15,15 @@ test("isMeant() leaves *.full.test.ts out unless full", () => {
 test("isMeant() leaves test/integration out of unit tests", () => {
   assert.not(isMeant("test/integration/build.test.ts", { ...everything, unitOnly: true }));
   assert.ok(isMeant("test/lib/pool/plan.test.ts", { ...everything, unitOnly: true }));
+});
+
+test("isMeant() takes *.openstack.test.ts when asked for them, and nothing else then", () => {
+  const cloud = { ...everything, openstack: true };
+  assert.not(isMeant("test/openstack/contract.openstack.test.ts", { ...everything, full: true }));
+  assert.ok(isMeant("test/openstack/contract.openstack.test.ts", cloud));
+  assert.not(isMeant("test/lib/pool/plan.test.ts", { ...cloud, full: true }));
+  assert.not(isMeant("test/openstack/faults.full.openstack.test.ts", cloud));
+  assert.ok(isMeant("test/openstack/faults.full.openstack.test.ts", { ...cloud, full: true }));
 });
 
 test("isMeant() takes a part of the path and a glob", () => {
@@ -60,6 +69,12 @@ test("describe() knows that integration tests need programs, and which files say
   assert.not(describe("test/lib/a.test.ts", "").needsTools);
   assert.ok(describe("test/integration/a.test.ts", "// alone: it measures\n").alone);
   assert.not(describe("test/integration/a.test.ts", "// alone:\n").alone);
+});
+
+test("describe() knows the testbed of an OpenStack test", () => {
+  assert.is(describe("test/openstack/a.openstack.test.ts", "").testbed, "fake");
+  assert.is(describe("test/openstack/a.openstack.test.ts", "// testbed: libvirt\n").testbed, "libvirt");
+  assert.is(describe("test/integration/a.test.ts", "// testbed: libvirt\n").testbed, undefined);
 });
 
 test.run();

@@ -1,6 +1,7 @@
 /** Which test files there are, which of them a call means, and how each wants to be run. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Driver } from "../../infra/testbed/tree.ts";
 import { CbError } from "../../lib/errors.ts";
 import { codeOf } from "../tidy/code.ts";
 
@@ -12,8 +13,10 @@ export interface Selection {
   readonly patterns: readonly string[];
   /** Only what needs no process and no tool: everything outside test/integration. */
   readonly unitOnly: boolean;
-  /** Also the files named `*.full.test.ts`, which take minutes. */
+  /** Also the files named `*.full.*`, which take minutes. */
   readonly full: boolean;
+  /** The files named `*.openstack.test.ts` and no others; else all but those. */
+  readonly openstack: boolean;
 }
 
 export interface TestFile {
@@ -26,6 +29,8 @@ export interface TestFile {
   readonly needsTools: boolean;
   /** By a line `// alone: WHY` of the file: no other file runs meanwhile. */
   readonly alone: boolean;
+  /** The OpenStack in whose network it runs: by a line `// testbed: libvirt` the one with real machines, else the fake one. */
+  readonly testbed?: Driver;
 }
 
 /** Throws CbError "usage" when the selection means no file. */
@@ -37,18 +42,21 @@ export function discover(root: string, selection: Selection): TestFile[] {
   const chosen = [...new Set([...all.filter((path) => isMeant(path, selection)), ...named])].sort();
   if (chosen.length === 0) {
     const what = selection.patterns.join(" ") || "this selection";
-    const leftOut = all.some((path) => isMeant(path, { ...selection, full: true, unitOnly: false }));
-    const hint = leftOut
-      ? "it is left out of this kind of run: try `npm run test:full -- PATTERN`"
+    const others = { ...selection, full: true, unitOnly: false };
+    const isIn = (openstack: boolean): boolean => all.some((path) => isMeant(path, { ...others, openstack }));
+    const script = isIn(false) ? "test:full" : isIn(true) ? "test:openstack" : undefined;
+    const hint = script
+      ? `it is left out of this kind of run: try \`npm run ${script} -- PATTERN\``
       : "see the folder test";
     throw new CbError("usage", `no test file matches ${what}`, { hint });
   }
   return chosen.map((path) => describe(path, readFileSync(join(root, path), "utf8")));
 }
 
-export function isMeant(path: string, { patterns, unitOnly, full }: Selection): boolean {
+export function isMeant(path: string, { patterns, unitOnly, full, openstack }: Selection): boolean {
+  if (openstack !== isOpenStack(path)) return false;
   if (unitOnly && isIntegration(path)) return false;
-  if (!full && path.endsWith(".full.test.ts")) return false;
+  if (!full && /\.full\.(openstack\.)?test\.ts$/.test(path)) return false;
   return patterns.length === 0 || patterns.some((pattern) => matches(path, pattern));
 }
 
@@ -59,7 +67,11 @@ function matches(path: string, pattern: string): boolean {
 }
 
 function isIntegration(path: string): boolean {
-  return path.startsWith("test/integration/") || path.endsWith(".full.test.ts");
+  return path.startsWith("test/integration/") || path.endsWith(".full.test.ts") || isOpenStack(path);
+}
+
+function isOpenStack(path: string): boolean {
+  return path.endsWith(".openstack.test.ts");
 }
 
 export function describe(path: string, text: string): TestFile {
@@ -70,6 +82,7 @@ export function describe(path: string, text: string): TestFile {
     declaredSuites: countSuites(text),
     needsTools: isIntegration(path),
     alone: /^\/\/ alone: \S/m.test(text),
+    ...(isOpenStack(path) && { testbed: /^\/\/ testbed: libvirt$/m.test(text) ? "libvirt" : "fake" }),
   };
 }
 

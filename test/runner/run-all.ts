@@ -9,7 +9,7 @@ import { type FileResult, type RunOptions, runFile } from "./run-file.ts";
 /** The machine of the tests has two cores, and three files that mostly wait keep them busy: 15 minutes one by one had 5 of work. */
 const AT_ONCE = 3;
 
-export interface RunAllOptions extends Pick<RunOptions, "root" | "skipsFail" | "env" | "signal"> {
+export interface RunAllOptions extends Pick<RunOptions, "root" | "skipsFail" | "prefix" | "env" | "signal"> {
   /** Called as each file ends. */
   readonly onResult: (result: FileResult) => void;
 }

@@ -36,6 +36,8 @@ export interface RunOptions {
   /** Unique to this file in this run. */
   readonly mark: string;
   readonly skipsFail: boolean;
+  /** Words before the command that runs the file, such as those that put it into another network. */
+  readonly prefix: readonly string[];
   /** Added to the environment. */
   readonly env: Readonly<Record<string, string>>;
   /** Ends the file early; its reason is shown. */
@@ -56,14 +58,15 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
   const outer = process.env[MARK];
   const mark = outer === undefined ? options.mark : `${outer}/${options.mark}`;
   const env = prepare(options, mark);
-  const program = ["--import", "tsx", join(root, "test/runner/child.ts"), join(root, file.path)];
-  const child = spawn(process.execPath, program, {
+  const command = [process.execPath, "--import", "tsx", join(root, "test/runner/child.ts"), join(root, file.path)];
+  const [program = "", ...argv] = [...options.prefix, ...command];
+  const child = spawn(program, argv, {
     cwd: root,
     env,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
     detached: true,
   });
-  if (child.pid === undefined) throw new CbError("infrastructure", `cannot start ${process.execPath}`);
+  if (child.pid === undefined) throw new CbError("infrastructure", `cannot start ${program}`);
   const session = child.pid;
   const reading = read(child);
   const { exit, stopped } = await guard(child, session, {

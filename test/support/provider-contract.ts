@@ -10,15 +10,19 @@ export interface ContractSubject {
   readonly installation: string;
   /** User data for a machine that prints this and stays. */
   readonly printAndStay: (text: string) => string;
+  /** What a machine prints that was told to print this. Default: that; machines that run nothing print what they always do. */
+  readonly printed?: (text: string) => string;
   /** User data for a machine whose agent ends at once, as one that crashes does. */
   readonly die: string;
+  /** Called before such a machine is made, where user data alone does not end it. */
+  readonly doom?: (spec: BuilderSpec) => Promise<void>;
   /** What is left of an attempt that was destroyed: processes, mounts, folders. Empty if all is well. */
   readonly leftovers: (spec: BuilderSpec) => Promise<string[]>;
 }
 
 /** A machine gets this long to come up or to die: a sandbox takes 0.3 s, an emulated one up to a minute. */
 const SETTLE_MS = 90_000;
-const LOOK_MS = 20;
+const LOOK_MS = 100;
 
 /** Adds the contract's tests to a suite. `make` is called when the first test runs. */
 export function providerContract(test: Test, make: () => Promise<ContractSubject>): void {
@@ -29,7 +33,7 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   };
 
   test("create() makes a machine that observe() shows running with its identity, host and console", async () => {
-    const { provider, installation, printAndStay, leftovers } = await subject();
+    const { provider, installation, printAndStay, printed: printedFor = same, leftovers } = await subject();
     const beforeMs = Date.now();
     const spec = newSpec(installation, printAndStay("it is alive"));
     await provider.create(spec, signal());
@@ -39,7 +43,7 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
     assert.match(machine.host, spec.builder.slice(0, 8));
     assert.ok(machine.createdAtMs >= beforeMs - 1000 && machine.createdAtMs <= Date.now() + 1000);
     assert.is(JSON.stringify(machine).includes("it is alive"), false, "user data is not in the listing");
-    const printed = await untilPrinted(provider, spec.builder, "it is alive");
+    const printed = await untilPrinted(provider, spec.builder, printedFor("it is alive"));
     assert.ok(printed.length > 0);
     assert.is((await provider.consoleOutput(spec.builder, 4, signal())).length, 4);
     await provider.destroy(spec.builder, signal());
@@ -72,8 +76,9 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   });
 
   test("observe() shows a machine that died as error with a fault until it is destroyed", async () => {
-    const { provider, installation, die, leftovers } = await subject();
+    const { provider, installation, die, doom, leftovers } = await subject();
     const spec = newSpec(installation, die);
+    await doom?.(spec);
     await provider.create(spec, signal());
     const machine = await observedAs(provider, spec.builder, "error");
     assert.ok((machine.fault ?? "").length > 0);
@@ -87,6 +92,8 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
     assert.is((await provider.consoleOutput(randomUUID(), 1000, signal())).length, 0);
   });
 }
+
+const same = (text: string): string => text;
 
 export function newSpec(installation: string, userData: string): BuilderSpec {
   return { installation, generation: "1", pool: "test", builder: randomUUID(), attempt: randomUUID(), userData };

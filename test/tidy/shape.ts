@@ -16,7 +16,8 @@ function objection(path: string): string | undefined {
   if (/^index\.(ts|mjs)$/.test(name)) return "is a barrel: import from the file that has the thing";
   if (/(^|[/.-])(utils?|helpers?|misc|common)([/.-]|$)/.test(path))
     return "is named after nothing: name it after its idea";
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.full)?(\.test)?\.(ts|mjs)$/.test(name)) return "is not named in kebab-case";
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.full)?(\.openstack)?(\.test)?\.(ts|mjs)$/.test(name))
+    return "is not named in kebab-case";
   return undefined;
 }
 

@@ -1,0 +1,1 @@
+from keystone.wsgi.api import application

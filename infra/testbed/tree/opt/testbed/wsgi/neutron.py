@@ -1,0 +1,1 @@
+from neutron.wsgi.api import application

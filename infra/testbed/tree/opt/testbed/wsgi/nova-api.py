@@ -1,0 +1,1 @@
+from nova.wsgi.osapi_compute import application

@@ -1,0 +1,1 @@
+from placement.wsgi.api import application

@@ -1,0 +1,127 @@
+/**
+ * OpenStack as an operator with curl sees it: what the tests look at and change without the provider under test, so that
+ * it cannot hide its own mistakes. For the testbed, in whose network the tests run.
+ */
+import { randomBytes } from "node:crypto";
+
+const KEYSTONE = "http://127.0.0.1:5000/v3";
+const NOVA = "http://127.0.0.1:8774/v2.1";
+const NEUTRON = "http://127.0.0.1:9696/v2.0";
+/** 2.52 brought tags at the create; newer ones change shapes. */
+const MICROVERSION = "2.52";
+/** Neutron and nova answer in a second; on two busy cores in several. */
+const CALL_LIMIT_MS = 30_000;
+
+type Json = Record<string, unknown>;
+
+export interface ServerSeen {
+  readonly id: string;
+  readonly name: string;
+  readonly status: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tags: readonly string[];
+  readonly taskState: string | undefined;
+}
+
+/** Ids of everything a builder may leave behind. There is no cinder in the testbed, so there are no volumes. */
+export interface Listings {
+  readonly servers: readonly string[];
+  readonly ports: readonly string[];
+  readonly keypairs: readonly string[];
+}
+
+export class OpenStackApi {
+  readonly #token: string;
+  readonly projectId: string;
+
+  private constructor(token: string, projectId: string) {
+    this.#token = token;
+    this.projectId = projectId;
+  }
+
+  /** `demo` owns the builders; `admin` may change quotas. Throws where keystone does not answer. */
+  static async login(name: "demo" | "admin"): Promise<OpenStackApi> {
+    const domain = { id: "default" };
+    const identity = { methods: ["password"], password: { user: { name, domain, password: "secret" } } };
+    const body = JSON.stringify({ auth: { identity, scope: { project: { name, domain } } } });
+    const headers = { "content-type": "application/json" };
+    const signal = AbortSignal.timeout(CALL_LIMIT_MS);
+    const reply = await fetch(`${KEYSTONE}/auth/tokens`, { method: "POST", headers, body, signal });
+    const { token } = (await reply.json()) as { token: { project: { id: string } } };
+    return new OpenStackApi(reply.headers.get("x-subject-token") ?? "", token.project.id);
+  }
+
+  /** Of the project, soft-deleted ones not among them. */
+  async servers(): Promise<ServerSeen[]> {
+    const found = await this.#list(`${NOVA}/servers/detail?limit=1000`, "servers");
+    return found.map((server) => ({
+      id: String(server.id),
+      name: String(server.name),
+      status: String(server.status),
+      metadata: server.metadata as Record<string, string>,
+      tags: server.tags as string[],
+      taskState: (server["OS-EXT-STS:task_state"] as string | null) ?? undefined,
+    }));
+  }
+
+  async listings(): Promise<Listings> {
+    const ids = (items: readonly Json[]): string[] => items.map(({ id }) => String(id)).sort();
+    const keypairs = await this.#list(`${NOVA}/os-keypairs`, "keypairs");
+    return {
+      servers: ids(await this.#list(`${NOVA}/servers/detail?limit=1000`, "servers")),
+      ports: ids(await this.#list(`${NEUTRON}/ports`, "ports")),
+      keypairs: keypairs.map(({ keypair }) => String((keypair as Json).name)).sort(),
+    };
+  }
+
+  async deleteServer(id: string): Promise<void> {
+    await this.#call("DELETE", `${NOVA}/servers/${id}`);
+  }
+
+  /** Somebody else's machine: its id. */
+  async createServer(metadata: Readonly<Record<string, string>>, tags: readonly string[] = []): Promise<string> {
+    const [network] = await this.#list(`${NEUTRON}/networks?name=lab`, "networks");
+    const name = `other-${randomBytes(4).toString("hex")}`;
+    const wanted = { name, flavorRef: "1", networks: [{ uuid: network?.id }], metadata, tags };
+    const server = { ...wanted, imageRef: await this.imageId("stub") };
+    const { server: made } = (await this.#call("POST", `${NOVA}/servers`, { server })) as { server: Json };
+    return String(made.id);
+  }
+
+  async imageId(name: string): Promise<string> {
+    const [image] = await this.#list(`http://127.0.0.1:9292/v2/images?name=${name}`, "images");
+    if (image === undefined) throw new Error(`there is no image ${name}`);
+    return String(image.id);
+  }
+
+  /** The project's limit of servers, -1 for none; admin's. */
+  async setInstanceQuota(project: string, instances: number): Promise<void> {
+    const sizes = { cores: -1, ram: -1 };
+    await this.#call("PUT", `${NOVA}/os-quota-sets/${project}`, { quota_set: { instances, force: true, ...sizes } });
+  }
+
+  /** The project's limit of ports, -1 for none; admin's. */
+  async setPortQuota(project: string, port: number): Promise<void> {
+    await this.#call("PUT", `${NEUTRON}/quotas/${project}`, { quota: { port } });
+  }
+
+  async #list(url: string, key: string): Promise<Json[]> {
+    return ((await this.#call("GET", url)) as Record<string, Json[]>)[key] ?? [];
+  }
+
+  async #call(method: string, url: string, body?: Json): Promise<unknown> {
+    const headers = {
+      "x-auth-token": this.#token,
+      "content-type": "application/json",
+      "x-openstack-nova-api-version": MICROVERSION,
+    };
+    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
+    const reply = await fetch(url, { method, headers, ...sent, signal: AbortSignal.timeout(CALL_LIMIT_MS) });
+    const text = await reply.text();
+    // A delete of what is gone has done its work.
+    if (!reply.ok && !(method === "DELETE" && reply.status === 404)) {
+      throw new Error(`${method} ${url}: ${reply.status} ${text.slice(0, 500)}`);
+    }
+    return text === "" ? undefined : JSON.parse(text);
+  }
+}
