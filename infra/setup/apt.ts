@@ -1,5 +1,5 @@
 /** Debian packages: installed as root, or downloaded and unpacked into a folder without root. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CbError } from "../../lib/errors.ts";
@@ -34,12 +34,13 @@ export async function aptInstall(packages: readonly string[]): Promise<void> {
 
 /**
  * Downloads a package and unpacks it into `into`, without root and without installing it: no script of the package
- * runs. Throws CbError "infrastructure" with the end of apt's output.
+ * runs. `source` is a line of sources.list(5) to take it from; default: what the system has. Throws CbError
+ * "infrastructure" with the end of apt's output.
  */
-export async function aptUnpack(name: string, into: string): Promise<void> {
+export async function aptUnpack(name: string, into: string, source?: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "cb-apt-"));
   try {
-    const deb = await download(name, scratch);
+    const deb = await download(name, scratch, source);
     const unpacked = await runCommand(["dpkg", "-x", deb, into]);
     if (unpacked.code !== 0) throw new CbError("infrastructure", `cannot unpack ${deb}: ${unpacked.output.trim()}`);
   } finally {
@@ -47,17 +48,19 @@ export async function aptUnpack(name: string, into: string): Promise<void> {
   }
 }
 
-/** With the system's package lists, or where those are missing or out of date with lists fetched for this once. */
-async function download(name: string, scratch: string): Promise<string> {
-  const first = await runCommand(["apt-get", "download", name], { cwd: scratch });
-  if (first.code !== 0) {
+/** With the system's package lists; with lists fetched for this once for another source, or where those are out of date. */
+async function download(name: string, scratch: string, source?: string): Promise<string> {
+  const first = source === undefined ? await runCommand(["apt-get", "download", name], { cwd: scratch }) : undefined;
+  if (first?.code !== 0) {
     const own = [
+      ...(source === undefined ? [] : [`Dir::Etc::SourceList=${scratch}/sources.list`, "Dir::Etc::SourceParts=-"]),
       `Dir::State::Lists=${scratch}/lists`,
       `Dir::Cache=${scratch}/cache`,
       "APT::Sandbox::User=root",
     ].flatMap((setting) => ["-o", setting]);
     mkdirSync(join(scratch, "lists/partial"), { recursive: true });
     mkdirSync(join(scratch, "cache/archives/partial"), { recursive: true });
+    if (source !== undefined) writeFileSync(join(scratch, "sources.list"), `${source}\n`);
     const update = await runCommand(["apt-get", ...own, "update"]);
     const second = await runCommand(["apt-get", ...own, "download", name], { cwd: scratch });
     if (second.code !== 0) {

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { folders } from "../../lib/config/folders.ts";
 import { CbError } from "../../lib/errors.ts";
+import { hostAptSettings } from "../../lib/provider/sandbox/apt-settings.ts";
 import { aptUnpack, hasApt } from "./apt.ts";
 import { findPrograms, isExecutable } from "./find-program.ts";
 import { runCommand, saying } from "./run-command.ts";
@@ -43,6 +44,20 @@ export async function natsServerPath(options: NatsServerOptions = {}): Promise<s
   return cached;
 }
 
+/**
+ * The path of the nats-server of one Debian release, kept in the cache folder beside the others: tests try several.
+ * Those of trixie (2.10) and sid (2.15) need libc 2.34, so they run on bookworm. Throws as natsServerPath.
+ */
+export async function natsServerOf(release: string, options: NatsServerOptions = {}): Promise<string> {
+  const cached = join(folders(options.env).cache, "tools", `nats-server-${release}-${process.arch}`);
+  if (isRecent(await versionOf(cached))) return cached;
+  const { mirror } = await hostAptSettings();
+  const source = `deb [check-valid-until=no] ${mirror} ${release} main`;
+  const step = `Fetching nats-server of Debian ${release}`;
+  await saying(step, options.onStep ?? (() => {}), () => fetchInto(cached, source));
+  return cached;
+}
+
 async function checkNamed(path: string): Promise<string> {
   const version = await versionOf(path);
   if (isRecent(version)) return path;
@@ -66,11 +81,11 @@ export function isRecent(version: readonly number[] | undefined): boolean {
 }
 
 /** Whoever comes second replaces a file by an equal one, so two at once need no lock. */
-async function fetchInto(path: string): Promise<void> {
+async function fetchInto(path: string, source?: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const scratch = mkdtempSync(join(dirname(path), ".fetching-"));
   try {
-    await aptUnpack("nats-server", scratch);
+    await aptUnpack("nats-server", scratch, source);
     const found = ["usr/sbin", "usr/bin"].map((folder) => join(scratch, folder, "nats-server")).find(isExecutable);
     if (found === undefined || !isRecent(await versionOf(found))) {
       throw new CbError("config", `the Debian archive in use has no nats-server ${OLDEST.join(".")} or newer`, {

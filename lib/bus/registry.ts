@@ -32,7 +32,7 @@ import {
 } from "./build-messages.ts";
 import { answer, ask } from "./builder-messages.ts";
 import { attachReply, attachRequest, buildsReply, buildsRequest } from "./builds-messages.ts";
-import type { Schema } from "./codec.ts";
+import { MESSAGE_MAX_BYTES, type Schema } from "./codec.ts";
 import { line } from "./fields.ts";
 import { imagesReply, imagesRequest } from "./images-messages.ts";
 import { patterns, subjects } from "./names.ts";
@@ -46,6 +46,8 @@ export interface Request<Question, Reply> {
   /** The subject for one asker: a user's name or a builder's id. Throws on anything that is neither. */
   readonly subject: (asker: string) => string;
   readonly question: Schema<Question>;
+  /** A question may have this many bytes. Default 64 KiB: what a builder's credential may send, and ten times what any needs. */
+  readonly maxBytes?: number;
   readonly reply: Schema<Reply>;
 }
 
@@ -57,6 +59,7 @@ export const reserve = define({
   pattern: patterns.queue("reserve"),
   subject: (user) => subjects.queue("reserve", user),
   question: reserveRequest,
+  maxBytes: MESSAGE_MAX_BYTES,
   reply: reserveReply,
 });
 

@@ -15,6 +15,9 @@ export interface ServeOptions<Question, Reply> {
   readonly onRefused: (subject: string, error: CbError) => void;
 }
 
+/** A question without a recipe; a larger one would be parsed while nobody else is answered. */
+const QUESTION_MAX_BYTES = 64 * 1024;
+
 /** What a refusal's text is cut to: `line` in fields.ts refuses longer ones. */
 const MESSAGE_MAX_CHARS = 2000;
 
@@ -49,7 +52,7 @@ async function answer<Q, R>(options: ServeOptions<Q, R>, star: number, message: 
     const asker = message.subject.split(".")[star] ?? "";
     // Throws on what is no name or id, although the server's permissions let no such subject pass.
     request.subject(asker);
-    const question = decode(request.question, message.data, request.name);
+    const question = decode(request.question, message.data, request.name, request.maxBytes ?? QUESTION_MAX_BYTES);
     message.respond(encode(await handler(asker, question)));
   } catch (thrown) {
     const error = asRefusal(thrown);

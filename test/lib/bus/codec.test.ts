@@ -28,7 +28,7 @@ test("decode() takes what encode() made", () => {
 test("decode() refuses garbage, broken UTF-8, nesting without end, and too many bytes", () => {
   refused(() => decode(buildState, bytes("{"), "m"), /not JSON/);
   refused(() => decode(buildState, Uint8Array.of(0x22, 0xff, 0x22), "m"), /not JSON in UTF-8/);
-  refused(() => decode(buildState, bytes("[".repeat(1_000_000)), "m"), /not JSON/);
+  refused(() => decode(buildState, bytes("[".repeat(1_000_000)), "m"), /nested deeper than 32/);
   refused(() => decode(buildState, new Uint8Array(MESSAGE_MAX_BYTES + 1), "m"), /more than/);
 });
 
@@ -38,6 +38,15 @@ test("decode() refuses another version, a wrong type and an id that would be ano
   for (const builder of ["a.b", "*", ">", "60c95481-92f3-4491-94d3-14c45bfbc279\r\nPUB x 0\r\n", ""]) {
     refused(() => decode(ask, encode({ v: 1, state: "ready", builder, publicKey: "U" }), "m"), /builder/);
   }
+});
+
+test("decode() takes 32 levels and brackets in words, and refuses 33 before they are parsed", () => {
+  const deep = (levels: number) =>
+    bytes(`{"v":1,"state":"building","x":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`);
+  decode(buildState, deep(32), "m");
+  refused(() => decode(buildState, deep(33), "m"), /nested/);
+  const reason = `\\"${"[{".repeat(100)}`;
+  assert.equal(decode(buildState, encode({ v: 1, state: "lost", reason }), "m"), { v: 1, state: "lost", reason });
 });
 
 test("decode() bounds the recipe by its bytes", () => {

@@ -1,0 +1,77 @@
+/** What a stranger may put into a message: no question of ours looks like any of it. */
+
+/** Ids that would mean something in a subject, or beyond it. */
+export const BAD_IDS = [
+  "",
+  "*",
+  ">",
+  "a.b",
+  "a b",
+  " ",
+  "a\r\nPUB queue.cancel.ada 0\r\n\r\n",
+  "\u0000",
+  "../../etc/passwd",
+  "60C95481-92F3-4491-94D3-14C45BFBC279",
+  "60c95481-92f3-4491-94d3-14c45bfbc279.x",
+  "x".repeat(60_000),
+];
+
+/** Of another type than any field of ours that is required. */
+const BAD_VALUES: readonly unknown[] = [null, true, -1, 1e308, [], [[]], {}, { toString: "x" }];
+
+const NESTED = 20_000;
+const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
+const text = (value: string): Uint8Array => new TextEncoder().encode(value);
+const json = (value: unknown): Uint8Array => text(JSON.stringify(value));
+
+/** By a name for the report. `maxBytes`: more than this the server takes from nobody. */
+export function garbage(maxBytes: number): [string, Uint8Array][] {
+  const list: [string, Uint8Array][] = [
+    ["nothing", bytes()],
+    ["a NUL", bytes(0)],
+    ["bytes that are no UTF-8", bytes(0xff, 0xfe, 0xc3, 0x28)],
+    ["a byte-order mark alone", bytes(0xef, 0xbb, 0xbf)],
+    ["words", text("give me a builder")],
+    ["half a question", text('{"v":1,"request":"')],
+    ["protocol", text("\r\nPUB queue.cancel.ada 2\r\n{}\r\n")],
+    ["nesting without end", text("[".repeat(NESTED))],
+    ["deep nesting", text("[".repeat(NESTED) + "]".repeat(NESTED))],
+    ["deep objects", text(`${'{"v":'.repeat(NESTED / 2)}1${"}".repeat(NESTED / 2)}`)],
+    ["as many bytes as may be", new Uint8Array(maxBytes).fill(0x5b)],
+    ["a long word", json("x".repeat(maxBytes - 2))],
+    ["many fields", json(Object.fromEntries(Array.from({ length: 2_000 }, (_, at) => [`f${at}`, at])))],
+    ["a prototype", text('{"__proto__":{"v":1},"constructor":{"prototype":{"v":1}}}')],
+  ];
+  for (const value of [null, true, 7, "x", [], {}, [{ v: 1 }], { v: 1 }])
+    list.push([JSON.stringify(value), json(value)]);
+  return list;
+}
+
+/** The question with one thing wrong: its version, or one of its required fields, missing, of another type, or no id. */
+export function distorted(question: Readonly<Record<string, unknown>>): [string, Uint8Array][] {
+  const versions = [0, 2, "1", null, 1.5].map((v): [string, Uint8Array] => [
+    `version ${JSON.stringify(v)}`,
+    json({ ...question, v }),
+  ]);
+  const fields = Object.keys(question).filter((name) => name !== "v");
+  return [...versions, ...fields.flatMap((name) => distortedField(question, name))];
+}
+
+function distortedField(question: Readonly<Record<string, unknown>>, name: string): [string, Uint8Array][] {
+  const { [name]: right, ...without } = question;
+  const wrong = (value: unknown): [string, Uint8Array] => [
+    `${name} ${JSON.stringify(value).slice(0, 40)}`,
+    json({ ...question, [name]: value }),
+  ];
+  if (typeof right === "object" && right !== null) {
+    const inner = distorted(right as Record<string, unknown>).filter(([what]) => !what.startsWith("version"));
+    const parts = inner.map(([what, body]): [string, Uint8Array] => {
+      const value = JSON.parse(new TextDecoder().decode(body));
+      return [`${name}.${what}`, json({ ...question, [name]: value })];
+    });
+    return [[`no ${name}`, json(without)], ...BAD_VALUES.map(wrong), ...parts];
+  }
+  const ids = typeof right === "string" ? BAD_IDS : [];
+  // What a number may be, -1 and no whole number are not.
+  return [[`no ${name}`, json(without)], ...[...BAD_VALUES, ...ids, "7", 0.5].map(wrong)];
+}
