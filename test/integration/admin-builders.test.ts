@@ -109,7 +109,7 @@ test("plan says that all is well, or what is to be done and why", async ({ stack
   assert.is(code, 0);
   assert.match(
     stdout,
-    /^pool local: .+\n( {2}.+\n)+ {2}after that it looks again in \d+\.\d s, or when something happens\n$/,
+    /^(pool local[\w-]*: .+\n( {2}.+\n)+ {2}after that it looks again in \d+\.\d s, or when something happens\n)+$/,
   );
 });
 

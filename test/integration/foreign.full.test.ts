@@ -33,7 +33,7 @@ for (const { arch, debian, oci } of [
     const post = "    uname -m\n    dpkg --print-architecture\n";
     writeFileSync(
       stack.path("debian.def"),
-      `Bootstrap: debootstrap\nOSVersion: trixie\nMirrorURL: ${mirror}\n\n%post\n${post}`,
+      `Bootstrap: debootstrap\nOSVersion: bookworm\nMirrorURL: ${mirror}\n\n%post\n${post}`,
     );
     const image = stack.path(`${arch}.sif`);
     const built = await stack.run("container-builder", ["--arch", arch, image, stack.path("debian.def")]);
