@@ -16,8 +16,13 @@ const root = new URL("../..", import.meta.url).pathname;
 /** Debian 12's, which is the oldest that is taken; Debian 13's; the newest. */
 const RELEASES = { bookworm: "2.9.10", trixie: "2.10", sid: "2.15" };
 
-/** The attacks, and what of NATS the records, readers and objects rest on. */
-const PATTERNS = ["integration/isolation", "integration/hostile", "integration/pool-store", "integration/transfer"];
+/** The attacks, and what of NATS the records and objects rest on. */
+const PATTERNS = [
+  "integration/isolation",
+  "integration/hostile",
+  "integration/pool-store",
+  "integration/transfer-refusals",
+];
 
 for (const [release, version] of Object.entries(RELEASES)) {
   test(`the attacks fail on nats-server ${version}, and what it is needed for works`, async () => {

@@ -4,7 +4,7 @@
  * Nothing here asks whether the server complained: only what the victim has, sees and is asked in whose name.
  */
 import { randomUUID } from "node:crypto";
-import { AckPolicy, type JetStreamManager, type NatsConnection } from "nats";
+import { AckPolicy, type JetStreamManager, type NatsConnection, nanos } from "nats";
 import { openReaderDoor } from "../../lib/auth/reader-door.ts";
 import { bucketStream, buildStream, metaSubject, subjects } from "../../lib/bus/names.ts";
 import { makeBuildStreams } from "./build-streams.ts";
@@ -58,6 +58,9 @@ export async function startWorld(): Promise<World> {
   return { bus, core, victim, mallory, harm: (attack) => harmOf({ core, manager, victim, asked }, attack) };
 }
 
+/** Left alone it would vanish after 5 s, in the midst of an attack or before it. */
+const READER = { name: "reader", ack_policy: AckPolicy.None, mem_storage: true, inactive_threshold: nanos(3_600_000) };
+
 async function party(bus: TestBus, manager: JetStreamManager, name: string): Promise<Party> {
   const [build, builderId] = [randomUUID(), randomUUID()];
   await makeBuildStreams(manager, build);
@@ -80,7 +83,7 @@ async function party(bus: TestBus, manager: JetStreamManager, name: string): Pro
   );
   // What a reader that is at work has; its progress shows whether somebody else pulled from it.
   for (const stream of [buildStream(build), bucketStream(build)]) {
-    await manager.consumers.add(stream, { name: "reader", ack_policy: AckPolicy.None, mem_storage: true });
+    await manager.consumers.add(stream, READER);
   }
   return made;
 }
