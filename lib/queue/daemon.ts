@@ -18,7 +18,8 @@ import { CbError, messageOf } from "../errors.ts";
 import { openPool } from "../pool/open.ts";
 import { poolPolicy } from "../pool/policy.ts";
 import type { Pool } from "../pool/pool.ts";
-import { makeProvider } from "../provider/make-provider.ts";
+import { providersOf } from "../provider/make-provider.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Registry } from "../registry/address.ts";
 import { VERSION } from "../version.ts";
 import { Builds } from "./builds.ts";
@@ -59,7 +60,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     for (const pool of pools.values()) pool.setListening(status === "back");
   });
   await refuseSecond(nc);
-  for (const pool of config.pools) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log }));
+  const providerFor = providersOf(config.installation);
+  for (const pool of config.pools) {
+    const wiring = { config, nc, issuer, log, provider: providerFor(pool.provider) };
+    pools.set(pool.name, await openOnePool(pool, wiring));
+  }
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
   const door = openReaderDoor(nc);
@@ -125,7 +130,10 @@ interface Wiring {
   readonly log: Logger;
 }
 
-async function openOnePool(pool: PoolConfig, { config, nc, issuer, log }: Wiring): Promise<Pool> {
+async function openOnePool(
+  pool: PoolConfig,
+  { config, nc, issuer, log, provider }: Wiring & { provider: Provider },
+): Promise<Pool> {
   const { installation, limits } = config;
   const policy = poolPolicy({
     pool: pool.name,
@@ -144,7 +152,7 @@ async function openOnePool(pool: PoolConfig, { config, nc, issuer, log }: Wiring
   return openPool({
     nc,
     replicas: config.nats.replicas,
-    provider: makeProvider(pool.provider, installation),
+    provider,
     policy,
     installation,
     userDataFor: async (builder) => {
