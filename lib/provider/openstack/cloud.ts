@@ -5,7 +5,7 @@ import { CbError, messageOf } from "../../errors.ts";
 import type { CloudSettings } from "./cloud-settings.ts";
 import { type Login, loginOf } from "./login.ts";
 
-export const INTERFACES = ["public", "internal", "admin"] as const;
+const INTERFACES = ["public", "internal", "admin"] as const;
 export type Interface = (typeof INTERFACES)[number];
 
 export interface Cloud {
@@ -43,18 +43,18 @@ function noAuthUrl({ profile }: CloudSettings, from: string): CbError {
     profile === undefined
       ? "it is the address of Keystone: https://HOST:5000/v3"
       : `profiles (here ${profile}) are not looked up: write the auth_url of that cloud`;
-  return new CbError("config", `${from} has no auth_url`, { hint });
+  return new CbError("config", `${from}: auth_url is missing`, { hint });
 }
 
 /** Many write the address without its version, which Keystone takes for a question about versions. */
 function keystoneV3(url: string, { identity_api_version: version }: CloudSettings, from: string): string {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed?.protocol !== "https:" && parsed?.protocol !== "http:") {
-    throw new CbError("config", `the auth_url of ${from} is no address: ${url}`, { hint: "https://HOST:5000/v3" });
+    throw new CbError("config", `${from}: auth_url is no address: ${url}`, { hint: "https://HOST:5000/v3" });
   }
   const path = parsed.pathname.replace(/\/+$/, "");
   if (/\/v2(\.0)?$/.test(path) || /^2(\.0)?$/.test(String(version ?? 3))) {
-    throw new CbError("config", `${from} asks for Keystone v2, only v3 is spoken here`);
+    throw new CbError("config", `${from}: Keystone v2 is not spoken here, only v3`);
   }
   return `${parsed.origin}${/\/v3$/.test(path) ? path : `${path}/v3`}`;
 }
@@ -64,13 +64,13 @@ function interfaceOf({ interface: name, endpoint_type: old }: CloudSettings, fro
   const wanted = (name ?? old ?? "public").replace(/URL$/, "");
   const found = INTERFACES.find((known) => known === wanted);
   if (found !== undefined) return found;
-  throw new CbError("config", `the interface of ${from} is ${wanted}`, { hint: `one of ${INTERFACES.join(", ")}` });
+  throw new CbError("config", `${from}: there is no interface ${wanted}`, { hint: `one of ${INTERFACES.join(", ")}` });
 }
 
 function readCa(path: string, from: string): string {
   try {
     return readFileSync(path.replace(/^~(?=\/)/, homedir()), "utf8");
   } catch (cause) {
-    throw new CbError("config", `cannot read the cacert ${path} of ${from}: ${messageOf(cause)}`, { cause });
+    throw new CbError("config", `${from}: cannot read the cacert ${path}: ${messageOf(cause)}`, { cause });
   }
 }

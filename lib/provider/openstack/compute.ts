@@ -18,7 +18,6 @@ const page = v.object({
   servers: v.array(serverSchema),
   servers_links: v.optional(v.array(v.object({ rel: v.string() })), []),
 });
-const created = v.object({ server: v.object({ id: v.string() }) });
 const output = v.object({ output: v.nullish(v.string()) });
 
 type Ask = Omit<Call, "url" | "headers">;
@@ -121,10 +120,4 @@ function read<Output>(schema: v.GenericSchema<unknown, Output>, answer: Answer, 
   if (parsed.success) return parsed.output;
   const where = v.getDotPath(parsed.issues[0]) ?? "the whole";
   throw new CbError("infrastructure", `nova answers with something else than ${what}: ${where}`);
-}
-
-/** The id in nova's answer to a create; undefined where there is none. */
-export function createdId({ body }: Answer): string | undefined {
-  const parsed = v.safeParse(created, body);
-  return parsed.success ? parsed.output.server.id : undefined;
 }

@@ -8,7 +8,7 @@ const BODY_MAX_BYTES = 8 * 1024 * 1024;
 /** An API that is there says so in a second; five allow for a lost packet and a busy day. */
 const CONNECT_MS = 5_000;
 /** nova answers a create within a few seconds. Less than the pool waits, so that a lost reply can still be looked up. */
-export const CALL_MS = 20_000;
+const CALL_MS = 20_000;
 
 export interface Call {
   readonly method: "GET" | "POST" | "DELETE";

@@ -33,7 +33,7 @@ function methodOf({ auth, auth_type: type }: CloudSettings, from: string): Metho
   const method = METHODS[type];
   if (method !== undefined) return method;
   const hint = "use a password or, better, an application credential: openstack application credential create NAME";
-  throw new CbError("config", `the auth_type of ${from} is ${type}, which is not supported`, { hint });
+  throw new CbError("config", `${from}: the auth_type ${type} is not supported`, { hint });
 }
 
 function passwordLogin(auth: AuthSettings, from: string): Login {
@@ -95,5 +95,5 @@ function domain(id: string | undefined, name: string | undefined): object | unde
 
 function needed(key: string, value: string | undefined, from: string): string {
   if (value !== undefined && value !== "") return value;
-  throw new CbError("config", `${from} has no ${key}`);
+  throw new CbError("config", `${from}: ${key} is missing`);
 }

@@ -46,7 +46,7 @@ export class Session {
     if (again.status !== 401) return again;
     throw new CbError(
       "infrastructure",
-      `${call.service} of ${this.cloud.from} refuses a token that Keystone has just given`,
+      `${this.cloud.from}: ${call.service} refuses a token that Keystone has just given`,
     );
   }
 

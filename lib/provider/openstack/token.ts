@@ -43,10 +43,13 @@ export function tokenIn(answer: Answer, { from, login, authUrl }: Cloud): Token 
   const { status, headers } = answer;
   if (status === 401 || status === 403) {
     const hint = "the secret is wrong, has expired or was revoked, or user, project or domain are not of that name";
-    throw new CbError("config", `Keystone refuses the login of ${from} (${login.who}): ${wordsOf(answer)}`, { hint });
+    throw new CbError("config", `${from}: Keystone refuses the login of ${login.who}: ${wordsOf(answer)}`, { hint });
   }
-  if (status === 404 || status === 405) {
-    throw new CbError("config", `there is no Keystone v3 at the auth_url of ${from}, ${authUrl}: ${wordsOf(answer)}`);
+  if (status < 500 && status !== 201 && status !== 429) {
+    throw new CbError(
+      "config",
+      `${from}: no Keystone v3 at auth_url ${authUrl}, the answer is ${status}: ${wordsOf(answer)}`,
+    );
   }
   const parsed = v.safeParse(reply, answer.body);
   const value = headers.get("x-subject-token") ?? "";
@@ -56,7 +59,7 @@ export function tokenIn(answer: Answer, { from, login, authUrl }: Cloud): Token 
   }
   const { issued_at, expires_at, project, catalog } = parsed.output.token;
   if (project === undefined) {
-    throw new CbError("config", `the login of ${from} (${login.who}) is for no project`, { hint: "set project_name" });
+    throw new CbError("config", `${from}: the login of ${login.who} is for no project`, { hint: "set project_name" });
   }
   return { value, lifeMs: Date.parse(expires_at) - Date.parse(issued_at), projectId: project.id, catalog };
 }
@@ -70,7 +73,7 @@ export function endpointOf(catalog: Catalog, service: Service, cloud: Cloud): st
   const types: readonly string[] = TYPES[service];
   const all = catalog.filter(({ type }) => types.includes(type)).flatMap(({ endpoints }) => endpoints);
   if (all.length === 0) {
-    throw new CbError("config", `${cloud.from} has no service of the type ${service} in its catalog`);
+    throw new CbError("config", `${cloud.from}: there is no service of the type ${service} in the catalog`);
   }
   const region = regionOf(all, cloud);
   const here = all.filter((one) => nameOfRegion(one) === region);
@@ -80,20 +83,20 @@ export function endpointOf(catalog: Catalog, service: Service, cloud: Cloud): st
       cloud.interface,
       here.map((one) => one.interface),
     )}`;
-    throw new CbError("config", `${cloud.from} has no ${cloud.interface} interface to ${service}`, { hint });
+    throw new CbError("config", `${cloud.from}: there is no ${cloud.interface} interface to ${service}`, { hint });
   }
   return found.url.replace(/\/+$/, "");
 }
 
 function regionOf(endpoints: readonly Endpoint[], { from, region }: Cloud): string {
   const regions = [...new Set(endpoints.map(nameOfRegion))];
-  const hint = `its regions are ${firstFew(region ?? "", regions)}`;
+  const hint = `there is ${firstFew(region ?? "", regions)}`;
   if (region === undefined) {
     if (regions.length === 1) return regions[0] ?? "";
-    throw new CbError("config", `${from} has ${regions.length} regions, and no region_name`, { hint });
+    throw new CbError("config", `${from}: region_name is missing, and there are ${regions.length} regions`, { hint });
   }
   if (regions.includes(region)) return region;
-  throw new CbError("config", `${from} has no region ${region}`, { hint });
+  throw new CbError("config", `${from}: there is no region ${region}`, { hint });
 }
 
 const nameOfRegion = ({ region_id, region }: Endpoint): string => region_id ?? region ?? "";
