@@ -1,5 +1,5 @@
-/** The provider that a pool's configuration names. */
-import type { PoolConfig } from "../config/queue-config.ts";
+/** The providers that the pools of a configuration name. */
+import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
 import { OpenStackProvider } from "./openstack/provider.ts";
 import { Sites } from "./openstack/site.ts";
 import type { Provider } from "./provider.ts";
@@ -11,13 +11,17 @@ type SandboxConfig = Extract<ProviderConfig, { kind: "sandbox" }>;
 /** Where a sandbox finds the folder with the agent's bundle. */
 const AGENT_INSIDE = "/opt/container-builder";
 
-/** What makes the providers of one installation: pools on one cloud share the login and the listing. */
-export function providersOf(installation: string): (config: ProviderConfig) => Provider {
+/** By the name of the pool. Pools on one cloud share the login and the listing. Throws CbError "config". */
+export function providersFor({
+  installation,
+  pools,
+}: Pick<QueueConfig, "installation" | "pools">): Map<string, Provider> {
   const sites = new Sites(installation);
-  return (config) =>
+  const make = (config: ProviderConfig): Provider =>
     config.kind === "sandbox"
       ? sandboxes(config, installation)
       : new OpenStackProvider(sites.of({ cloud: config.cloud, region: config.region }), config);
+  return new Map(pools.map(({ name, provider }) => [name, make(provider)]));
 }
 
 function sandboxes({ stateDir, rootfs, agentDir, allowHostPorts, allowWeak }: SandboxConfig, installation: string) {

@@ -82,6 +82,11 @@ export interface Provider {
   create(spec: BuilderSpec, signal: AbortSignal): Promise<void>;
   /** Resolves when the provider has accepted it, and too if the machine is already gone. */
   destroy(builder: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Asks whether all that the configuration names is there, and resolves with what is used of the provider's limits. Throws
+   * CbError "config" naming each setting that is wrong and what exists instead, another kind where it cannot be told now.
+   */
+  check?(signal: AbortSignal): Promise<string>;
   /** The newest `maxBytes` of what the machine printed, for the operator. Empty if there is nothing. */
   consoleOutput(builder: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
 }

@@ -20,7 +20,7 @@ const page = v.object({
 });
 const output = v.object({ output: v.nullish(v.string()) });
 
-type Ask = Omit<Call, "url" | "headers">;
+type Ask = Omit<Call, "url" | "headers" | "limitMs"> & { readonly limitMs?: number };
 
 export class Compute {
   readonly #session: Session;

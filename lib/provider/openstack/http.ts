@@ -8,7 +8,7 @@ const BODY_MAX_BYTES = 8 * 1024 * 1024;
 /** An API that is there says so in a second; five allow for a lost packet and a busy day. */
 const CONNECT_MS = 5_000;
 /** nova answers a create within a few seconds. Less than the pool waits, so that a lost reply can still be looked up. */
-const CALL_MS = 20_000;
+export const CALL_MS = 20_000;
 
 export interface Call {
   readonly method: "GET" | "POST" | "DELETE";
@@ -16,8 +16,7 @@ export interface Call {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: object;
   readonly signal: AbortSignal;
-  /** Default CALL_MS. */
-  readonly limitMs?: number;
+  readonly limitMs: number;
 }
 
 export interface Answer {
@@ -49,7 +48,7 @@ export function connectionsTo({ ca, verify }: Pick<Cloud, "ca" | "verify">): Dis
 
 /** Any status is an answer, a redirect too: following one would carry the token to wherever it leads. Throws NoAnswerError. */
 export async function send(dispatcher: Dispatcher, call: Call): Promise<Answer> {
-  const { method, url, signal, limitMs = CALL_MS } = call;
+  const { method, url, signal, limitMs } = call;
   const what = `${method} ${new URL(url).host}${new URL(url).pathname}`;
   const limit = AbortSignal.timeout(limitMs);
   const headers = {

@@ -7,6 +7,7 @@ import { CbError, messageOf } from "../../errors.ts";
 import type { BuilderSpec, Observation, Provider } from "../provider.ts";
 import { RefusedError, USER_DATA_MAX_BYTES } from "../provider.ts";
 import { NoAnswerError } from "./http.ts";
+import { limitsText, reached } from "./limits.ts";
 import { metadataOf, tagOf, tagsOf } from "./marks.ts";
 import { refusalOf } from "./refusal.ts";
 import { type OwnServer, ownServer } from "./server.ts";
@@ -52,7 +53,7 @@ export class OpenStackProvider implements Provider {
     for (const { id, softDeleted } of await this.#serversOf(builder, signal)) {
       if (softDeleted) await compute.deleteForGood(id, signal);
       else await compute.delete(id, signal);
-      listing.changed();
+      listing.going(id);
     }
   }
 
@@ -63,8 +64,12 @@ export class OpenStackProvider implements Provider {
     return Buffer.from(printed).subarray(-maxBytes);
   }
 
-  /** Throws CbError "config" where the configuration names what the cloud does not have, "infrastructure" if it cannot tell. */
-  async shape(signal: AbortSignal): Promise<Shape> {
+  async check(signal: AbortSignal): Promise<string> {
+    await this.#shapeNow(signal);
+    return limitsText(await this.#site.limits.read(signal));
+  }
+
+  async #shapeNow(signal: AbortSignal): Promise<Shape> {
     const kept = this.#shape;
     if (kept !== undefined && performance.now() - kept.atMs < SHAPE_KEPT_MS) return kept.shape;
     const shape = await shapeFor(this.#settings, this.#site.things, signal);
@@ -75,7 +80,7 @@ export class OpenStackProvider implements Provider {
   /** One request to nova. Where it is not known what came of it, the machine is looked for before anybody is told. */
   async #make(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
     const { compute, listing } = this.#site;
-    const body = await refusing(async () => requestOf(spec, this.#site, await this.shape(signal)), signal);
+    const body = await refusing(async () => requestOf(spec, this.#site, await this.#shapeNow(signal)), signal);
     try {
       const answer = await refusing(() => compute.create(body, signal), signal);
       if (answer.status === 202) return;
@@ -83,13 +88,21 @@ export class OpenStackProvider implements Provider {
         return await this.#lookUp(spec, `nova answers ${answer.status}: ${wordsOf(answer)}`, signal);
       // What was there a moment ago may have been deleted.
       this.#shape = undefined;
-      throw refusalOf(answer, "this machine");
+      throw await this.#explained(refusalOf(answer, "this machine"), signal);
     } catch (error) {
       if (error instanceof NoAnswerError) return await this.#lookUp(spec, error.message, signal);
       throw error;
     } finally {
       listing.changed();
     }
+  }
+
+  /** Where the words of a quota have no numbers in them, the limits that are reached have. */
+  async #explained(refusal: CbError, signal: AbortSignal): Promise<CbError> {
+    if (!(refusal instanceof RefusedError) || refusal.limit !== "quota" || /\d/.test(refusal.message)) return refusal;
+    const limits = await this.#site.limits.read(signal).catch(() => []);
+    const text = limitsText(reached(limits));
+    return text === "" ? refusal : new RefusedError(refusal.kind, `quota, ${text}`, { limit: "quota" });
   }
 
   /** Throws CbError "infrastructure" where nova does not list a machine of this attempt: one may still appear. */

@@ -2,15 +2,17 @@
 import type { Dispatcher } from "undici";
 import { CbError } from "../../errors.ts";
 import type { Cloud } from "./cloud.ts";
-import { type Answer, type Call, connectionsTo, NoAnswerError, send } from "./http.ts";
+import { type Answer, CALL_MS, type Call, connectionsTo, NoAnswerError, send } from "./http.ts";
 import { endpointOf, type Service, type Token, tokenIn } from "./token.ts";
 
-export interface ServiceCall extends Omit<Call, "url"> {
+export interface ServiceCall extends Omit<Call, "url" | "limitMs"> {
   readonly service: Service;
   /** After the endpoint's address, with a slash first. */
   readonly path: string;
   /** Its first group is the part of the endpoint's address that is wanted; default the whole. */
   readonly root?: RegExp;
+  /** Default: that of the session. */
+  readonly limitMs?: number;
 }
 
 /** Renewed this long before its end: longer than a call that was started with it may take. */
@@ -26,11 +28,14 @@ interface Held {
 export class Session {
   readonly cloud: Cloud;
   readonly #connections: Dispatcher;
+  readonly #callMs: number;
   #login: Promise<Token> | undefined;
   #held: Held | undefined;
 
-  constructor(cloud: Cloud) {
+  /** `callMs`: what one request may take. */
+  constructor(cloud: Cloud, callMs = CALL_MS) {
     this.cloud = cloud;
+    this.#callMs = callMs;
     this.#connections = connectionsTo(cloud);
   }
 
@@ -68,7 +73,12 @@ export class Session {
   #send({ service, path, root, headers, ...call }: ServiceCall, { value, catalog }: Token): Promise<Answer> {
     const endpoint = endpointOf(catalog, service, this.cloud);
     const url = `${root?.exec(endpoint)?.[1] ?? endpoint}${path}`;
-    return send(this.#connections, { ...call, url, headers: { ...headers, "x-auth-token": value } });
+    return send(this.#connections, {
+      limitMs: this.#callMs,
+      ...call,
+      url,
+      headers: { ...headers, "x-auth-token": value },
+    });
   }
 
   /** One login for all who need it at a time: none of them may end it for the others. */
@@ -86,7 +96,13 @@ export class Session {
     const { authUrl, login } = this.cloud;
     const { signal } = new AbortController();
     try {
-      const call = { method: "POST", url: `${authUrl}/auth/tokens`, body: login.body(), signal } as const;
+      const call = {
+        method: "POST",
+        url: `${authUrl}/auth/tokens`,
+        body: login.body(),
+        signal,
+        limitMs: this.#callMs,
+      } as const;
       const token = tokenIn(await send(this.#connections, call), this.cloud);
       const usedMs = Math.max(token.lifeMs - RENEW_BEFORE_MS, token.lifeMs * USED_PART);
       this.#held = { token, renewAtMs: startedMs + usedMs };

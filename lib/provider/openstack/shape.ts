@@ -21,23 +21,24 @@ export interface Shape {
   readonly hints?: object;
 }
 
-/** Throws CbError "config" naming the setting, and what exists instead of what it names. */
+/** Throws CbError "config" naming every setting that names nothing, and what exists instead. */
 export async function shapeFor(settings: ShapeSettings, things: Things, signal: AbortSignal): Promise<Shape> {
   const { keyName, securityGroups, availabilityZone, serverGroup } = settings;
-  const flavor = one("flavor", settings.flavor, await things.flavors(signal));
-  const image = await imageFor(settings.image, things, signal);
-  const networks = several("networks", settings.networks, await things.networks(signal));
-  const groups = securityGroups && several("securityGroups", securityGroups, await things.securityGroups(signal));
-  const key = keyName === undefined ? undefined : one("keyName", keyName, await things.keys(signal));
-  // An administrator may add a host to the zone's name: "nova:compute-7".
-  const zone = availabilityZone?.split(":", 1)[0];
-  if (zone !== undefined) one("availabilityZone", zone, await things.zones(signal));
-  const group =
-    serverGroup === undefined ? undefined : one("serverGroup", serverGroup, await things.serverGroups(signal));
+  const found = new Found();
+  const [flavor] = found.all("flavor", [settings.flavor], await things.flavors(signal));
+  const image = await imageFor(settings.image, { things, found, signal });
+  const networks = found.all("networks", settings.networks, await things.networks(signal));
+  const groups = securityGroups && found.all("securityGroups", securityGroups, await things.securityGroups(signal));
+  const [key] = keyName === undefined ? [] : found.all("keyName", [keyName], await things.keys(signal));
+  if (availabilityZone !== undefined)
+    found.all("availabilityZone", [zoneIn(availabilityZone)], await things.zones(signal));
+  const [group] =
+    serverGroup === undefined ? [] : found.all("serverGroup", [serverGroup], await things.serverGroups(signal));
+  found.throwMistakes();
   return {
     server: {
-      flavorRef: flavor.id,
-      imageRef: image.id,
+      flavorRef: flavor?.id,
+      imageRef: image?.id,
       networks: networks.map(({ id }) => ({ uuid: id })),
       ...(key && { key_name: key.name }),
       ...(groups && { security_groups: groups.map(({ id }) => ({ name: id })) }),
@@ -47,27 +48,45 @@ export async function shapeFor(settings: ShapeSettings, things: Things, signal: 
   };
 }
 
-async function imageFor(wanted: string, things: Things, signal: AbortSignal): Promise<Thing> {
+interface Search {
+  readonly things: Things;
+  readonly found: Found;
+  readonly signal: AbortSignal;
+}
+
+async function imageFor(wanted: string, { things, found, signal }: Search): Promise<Thing | undefined> {
   const [newest] = await things.images(wanted, signal);
-  return newest ?? one("image", wanted, await things.allImages(signal));
+  return newest ?? found.all("image", [wanted], await things.allImages(signal))[0];
 }
 
-function several(setting: string, wanted: readonly string[], things: readonly Thing[]): Thing[] {
-  return wanted.map((name) => one(setting, name, things));
+/** An administrator may add a host to the zone's name: "nova:compute-7". */
+function zoneIn(availabilityZone: string): string {
+  return availabilityZone.replace(/:.*$/, "");
 }
 
-function one(setting: string, wanted: string, things: readonly Thing[]): Thing {
-  const byId = things.find(({ id }) => id === wanted);
-  if (byId !== undefined) return byId;
-  const [first, second] = things.filter(({ name }) => name === wanted);
-  if (first === undefined) {
-    const hint = `there is ${firstFew(
-      wanted,
-      things.map(({ name }) => name),
-    )}`;
-    throw new CbError("config", `${setting}: there is no ${wanted} on the cloud`, { hint });
+/** Finds by id, then by name, and remembers what it did not find. */
+class Found {
+  readonly #mistakes: string[] = [];
+
+  all(setting: string, wanted: readonly string[], things: readonly Thing[]): Thing[] {
+    return wanted.flatMap((name) => this.#one(setting, name, things) ?? []);
   }
-  if (second === undefined) return first;
-  const hint = `write an id: ${first.id}, ${second.id}`;
-  throw new CbError("config", `${setting}: there is more than one ${wanted} on the cloud`, { hint });
+
+  throwMistakes(): void {
+    if (this.#mistakes.length === 0) return;
+    throw new CbError("config", `the cloud does not have what is configured\n${this.#mistakes.join("\n")}`);
+  }
+
+  #one(setting: string, wanted: string, things: readonly Thing[]): Thing | undefined {
+    const byId = things.find(({ id }) => id === wanted);
+    if (byId !== undefined) return byId;
+    const [first, second] = things.filter(({ name }) => name === wanted);
+    if (first === undefined) {
+      const names = things.map(({ name }) => name);
+      this.#mistakes.push(`  ${setting}: there is no ${wanted}, there is ${firstFew(wanted, names)}`);
+    } else if (second !== undefined) {
+      this.#mistakes.push(`  ${setting}: more than one is called ${wanted}, write an id: ${first.id}, ${second.id}`);
+    }
+    return first;
+  }
 }

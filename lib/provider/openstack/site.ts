@@ -3,6 +3,7 @@ import { Attempts } from "./attempts.ts";
 import type { Cloud } from "./cloud.ts";
 import { Compute } from "./compute.ts";
 import { type CloudChoice, findCloud } from "./find-cloud.ts";
+import { Limits } from "./limits.ts";
 import { Listing } from "./listing.ts";
 import { Session } from "./session.ts";
 import { Things } from "./things.ts";
@@ -12,22 +13,18 @@ export interface Site {
   readonly session: Session;
   readonly compute: Compute;
   readonly things: Things;
+  readonly limits: Limits;
   readonly listing: Listing;
   readonly attempts: Attempts;
 }
 
-export function siteOn(cloud: Cloud, installation: string): Site {
-  const session = new Session(cloud);
+/** `callMs`: what one request may take, if not the default. */
+export function siteOn(cloud: Cloud, installation: string, callMs?: number): Site {
+  const session = new Session(cloud, callMs);
   const compute = new Compute(session);
-  const things = new Things(session, compute);
-  return {
-    installation,
-    session,
-    compute,
-    things,
-    listing: new Listing(compute, installation),
-    attempts: new Attempts(),
-  };
+  const lists = { things: new Things(session, compute), limits: new Limits(session, compute) };
+  const shared = { listing: new Listing(compute, installation), attempts: new Attempts() };
+  return { installation, session, compute, ...lists, ...shared };
 }
 
 /** Each cloud that pools name is opened once, so that one login and one listing serve all of them. */

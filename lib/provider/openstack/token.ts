@@ -38,10 +38,14 @@ export interface Token {
   readonly catalog: Catalog;
 }
 
+/** As Keystone, and nobody else that may answer at a wrong address, words an error. */
+const refusal = v.object({ error: v.object({ message: v.string() }) });
+
 /** Throws CbError "config" when Keystone refuses the login, "infrastructure" when it answers something else. */
 export function tokenIn(answer: Answer, { from, login, authUrl }: Cloud): Token {
   const { status, headers } = answer;
-  if (status === 401 || status === 403) {
+  // A secret that is revoked is 401 for a user and 404 for an application credential.
+  if (status >= 400 && status < 500 && status !== 429 && v.is(refusal, answer.body)) {
     const hint = "the secret is wrong, has expired or was revoked, or user, project or domain are not of that name";
     throw new CbError("config", `${from}: Keystone refuses the login of ${login.who}: ${wordsOf(answer)}`, { hint });
   }
