@@ -1,17 +1,20 @@
 /** cb-queue: the daemon that reserves builders for callers and keeps the pool of them. */
 import { once } from "node:events";
 import { Command } from "commander";
-import { queueConfig } from "../lib/config/queue-config.ts";
+import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/errors.ts";
 import { createLogger } from "../lib/log.ts";
 import { main } from "../lib/program/main.ts";
 import { parse } from "../lib/program/parse.ts";
+import { providersFor } from "../lib/provider/make-provider.ts";
+import { checkProviders } from "../lib/queue/check-providers.ts";
 import { startDaemon } from "../lib/queue/daemon.ts";
 
 interface Options {
   readonly config: string;
   readonly check?: boolean;
+  readonly clouds?: boolean;
 }
 
 /** A clean stop takes a second; a supervisor's patience is not to be tried for longer (systemd: 90 s). */
@@ -21,10 +24,14 @@ await main("cb-queue", async (argv) => {
   const command = new Command("cb-queue")
     .description("Reserve builders for callers, and keep the pool of them.")
     .option("-c, --config <file>", "the configuration, YAML", "/etc/container-builder/queue.yaml")
-    .option("--check", "read the configuration, say what is wrong with it, and leave");
+    .option("--check", "read the configuration, say what is wrong with it, and leave")
+    .option("--clouds", "with --check: also ask the clouds whether they have what the configuration names");
   const { options } = parse<Options & Record<string, unknown>>(command, argv);
   const config = readYamlFile(options.config, queueConfig);
-  if (options.check) return 0;
+  if (options.check) {
+    if (options.clouds) await checkClouds(config);
+    return 0;
+  }
   const log = createLogger({ name: "cb-queue", level: config.logLevel });
   const stopping = new AbortController();
   const stopped = once(stopping.signal, "abort");
@@ -45,3 +52,8 @@ await main("cb-queue", async (argv) => {
   log.info("cb-queue has stopped");
   return 0;
 });
+
+async function checkClouds(config: QueueConfig): Promise<void> {
+  const lines = await checkProviders(providersFor(config), new AbortController().signal);
+  for (const line of lines) process.stdout.write(`${line}\n`);
+}

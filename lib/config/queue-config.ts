@@ -67,6 +67,33 @@ const qemuProvider = v.strictObject({
   acceleration: v.optional(v.picklist(["auto", "kvm", "tcg"]), "auto"),
 });
 
+/** The name or the id of something on the cloud. */
+const onCloud = v.pipe(v.string("must be a name or an id, in quotes"), v.minLength(1), v.maxLength(255));
+
+/**
+ * Servers of an OpenStack cloud. Login and addresses stand where OpenStack's own clients have them, in clouds.yaml or in the
+ * OS_* variables, so that there is no secret in this file.
+ */
+const openstackProvider = v.strictObject({
+  kind: v.literal("openstack"),
+  /** Entry of clouds.yaml. Default: OS_CLOUD, then the OS_* variables, then the only entry there is. */
+  cloud: v.optional(onCloud),
+  /** In place of the entry's region_name. */
+  region: v.optional(onCloud),
+  flavor: onCloud,
+  /** By name it is the newest of that name, so that an upload is enough to change it. */
+  image: onCloud,
+  /** A builder dials out and nobody dials in, so one with a way to NATS is enough. */
+  networks: v.pipe(v.array(onCloud), v.minLength(1, "needs at least one network"), v.maxLength(8)),
+  /** None: nothing on a builder listens. */
+  keyName: v.optional(onCloud),
+  /** Default: the project's own "default". */
+  securityGroups: v.optional(v.pipe(v.array(onCloud), v.minLength(1), v.maxLength(16))),
+  availabilityZone: v.optional(onCloud),
+  /** For builders that must not share a host, or must. */
+  serverGroup: v.optional(onCloud),
+});
+
 const pool = v.strictObject({
   name,
   /** What its builders build for, as `uname -m` says it. As this machine is: sandboxes are part of it. */
@@ -81,7 +108,11 @@ const pool = v.strictObject({
   maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
   /** Where the builders find NATS. */
   nats: v.strictObject(address),
-  provider: v.variant("kind", [sandboxProvider, qemuProvider]),
+  provider: v.variant(
+    "kind",
+    [sandboxProvider, qemuProvider, openstackProvider],
+    "kind must be sandbox, qemu or openstack",
+  ),
 });
 
 /** A registry whose images cb-images shows. */

@@ -1,6 +1,6 @@
 /**
  * What a machine is given when it is made, and all that its agent ever needs to be told: where NATS is, and a
- * credential that is good for this builder's question alone. As JSON it must stay under 65535 bytes, nova's limit.
+ * credential that is good for this builder's question alone. As JSON it must stay under USER_DATA_MAX_BYTES of a provider.
  */
 import * as v from "valibot";
 import { id } from "../bus/fields.ts";

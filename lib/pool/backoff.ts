@@ -8,6 +8,17 @@ export interface Backoff {
   readonly untilMs: number;
   /** Of the last failure. */
   readonly reason: string;
+  /** The last failure was a limit of the provider. */
+  readonly limit?: "quota" | "rate";
+}
+
+/** A create that did not come through, as the pool is told of it. */
+export interface CreateFailure {
+  readonly message: string;
+  /** The cloud has enough of us, and nothing is broken: its words are the reason for waiting. */
+  readonly limit?: "quota" | "rate";
+  /** How long the provider asks to be left alone. */
+  readonly retryAfterMs?: number;
 }
 
 export interface BackoffPolicy {
@@ -21,6 +32,15 @@ export const NO_BACKOFF: Backoff = { failures: 0, lastFailureMs: 0, untilMs: 0, 
 export function failed(before: Backoff, reason: string, policy: BackoffPolicy, nowMs: number): Backoff {
   const failures = before.failures + 1;
   return { failures, reason, lastFailureMs: nowMs, untilMs: nowMs + delayMs(failures - 1, policy) };
+}
+
+/** After a limit nothing is tried at once: the next create would meet it too. */
+export function createFailed(before: Backoff, failure: CreateFailure, policy: BackoffPolicy, nowMs: number): Backoff {
+  const { message, limit, retryAfterMs = 0 } = failure;
+  if (limit === undefined) return failed(before, `a create failed: ${message}`, policy, nowMs);
+  const failures = (before.limit === undefined ? 0 : before.failures) + 1;
+  const waitMs = Math.max(delayMs(failures, policy), retryAfterMs);
+  return { failures, reason: message, lastFailureMs: nowMs, untilMs: nowMs + waitMs, limit };
 }
 
 /** 0 for none, `firstMs` for one, doubled by each further, at most `maxMs`. */

@@ -26,7 +26,7 @@ export function nextDeadlineMs(pending: Pending, look: Look): number {
     ...[...memory.destroyAskedMs.values()].map((askedMs) => askedMs + policy.destroyRetryMs),
     ...(memory.backoff.failures > 0 ? [memory.backoff.untilMs] : []),
     ...(stock.ready.length + stock.inFlight < stock.wanted && stock.freeSlots.length > 0
-      ? [nowMs + policy.pendingMs]
+      ? [Math.max(nowMs + policy.pendingMs, memory.backoff.untilMs)]
       : []),
   ];
   return Math.min(nowMs + policy.relistMs, ...candidates.filter((atMs) => atMs > nowMs));

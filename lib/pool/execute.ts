@@ -8,7 +8,8 @@ import { StaleWriteError } from "../bus/kv.ts";
 import type { Clock } from "../clock.ts";
 import { CbError, messageOf } from "../errors.ts";
 import type { Logger } from "../log.ts";
-import type { Provider } from "../provider/provider.ts";
+import { type Provider, RefusedError } from "../provider/provider.ts";
+import type { CreateFailure } from "./backoff.ts";
 import type { Failure } from "./failures.ts";
 import { eachAtMost, limited } from "./limit.ts";
 import type { PoolPolicy } from "./policy.ts";
@@ -49,15 +50,15 @@ export interface Hands {
 }
 
 export interface Outcome {
-  /** What went wrong with creates, in words: they make the pool back off. */
-  readonly createFailures: readonly string[];
+  /** What went wrong with creates: they make the pool back off. */
+  readonly createFailures: readonly CreateFailure[];
   /** Actions that did not come through, for whatever reason. */
   readonly undone: number;
 }
 
 /** Never throws: what fails is logged, counted, and seen again by the next look. */
 export async function execute(actions: readonly Action[], hands: Hands, signal: AbortSignal): Promise<Outcome> {
-  const createFailures: string[] = [];
+  const createFailures: CreateFailure[] = [];
   let undone = 0;
   await eachAtMost(actions, hands.policy.concurrency, async (action) => {
     try {
@@ -66,10 +67,15 @@ export async function execute(actions: readonly Action[], hands: Hands, signal: 
       undone++;
       const stale = error instanceof StaleWriteError;
       hands.log[stale ? "debug" : "warn"]({ action, err: error }, "an action of the pool's plan did not come through");
-      if (action.kind === "create" && !stale) createFailures.push(messageOf(error));
+      if (action.kind === "create" && !stale) createFailures.push(failureOf(error));
     }
   });
   return { createFailures, undone };
+}
+
+function failureOf(error: unknown): CreateFailure {
+  const { limit, retryAfterMs } = error instanceof RefusedError ? error : {};
+  return { message: messageOf(error), ...(limit && { limit }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
 async function perform(action: Action, hands: Hands, signal: AbortSignal): Promise<void> {
@@ -116,14 +122,16 @@ async function create(slot: number, reason: string, { hands, signal }: Grip): Pr
     const spec = { installation, generation, pool, builder, attempt, userData };
     await limited(limitOf(hands, signal, "the create call"), (cut) => hands.provider.create(spec, cut));
   } catch (error) {
-    await noteFailure(store.get(builder) ?? stored, messageOf(error), hands);
+    await noteFailure(store.get(builder) ?? stored, error, hands);
     throw error;
   }
 }
 
 /** Unless its agent has asked meanwhile: then it was made after all. */
-async function noteFailure(stored: Stored, error: string, { store }: Hands): Promise<void> {
-  if (stored.record.state === "requested") await store.update(createFailed(stored.record, error), stored);
+async function noteFailure(stored: Stored, error: unknown, { store }: Hands): Promise<void> {
+  if (stored.record.state !== "requested") return;
+  const refused = error instanceof RefusedError;
+  await store.update(createFailed(stored.record, messageOf(error), refused), stored);
 }
 
 async function see(stored: Stored, host: string, { store, clock }: Hands): Promise<void> {

@@ -40,10 +40,10 @@ export function isAbsent(record: BuilderRecord, machine: Machine | undefined, se
   return machine === undefined && record.sinceMs < seen.observedAtMs;
 }
 
-/** The second look that finds it out of place, and not in one burst with the first. */
-export function isConfirmed(builder: string, { seen, policy, nowMs }: Look): boolean {
+/** The second listing that shows it out of place, and not in one burst with the first. */
+export function isConfirmed(builder: string, { seen, policy }: Look): boolean {
   const sinceMs = seen.memory.suspects.get(builder);
-  return sinceMs !== undefined && nowMs - sinceMs >= policy.confirmMs;
+  return sinceMs !== undefined && seen.observedAtMs - sinceMs >= policy.confirmMs;
 }
 
 /** When a builder that is not heard of is given up; Infinity while nobody listens. */
@@ -118,7 +118,8 @@ function destroyAgain({ record, revision }: Stored, { seen, policy, nowMs }: Loo
 
 function confirmGone({ record, revision }: Stored, { seen, policy, nowMs }: Look): Action | undefined {
   if (!isAbsent(record, undefined, seen)) return undefined;
-  if (!record.seen && nowMs < graceEndMs(record.createdAtMs, policy)) return undefined;
+  const mayAppear = !record.seen && record.refused !== true && nowMs < graceEndMs(record.createdAtMs, policy);
+  if (mayAppear) return undefined;
   return { kind: "gone", builder: record.builder, revision, reason: record.reason };
 }
 

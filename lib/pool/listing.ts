@@ -5,7 +5,7 @@ import type { Hands } from "./execute.ts";
 import { limited } from "./limit.ts";
 import type { Seen } from "./seen.ts";
 
-export type Listing = Pick<Seen, "complete" | "problem" | "machines">;
+export type Listing = Pick<Seen, "observedAtMs" | "complete" | "problem" | "machines">;
 
 /** Never throws: a provider that cannot be listed gives a listing that is not complete, and the `error`. */
 export async function listMachines(
@@ -13,10 +13,12 @@ export async function listMachines(
   signal: AbortSignal,
 ): Promise<Listing & { readonly error?: unknown }> {
   const limit = { clock, limitMs: policy.callTimeoutMs, signal, what: "the listing" };
+  const askedAtMs = clock.nowMs();
   try {
-    const { complete, machines } = await limited(limit, (cut) => provider.observe(cut));
-    return { complete, machines, problem: complete ? "" : "the listing was cut short" };
+    const { complete, machines, startedAtMs = askedAtMs } = await limited(limit, (cut) => provider.observe(cut));
+    const observedAtMs = Math.min(startedAtMs, askedAtMs);
+    return { observedAtMs, complete, machines, problem: complete ? "" : "the listing was cut short" };
   } catch (error) {
-    return { complete: false, machines: [], problem: messageOf(error), error };
+    return { observedAtMs: askedAtMs, complete: false, machines: [], problem: messageOf(error), error };
   }
 }

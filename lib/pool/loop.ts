@@ -3,7 +3,8 @@
  * periodic full look makes it right.
  */
 
-import { delayMs, failed, NO_BACKOFF } from "./backoff.ts";
+import { RefusedError } from "../provider/provider.ts";
+import { createFailed, delayMs, NO_BACKOFF } from "./backoff.ts";
 import { execute, type Hands } from "./execute.ts";
 import { type Listing, listMachines } from "./listing.ts";
 import { plan } from "./plan.ts";
@@ -37,6 +38,8 @@ export class Reconciler {
   #awake = new AbortController();
   #memory: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
   #failedListings = 0;
+  /** How long the provider asked not to be listed. */
+  #askedToWaitMs = 0;
   #look: Promise<Plan> | undefined;
   #running: Promise<void> | undefined;
   #why = "the pool has not been looked at yet";
@@ -82,9 +85,8 @@ export class Reconciler {
   async preview(): Promise<Preview> {
     await this.#look;
     const { clock, policy } = this.#hands;
-    const observedAtMs = clock.nowMs();
     const { error: _, ...listing } = await listMachines(this.#hands, this.#cut.signal);
-    const seen = this.#seen(listing, observedAtMs);
+    const seen = this.#seen(listing);
     return { seen, plan: plan(seen, policy, clock.nowMs()) };
   }
 
@@ -99,7 +101,7 @@ export class Reconciler {
       this.#awake = new AbortController();
       const startedMs = clock.nowMs();
       const { lookAgainAtMs } = await this.look();
-      const holdMs = delayMs(this.#failedListings, policy.backoff);
+      const holdMs = Math.max(delayMs(this.#failedListings, policy.backoff), this.#askedToWaitMs);
       await this.#sleepUntil(Math.max(startedMs + policy.minLookGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
       await this.#sleepUntil(lookAgainAtMs, this.#awake.signal);
     }
@@ -119,16 +121,16 @@ export class Reconciler {
   async #lookOnce(): Promise<Plan> {
     const { clock, policy, store, slots } = this.#hands;
     await Promise.all([store.settle(), slots.settle()]);
-    const observedAtMs = clock.nowMs();
+    const startedMs = clock.nowMs();
     const listing = await this.#observe();
-    this.#noticeStandstill(observedAtMs + policy.callTimeoutMs);
-    const decided = plan(this.#seen(listing, observedAtMs), policy, clock.nowMs());
+    this.#noticeStandstill(startedMs + policy.callTimeoutMs);
+    const decided = plan(this.#seen(listing), policy, clock.nowMs());
     this.#memory = decided.memory;
     this.#why = decided.why;
     const outcome = await execute(decided.actions, this.#hands, this.#cut.signal);
     const [failure] = outcome.createFailures;
     if (failure !== undefined) {
-      const backoff = failed(this.#memory.backoff, `a create failed: ${failure}`, policy.backoff, clock.nowMs());
+      const backoff = createFailed(this.#memory.backoff, failure, policy.backoff, clock.nowMs());
       this.#memory = { ...this.#memory, backoff };
     }
     const againMs = outcome.undone > 0 ? clock.nowMs() + policy.pendingMs : Number.POSITIVE_INFINITY;
@@ -137,18 +139,18 @@ export class Reconciler {
 
   async #observe(): Promise<Listing> {
     const { error, ...listing } = await listMachines(this.#hands, this.#cut.signal);
+    this.#askedToWaitMs = error instanceof RefusedError ? (error.retryAfterMs ?? 0) : 0;
     if (error === undefined) this.#failedListings = 0;
     else this.#hands.log.warn({ err: error, failures: ++this.#failedListings }, "the provider cannot be listed");
     return listing;
   }
 
-  #seen(listing: Listing, observedAtMs: number): Seen {
+  #seen(listing: Listing): Seen {
     const { installation, generation, store, slots } = this.#hands;
     return {
       ...listing,
       installation,
       generation,
-      observedAtMs,
       records: store.all(),
       slots: slots.all(),
       waiting: this.#hearing.waiting(),

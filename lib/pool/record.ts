@@ -43,6 +43,8 @@ const builderRecordSchema = v.strictObject({
   seen: v.boolean(),
   /** The create call failed so; whether it left a machine behind only the listing says. */
   createError: v.exactOptional(reason),
+  /** The provider refused the create, so that no machine can appear any more. */
+  refused: v.exactOptional(v.literal(true)),
   /** The build it is leased to, or was. */
   build: v.exactOptional(id),
 });

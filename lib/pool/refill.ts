@@ -11,12 +11,17 @@ export function planCreates(stock: Stock, backoff: Backoff, look: Look): Action[
   const renewal = stock.ready.some((stored) => isOld(stored, look)) ? 1 : 0;
   const missing = stock.wanted + renewal - stock.ready.length - stock.inFlight;
   const room = policy.totalMax - stock.existing;
-  // After repeated failures one machine at a time shows whether it works again.
-  const allowed = backoff.failures >= 2 ? 1 - stock.inFlight : policy.callsPerLook;
+  const allowed = allowedAtOnce(backoff, stock, policy.callsPerLook);
   const reason =
     stock.ready.length + stock.inFlight < stock.wanted ? belowTarget(stock) : "an old one is to be renewed";
   const count = Math.max(0, Math.min(missing, room, allowed));
   return stock.freeSlots.slice(0, count).map((slot) => ({ kind: "create", slot, reason }));
+}
+
+/** After repeated failures one machine at a time shows whether it works again; at a limit one request does. */
+function allowedAtOnce({ failures, limit }: Backoff, stock: Stock, most: number): number {
+  if (limit !== undefined) return 1;
+  return failures >= 2 ? 1 - stock.inFlight : most;
 }
 
 function belowTarget({ ready, inFlight, wanted }: Stock): string {

@@ -18,7 +18,7 @@ export interface Slot extends SlotClaim {
 
 /** What one look hands to the next. Empty after a restart: then everything gets its full time again. */
 export interface Memory {
-  /** Builder ids out of place, known and vanished or unknown and there, each since when (two looks confirm it). */
+  /** Builder ids out of place, known and vanished or unknown and there, each since the listing that first showed it. */
   readonly suspects: ReadonlyMap<string, number>;
   /** When the provider was last asked to destroy it. */
   readonly destroyAskedMs: ReadonlyMap<string, number>;

@@ -57,10 +57,10 @@ export function gone(record: BuilderRecord, reason: string, nowMs: number): Buil
   return moved(record, "gone", reason, nowMs);
 }
 
-/** Not a change of state: the create call failed, and the next listing will say whether it left a machine. */
-export function createFailed(record: BuilderRecord, error: string): BuilderRecord {
+/** Not a change of state: the create call failed; unless it was refused, a listing will say whether it left a machine. */
+export function createFailed(record: BuilderRecord, error: string, refused: boolean): BuilderRecord {
   if (record.state !== "requested") throw forbidden(record, "requested");
-  return { ...record, createError: clip(error) };
+  return { ...record, createError: clip(error), ...(refused && { refused }) };
 }
 
 /** Not a change of state: the machine's address became known, or another. */

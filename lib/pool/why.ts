@@ -7,12 +7,15 @@ import type { Stock } from "./stock.ts";
 /** Empty while as many are ready as are wanted. */
 export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }: Look): string {
   if (stock.ready.length >= stock.wanted) return "";
-  if (nowMs < backoff.untilMs) {
+  if (backoff.limit === undefined && nowMs < backoff.untilMs) {
     const waitS = Math.ceil((backoff.untilMs - nowMs) / 1000);
     return `no new builders for ${waitS} s after ${backoff.failures} failures: ${backoff.reason}`;
   }
   const missing = stock.wanted - stock.ready.length;
   if (stock.inFlight >= missing) return `${builders(stock.inFlight)} booting`;
+  if (backoff.limit !== undefined) {
+    return `reserve ${stock.ready.length} of ${policy.reserveTarget}: ${backoff.reason}`;
+  }
   if (stock.existing >= policy.totalMax) {
     const unknown = stock.strangers === 0 ? "" : `, ${stock.strangers} of them not in our records`;
     return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})`;

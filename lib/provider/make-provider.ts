@@ -1,13 +1,31 @@
-/** The provider that a pool's configuration names. */
-import type { PoolConfig } from "../config/queue-config.ts";
+/** The providers that the pools of a configuration name. */
+import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
+import { OpenStackProvider } from "./openstack/provider.ts";
+import { Sites } from "./openstack/site.ts";
 import type { Provider } from "./provider.ts";
 import { MachineProvider } from "./qemu/machine.ts";
 import { SandboxProvider } from "./sandbox/provider.ts";
 
+type ProviderConfig = PoolConfig["provider"];
+type HereConfig = Exclude<ProviderConfig, { kind: "openstack" }>;
+
 /** Where a sandbox finds the folder with the agent's bundle. */
 const AGENT_INSIDE = "/opt/container-builder";
 
-export function makeProvider(config: PoolConfig["provider"], installation: string): Provider {
+/** By the name of the pool. Pools on one cloud share the login and the listing. Throws CbError "config". */
+export function providersFor({
+  installation,
+  pools,
+}: Pick<QueueConfig, "installation" | "pools">): Map<string, Provider> {
+  const sites = new Sites(installation);
+  const make = (config: ProviderConfig): Provider =>
+    config.kind === "openstack"
+      ? new OpenStackProvider(sites.of({ cloud: config.cloud, region: config.region }), config)
+      : onThisMachine(config, installation);
+  return new Map(pools.map(({ name, provider }) => [name, make(provider)]));
+}
+
+function onThisMachine(config: HereConfig, installation: string): Provider {
   const { stateDir, rootfs, allowWeak } = config;
   const shared = { stateDir, rootfs, installation, allowHostPorts: config.allowHostPorts.map(hostPort), allowWeak };
   if (config.kind === "sandbox") {

@@ -3,6 +3,8 @@
  * destroys them, and shows what they printed. One contract test runs against every provider there is.
  */
 
+import { CbError, type ErrorKind } from "../errors.ts";
+
 /** The identity a machine carries for its whole life, so that a listing alone says whose it is. */
 export interface MachineIdentity {
   /** The installation that made it: two queues on one cloud do not touch each other's machines. */
@@ -16,8 +18,11 @@ export interface MachineIdentity {
   readonly attempt: string;
 }
 
+/** nova takes 65535 characters of user_data, which is the text in base64: four for each three bytes. */
+export const USER_DATA_MAX_BYTES = 49_149;
+
 export interface BuilderSpec extends MachineIdentity {
-  /** What the agent reads when it starts, a JSON text, at most 65535 bytes (nova's limit for user_data). Secret. */
+  /** What the agent reads when it starts, a JSON text of at most USER_DATA_MAX_BYTES. Secret. */
   readonly userData: string;
 }
 
@@ -37,18 +42,51 @@ export interface Machine extends MachineIdentity {
 }
 
 export interface Observation {
+  /** When the listing was started, by this machine's clock, where that was before it was asked for: shared or kept. */
+  readonly startedAtMs?: number;
   readonly machines: readonly Machine[];
   /** False when the listing was cut short: what is missing from it may still exist. */
   readonly complete: boolean;
 }
 
+/**
+ * The provider has said no: nothing was made, and nothing will come of it later. What passes by itself, or when people
+ * raise a bound, is a limit; its message is the reason for waiting, as "quota, 20 of 20 instances".
+ */
+export class RefusedError extends CbError {
+  readonly limit: "quota" | "rate" | undefined;
+  /** How long the provider asks to be left alone. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(kind: ErrorKind, message: string, options: RefusalOptions = {}) {
+    super(kind, message, options);
+    this.limit = options.limit;
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}
+
+interface RefusalOptions {
+  readonly hint?: string;
+  readonly cause?: unknown;
+  readonly limit?: "quota" | "rate";
+  readonly retryAfterMs?: number | undefined;
+}
+
 export interface Provider {
-  /** Everything that carries this installation's mark, in one look. Throws CbError "infrastructure". */
+  /** Everything that carries this installation's mark, in one look. Throws CbError. */
   observe(signal: AbortSignal): Promise<Observation>;
-  /** Accepted, not finished. Idempotent by `spec.attempt`. Throws CbError "infrastructure" or "config". */
+  /**
+   * Accepted, not finished. Idempotent by `spec.attempt`. Throws RefusedError where nothing was made, any other CbError
+   * where that is not known: then a machine may still appear in the listing.
+   */
   create(spec: BuilderSpec, signal: AbortSignal): Promise<void>;
   /** Resolves when the provider has accepted it, and too if the machine is already gone. */
   destroy(builder: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Asks whether all that the configuration names is there, and resolves with what is used of the provider's limits. Throws
+   * CbError "config" naming each setting that is wrong and what exists instead, another kind where it cannot be told now.
+   */
+  check?(signal: AbortSignal): Promise<string>;
   /** The newest `maxBytes` of what the machine printed, for the operator. Empty if there is nothing. */
   consoleOutput(builder: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
 }

@@ -18,10 +18,12 @@ import { CbError, messageOf } from "../errors.ts";
 import { openPool } from "../pool/open.ts";
 import { poolPolicy } from "../pool/policy.ts";
 import type { Pool } from "../pool/pool.ts";
-import { makeProvider } from "../provider/make-provider.ts";
+import { providersFor } from "../provider/make-provider.ts";
+import type { Provider } from "../provider/provider.ts";
 import type { Registry } from "../registry/address.ts";
 import { VERSION } from "../version.ts";
 import { Builds } from "./builds.ts";
+import { checkAtStart } from "./check-providers.ts";
 import { OUTAGE_MS } from "./credential-life.ts";
 import { Images } from "./images.ts";
 import { ParkedAsks } from "./parked-asks.ts";
@@ -52,6 +54,8 @@ export interface DaemonOptions {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { config, log } = options;
   const issuer = await makeIssuer(config, systemClock);
+  const providers = providersFor(config);
+  await checkAtStart(providers, log, options.signal);
   const pools = new Map<string, Pool>();
   const nc = await connect(options, (status, server) => {
     log.warn({ status, server }, "NATS");
@@ -59,7 +63,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     for (const pool of pools.values()) pool.setListening(status === "back");
   });
   await refuseSecond(nc);
-  for (const pool of config.pools) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log }));
+  for (const pool of config.pools) {
+    const provider = providers.get(pool.name);
+    if (provider) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log, provider }));
+  }
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
   const door = openReaderDoor(nc);
@@ -125,7 +132,10 @@ interface Wiring {
   readonly log: Logger;
 }
 
-async function openOnePool(pool: PoolConfig, { config, nc, issuer, log }: Wiring): Promise<Pool> {
+async function openOnePool(
+  pool: PoolConfig,
+  { config, nc, issuer, log, provider }: Wiring & { provider: Provider },
+): Promise<Pool> {
   const { installation, limits } = config;
   const policy = poolPolicy({
     pool: pool.name,
@@ -144,7 +154,7 @@ async function openOnePool(pool: PoolConfig, { config, nc, issuer, log }: Wiring
   return openPool({
     nc,
     replicas: config.nats.replicas,
-    provider: makeProvider(pool.provider, installation),
+    provider,
     policy,
     installation,
     userDataFor: async (builder) => {

@@ -2,7 +2,13 @@
 
 import type { Clock } from "../../lib/clock.ts";
 import { CbError } from "../../lib/errors.ts";
-import type { BuilderSpec, Machine, Observation, Provider } from "../../lib/provider/provider.ts";
+import {
+  type BuilderSpec,
+  type Machine,
+  type Observation,
+  type Provider,
+  RefusedError,
+} from "../../lib/provider/provider.ts";
 import type { Random } from "./random.ts";
 
 export interface SimMachine extends Machine {
@@ -20,6 +26,8 @@ export class SimCloud implements Provider {
   readonly machines = new Map<string, SimMachine>();
   /** Probability of each kind of failure, while there is trouble. */
   trouble = 0;
+  /** Machines that may exist. */
+  quota = Number.POSITIVE_INFINITY;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #events: CloudEvents;
@@ -42,7 +50,9 @@ export class SimCloud implements Provider {
 
   async create(spec: BuilderSpec): Promise<void> {
     await this.#delay(10, 2_000);
-    this.#mayFail("the create was refused");
+    if (this.machines.size >= this.quota)
+      throw new RefusedError("infrastructure", "simulated quota", { limit: "quota" });
+    if (this.#random.chance(this.trouble)) throw new RefusedError("infrastructure", "simulated: refused");
     // Slow enough to outlive the call's time limit, and still within the grace.
     if (this.#random.chance(this.trouble)) await this.#delay(1_000, 50_000);
     this.#make(spec);

@@ -8,6 +8,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError } from "../../errors.ts";
 import type { BuilderSpec, Machine, Observation, Provider } from "../provider.ts";
+import { USER_DATA_MAX_BYTES } from "../provider.ts";
 import { destroySandbox } from "./destroy.ts";
 import type { HostPort } from "./egress.ts";
 import {
@@ -48,8 +49,6 @@ export interface SandboxProviderOptions {
 
 /** An agent prints a few KiB; the rest is room for the stack trace of one that fails in a loop. */
 const DEFAULT_CONSOLE_BYTES = 1024 * 1024;
-/** nova's limit for user_data; the same here, so that what works in a sandbox works in a cloud. */
-const USER_DATA_MAX_BYTES = 65_535;
 
 export class SandboxProvider implements Provider {
   readonly #options: SandboxProviderOptions;

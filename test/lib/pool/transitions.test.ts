@@ -58,7 +58,7 @@ test("each step of a whole life makes a record that can be read back", () => {
 test("a long reason is clipped to what a record takes", () => {
   const record = transitions.doomed(inState("booting"), "x".repeat(10_000), 9);
   assert.equal(parseRecord(JSON.stringify(record), "key"), record);
-  const failed = transitions.createFailed(inState("requested"), "x".repeat(10_000));
+  const failed = transitions.createFailed(inState("requested"), "x".repeat(10_000), false);
   assert.equal(parseRecord(JSON.stringify(failed), "key"), failed);
 });
 

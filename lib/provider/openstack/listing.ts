@@ -1,0 +1,112 @@
+/**
+ * The servers of one installation, listed for all its pools together: whoever looks while a listing is under way, or
+ * shortly after, is given that one with the time it was started. So the calls grow neither with builders nor with pools.
+ */
+import type { Compute } from "./compute.ts";
+import { tagOf } from "./marks.ts";
+import { isUnknown, type OwnServer, ownServer, type Server } from "./server.ts";
+
+/** While machines come and go a second is what a person notices; the pools look once a second then. */
+const MOVING_MS = 1_000;
+/** With all at rest: half of the pools' own pace, so that pools which look at different moments share. */
+const SETTLED_MS = 5_000;
+/** Asked for by their ids in one look; that many do not vanish by themselves, and the rest has its turn in the next. */
+const ASKED_FOR = 10;
+
+export interface Listed {
+  readonly servers: readonly OwnServer[];
+  /** False where nova cannot say of some of them whether they exist. */
+  readonly complete: boolean;
+  readonly startedAtMs: number;
+}
+
+export class Listing {
+  readonly #compute: Compute;
+  readonly #installation: string;
+  #kept: Listed | undefined;
+  #underWay: Promise<Listed> | undefined;
+  /** The latest there was, for finding a server by its builder. */
+  #latest: readonly OwnServer[] = [];
+  /** Ids of servers that were listed and are not known to be on their way out. */
+  readonly #standing = new Set<string>();
+
+  constructor(compute: Compute, installation: string) {
+    this.#compute = compute;
+    this.#installation = installation;
+  }
+
+  /** Throws CbError: a part of the listing is none. */
+  look(): Promise<Listed> {
+    if (this.#kept !== undefined && isFresh(this.#kept, Date.now())) return Promise.resolve(this.#kept);
+    this.#underWay ??= this.#start();
+    return this.#underWay;
+  }
+
+  /** As the latest listing has it, which may be old: a server keeps its id. Undefined: look for it. */
+  find(builder: string): OwnServer | undefined {
+    return this.#latest.find(({ machine }) => machine.builder === builder);
+  }
+
+  /** Something was made: what was listed before is not to be shown any more. */
+  changed(): void {
+    this.#kept = undefined;
+    this.#underWay = undefined;
+  }
+
+  /** It was asked to go: that it vanishes is no surprise. */
+  going(id: string): void {
+    this.#standing.delete(id);
+    this.changed();
+  }
+
+  #start(): Promise<Listed> {
+    const mine = this.#list().then(
+      (listed) => {
+        if (this.#underWay === mine) [this.#kept, this.#underWay] = [listed, undefined];
+        return listed;
+      },
+      (error: unknown) => {
+        if (this.#underWay === mine) this.#underWay = undefined;
+        throw error;
+      },
+    );
+    return mine;
+  }
+
+  async #list(): Promise<Listed> {
+    const startedAtMs = Date.now();
+    const { signal } = new AbortController();
+    const listed = await this.#compute.servers([tagOf("installation", this.#installation)], signal);
+    const missing = this.#missingFrom(listed);
+    const asked = await Promise.all(missing.slice(0, ASKED_FOR).map((id) => this.#askFor(id, signal)));
+    const all = [...listed, ...asked.flatMap((server) => server ?? [])];
+    const servers = all.flatMap((server) => ownServer(server, this.#installation) ?? []);
+    for (const { id, machine } of servers) {
+      if (machine.status === "destroying") this.#standing.delete(id);
+      else this.#standing.add(id);
+    }
+    this.#latest = servers;
+    return { servers, complete: missing.length <= ASKED_FOR && !all.some(isUnknown), startedAtMs };
+  }
+
+  #missingFrom(listed: readonly Server[]): string[] {
+    const ids = new Set(listed.map(({ id }) => id));
+    return [...this.#standing].filter((id) => !ids.has(id));
+  }
+
+  /**
+   * A filtered listing leaves out, without a word, the servers of a cell that does not answer. So one that vanishes without
+   * having been on its way out is asked for by its id, where nova tells "there is none" from "I cannot tell".
+   */
+  async #askFor(id: string, signal: AbortSignal): Promise<Server | undefined> {
+    const server = await this.#compute.server(id, signal);
+    if (server === undefined) this.#standing.delete(id);
+    return server;
+  }
+}
+
+function isFresh({ servers, startedAtMs }: Listed, nowMs: number): boolean {
+  const settled = servers.every(({ machine }) => machine.status === "running");
+  const ageMs = nowMs - startedAtMs;
+  return ageMs >= 0 && ageMs < (settled ? SETTLED_MS : MOVING_MS);
+}

@@ -1,0 +1,52 @@
+/**
+ * How a server carries its identity: as metadata, which people and the machine itself can read, and once more as tags,
+ * since nova filters a listing by tags only (its `metadata` filter is ignored for users and refused to administrators).
+ */
+import { isId } from "../../bus/ids.ts";
+import { CbError } from "../../errors.ts";
+import type { MachineIdentity } from "../provider.ts";
+
+const KEYS = {
+  installation: "cb-installation",
+  generation: "cb-generation",
+  pool: "cb-pool",
+  builder: "cb-builder",
+  attempt: "cb-attempt",
+} as const satisfies Record<keyof MachineIdentity, string>;
+type Part = keyof typeof KEYS;
+const PARTS = Object.keys(KEYS) as Part[];
+
+/** nova, schema of server tags: 1 to 60 characters, no slash and no comma. */
+const TAG = /^[^/,]{1,60}$/;
+
+/** Throws CbError "config" where a tag would be none. */
+export function tagOf(part: Part, value: string): string {
+  const tag = `${KEYS[part]}=${value}`;
+  if (TAG.test(tag)) return tag;
+  throw new CbError("config", `nova does not take the tag ${tag}: at most 60 characters, no slash, no comma`);
+}
+
+export function tagsOf(identity: MachineIdentity): string[] {
+  return PARTS.map((part) => tagOf(part, identity[part]));
+}
+
+export function metadataOf(identity: MachineIdentity): Record<string, string> {
+  return Object.fromEntries(PARTS.map((part) => [KEYS[part], identity[part]]));
+}
+
+/** Undefined where it is not whole, or metadata and tags do not say the same: somebody else's, or made to look like ours. */
+export function identityIn(
+  metadata: Readonly<Record<string, string>>,
+  tags: readonly string[],
+): MachineIdentity | undefined {
+  const read = (part: Part): string => metadata[KEYS[part]] ?? "";
+  if (!PARTS.every((part) => read(part) !== "" && tags.includes(`${KEYS[part]}=${read(part)}`))) return undefined;
+  if (!isId(read("builder")) || !isId(read("attempt"))) return undefined;
+  return {
+    installation: read("installation"),
+    generation: read("generation"),
+    pool: read("pool"),
+    builder: read("builder"),
+    attempt: read("attempt"),
+  };
+}

@@ -1,0 +1,163 @@
+/**
+ * Builders as servers of an OpenStack cloud: nova makes them from an image of glance, on networks of neutron, for a
+ * login of keystone. What each fault of the cloud leads to is in docs/openstack.md, as a table.
+ */
+import { isId } from "../../bus/ids.ts";
+import { CbError, messageOf } from "../../errors.ts";
+import type { BuilderSpec, Observation, Provider } from "../provider.ts";
+import { RefusedError, USER_DATA_MAX_BYTES } from "../provider.ts";
+import { NoAnswerError } from "./http.ts";
+import { limitsText, reached } from "./limits.ts";
+import { metadataOf, tagOf, tagsOf } from "./marks.ts";
+import { refusalOf } from "./refusal.ts";
+import { type OwnServer, ownServer } from "./server.ts";
+import { type Shape, type ShapeSettings, shapeFor } from "./shape.ts";
+import type { Site } from "./site.ts";
+import { wordsOf } from "./words.ts";
+
+/** A create and this fit into the time that the pool gives to the two together. */
+const LOOK_UP_MS = 8_000;
+/** Names are asked for again after this time: an image may have been uploaded anew under its name. */
+const SHAPE_KEPT_MS = 5 * 60_000;
+/** A line of a console is rarely shorter; what is too much is cut. */
+const LINE_BYTES = 20;
+
+export class OpenStackProvider implements Provider {
+  readonly #site: Site;
+  readonly #settings: ShapeSettings;
+  #shape: { readonly shape: Shape; readonly atMs: number } | undefined;
+
+  constructor(site: Site, settings: ShapeSettings) {
+    this.#site = site;
+    this.#settings = settings;
+  }
+
+  async observe(signal: AbortSignal): Promise<Observation> {
+    signal.throwIfAborted();
+    const { servers, complete, startedAtMs } = await this.#site.listing.look();
+    return { machines: servers.map(({ machine }) => machine), complete, startedAtMs };
+  }
+
+  async create(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
+    const { attempts } = this.#site;
+    const earlier = attempts.get(spec.builder);
+    if (earlier === undefined) return await attempts.add(spec, () => this.#make(spec, signal));
+    if (earlier.attempt !== spec.attempt) {
+      throw new CbError("infrastructure", `builder ${spec.builder} exists already, from another attempt`);
+    }
+    await earlier.sent.catch((error: unknown) => this.#lookUp(spec, messageOf(error), signal));
+  }
+
+  async destroy(builder: string, signal: AbortSignal): Promise<void> {
+    const { compute, listing } = this.#site;
+    for (const { id, softDeleted } of await this.#serversOf(builder, signal)) {
+      if (softDeleted) await compute.deleteForGood(id, signal);
+      else await compute.delete(id, signal);
+      listing.going(id);
+    }
+  }
+
+  async consoleOutput(builder: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    const [server] = await this.#serversOf(builder, signal);
+    if (server === undefined) return new Uint8Array();
+    const printed = await this.#site.compute.console(server.id, Math.ceil(maxBytes / LINE_BYTES), signal);
+    return Buffer.from(printed).subarray(-maxBytes);
+  }
+
+  async check(signal: AbortSignal): Promise<string> {
+    await this.#shapeNow(signal);
+    return limitsText(await this.#site.limits.read(signal));
+  }
+
+  async #shapeNow(signal: AbortSignal): Promise<Shape> {
+    const kept = this.#shape;
+    if (kept !== undefined && performance.now() - kept.atMs < SHAPE_KEPT_MS) return kept.shape;
+    const shape = await shapeFor(this.#settings, this.#site.things, signal);
+    this.#shape = { shape, atMs: performance.now() };
+    return shape;
+  }
+
+  /** One request to nova. Where it is not known what came of it, the machine is looked for before anybody is told. */
+  async #make(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
+    const { compute, listing } = this.#site;
+    const body = await refusing(async () => requestOf(spec, this.#site, await this.#shapeNow(signal)), signal);
+    try {
+      const answer = await refusing(() => compute.create(body, signal), signal);
+      if (answer.status === 202) return;
+      if (answer.status >= 500)
+        return await this.#lookUp(spec, `nova answers ${answer.status}: ${wordsOf(answer)}`, signal);
+      // What was there a moment ago may have been deleted.
+      this.#shape = undefined;
+      throw await this.#explained(refusalOf(answer, "this machine"), signal);
+    } catch (error) {
+      if (error instanceof NoAnswerError) return await this.#lookUp(spec, error.message, signal);
+      throw error;
+    } finally {
+      listing.changed();
+    }
+  }
+
+  /** Where the words of a quota have no numbers in them, the limits that are reached have. */
+  async #explained(refusal: CbError, signal: AbortSignal): Promise<CbError> {
+    if (!(refusal instanceof RefusedError) || refusal.limit !== "quota" || /\d/.test(refusal.message)) return refusal;
+    const limits = await this.#site.limits.read(signal).catch(() => []);
+    const text = limitsText(reached(limits));
+    return text === "" ? refusal : new RefusedError(refusal.kind, `quota, ${text}`, { limit: "quota" });
+  }
+
+  /** Throws CbError "infrastructure" where nova does not list a machine of this attempt: one may still appear. */
+  async #lookUp({ installation, attempt }: BuilderSpec, doubt: string, signal: AbortSignal): Promise<void> {
+    const tags = [tagOf("installation", installation), tagOf("attempt", attempt)];
+    const found = await this.#site.compute.servers(tags, signal, LOOK_UP_MS);
+    if (found.length > 0) return;
+    throw new CbError("infrastructure", `${doubt}; no machine of this attempt is listed so far`);
+  }
+
+  /** One as a rule. None: it is gone, or never was. */
+  async #serversOf(builder: string, signal: AbortSignal): Promise<readonly OwnServer[]> {
+    if (!isId(builder)) throw new CbError("config", `not a builder id: ${builder}`);
+    const { compute, installation, listing } = this.#site;
+    const listed = listing.find(builder);
+    if (listed !== undefined) return [listed];
+    const tags = [tagOf("installation", installation), tagOf("builder", builder)];
+    const found = await compute.servers(tags, signal);
+    return found.flatMap((server) => ownServer(server, installation) ?? []);
+  }
+}
+
+/** Whatever fails before nova has the request is a refusal: nothing was made. */
+async function refusing<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const unknown = signal.aborted || (error instanceof NoAnswerError && error.sent);
+    if (unknown || error instanceof RefusedError || !(error instanceof CbError)) throw error;
+    const hint = error.hint === undefined ? {} : { hint: error.hint };
+    throw new RefusedError(error.kind, error.message, { ...hint, cause: error.cause });
+  }
+}
+
+/** The body of POST /servers. Throws CbError "config" where nova would not take it. */
+function requestOf(spec: BuilderSpec, { installation }: Site, { server, hints }: Shape): object {
+  const bytes = Buffer.byteLength(spec.userData);
+  if (bytes > USER_DATA_MAX_BYTES) {
+    throw new CbError("config", `user data of ${bytes} bytes, ${USER_DATA_MAX_BYTES} are allowed`);
+  }
+  if (!isId(spec.builder) || !isId(spec.attempt)) {
+    throw new CbError("config", `builder and attempt must be UUIDs: ${spec.builder}, ${spec.attempt}`);
+  }
+  if (spec.installation !== installation) {
+    throw new CbError(
+      "config",
+      `a builder of installation ${spec.installation}, but this provider serves ${installation}`,
+    );
+  }
+  const own = {
+    name: `cb-${spec.pool}-${spec.builder.slice(0, 8)}`,
+    metadata: metadataOf(spec),
+    tags: tagsOf(spec),
+    config_drive: true,
+    user_data: Buffer.from(spec.userData).toString("base64"),
+  };
+  return { server: { ...server, ...own }, ...(hints && { "os:scheduler_hints": hints }) };
+}

@@ -1,0 +1,46 @@
+/** One cloud with one login: what the pools on it share. */
+import { Attempts } from "./attempts.ts";
+import type { Cloud } from "./cloud.ts";
+import { Compute } from "./compute.ts";
+import { type CloudChoice, findCloud } from "./find-cloud.ts";
+import { Limits } from "./limits.ts";
+import { Listing } from "./listing.ts";
+import { Session } from "./session.ts";
+import { Things } from "./things.ts";
+
+export interface Site {
+  readonly installation: string;
+  readonly session: Session;
+  readonly compute: Compute;
+  readonly things: Things;
+  readonly limits: Limits;
+  readonly listing: Listing;
+  readonly attempts: Attempts;
+}
+
+/** `callMs`: what one request may take, if not the default. */
+export function siteOn(cloud: Cloud, installation: string, callMs?: number): Site {
+  const session = new Session(cloud, callMs);
+  const compute = new Compute(session);
+  const lists = { things: new Things(session, compute), limits: new Limits(session, compute) };
+  const shared = { listing: new Listing(compute, installation), attempts: new Attempts() };
+  return { installation, session, compute, ...lists, ...shared };
+}
+
+/** Each cloud that pools name is opened once, so that one login and one listing serve all of them. */
+export class Sites {
+  readonly #installation: string;
+  readonly #open = new Map<string, Site>();
+
+  constructor(installation: string) {
+    this.#installation = installation;
+  }
+
+  /** Throws CbError "config" where no such cloud is described; see findCloud. */
+  of({ cloud, region }: CloudChoice): Site {
+    const key = JSON.stringify([cloud, region]);
+    const open = this.#open.get(key) ?? siteOn(findCloud({ cloud, region }), this.#installation);
+    this.#open.set(key, open);
+    return open;
+  }
+}
