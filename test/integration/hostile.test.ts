@@ -49,8 +49,11 @@ test.after(async ({ lab }) => {
   await lab?.stop();
 });
 
-/** What the server takes from this credential in one message. */
-const mostBytes = (nc: NatsConnection): number => nc.info?.max_payload ?? 0;
+/** What the server takes from this credential in one message: told only after the connection is made, with its own limits. */
+async function mostBytes(nc: NatsConnection): Promise<number> {
+  await nc.flush();
+  return nc.info?.max_payload ?? 0;
+}
 
 const [id, publicKey] = [randomUUID(), createKey("user").publicKey];
 const recipe = { backend: "docker", text: "FROM scratch" };
@@ -114,7 +117,7 @@ async function assertRefused(nc: NatsConnection, subject: string, bodies: readon
 for (const verb of QUEUE_VERBS) {
   test(`queue.${verb}: whatever a user sends is refused, and changes nothing`, async (world) => {
     const { connection } = await world.lab.bus.user("mallory");
-    const bodies = [...garbage(mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
+    const bodies = [...garbage(await mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
       ([what]) => !rightAs(verb, what),
     );
     await assertUnharmed(world, () => assertRefused(connection, subjects.queue(verb, "mallory"), bodies));
@@ -131,7 +134,7 @@ const rightAs = (verb: keyof typeof QUESTIONS, what: string): boolean =>
 for (const verb of ADMIN_VERBS) {
   test(`admin.${verb}: a broken question of an operator is refused, and changes nothing`, async (world) => {
     const { connection } = await world.lab.bus.operator();
-    const bodies = [...garbage(mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
+    const bodies = [...garbage(await mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
       ([what]) => !rightAs(verb, what),
     );
     await assertUnharmed(world, () => assertRefused(connection, subjects.admin(verb, "operator"), bodies));
@@ -149,8 +152,9 @@ test("builder.<id>.ask: whatever a builder sends is refused, and a question of n
     { ...base, state: "storing", build: id, image: { nuid: "x".repeat(22), bytes: 1, chunkBytes: 65_536 } },
     { ...base, state: "ended", build: id, outcome: { kind: "failed", exitCode: 1, reason: "x" } },
   ];
-  const bodies = [...garbage(mostBytes(connection)), ...asks.flatMap(distorted)].filter(
-    ([what, { length }]) => length <= mostBytes(connection) && !what.startsWith("outcome.reason"),
+  const maxBytes = await mostBytes(connection);
+  const bodies = [...garbage(maxBytes), ...asks.flatMap(distorted)].filter(
+    ([what, { length }]) => length <= maxBytes && !what.startsWith("outcome.reason"),
   );
   await assertUnharmed(world, async () => {
     await assertRefused(connection, subjects.ask(builder), bodies);
