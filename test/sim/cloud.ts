@@ -28,6 +28,8 @@ export class SimCloud implements Provider {
   trouble = 0;
   /** Machines that may exist. */
   quota = Number.POSITIVE_INFINITY;
+  /** Creates that met the quota. */
+  refused = 0;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #events: CloudEvents;
@@ -50,8 +52,10 @@ export class SimCloud implements Provider {
 
   async create(spec: BuilderSpec): Promise<void> {
     await this.#delay(10, 2_000);
-    if (this.machines.size >= this.quota)
+    if (this.machines.size >= this.quota) {
+      this.refused++;
       throw new RefusedError("infrastructure", "simulated quota", { limit: "quota" });
+    }
     if (this.#random.chance(this.trouble)) throw new RefusedError("infrastructure", "simulated: refused");
     // Slow enough to outlive the call's time limit, and still within the grace.
     if (this.#random.chance(this.trouble)) await this.#delay(1_000, 50_000);

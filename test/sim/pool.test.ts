@@ -10,6 +10,8 @@ const first = Math.floor(Math.random() * 2 ** 31);
 const seeds = only ? [Number(only)] : [...KNOWN, ...Array.from({ length: 12 }, (_, n) => first + n)];
 
 const TROUBLE_S = 900;
+/** A quota that nobody meets. */
+const MANY = 1000;
 
 const sim = suite("pool simulation");
 
@@ -30,6 +32,7 @@ async function run(world: World): Promise<void> {
   for (let second = 0; second < TROUBLE_S; second++) {
     if (random.chance(0.05)) world.waiting.push(random.uuid());
     if (random.chance(0.01)) harmOne(world);
+    if (random.chance(0.01)) cloud.quota = anyQuota(world);
     if (random.chance(0.004)) plant(world, random.chance(0.5));
     if (random.chance(0.01)) {
       world.kill();
@@ -40,9 +43,14 @@ async function run(world: World): Promise<void> {
     await clock.advance(1_000);
   }
   world.setTrouble(0);
+  cloud.quota = MANY;
   for (const machine of [...cloud.machines.values()])
     if (machine.generation === "other") cloud.machines.delete(machine.builder);
   await untilCalm(world);
+}
+
+function anyQuota({ random, policy }: World): number {
+  return random.chance(0.5) ? random.between(0, policy.totalMax) : MANY;
 }
 
 function harmOne({ cloud, random }: World): void {
