@@ -43,4 +43,32 @@ test("queueConfig names what is wrong with a registry, and its line", () => {
   for (const [text, message] of wrong) assert.throws(() => registries(text), message, text);
 });
 
+const onOpenStack = (settings: string) => {
+  const provider = `provider: { kind: openstack, flavor: f, image: i, networks: [n]${settings} }`;
+  const text = BASE.replace(/provider: .*/, provider).replace("registries:", "");
+  return parseYaml(text, "queue.yaml", queueConfig).pools[0]?.provider;
+};
+
+test("queueConfig takes a pool on OpenStack, with names and without secrets", () => {
+  const least = { kind: "openstack", flavor: "f", image: "i", networks: ["n"] };
+  assert.equal(onOpenStack(""), least);
+  const more = {
+    cloud: "c",
+    region: "r",
+    keyName: "k",
+    securityGroups: ["s"],
+    availabilityZone: "z",
+    serverGroup: "g",
+  };
+  assert.equal(onOpenStack(`, ${JSON.stringify(more).slice(1, -1)}`), { ...least, ...more });
+  assert.throws(() => onOpenStack(", password: p"), /queue\.yaml:8: pools\.0\.provider\.password: is not a setting/);
+  assert.throws(() => onOpenStack(", keyName: 1"), /provider\.keyName: must be a name or an id, in quotes/);
+  assert.throws(() => onOpenStack(", securityGroups: []"), /provider\.securityGroups: /);
+});
+
+test("queueConfig knows the kinds of providers", () => {
+  const text = BASE.replace("kind: sandbox", "kind: vmware").replace("registries:", "");
+  assert.throws(() => parseYaml(text, "queue.yaml", queueConfig), /pools\.0\.provider\.kind: kind must be /);
+});
+
 test.run();
