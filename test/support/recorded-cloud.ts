@@ -97,7 +97,9 @@ export class RecordedCloud {
     return counts;
   }
 
+  /** Once is enough, twice is no harm. */
   async stop(): Promise<void> {
+    if (!this.#server.listening) return;
     this.#server.close();
     this.#server.closeAllConnections();
     await once(this.#server, "close");
