@@ -1,6 +1,7 @@
 /** A cloud that lets the pool have less than it wants. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { RefusedError } from "../../lib/provider/provider.ts";
 import { isCalm, untilCalm } from "./calm.ts";
 import { World } from "./queue.ts";
 
@@ -50,6 +51,22 @@ sim("builds go on at a quota, one builder after another, and nothing is over it"
   await untilCalm(world);
   assert.ok(isCalm(world), world.pool?.status().why);
   assert.equal(world.violations, []);
+  world.kill();
+});
+
+sim("leaves a cloud alone that limits its listings, as long as it asks", async () => {
+  const world = new World(3, { totalMax: 2, reserveTarget: 1 });
+  let looks = 0;
+  const observe = world.cloud.observe.bind(world.cloud);
+  world.cloud.observe = async () => {
+    if (looks++ > 0) return observe();
+    throw new RefusedError("infrastructure", "simulated rate", { limit: "rate", retryAfterMs: 60_000 });
+  };
+  void world.startQueue();
+  await pass(world, 59);
+  assert.is(looks, 1);
+  await pass(world, 60);
+  assert.ok(isCalm(world), world.pool?.status().why);
   world.kill();
 });
 

@@ -24,6 +24,8 @@ export type Answer =
   | "cut"
   | "silent";
 
+type Awaited = Answer | Promise<Answer>;
+
 export interface Asked {
   readonly method: string;
   /** "/nova/v2.1/servers/detail". */
@@ -52,7 +54,7 @@ const USUAL: Readonly<Record<string, string>> = {
 export class RecordedCloud {
   readonly asked: Asked[] = [];
   readonly #server: Server;
-  readonly #answers = new Map<string, Answer[]>();
+  readonly #answers = new Map<string, Awaited[]>();
   readonly #arrivals = new EventEmitter();
 
   private constructor(server: Server) {
@@ -74,8 +76,8 @@ export class RecordedCloud {
     return `${this.address}/keystone/v3`;
   }
 
-  /** To "POST /nova/v2.1/servers": these in turn, and the last of them from then on. */
-  answer(route: string, ...answers: readonly (Answer | string)[]): void {
+  /** To "POST /nova/v2.1/servers": these in turn, each when it is there, and the last of them from then on. */
+  answer(route: string, ...answers: readonly (Awaited | string)[]): void {
     this.#answers.set(
       route,
       answers.map((one) => (typeof one === "string" && !isFailure(one) ? recorded(one) : one)),
@@ -114,7 +116,7 @@ export class RecordedCloud {
     this.asked.push({ method, path, query, headers, body: text === "" ? undefined : JSON.parse(text) });
     const route = `${method} ${path}`;
     this.#arrivals.emit(route);
-    const answer = this.#answerTo(route);
+    const answer = await this.#answerTo(route);
     if (answer === "cut") return void request.socket.destroy();
     if (answer === "silent") return;
     const { status, headers: sent = {}, body } = answer;
@@ -122,7 +124,7 @@ export class RecordedCloud {
     response.end(this.#here(body === undefined || body === null ? "" : JSON.stringify(body)));
   }
 
-  #answerTo(route: string): Answer {
+  #answerTo(route: string): Awaited {
     const said = this.#answers.get(route);
     const next = said !== undefined && said.length > 1 ? said.shift() : said?.[0];
     const usual = USUAL[route];

@@ -80,20 +80,31 @@ export class OpenStackProvider implements Provider {
   /** One request to nova. Where it is not known what came of it, the machine is looked for before anybody is told. */
   async #make(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
     const { compute, listing } = this.#site;
-    const body = await refusing(async () => requestOf(spec, this.#site, await this.#shapeNow(signal)), signal);
+    const body = await this.#requestOf(spec, signal);
+    let doubt: string;
     try {
-      const answer = await refusing(() => compute.create(body, signal), signal);
+      const answer = await compute.create(body, signal);
       if (answer.status === 202) return;
-      if (answer.status >= 500)
-        return await this.#lookUp(spec, `nova answers ${answer.status}: ${wordsOf(answer)}`, signal);
+      if (answer.status < 500) throw await this.#explained(refusalOf(answer, "this machine"), signal);
+      doubt = `nova answers ${answer.status}: ${wordsOf(answer)}`;
+    } catch (error) {
       // What was there a moment ago may have been deleted.
       this.#shape = undefined;
-      throw await this.#explained(refusalOf(answer, "this machine"), signal);
-    } catch (error) {
-      if (error instanceof NoAnswerError) return await this.#lookUp(spec, error.message, signal);
-      throw error;
+      if (!(error instanceof NoAnswerError && error.sent)) throw signal.aborted ? error : asRefusal(error);
+      doubt = error.message;
     } finally {
       listing.changed();
+    }
+    await this.#lookUp(spec, doubt, signal);
+  }
+
+  /** Whatever fails here is a refusal: nobody was asked for a machine yet. */
+  async #requestOf(spec: BuilderSpec, signal: AbortSignal): Promise<object> {
+    try {
+      checkSpec(spec, this.#site.installation);
+      return requestOf(spec, await this.#shapeNow(signal));
+    } catch (error) {
+      throw asRefusal(error);
     }
   }
 
@@ -108,7 +119,10 @@ export class OpenStackProvider implements Provider {
   /** Throws CbError "infrastructure" where nova does not list a machine of this attempt: one may still appear. */
   async #lookUp({ installation, attempt }: BuilderSpec, doubt: string, signal: AbortSignal): Promise<void> {
     const tags = [tagOf("installation", installation), tagOf("attempt", attempt)];
-    const found = await this.#site.compute.servers(tags, signal, LOOK_UP_MS);
+    const found = await this.#site.compute.servers(tags, signal, LOOK_UP_MS).catch((cause: unknown) => {
+      // A refusal to look is no refusal to make.
+      throw new CbError("infrastructure", `${doubt}; and it cannot be looked for: ${messageOf(cause)}`, { cause });
+    });
     if (found.length > 0) return;
     throw new CbError("infrastructure", `${doubt}; no machine of this attempt is listed so far`);
   }
@@ -125,20 +139,13 @@ export class OpenStackProvider implements Provider {
   }
 }
 
-/** Whatever fails before nova has the request is a refusal: nothing was made. */
-async function refusing<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const unknown = signal.aborted || (error instanceof NoAnswerError && error.sent);
-    if (unknown || error instanceof RefusedError || !(error instanceof CbError)) throw error;
-    const hint = error.hint === undefined ? {} : { hint: error.hint };
-    throw new RefusedError(error.kind, error.message, { ...hint, cause: error.cause });
-  }
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof CbError) || error instanceof RefusedError) return error;
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return new RefusedError(error.kind, error.message, { ...hint, cause: error.cause });
 }
 
-/** The body of POST /servers. Throws CbError "config" where nova would not take it. */
-function requestOf(spec: BuilderSpec, { installation }: Site, { server, hints }: Shape): object {
+function checkSpec(spec: BuilderSpec, installation: string): void {
   const bytes = Buffer.byteLength(spec.userData);
   if (bytes > USER_DATA_MAX_BYTES) {
     throw new CbError("config", `user data of ${bytes} bytes, ${USER_DATA_MAX_BYTES} are allowed`);
@@ -152,6 +159,10 @@ function requestOf(spec: BuilderSpec, { installation }: Site, { server, hints }:
       `a builder of installation ${spec.installation}, but this provider serves ${installation}`,
     );
   }
+}
+
+/** The body of POST /servers. Throws CbError "config" where nova would not take a tag. */
+function requestOf(spec: BuilderSpec, { server, hints }: Shape): object {
   const own = {
     name: `cb-${spec.pool}-${spec.builder.slice(0, 8)}`,
     metadata: metadataOf(spec),

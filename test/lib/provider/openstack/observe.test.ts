@@ -14,7 +14,7 @@ import {
   siteFor,
   spec,
 } from "../../../support/openstack-provider.ts";
-import { RecordedCloud, recorded } from "../../../support/recorded-cloud.ts";
+import { type Answer, RecordedCloud, recorded } from "../../../support/recorded-cloud.ts";
 
 const LIST = "GET /nova/v2.1/servers/detail";
 
@@ -119,6 +119,7 @@ test("observe() leaves out what only looks like ours", async ({ cloud }) => {
       serverAs("server-active", { ...others, installation: "site-2" }),
       serverAs("server-active", { ...others, builder: "../../etc" }),
       serverAs("server-active", { ...others, attempt: "" }),
+      serverAs("server-active", { ...others, generation: "" }),
     ),
   );
   assert.equal(builders((await providerOn(cloud).observe(never())).machines), [spec(1).builder]);
@@ -158,14 +159,16 @@ test("a listing is not shown to anybody after a create or a destroy", async ({ c
 });
 
 test("a listing under way when a machine is made is not given to who asks afterwards", async ({ cloud }) => {
-  cloud.answer(LIST, "silent", listingOf(active(1)));
+  let reply: (answer: Answer) => void = () => undefined;
+  cloud.answer(LIST, new Promise<Answer>((resolve) => (reply = resolve)), listingOf(active(1)));
   const provider = providerOn(cloud);
   const arrived = cloud.arrival(LIST);
-  const old = provider.observe(never()).catch(() => undefined);
+  const old = provider.observe(never());
   await arrived;
   await provider.create(spec(1), never());
+  reply(listingOf());
+  assert.equal((await old).machines, []);
   assert.equal(builders((await provider.observe(never())).machines), [spec(1).builder]);
-  void old;
 });
 
 test("a server that vanishes is asked for by its id before that is believed", async ({ cloud }) => {
@@ -201,6 +204,17 @@ test("a server that was seen on its way out may vanish without a question", asyn
   await provider.observe(never());
   cloud.answer(LIST, listingOf());
   site.listing.changed();
+  assert.equal((await provider.observe(never())).machines, []);
+  assert.is(cloud.calls()[oneOf(1)], undefined);
+});
+
+test("a server that was destroyed may vanish without a question", async ({ cloud }) => {
+  const provider = providerOn(cloud);
+  cloud.answer(LIST, listingOf(active(1)));
+  await provider.observe(never());
+  cloud.answer(`DELETE /nova/v2.1/servers/${idOf(1)}`, "server-deleted");
+  await provider.destroy(spec(1).builder, never());
+  cloud.answer(LIST, listingOf());
   assert.equal((await provider.observe(never())).machines, []);
   assert.is(cloud.calls()[oneOf(1)], undefined);
 });
