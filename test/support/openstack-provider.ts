@@ -1,6 +1,7 @@
 /** The OpenStack provider on a recorded cloud, and machines as its recordings have them. */
 import { findCloud } from "../../lib/provider/openstack/find-cloud.ts";
 import { OpenStackProvider } from "../../lib/provider/openstack/provider.ts";
+import type { SessionOptions } from "../../lib/provider/openstack/session.ts";
 import type { ShapeSettings } from "../../lib/provider/openstack/shape.ts";
 import { type Site, siteOn } from "../../lib/provider/openstack/site.ts";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
@@ -8,14 +9,16 @@ import { type RecordedCloud, recorded } from "./recorded-cloud.ts";
 
 export const SHAPE: ShapeSettings = { flavor: "t.nano", image: "stub", networks: ["lab"] };
 
-/** `callMs`: patience with one request. */
-export function siteFor(cloud: RecordedCloud, callMs?: number, env: Record<string, string> = {}): Site {
+/** With a login as demo, which `env` may change. */
+export function siteFor(cloud: RecordedCloud, options: SessionOptions = {}, env: Record<string, string> = {}): Site {
   const login = { OS_USERNAME: "demo", OS_PASSWORD: "secret", OS_PROJECT_NAME: "demo", HOME: "/nonexistent" };
-  return siteOn(findCloud({}, { ...login, OS_AUTH_URL: cloud.authUrl, ...env }), "site", callMs);
+  return siteOn(findCloud({}, { ...login, OS_AUTH_URL: cloud.authUrl, ...env }), "site", options);
 }
 
+/** `callMs`: patience with one request. */
 export function providerOn(cloud: RecordedCloud, settings: Partial<ShapeSettings> = {}, callMs?: number) {
-  return new OpenStackProvider(siteFor(cloud, callMs), { ...SHAPE, ...settings });
+  const options = callMs === undefined ? {} : { callMs };
+  return new OpenStackProvider(siteFor(cloud, options), { ...SHAPE, ...settings });
 }
 
 /** The n-th of the machines that were there when the cloud was recorded. */

@@ -32,10 +32,10 @@ export function findCloud({ cloud, region }: CloudChoice, env: Environment = pro
   const entries = path === undefined ? {} : readYamlFile(path, file).clouds;
   const name = cloud ?? (env.OS_CLOUD || undefined) ?? onlyEntry(entries, env);
   if (name === undefined) return cloudOf(withRegion(fromEnvironment(env), region), "the OS_* variables");
-  if (path === undefined)
-    throw new CbError("config", `the cloud ${name} is described nowhere: there is no clouds.yaml`, {
-      hint: places(env),
-    });
+  if (path === undefined) {
+    const hint = places(env);
+    throw new CbError("config", `the cloud ${name} is described nowhere: there is no clouds.yaml`, { hint });
+  }
   const entry = entries[name];
   if (entry === undefined) {
     const hint = `it has ${firstFew(name, Object.keys(entries))}`;
@@ -65,8 +65,9 @@ function places(env: Environment): string {
 }
 
 function firstOf(name: string, named: string | undefined, env: Environment): string | undefined {
-  if (named && !existsSync(named))
+  if (named && !existsSync(named)) {
     throw new CbError("config", `there is no file ${named}, which the environment names as ${name}`);
+  }
   return pathsOf(name, named, env).find((path) => existsSync(path));
 }
 

@@ -5,7 +5,7 @@ import { Compute } from "./compute.ts";
 import { type CloudChoice, findCloud } from "./find-cloud.ts";
 import { Limits } from "./limits.ts";
 import { Listing } from "./listing.ts";
-import { Session } from "./session.ts";
+import { Session, type SessionOptions } from "./session.ts";
 import { Things } from "./things.ts";
 
 export interface Site {
@@ -18,9 +18,8 @@ export interface Site {
   readonly attempts: Attempts;
 }
 
-/** `callMs`: what one request may take, if not the default. */
-export function siteOn(cloud: Cloud, installation: string, callMs?: number): Site {
-  const session = new Session(cloud, callMs);
+export function siteOn(cloud: Cloud, installation: string, options: SessionOptions = {}): Site {
+  const session = new Session(cloud, options);
   const compute = new Compute(session);
   const lists = { things: new Things(session, compute), limits: new Limits(session, compute) };
   const shared = { listing: new Listing(compute, installation), attempts: new Attempts() };

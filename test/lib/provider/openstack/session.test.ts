@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../../lib/errors.ts";
 import { OpenStackProvider } from "../../../../lib/provider/openstack/provider.ts";
+import type { SessionOptions } from "../../../../lib/provider/openstack/session.ts";
 import { failureOf, never, SHAPE, siteFor } from "../../../support/openstack-provider.ts";
 import { type Answer, RecordedCloud, recorded } from "../../../support/recorded-cloud.ts";
 
@@ -20,8 +21,8 @@ test.before.each(async (context) => {
 });
 test.after.each(({ cloud }) => cloud.stop());
 
-const providerWith = (cloud: RecordedCloud, env: Record<string, string> = {}, callMs?: number) =>
-  new OpenStackProvider(siteFor(cloud, callMs, env), SHAPE);
+const providerWith = (cloud: RecordedCloud, env: Record<string, string> = {}, options: SessionOptions = {}) =>
+  new OpenStackProvider(siteFor(cloud, options, env), SHAPE);
 const logins = ({ asked }: RecordedCloud) => asked.filter(({ path }) => path.startsWith("/keystone")).length;
 
 /** A token as recorded, that is good for so long. */
@@ -42,12 +43,51 @@ test("one login is enough for many calls at once, and its token goes with each",
   assert.ok(others.length > 5);
 });
 
-test("a token is renewed before its end, by how long it lives and not by anybody's clock", async ({ cloud }) => {
-  const provider = providerWith(cloud);
-  cloud.answer(LOGIN, tokenFor(0), tokenFor(3600));
-  await provider.check(never());
-  // The first was at its end as soon as it was there.
-  assert.is(logins(cloud), 2);
+/** The provider, and a clock that is set by hand. */
+function withClock(cloud: RecordedCloud) {
+  const clock = { nowMs: 1000 };
+  const provider = providerWith(cloud, {}, { nowMs: () => clock.nowMs });
+  const loginsAt = async (nowMs: number) => {
+    clock.nowMs = nowMs;
+    await provider.check(never());
+    return logins(cloud);
+  };
+  return loginsAt;
+}
+const MINUTE_MS = 60_000;
+
+test("a token is renewed five minutes before its end, by how long it lives and not by the cloud's clock", async ({
+  cloud,
+}) => {
+  cloud.answer(LOGIN, tokenFor(3600));
+  const loginsAt = withClock(cloud);
+  assert.is(await loginsAt(0), 1);
+  assert.is(await loginsAt(55 * MINUTE_MS - 1), 1);
+  assert.is(await loginsAt(55 * MINUTE_MS), 2);
+});
+
+test("a token that lives for ten minutes is renewed after eight", async ({ cloud }) => {
+  cloud.answer(LOGIN, tokenFor(600));
+  const loginsAt = withClock(cloud);
+  assert.is(await loginsAt(0), 1);
+  assert.is(await loginsAt(8 * MINUTE_MS - 1), 1);
+  assert.is(await loginsAt(8 * MINUTE_MS), 2);
+});
+
+test("a Keystone that is away is no trouble as long as the token is good, and is asked every 30 s", async ({
+  cloud,
+}) => {
+  cloud.answer(LOGIN, tokenFor(3600), { status: 503 });
+  const loginsAt = withClock(cloud);
+  await loginsAt(0);
+  assert.is(await loginsAt(56 * MINUTE_MS), 2);
+  assert.is(await loginsAt(56.5 * MINUTE_MS - 1), 2);
+  assert.is(await loginsAt(56.5 * MINUTE_MS), 3);
+  await failureOf(loginsAt(60 * MINUTE_MS), CbError);
+  // A login that is refused is none that is away.
+  cloud.answer(LOGIN, tokenFor(3600), "token-wrong-password");
+  await loginsAt(61 * MINUTE_MS);
+  assert.is((await failureOf(loginsAt(117 * MINUTE_MS), CbError)).kind, "config");
 });
 
 test("a token that a service refuses is renewed once, and the call is made again", async ({ cloud }) => {
@@ -102,7 +142,7 @@ test("an application credential logs in for its own project", async ({ cloud }) 
 test("a Keystone that is in trouble is no mistake of the configuration", async ({ cloud }) => {
   for (const answer of [{ status: 503 }, { status: 429 }, "cut", "silent", { status: 201, body: {} }] as const) {
     cloud.answer(LOGIN, answer);
-    const error = await failureOf(providerWith(cloud, {}, CALL_MS).observe(never()), CbError);
+    const error = await failureOf(providerWith(cloud, {}, { callMs: CALL_MS }).observe(never()), CbError);
     assert.is(error.kind, "infrastructure");
     assert.match(error.message, "Keystone");
   }
@@ -153,11 +193,11 @@ test("an endpoint with the project's id has its version document above it", asyn
 });
 
 test("an answer is bounded in time and in bytes, and no redirect is followed", async ({ cloud }) => {
-  const failed = async (answer: Answer, callMs?: number) => {
+  const failed = async (answer: Answer, options: SessionOptions = {}) => {
     cloud.answer(LIST, answer);
-    return (await failureOf(providerWith(cloud, {}, callMs).observe(never()), CbError)).message;
+    return (await failureOf(providerWith(cloud, {}, options).observe(never()), CbError)).message;
   };
-  assert.match(await failed("silent", CALL_MS), "nothing within 0.3 s");
+  assert.match(await failed("silent", { callMs: CALL_MS }), "nothing within 0.3 s");
   const long = { status: 200, body: { servers: ["x".repeat(9_000_000)] } };
   assert.match(await failed(long), /longer than 8388608 bytes/);
   assert.match(await failed({ status: 302, headers: { location: `${cloud.address}/nova/v2.1/` } }), "answers 302");
