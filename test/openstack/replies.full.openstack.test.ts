@@ -1,0 +1,88 @@
+/** Creates whose reply is lost, a cloud that limits the rate, and how many calls a reserve costs: seen at a proxy before the cloud. */
+// alone: the testbed's faults are everybody's
+// timeout: 1200 s
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CloudLab, type LabOptions, RESERVE } from "../support/cloud-lab.ts";
+import { type Call, OpenStackProxy } from "../support/openstack-proxy.ts";
+
+const test = suite("replies of OpenStack");
+let proxy: OpenStackProxy;
+let lab: CloudLab | undefined;
+
+test.before(async () => {
+  proxy = await OpenStackProxy.start();
+});
+test.after.each(async () => {
+  await lab?.stop();
+  lab = undefined;
+});
+test.after(() => proxy.stop());
+
+const isCreate = ({ service, method, path }: Call): boolean =>
+  service === "nova" && method === "POST" && /\/servers(?:\?|$)/.test(path);
+
+async function labWith(options: Omit<LabOptions, "authUrl">): Promise<CloudLab> {
+  lab = await CloudLab.start({ ...options, authUrl: proxy.authUrl });
+  return lab;
+}
+
+test("a create whose reply is lost makes one machine, which is found again, and nothing is left in the end", async () => {
+  proxy.next(isCreate, { kind: "lose" });
+  const running = await labWith({ installation: "lost" });
+  await running.untilSettled("settled after a lost reply");
+  const { demo, before } = running;
+  assert.is((await demo.servers()).length, before.servers.length + RESERVE);
+  assert.is(proxy.calls.filter(isCreate).length, RESERVE, "none was made twice, and none for nothing");
+  await running.empty();
+  assert.equal(await demo.listings(), before);
+});
+
+test("429 with Retry-After: the pool waits, and then has its reserve", async () => {
+  const body = JSON.stringify({ overLimit: { code: 429, message: "This request was rate-limited.", retryAfter: "3" } });
+  let refused = 0;
+  proxy.treat = (call) => {
+    if (!isCreate(call) || refused >= 3) return { kind: "pass" };
+    refused++;
+    return { kind: "answer", status: 429, headers: { "retry-after": "3" }, body };
+  };
+  await (await labWith({ installation: "limited" })).untilSettled("settled after three refusals");
+  assert.is(refused, 3);
+});
+
+/** For a minute's figure; a look every ten seconds shows in it. */
+const WATCH_MS = 60_000;
+
+async function callsPerMinute(what: string, during: () => Promise<void>): Promise<number> {
+  const from = proxy.calls.length;
+  const startedMs = performance.now();
+  await during();
+  const minutes = (performance.now() - startedMs) / 60_000;
+  const rate = (proxy.calls.length - from) / minutes;
+  console.log(`${what}: ${rate.toFixed(1)} calls a minute`);
+  return rate;
+}
+
+test("the calls of an idle pool do not grow with its reserve", async () => {
+  const rates: number[] = [];
+  for (const reserveTarget of [5, 50]) {
+    // As a site has it: the listing's pace is the policy's own.
+    const policy = { reserveTarget, totalMax: reserveTarget + 10, relistMs: 10_000 };
+    const running = await labWith({ installation: `idle-${reserveTarget}`, policy });
+    await running.untilSettled(`a reserve of ${reserveTarget}`, 600_000);
+    rates.push(await callsPerMinute(`idle, a reserve of ${reserveTarget}`, () => running.pass(WATCH_MS)));
+    if (reserveTarget === 50) {
+      // Each build takes a machine of the reserve, which is destroyed and replaced.
+      await callsPerMinute("busy, ten builds, a reserve of 50", async () => {
+        for (let build = 0; build < 10; build++) await running.useOne();
+        await running.untilSettled("ten builds have come and gone", 600_000);
+      });
+    }
+    await running.stop();
+    lab = undefined;
+  }
+  const [few = 0, many = 0] = rates;
+  assert.ok(many <= few + 2, `${few} calls a minute with a reserve of 5, ${many} with 50`);
+});
+
+test.run();
