@@ -10,7 +10,8 @@ import { type BuildOptions, build as bundle, type OutputFile } from "esbuild";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** nats, nkeys, tweetnacl, pino and commander are CommonJS and call `require` for Node's own modules. */
-const REQUIRE = 'import { createRequire as cbRequire } from "node:module"; const require = cbRequire(import.meta.url);';
+export const REQUIRE =
+  'import { createRequire as cbRequire } from "node:module"; const require = cbRequire(import.meta.url);';
 
 const SHARED = {
   bundle: true,

@@ -31,6 +31,8 @@ const NOT_FOR_TESTS = ["NATS_URL", "NATS_CREDS", "QUEUE_HOST", "FORCE_COLOR", "N
 export interface RunOptions {
   /** The project's root. */
   readonly root: string;
+  /** Of Node, to run the file. */
+  readonly argv: readonly string[];
   /** Made for this file alone, removed at the end. Short: sockets in it have 108 bytes for their path. */
   readonly folder: string;
   /** Unique to this file in this run. */
@@ -58,8 +60,7 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
   const outer = process.env[MARK];
   const mark = outer === undefined ? options.mark : `${outer}/${options.mark}`;
   const env = prepare(options, mark);
-  const command = [process.execPath, "--import", "tsx", join(root, "test/runner/child.ts"), join(root, file.path)];
-  const [program = "", ...argv] = [...options.prefix, ...command];
+  const [program = "", ...argv] = [...options.prefix, process.execPath, ...options.argv];
   const child = spawn(program, argv, {
     cwd: root,
     env,
