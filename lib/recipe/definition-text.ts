@@ -1,6 +1,6 @@
 /**
  * The text of a definition file as apptainer sees it: cut into stages, its template arguments filled in, cut into
- * sections. What is said here of apptainer was tried with 1.4.5 (test/integration/recipe-parsing.test.ts).
+ * sections. What is said here of apptainer was tried with 1.4.5 (test/integration/recipe-parsing.full.test.ts).
  */
 import { CbError } from "../errors.ts";
 

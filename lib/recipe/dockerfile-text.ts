@@ -1,6 +1,6 @@
 /**
  * The text of a Dockerfile cut into instructions, as buildah parses it (1.39: openshift/imagebuilder). What is said here was
- * tried with it (test/integration/recipe-parsing.test.ts).
+ * tried with it (test/integration/recipe-parsing.full.test.ts).
  */
 
 export interface Instruction {

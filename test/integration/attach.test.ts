@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "no
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuildsReply } from "../../lib/bus/builds-messages.ts";
-import { endless, HELLO, recipe } from "../support/recipes.ts";
+import { endless, HELLO, recipe, uncompressed } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
 import { until } from "../support/until.ts";
 
@@ -64,11 +64,8 @@ test("cb-attach --from-now leaves out what was printed before, also of a build t
 });
 
 test("two watch one build, and both get the image", async ({ stack }) => {
-  const path = recipe(
-    stack,
-    "both",
-    "    echo it has begun\n    sleep 2\n    dd if=/dev/urandom of=/large bs=1M count=60 2>/dev/null",
-  );
+  const post = "    echo it has begun\n    sleep 2\n    dd if=/dev/urandom of=/large bs=1M count=60 2>/dev/null";
+  const path = uncompressed(recipe(stack, "both", post));
   const first = stack.start("container-builder", [stack.path("both-1.sif"), path]);
   await first.seen(/it has begun\n/);
   await first.seen(ID);

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StatusReply } from "../../lib/bus/status-messages.ts";
-import { endless, HELLO, recipe } from "../support/recipes.ts";
+import { endless, HELLO, recipe, uncompressed } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
 
 const test = suite<{ stack: Stack }>("cancel");
@@ -60,7 +60,7 @@ test("Ctrl-C while the build waits cancels it, and it never gets a builder", asy
 
 test("Ctrl-C while the image is coming removes what has come of it", async ({ stack }) => {
   mkdirSync(stack.path("uploading"));
-  const large = recipe(stack, "large", "    dd if=/dev/urandom of=/large bs=1M count=300 2>/dev/null");
+  const large = uncompressed(recipe(stack, "large", "    dd if=/dev/urandom of=/large bs=1M count=300 2>/dev/null"));
   const running = stack.start("container-builder", [stack.path("uploading", "x.sif"), large]);
   await running.seen(/Build complete/);
   await stack.fileIn("uploading");

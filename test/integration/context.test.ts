@@ -73,21 +73,6 @@ test("%files brings files, globs, folders, links and blanks, wherever they are, 
   assert.match(stdout, "\none.csv\ntwo.csv\n");
 });
 
-test("a local base image is sent, also by an absolute path", async ({ stack }) => {
-  const base = await stack.run("container-builder", [stack.path("base.sif"), HELLO]);
-  assert.is(base.code, 0, base.stderr);
-  mkdirSync(stack.path("local"));
-  for (const from of ["../base.sif", stack.path("base.sif")]) {
-    writeFileSync(
-      stack.path("local", "recipe.def"),
-      `Bootstrap: localimage\nFrom: ${from}\n%post\n    echo on $(cat /etc/motd 2>/dev/null; id -u)\n`,
-    );
-    const { code, stdout, stderr } = await build(stack, "local", ["recipe.def"]);
-    assert.is(code, 0, stderr);
-    assert.match(stdout, /^on .*0$/m);
-  }
-});
-
 test("many megabytes go through the bucket, with progress, and arrive unchanged", async ({ stack }) => {
   const large = Buffer.alloc(24 * 2 ** 20, "0123456789abcdef");
   write(stack, "large/large.bin", large);

@@ -1,5 +1,4 @@
 /** Definition files as people write them, through the shipped programs, on images of real registries. */
-import { writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";
@@ -17,21 +16,12 @@ test.after(async ({ recipes }) => {
   await recipes?.stop();
 });
 
-test("a definition file builds on an image of a plain-http registry that the configuration names", async ({
-  recipes,
-}) => {
-  const recipe = `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\n\n%post\n    cat /etc/base\n`;
-  assert.match(await recipes.built("named", recipe), "from the registry");
-});
-
 test("a registry that is not named is not asked without TLS, whatever apptainer thinks of its address", async ({
   recipes,
 }) => {
   const onUnnamed = [
-    `Bootstrap: docker\nFrom: ${recipes.hosts.unnamed}/${IMAGE}\n`,
-    // The permission for one registry is none for another of the same recipe.
-    `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\nStage: one\n\nBootstrap: docker\nFrom: ${recipes.hosts.unnamed}/${IMAGE}\n`,
-    `Bootstrap: docker\nFrom: {{ HOST }}/${IMAGE}\n\n%arguments\n    HOST=${recipes.hosts.unnamed}\n`,
+    // The permission for one registry is none for another of the same recipe, however that is written.
+    `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\nStage: one\n\nBootstrap: docker\nFrom: {{ HOST }}/${IMAGE}\n\n%arguments\n    HOST=${recipes.hosts.unnamed}\n`,
     `FROM ${recipes.hosts.unnamed}/${IMAGE}\n`,
   ];
   for (const recipe of onUnnamed) {
@@ -58,7 +48,9 @@ test("a registry that refuses, or is down, fails the build with exit code 1 and 
   }
 });
 
-test("a definition file with stages copies from one into the other", async ({ recipes }) => {
+test("a definition file with stages, on images of a plain-http registry that the configuration names, copies from one into the other", async ({
+  recipes,
+}) => {
   await recipes.built(
     "stages",
     `Bootstrap: docker
@@ -189,19 +181,6 @@ From: ${recipes.hosts.open}/${IMAGE}
     "foo-was-installed",
   ])
     assert.match(seen, line);
-});
-
-test("a build on a terminal sees its width", async ({ recipes }) => {
-  writeFileSync(
-    recipes.stack.path("width"),
-    `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\n\n%post\n    stty size </dev/tty\n`,
-  );
-  const { code, stdout } = await recipes.stack.runOnTerminal("container-builder", [
-    recipes.stack.path("w.sif"),
-    recipes.stack.path("width"),
-  ]);
-  assert.is(code, 0, stdout);
-  assert.match(stdout, /^30 100\r?$/m);
 });
 
 test.run();
