@@ -1,4 +1,4 @@
-/** A cloud in which a machine goes when the test lets it. */
+/** A cloud in which a machine goes when the test lets it, and is made unless the test refuses it. */
 import type { BuilderSpec, Machine, Observation, Provider } from "../../lib/provider/provider.ts";
 
 const never = new Promise<never>(() => {});
@@ -7,11 +7,13 @@ export class LabCloud {
   readonly machines = new Map<string, Machine>();
   /** False: what is destroyed stays in the listing, on its way out. */
   letsGo = true;
+  /** Why it makes no machine; undefined: it does. */
+  refusal: string | undefined;
 
   /** As one process sees it, until that dies: then no call of it has any effect, and none returns. */
   facade(): { readonly provider: Provider; readonly die: () => void } {
     let alive = true;
-    const living = <T>(work: () => T): Promise<T> => (alive ? Promise.resolve(work()) : never);
+    const living = <T>(work: () => T): Promise<T> => (alive ? Promise.resolve().then(work) : never);
     const provider: Provider = {
       observe: () => living((): Observation => ({ machines: [...this.machines.values()], complete: true })),
       create: (spec) => living(() => this.#create(spec)),
@@ -32,6 +34,7 @@ export class LabCloud {
   }
 
   #create({ userData: _, ...identity }: BuilderSpec): void {
+    if (this.refusal !== undefined) throw new Error(this.refusal);
     const host = `lab-${identity.builder.slice(0, 8)}`;
     this.machines.set(identity.builder, { ...identity, status: "running", host, createdAtMs: 0 });
   }

@@ -8,7 +8,7 @@ import type { NatsConnection } from "nats";
 import { createKey } from "../../lib/auth/nkey.ts";
 import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/build/record.ts";
 import { BuildStreams } from "../../lib/build/streams.ts";
-import type { BuildState, ReserveReply } from "../../lib/bus/build-messages.ts";
+import type { BuildState, ReserveReply, ReserveRequest } from "../../lib/bus/build-messages.ts";
 import { call } from "../../lib/bus/call.ts";
 import { openKeys } from "../../lib/bus/kv.ts";
 import { buildStream, subjects } from "../../lib/bus/names.ts";
@@ -58,7 +58,7 @@ export class QueueLab {
   readonly bus: TestBus;
   readonly #lives: QueueLife[] = [];
   readonly #core: NatsConnection;
-  readonly #users = new Map<string, Guest>();
+  readonly #users = new Map<string, Promise<Guest>>();
 
   private constructor(bus: TestBus, core: NatsConnection) {
     this.bus = bus;
@@ -176,16 +176,18 @@ export class QueueLab {
     await realSleep(STEP_REAL_MS);
   }
 
-  /** The id of a new build. */
-  async reserve(user = "ada"): Promise<string> {
-    const guest = this.#users.get(user) ?? (await this.bus.user(user));
-    this.#users.set(user, guest);
+  /** The id of a new build. Rejects with what the queue refuses. */
+  async reserve(user = "ada", over: Partial<ReserveRequest> = {}): Promise<string> {
+    const joining = this.#users.get(user) ?? this.bus.user(user);
+    this.#users.set(user, joining);
+    const guest = await joining;
     const question = {
       v: 1,
       request: randomUUID(),
       publicKey: createKey("user").publicKey,
       recipe: { backend: "singularity", text: "Bootstrap: scratch\n" },
       name: "image.sif",
+      ...over,
     } as const;
     const reply: ReserveReply = await call(reserve, { nc: guest.connection, asker: user, question, timeoutMs: 10_000 });
     return reply.build;
@@ -193,7 +195,7 @@ export class QueueLab {
 
   async cancel(build: string): Promise<void> {
     const user = this.record(build)?.user ?? "";
-    const nc = this.#users.get(user)?.connection;
+    const nc = (await this.#users.get(user))?.connection;
     if (nc === undefined) throw new Error(`nobody has reserved ${build}`);
     await call(cancel, {
       nc,
@@ -230,7 +232,7 @@ export class QueueLab {
 }
 
 const HOUR_MS = 3_600_000;
-const LIMITS: QueuePorts["limits"] = {
+export const LIMITS: QueuePorts["limits"] = {
   buildMs: 6 * HOUR_MS,
   waitMs: 24 * HOUR_MS,
   contextMs: 120_000,
