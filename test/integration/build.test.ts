@@ -91,9 +91,10 @@ test("--tty gives the build a terminal, --no-tty gives it none", async ({ stack 
 
 test("a process that %post leaves behind keeps nobody waiting", async ({ stack }) => {
   const path = recipe(stack, "daemon", "    /bin/sleep 3600 &\n    echo the daemon runs");
-  const { code, stdout, stderr } = await stack.run("container-builder", [stack.path("daemon.sif"), path]);
+  const { code, stdout, stderr } = await stack.run("container-builder", ["--debug", stack.path("daemon.sif"), path]);
   assert.is(code, 0, stderr);
   assert.match(stdout, "the daemon runs");
+  assert.match(stderr, /^Time left: (?:6h00m|5h59m)$/m, "--debug tells how long a build may run here");
 });
 
 test("a reader of the output that leaves, as head does, does not cost the image", async ({ stack }) => {
