@@ -49,6 +49,9 @@ export class CloudLab {
   readonly #agents = new Set<string>();
   readonly #eyes: Provider;
   #queue: { readonly pool: Pool; readonly nc: NatsConnection; readonly die: () => void } | undefined;
+  readonly #dead: Promise<void>[] = [];
+  /** The look that is under way. */
+  #looking: Promise<void> | undefined;
   /** The most machines that were ever seen at once. */
   mostSeen = 0;
 
@@ -106,6 +109,8 @@ export class CloudLab {
     this.#queue = undefined;
     queue?.die();
     await queue?.nc.close();
+    // A process that is killed has no loop that goes on; this one's can do nothing any more, and ends.
+    if (queue !== undefined) this.#dead.push(queue.pool.stop());
   }
 
   /** Agents ask while it is awaited. Throws with the pool's own words after `limitMs`. */
@@ -157,9 +162,13 @@ export class CloudLab {
     await this.pool.release(first.builder, "the build has ended");
   }
 
-  /** Every machine that was ever running asks, whatever the cloud says meanwhile; one that is gone asks no more. */
+  /** Every machine that was ever running asks, whatever the cloud says meanwhile, or does not; one that is gone asks no more. */
   async #ask(): Promise<void> {
-    await this.#look().catch(() => undefined);
+    this.#looking ??= this.#look()
+      .catch(() => undefined)
+      .finally(() => {
+        this.#looking = undefined;
+      });
     for (const builder of this.#agents) {
       const heard = await this.pool.heard(builder, "idle");
       if (!heard.alive) this.#agents.delete(builder);
@@ -180,6 +189,7 @@ export class CloudLab {
     await this.#queue?.pool.stop();
     await this.#queue?.nc.close();
     this.#queue = undefined;
+    await this.#looking;
     const asked = new Set<string>();
     await untilCloud("everything is gone", async () => {
       const { machines, complete } = await this.#eyes.observe(AbortSignal.timeout(LOOK_LIMIT_MS));
@@ -197,6 +207,7 @@ export class CloudLab {
     await this.box.setFaults([]);
     await this.admin.setInstanceQuota(this.demo.projectId, -1);
     await this.empty();
+    await Promise.all(this.#dead);
     await this.#nats.stop();
   }
 }

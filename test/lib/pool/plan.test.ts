@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { plan } from "../../../lib/pool/plan.ts";
 import type { BuilderRecord } from "../../../lib/pool/record.ts";
+import type { Seen } from "../../../lib/pool/seen.ts";
 import { calm, claim, kinds, machine, NOW, planned, policy, record, seen } from "./scene.ts";
 
 const test = suite("plan()");
@@ -233,11 +234,15 @@ test("a slot without a record is freed after its grace, and not while its machin
   assert.equal(at(policy.claimGraceMs, [machine("r"), machine("x")]), []);
 });
 
-test("says why builds wait: booting, or the maximum", () => {
-  const why = (records: readonly BuilderRecord[], waiting: number) => plan(seen(records, { waiting }), policy, NOW).why;
+test("says why builds wait: booting, or the maximum, with what failed last", () => {
+  const why = (records: readonly BuilderRecord[], waiting: number, changes: Partial<Seen> = {}) =>
+    plan(seen(records, { waiting, ...changes }), policy, NOW).why;
   assert.is(why([record("b", "booting")], 0), "1 builder booting");
   const leased = ["1", "2", "3"].map((id) => record(id, "leased"));
   assert.is(why(leased, 1), "the maximum of 3 builders is reached (3 exist)");
+  const memory = { ...calm, backoff: { failures: 1, lastFailureMs: NOW, untilMs: NOW, reason: "no valid host" } };
+  const stuck = "the maximum of 3 builders is reached (3 exist); the last to fail: no valid host";
+  assert.is(why(leased, 1, { memory }), stuck);
   assert.is(why([], 0), "builders are being made");
 });
 
