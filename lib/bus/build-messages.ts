@@ -47,7 +47,8 @@ export const INLINE_CONTEXT_MAX_BYTES = 256 * 1024;
 /** A whole small context: a tar archive in base64. */
 const inlineArchive = v.object({
   kind: v.literal("inline"),
-  tar: v.pipe(v.string(), v.base64(), v.maxLength(Math.ceil(INLINE_CONTEXT_MAX_BYTES / 3) * 4)),
+  // Its length first: looking for what is no base64 in 4 MiB takes 0.7 s.
+  tar: v.pipe(v.string(), v.maxLength(Math.ceil(INLINE_CONTEXT_MAX_BYTES / 3) * 4), v.base64()),
 });
 const contextBase = {
   /** The caller's directory: what relative paths in the recipe start from. */

@@ -18,6 +18,13 @@ export interface ServeOptions<Question, Reply> {
 /** A question without a recipe; a larger one would be parsed while nobody else is answered. */
 const QUESTION_MAX_BYTES = 64 * 1024;
 
+/**
+ * The largest question, a reservation with a hundred build arguments, has some 120. Measured on two busy cores: 4 MiB take
+ * 40 ms as one word, 1.3 s as a list of empty objects, and 6 s as build arguments of a wrong type, in which nobody else is
+ * answered.
+ */
+const QUESTION_MAX_VALUES = 1000;
+
 /** What a refusal's text is cut to: `line` in fields.ts refuses longer ones. */
 const MESSAGE_MAX_CHARS = 2000;
 
@@ -52,7 +59,8 @@ async function answer<Q, R>(options: ServeOptions<Q, R>, star: number, message: 
     const asker = message.subject.split(".")[star] ?? "";
     // Throws on what is no name or id, although the server's permissions let no such subject pass.
     request.subject(asker);
-    const question = decode(request.question, message.data, request.name, request.maxBytes ?? QUESTION_MAX_BYTES);
+    const bounds = { maxBytes: request.maxBytes ?? QUESTION_MAX_BYTES, maxValues: QUESTION_MAX_VALUES };
+    const question = decode(request.question, message.data, request.name, bounds);
     message.respond(encode(await handler(asker, question)));
   } catch (thrown) {
     const error = asRefusal(thrown);

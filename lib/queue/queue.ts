@@ -12,6 +12,7 @@ import { LostBuilders } from "./lost-builders.ts";
 import { OwnBuilds } from "./own-builds.ts";
 import { poolStatus } from "./pool-status.ts";
 import type { QueuePorts } from "./ports.ts";
+import { Refusals } from "./refusals.ts";
 import { Reservations } from "./reservations.ts";
 import { endRevoked } from "./revoked-builds.ts";
 import { sweep } from "./sweep.ts";
@@ -30,6 +31,7 @@ export class Queue {
   readonly #contexts: Contexts;
   readonly #reservations: Reservations;
   readonly #waitingRoom: WaitingRoom;
+  readonly #refusals: Refusals;
   #ticker: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
@@ -42,6 +44,7 @@ export class Queue {
     this.#leases = new Leases(ports, { endings: this.#endings, lost: this.#lost, terminals: this.#terminals, place });
     this.#contexts = new Contexts(ports, this.#endings, place);
     this.#reservations = new Reservations(ports, this.#endings, place);
+    this.#refusals = new Refusals(ports);
     this.#waitingRoom = new WaitingRoom(ports, this.#leases, this.#lost);
   }
 
@@ -65,10 +68,11 @@ export class Queue {
     this.#ports.images.stop();
     await this.#ticker;
     await this.#endings.settled();
+    this.#refusals.flush();
   }
 
   #serve(service: Service): void {
-    const onRefused = (subject: string, error: CbError) => this.#onRefused(subject, error);
+    const onRefused = (subject: string, error: CbError) => this.#refusals.note(subject, error);
     const on = <Q, R>(request: registry.Request<Q, R>, handler: (asker: string, question: Q) => R | Promise<R>) =>
       serve({ service, onRefused, request, handler: async (asker, question) => handler(asker, question) });
     const { users, images } = this.#ports;
@@ -111,6 +115,7 @@ export class Queue {
       await this.#attempt("half-written leases", () => this.#leases.reclaim());
       await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());
       this.#terminals.forgetEnded();
+      this.#refusals.tell();
       await this.#attempt("waiting callers", () => this.#waitingRoom.tell());
       await this.#attempt("limits and retention", () => sweep(this.#ports, this.#endings));
       await clock.sleep(TICK_MS, this.#stopping.signal);
@@ -134,14 +139,6 @@ export class Queue {
       pools: [...pools].map(([name, pool]) => poolStatus({ name, pool, arch: archOf.get(name) ?? "" })),
       builds: { waiting: builds.waiting().length, running: builds.leased().length },
     };
-  }
-
-  #onRefused(subject: string, error: CbError): void {
-    const ours = error.cause !== undefined && error.kind === "infrastructure";
-    this.#ports.log[ours ? "error" : "warn"](
-      { subject, kind: error.kind, reason: error.message, err: error.cause },
-      "refused",
-    );
   }
 
   #guard(work: Promise<unknown>): void {

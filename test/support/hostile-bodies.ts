@@ -47,6 +47,21 @@ export function garbage(maxBytes: number): [string, Uint8Array][] {
   return list;
 }
 
+/** Few bytes to a value: what parses and checks each of them hears nobody meanwhile. Takes a second or two to make. */
+export function crowded(maxBytes: number): [string, Uint8Array][] {
+  const room = maxBytes - 300;
+  const list = (one: string): Uint8Array => text(`[${`${one},`.repeat(room / (one.length + 1))}0]`);
+  const [field, args] = ['"f1234567":0,', '{"v":1,"recipe":{"backend":"docker","text":"x","buildArgs":{'];
+  const names = Array.from({ length: room / field.length }, (_, at) => `"f${String(at).padStart(7, "0")}":`);
+  return [
+    ["a list of numbers", list("0")],
+    ["a list of objects", list("{}")],
+    ["a list of lists", list("[[[[]]]]")],
+    ["nothing but fields", text(`{${names.join("0,")}0}`)],
+    ["build arguments of a wrong type", text(`${args}${names.join("0,")}0}}}`)],
+  ];
+}
+
 /** The question with one thing wrong: its version, or one of its required fields, missing, of another type, or no id. */
 export function distorted(question: Readonly<Record<string, unknown>>): [string, Uint8Array][] {
   const versions = [0, 2, "1", null, 1.5].map((v): [string, Uint8Array] => [

@@ -49,6 +49,24 @@ test("decode() takes 32 levels and brackets in words, and refuses 33 before they
   assert.equal(decode(buildState, encode({ v: 1, state: "lost", reason }), "m"), { v: 1, state: "lost", reason });
 });
 
+test("decode() counts values before they are parsed, whatever they are, and takes commas in words for words", () => {
+  const list = (values: number, one: string) => bytes(`{"v":1,"state":"building","x":[${Array(values).fill(one)}]}`);
+  // The object, two words, the list, and what is in it.
+  for (const one of ["0", '"a,[{"', "null"]) {
+    decode(buildState, list(6, one), "m", { maxValues: 10 });
+    refused(() => decode(buildState, list(7, one), "m", { maxValues: 10 }), /^m: more than 10 values$/);
+  }
+  refused(() => decode(buildState, list(7, "{}"), "m", { maxValues: 10 }), /more than 10 values/);
+});
+
+test("decode() quotes no more than some words of what is wrong", () => {
+  const long = "x".repeat(1_000_000);
+  for (const wrong of [long, { v: 1, state: long }, { [long]: 1 }]) {
+    refused(() => decode(buildState, encode(wrong), "m"), /^.{1,500}$/);
+    refused(() => decode(reserveRequest, encode({ recipe: { buildArgs: wrong } }), "m"), /^.{1,1200}$/);
+  }
+});
+
 test("decode() bounds the recipe by its bytes", () => {
   const request = (text: string) => ({
     v: 1,
