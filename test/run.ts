@@ -3,16 +3,20 @@
  *
  * Each test file runs in a process of its own with a time limit (test/runner). The last line is `N passed, N failed`.
  */
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "../infra/build.ts";
 import { ensureTools } from "../infra/setup/ensure-tools.ts";
 import { natsServerPath } from "../infra/setup/nats-server.ts";
 import { ALL_TOOLS, TEST_TOOLS } from "../infra/setup/packages.ts";
+import { saying } from "../infra/setup/run-command.ts";
 import { TESTBED_PID } from "../infra/testbed/box.ts";
 import { startTestbed } from "../infra/testbed/testbed.ts";
+import { folders } from "../lib/config/folders.ts";
 import { CbError, EXIT_CODES, messageOf } from "../lib/errors.ts";
+import { ensureDiskImage } from "../lib/provider/qemu/disk.ts";
+import type { MakingProgress } from "../lib/provider/sandbox/make-once.ts";
 import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
 import { type RunAllOptions, runAll } from "./runner/run-all.ts";
@@ -45,8 +49,8 @@ function readArguments() {
 /** Unit tests start nothing; for the others there must be the programs they run, foreign ones and our own, bundled. */
 async function prepareEnvironment(files: readonly TestFile[]): Promise<Record<string, string>> {
   if (!files.some((file) => file.needsTools)) return {};
-  const full = files.some(({ path }) => path.endsWith(".full.test.ts"));
-  await ensureTools({ need: full ? ALL_TOOLS : TEST_TOOLS, onStep: say });
+  const machines = files.some(({ path, testbed }) => path.endsWith(".full.test.ts") || testbed === "libvirt");
+  await ensureTools({ need: machines ? ALL_TOOLS : TEST_TOOLS, onStep: say });
   await build();
   return { NATS_SERVER: await natsServerPath() };
 }
@@ -64,10 +68,20 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number | undefi
   return { signal: controller.signal, exitCode: () => exitCode };
 }
 
+/** What real machines start from is made before: in the network of their testbed there is no Debian archive. */
+async function makeDisk(signal: AbortSignal): Promise<void> {
+  const agentFile = join(root, "dist/agent/agent.mjs");
+  const onProgress = ({ phase }: MakingProgress): boolean => say(`  ${phase}`);
+  await saying("Making the builder's disk image", say, () =>
+    ensureDiskImage({ cacheDir: folders().cache, agentFile, onProgress, signal }),
+  );
+}
+
 /** Runs the files, and around those that want one an OpenStack, in whose network they are. */
 async function runGroup(files: readonly TestFile[], options: Omit<RunAllOptions, "prefix">): Promise<FileResult[]> {
   const driver = files[0]?.testbed;
   if (driver === undefined) return runAll(files, { ...options, prefix: [] });
+  if (driver === "libvirt") await makeDisk(options.signal);
   const testbed = await startTestbed({ driver, onStep: say, signal: options.signal });
   try {
     const env = { ...options.env, [TESTBED_PID]: String(testbed.box.pid) };

@@ -23,6 +23,7 @@ export interface MachineFault {
 export const TESTBED_PID = "CB_TESTBED_PID";
 
 const FAULTS_FILE = "/opt/testbed/var/faults.json";
+const NOVA_CONF = "/etc/nova/nova.conf";
 const INSIDE = ["HOME=/root", "LANG=C.UTF-8", "PATH=/opt/testbed/bin:/usr/sbin:/usr/bin:/sbin:/bin"];
 
 export class Box {
@@ -65,6 +66,14 @@ export class Box {
     // The driver may read it at any time, so it is exchanged whole.
     const write = 'printf %s "$1" >"$2.new"; mv "$2.new" "$2"';
     await this.#run(["sh", "-ec", write, "sh", text, FAULTS_FILE]);
+  }
+
+  /** How long nova keeps what is deleted, 0 for not at all; resolves when its services have been started anew with it. */
+  async setReclaimInterval(seconds: number): Promise<void> {
+    const option = "reclaim_instance_interval";
+    await this.#run(["sed", "-i", `/^${option} /d; 0,/^\\[DEFAULT\\]$/s//&\\n${option} = ${seconds}/`, NOVA_CONF]);
+    await this.service("kill", "nova-api", "nova-compute");
+    await this.service("start", "nova-api", "nova-compute");
   }
 
   async #run(command: readonly string[]): Promise<Outcome> {

@@ -1,6 +1,6 @@
 /** The contract of providers, on a real nova. Its machines run nothing, so what they print is always the same. */
 // alone: the testbed's faults are everybody's
-// timeout: 300 s
+// timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Box } from "../../infra/testbed/box.ts";

@@ -5,6 +5,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { MachineFault } from "../../infra/testbed/box.ts";
 import { CloudLab, RESERVE } from "../support/cloud-lab.ts";
+import { untilCloud } from "../support/until-cloud.ts";
 
 const INSTALLATION = "machines";
 const test = suite("machines of OpenStack fail");
@@ -86,6 +87,23 @@ test("servers deleted behind its back, and the queue killed meanwhile, are made 
   await killed();
   await lab.untilSettled("settled after three were deleted");
 });
+
+test("a nova that keeps what is deleted lists it no more: it is replaced, and nova still has it", async () => {
+  await lab.box.setReclaimInterval(3600);
+  await lab.useOne();
+  await lab.untilSettled("settled over a server that is kept");
+  const kept = await lab.admin.softDeleted();
+  assert.is(kept.length, 1);
+  await lab.box.setReclaimInterval(0);
+  for (const id of kept) await untilCloud("it can be deleted for good", () => deletedForGood(id));
+});
+
+/** nova is starting anew. */
+const deletedForGood = (id: string): Promise<boolean> =>
+  lab.admin.deleteForGood(id).then(
+    () => true,
+    () => false,
+  );
 
 test("through all of it nobody else's server was touched, nor the maximum passed, and nothing is left", async () => {
   const left = (await lab.demo.servers()).map(({ id }) => id);

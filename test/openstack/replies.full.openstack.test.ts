@@ -1,4 +1,4 @@
-/** Creates whose reply is lost, a cloud that limits the rate, and how many calls a reserve costs: seen at a proxy before the cloud. */
+/** Creates whose reply is lost, a cloud that limits the rate, old listings, and how many calls a reserve costs: seen at a proxy before the cloud. */
 // alone: the testbed's faults are everybody's
 // timeout: 1200 s
 import { suite } from "uvu";
@@ -48,6 +48,25 @@ test("429 with Retry-After: the pool waits, and then has its reserve", async () 
   };
   await (await labWith({ installation: "limited" })).untilSettled("settled after three refusals");
   assert.is(refused, 3);
+});
+
+const isListing = ({ service, method, path }: Call): boolean =>
+  service === "nova" && method === "GET" && path.includes("/servers/detail");
+
+/** Some looks, so that a pool which believed them would have acted on them. */
+const STALE_MS = 15_000;
+
+test("listings that are older than what was done: nothing is made twice for them, nor given up", async () => {
+  const running = await labWith({ installation: "stale" });
+  await running.untilSettled("the reserve");
+  const creates = proxy.calls.filter(isCreate).length;
+  proxy.treat = (call) => (isListing(call) ? { kind: "stale" } : { kind: "pass" });
+  await running.useOne();
+  await running.pass(STALE_MS);
+  assert.is(running.pool.readyBuilders().length, RESERVE - 1);
+  proxy.treat = () => ({ kind: "pass" });
+  await running.untilSettled("settled after old listings");
+  assert.is(proxy.calls.filter(isCreate).length, creates + 1, "the one that was used has one successor");
 });
 
 /** For a minute's figure; a look every ten seconds shows in it. */

@@ -1,6 +1,6 @@
 /** The testbed does what the other tests rely on: machines come, fail and go, and services can be taken away and given back. */
 // alone: the testbed's faults are everybody's
-// timeout: 300 s
+// timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Box } from "../../infra/testbed/box.ts";

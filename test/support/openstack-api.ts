@@ -3,14 +3,18 @@
  * it cannot hide its own mistakes. For the testbed, in whose network the tests run.
  */
 import { randomBytes } from "node:crypto";
+import { openAsBlob } from "node:fs";
 
 const KEYSTONE = "http://127.0.0.1:5000/v3";
 const NOVA = "http://127.0.0.1:8774/v2.1";
 const NEUTRON = "http://127.0.0.1:9696/v2.0";
+const GLANCE = "http://127.0.0.1:9292/v2";
 /** 2.52 brought tags at the create; newer ones change shapes. */
 const MICROVERSION = "2.52";
 /** Neutron and nova answer in a second; on two busy cores in several. */
 const CALL_LIMIT_MS = 30_000;
+/** Of 161 MB, to the same machine's disk. */
+const UPLOAD_LIMIT_MS = 300_000;
 
 type Json = Record<string, unknown>;
 
@@ -34,9 +38,12 @@ export class OpenStackApi {
   readonly #token: string;
   readonly projectId: string;
 
-  private constructor(token: string, projectId: string) {
+  readonly #userId: string;
+
+  private constructor(token: string, { user, project }: { user: { id: string }; project: { id: string } }) {
     this.#token = token;
-    this.projectId = projectId;
+    this.#userId = user.id;
+    this.projectId = project.id;
   }
 
   /** `demo` owns the builders; `admin` may change quotas. Throws where keystone does not answer. */
@@ -47,8 +54,8 @@ export class OpenStackApi {
     const headers = { "content-type": "application/json" };
     const signal = AbortSignal.timeout(CALL_LIMIT_MS);
     const reply = await fetch(`${KEYSTONE}/auth/tokens`, { method: "POST", headers, body, signal });
-    const { token } = (await reply.json()) as { token: { project: { id: string } } };
-    return new OpenStackApi(reply.headers.get("x-subject-token") ?? "", token.project.id);
+    const { token } = (await reply.json()) as { token: { user: { id: string }; project: { id: string } } };
+    return new OpenStackApi(reply.headers.get("x-subject-token") ?? "", token);
   }
 
   /** Of the project, soft-deleted ones not among them. */
@@ -78,6 +85,16 @@ export class OpenStackApi {
     await this.#call("DELETE", `${NOVA}/servers/${id}`);
   }
 
+  /** Ids of what nova keeps though it is deleted, of all projects; admin's. */
+  async softDeleted(): Promise<string[]> {
+    const found = await this.#list(`${NOVA}/servers/detail?all_tenants=1&deleted=1&limit=1000`, "servers");
+    return found.filter(({ status }) => status === "SOFT_DELETED").map(({ id }) => String(id));
+  }
+
+  async deleteForGood(id: string): Promise<void> {
+    await this.#call("POST", `${NOVA}/servers/${id}/action`, { forceDelete: null });
+  }
+
   /** Somebody else's machine: its id. */
   async createServer(metadata: Readonly<Record<string, string>>, tags: readonly string[] = []): Promise<string> {
     const [network] = await this.#list(`${NEUTRON}/networks?name=lab`, "networks");
@@ -89,9 +106,35 @@ export class OpenStackApi {
   }
 
   async imageId(name: string): Promise<string> {
-    const [image] = await this.#list(`http://127.0.0.1:9292/v2/images?name=${name}`, "images");
+    const [image] = await this.#list(`${GLANCE}/images?name=${name}`, "images");
     if (image === undefined) throw new Error(`there is no image ${name}`);
     return String(image.id);
+  }
+
+  /** Puts a qcow2 file into the image service, for this project; as `openstack image create` does. */
+  async uploadImage(name: string, file: string, properties: Readonly<Record<string, string>>): Promise<void> {
+    const wanted = { name, disk_format: "qcow2", container_format: "bare", ...properties };
+    const { id } = (await this.#call("POST", `${GLANCE}/images`, wanted)) as Json;
+    const headers = { "x-auth-token": this.#token, "content-type": "application/octet-stream" };
+    const body = await openAsBlob(file);
+    const signal = AbortSignal.timeout(UPLOAD_LIMIT_MS);
+    const reply = await fetch(`${GLANCE}/images/${id}/file`, { method: "PUT", headers, body, signal });
+    if (!reply.ok) throw new Error(`upload of ${file}: ${reply.status} ${await reply.text()}`);
+  }
+
+  /** With all roles of this user in this project. */
+  async createApplicationCredential(name: string): Promise<{ readonly id: string; readonly secret: string }> {
+    const url = `${KEYSTONE}/users/${this.#userId}/application_credentials`;
+    const made = (await this.#call("POST", url, { application_credential: { name } })) as Record<string, Json>;
+    return { id: String(made.application_credential?.id), secret: String(made.application_credential?.secret) };
+  }
+
+  /** For everybody, memory in MiB and disk in GiB; admin's. */
+  async createFlavor(
+    name: string,
+    size: { readonly vcpus: number; readonly ram: number; readonly disk: number },
+  ): Promise<void> {
+    await this.#call("POST", `${NOVA}/flavors`, { flavor: { name, ...size } });
   }
 
   /** The project's limit of servers, -1 for none; admin's. */

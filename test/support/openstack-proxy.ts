@@ -16,16 +16,26 @@ export interface Call {
   readonly path: string;
 }
 
-/** What becomes of a call. `lose`: it is carried out, and the connection is cut in place of the reply. */
+/**
+ * What becomes of a call. `lose`: it is carried out, and the connection is cut in place of the reply. `stale`: it is answered as
+ * the last call of that path that passed; the first of a path passes.
+ */
 export type Treatment =
   | { readonly kind: "pass" }
   | { readonly kind: "lose" }
+  | { readonly kind: "stale" }
   | {
       readonly kind: "answer";
       readonly status: number;
       readonly headers?: Record<string, string>;
       readonly body: string;
     };
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Record<string, string>;
+  readonly body: string;
+}
 
 const PASS: Treatment = { kind: "pass" };
 /** Headers that are about one connection, or that the next hop makes itself. */
@@ -36,6 +46,8 @@ export class OpenStackProxy {
   /** Asked about each call before it is carried out. */
   treat: (call: Call) => Treatment = () => PASS;
   readonly #servers = new Map<Behind, Server>();
+  /** What each path was last answered, by service and path; of GET alone, and as few as the tests' pools ask for. */
+  readonly #last = new Map<string, Reply>();
 
   static async start(): Promise<OpenStackProxy> {
     const proxy = new OpenStackProxy();
@@ -74,25 +86,34 @@ export class OpenStackProxy {
     const call = { service, method: request.method ?? "", path: request.url ?? "" };
     this.calls.push(call);
     const treatment = this.treat(call);
-    if (treatment.kind === "answer") {
+    const about = `${service} ${call.path}`;
+    const old = treatment.kind === "stale" && call.method === "GET" ? this.#last.get(about) : undefined;
+    const answer = treatment.kind === "answer" ? treatment : old;
+    if (answer !== undefined) {
       request.resume();
-      response.writeHead(treatment.status, treatment.headers).end(treatment.body);
+      response.writeHead(answer.status, answer.headers).end(answer.body);
       return;
     }
+    const reply = await this.#carryOut(call, request);
+    if (treatment.kind === "lose") throw new Error("the reply is lost");
+    if (call.method === "GET") this.#last.set(about, reply);
+    response.writeHead(reply.status, reply.headers).end(reply.body);
+  }
+
+  async #carryOut({ service, method, path }: Call, request: IncomingMessage): Promise<Reply> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const passed = Object.entries(request.headers).filter(([name]) => !NOT_PASSED_ON.test(name));
-    const reply = await fetch(`http://127.0.0.1:${PORTS[service]}${call.path}`, {
-      method: call.method,
+    const reply = await fetch(`http://127.0.0.1:${PORTS[service]}${path}`, {
+      method,
       headers: passed.map(([name, value]): [string, string] => [name, String(value)]),
       ...(chunks.length > 0 && { body: Buffer.concat(chunks) }),
       redirect: "manual",
     });
-    const text = this.#renamed(await reply.text());
-    if (treatment.kind === "lose") throw new Error("the reply is lost");
+    const body = this.#renamed(await reply.text());
     const kept = [...reply.headers].filter(([name]) => !NOT_PASSED_ON.test(name));
     const headers = kept.map(([name, value]): [string, string] => [name, this.#renamed(value)]);
-    response.writeHead(reply.status, Object.fromEntries(headers)).end(text);
+    return { status: reply.status, headers: Object.fromEntries(headers), body };
   }
 
   /** With our addresses in place of the services' own: in the catalog, in links, in Location. */

@@ -1,0 +1,125 @@
+/** A whole build on OpenStack with real machines: our image from glance, an agent that starts from the config drive, an image that runs. */
+// testbed: libvirt
+// alone: an emulated machine takes both cores, and the testbed is everybody's
+// timeout: 2400 s
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { runCommand } from "../../infra/setup/run-command.ts";
+import { runImage } from "../../lib/provider/sandbox/run.ts";
+import { CloudSite } from "../support/cloud-site.ts";
+import { type Listings, OpenStackApi } from "../support/openstack-api.ts";
+import { HELLO } from "../support/recipes.ts";
+import { testRootfs } from "../support/rootfs.ts";
+import { PROJECT, type Running } from "../support/stack.ts";
+import { untilCloud } from "../support/until-cloud.ts";
+
+const test = suite("a build on OpenStack");
+
+const IMAGE = "container-builder";
+const FLAVOR = "builder.2c2g";
+/** Under emulation, beside others that use the cores. */
+const BOOT_LIMIT_S = 900;
+
+let demo: OpenStackApi;
+let before: Listings;
+let site: CloudSite;
+let queue: Running;
+
+test.before(async () => {
+  demo = await OpenStackApi.login("demo");
+  before = await demo.listings();
+  // The machine of the next build is made while that of the last is there, and the testbed's disk is memory.
+  const admin = await OpenStackApi.login("admin");
+  await admin.createFlavor(FLAVOR, { vcpus: 2, ram: 2048, disk: 2 });
+  const pool = { flavor: FLAVOR, image: IMAGE, reserve: 1, max: 2, bootTimeoutSeconds: BOOT_LIMIT_S };
+  site = await CloudSite.start(demo, pool);
+});
+test.after(async () => {
+  queue?.kill("SIGTERM");
+  await queue?.finished;
+  await site?.stop();
+});
+
+const seconds = (sinceMs: number): string => `${((performance.now() - sinceMs) / 1000).toFixed(1)} s`;
+
+/** The ids of the servers that the pool has made and that are there. */
+async function ours(): Promise<string[]> {
+  return (await demo.servers()).map(({ id }) => id).filter((id) => !before.servers.includes(id));
+}
+
+/** Resolves when as many agents have asked, from the queue's start on. */
+async function asked(times: number): Promise<void> {
+  const ready = new RegExp(`(?:"state":"ready"[^]*){${times}}|a builder failed`);
+  const log = await queue.seen(ready);
+  const failed = log.split("\n").filter((line) => line.includes("a builder failed"));
+  assert.equal(failed, []);
+}
+
+interface Step {
+  readonly builder?: string;
+  readonly state?: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+}
+
+/** When each builder reached each state, in seconds after its create, as the queue logged it. */
+function stepsIn(log: string): string[] {
+  const steps = log.split("\n").flatMap((line) => (line.includes('"msg":"builder"') ? [JSON.parse(line) as Step] : []));
+  const from = new Map<string, number>();
+  return steps.map(({ builder = "", state, time }) => {
+    const startedMs = from.get(builder) ?? time;
+    from.set(builder, startedMs);
+    return `${builder.slice(0, 8)} ${state}: ${((time - startedMs) / 1000).toFixed(1)} s`;
+  });
+}
+
+test("`npm run disk` makes an image that glance takes as it is", async () => {
+  const file = site.stack.path("builder.qcow2");
+  const disk = [process.execPath, "infra/start.mjs", "infra/disk/main.ts", file] as const;
+  const { code, output } = await runCommand(disk, { cwd: PROJECT });
+  assert.is(code, 0, output);
+  await demo.uploadImage(IMAGE, file, { hw_disk_bus: "virtio", hw_vif_model: "virtio" });
+});
+
+test("a reserve of it comes up: the agent finds its way by the config drive and asks", async () => {
+  queue = site.startQueue();
+  await queue.seen(/"state":"requested"/);
+  const startedMs = performance.now();
+  await untilCloud("the server is ACTIVE", async () =>
+    (await demo.servers()).some(({ status }) => status === "ACTIVE"),
+  );
+  console.log(`POST to ACTIVE: ${seconds(startedMs)}`);
+  await asked(1);
+  console.log(`POST to the first question: ${seconds(startedMs)}`);
+  const { stdout } = await site.stack.run("cb-admin", ["builders", "--console", "60"]);
+  assert.match(stdout, /read the config drive on \/dev\/sr0/);
+  assert.match(stdout, /the network is set up: \S+ 10\.77\.\d+\.\d+\/16/);
+  console.log(stdout);
+});
+
+test("container-builder on the host gets an image that runs; the server is gone, and the reserve is refilled", async () => {
+  const [used] = await ours();
+  const image = site.stack.path("hello.sif");
+  const startedMs = performance.now();
+  const built = await site.stack.run("container-builder", [image, HELLO]);
+  assert.is(built.code, 0, built.stdout + built.stderr);
+  console.log(`the build: ${seconds(startedMs)}`);
+  const run = await runImage(image, { rootfs: await testRootfs(), stdio: "pipe" });
+  assert.is(run.code, 0, run.stderr);
+  await untilCloud("the server of the build is gone", async () => !(await ours()).includes(used ?? ""));
+  await asked(2);
+  console.log(`the reserve is full again: ${seconds(startedMs)}`);
+  assert.is((await ours()).length, 1);
+});
+
+test("the queue ends, and with the servers everything it has made", async () => {
+  queue.kill("SIGTERM");
+  const { code, stderr } = await queue.finished;
+  assert.is(code, 0, stderr);
+  for (const line of stepsIn(stderr)) console.log(line);
+  for (const id of await ours()) await demo.deleteServer(id);
+  await untilCloud("all servers are gone", async () => (await ours()).length === 0);
+  assert.equal(await demo.listings(), before);
+});
+
+test.run();
