@@ -31,6 +31,21 @@ if [ "$CB_CONSOLE_BYTES" -gt 0 ]; then
   exec > >(exec 3>&-; keep_console) 2>&1
 fi
 
+# As long as this stage lives, nobody who clears a cache away takes what the sandbox is made of (infra/cache). The descriptors
+# would reach out of the sandbox, so the other stages close them.
+let_go=""
+hold() {
+  # A later stage says so, and is waited for.
+  [ -r "$1" ] || return 0
+  exec {fd}<"$1"
+  flock --shared --nonblock "$fd" || :
+  let_go+=" $fd<&-"
+}
+hold "$CB_ROOTFS"
+while IFS=$'\t' read -r from _; do
+  [ -z "$from" ] || hold "$from"
+done <<<"$CB_BINDS"
+
 # The later stages travel as text: the folder they lie in may be closed to the ids they run under.
 CB_OUTER=$(<"$here/outer.sh") CB_INNER=$(<"$here/inner.sh") CB_INIT=$(<"$here/init.sh")
 export CB_OUTER CB_INNER CB_INIT CB_FOLDER=$PWD
@@ -52,6 +67,7 @@ open_and_become_root='
 
 exec {console}>&1 {userdata}<&0
 coproc OUTER {
+  eval "exec$let_go"
   exec unshare --user --map-auto --keep-caps --net --mount --pid --fork --mount-proc \
     bash -euo pipefail -c "$open_and_become_root" open "$@" 4>&"$console" {userdata}<&- {console}>&-
 }
@@ -63,7 +79,7 @@ if [ -n "$CB_RULES" ]; then
   # It writes one byte when the interface is up, and lives as long as this stage, also when this stage is killed: the
   # pipe that only this stage holds open for writing then hangs up.
   exec {alive}<> <(:)
-  exec {up}< <(exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
+  exec {up}< <(eval "exec$let_go"; exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
     $CB_SLIRP "$outer" tap0 5>&1 >/dev/null 2>&"$console" 3>&- </dev/null 6<"/proc/self/fd/$alive" {alive}>&-)
   slirp=$!
   trap 'kill "$slirp" 2>/dev/null || :' EXIT

@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
 import { claimFolder, identityOf, readKeeper } from "../../lib/provider/sandbox/folder.ts";
 import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.ts";
-import { SandboxProvider } from "../../lib/provider/sandbox/provider.ts";
+import { SandboxProvider, type SandboxProviderOptions } from "../../lib/provider/sandbox/provider.ts";
 import { runImage, runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { newSpec, observedAs, providerContract, signal, untilPrinted } from "../support/provider-contract.ts";
 import { testRootfs } from "../support/rootfs.ts";
@@ -32,10 +32,17 @@ class RememberingProvider extends SandboxProvider {
   }
 }
 
-function providerAt(folder: string, consoleBytes = 100_000): RememberingProvider {
+function providerAt(folder: string, changes: Partial<SandboxProviderOptions> = {}): RememberingProvider {
   const agentCommand = ["bash", "/run/container-builder/user-data"];
-  const options = { rootfs, installation: "test", agentCommand, agentBinds: [], allowHostPorts: [], consoleBytes };
-  return new RememberingProvider({ ...options, stateDir: folder });
+  const options = {
+    rootfs,
+    installation: "test",
+    agentCommand,
+    agentBinds: [],
+    allowHostPorts: [],
+    consoleBytes: 100_000,
+  };
+  return new RememberingProvider({ ...options, stateDir: folder, ...changes });
 }
 const provider = providerAt(stateDir);
 const other = providerAt(join(home, "other"));
@@ -101,6 +108,25 @@ test("observe() says why a sandbox died: the agent's exit code, a kill, a start 
   assert.equal(await leftovers(), []);
 });
 
+test("what a sandbox is made of is locked while it lives, and no descriptor of that is open inside", async () => {
+  const bound = join(home, "bound");
+  await writeFile(bound, "");
+  const isFree = async () =>
+    (await once(spawn("flock", ["--exclusive", "--nonblock", bound, "true"]), "exit"))[0] === 0;
+  const holding = providerAt(stateDir, { agentBinds: [{ from: bound, to: "/bound" }] });
+  const spec = newSpec(
+    "test",
+    'echo "open in $(stat -L -c %d:%i /proc/[0-9]*/fd/* 2>/dev/null | grep -cx "$(stat -c %d:%i /bound)")"; sleep 1000',
+  );
+  assert.is(await isFree(), true);
+  await holding.create(spec, signal());
+  const printed = await untilPrinted(provider, spec.builder, "open in ");
+  assert.match(printed, /^open in 0$/m, printed);
+  assert.is(await isFree(), false);
+  await provider.destroy(spec.builder, signal());
+  assert.is(await isFree(), true);
+});
+
 test("destroy() ends what left its session, ignores signals and holds the console open", async () => {
   const stubborn = `trap "" TERM INT HUP; setsid bash -c 'trap "" TERM; sleep 1000' & unshare --user --pid --fork sleep 1000 & echo up; wait`;
   const spec = newSpec("test", stubborn);
@@ -152,7 +178,7 @@ test("a sandbox outlives the process that made it, and another process finds and
 });
 
 test("consoleOutput() keeps the newest of a flood within the bound", async () => {
-  const small = providerAt(stateDir, 20_000);
+  const small = providerAt(stateDir, { consoleBytes: 20_000 });
   const spec = newSpec("test", "seq 1 100000; sleep 1000");
   await small.create(spec, signal());
   const printed = await untilPrinted(small, spec.builder, "\n100000\n");
