@@ -28,6 +28,7 @@ test("container-builder builds the example on a machine, whose console says what
   assert.is(run.code, 0, run.stderr);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "60"]);
   assert.match(stdout, /machine: 2 cores, 2048 MiB, a disk of 20 GiB/);
+  assert.match(stdout, /^ {4}image: [0-9a-f]{16}: apptainer .* linux \d/m);
 });
 
 test("a stack of machines is not brought up as one of sandboxes", async ({ stack }) => {
