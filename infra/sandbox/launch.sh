@@ -8,7 +8,7 @@
 # It must lead a session: by that the sandbox is found again and ended.
 # Environment: CB_ROOTFS, CB_BINDS (lines "from<TAB>to"), CB_HOSTNAME, CB_RULES (nft, empty: no
 # network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES, CB_DEVICES
-# (names in /dev that show up inside, where these ids may open them), CB_WEAK (weaknesses that were allowed by name).
+# (lines "name<TAB>path" of what the command gets as open descriptors), CB_WEAK (weaknesses that were allowed by name).
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -29,6 +29,7 @@ keep_console() {
 }
 if [ "$CB_CONSOLE_BYTES" -gt 0 ]; then
   exec > >(exec 3>&-; keep_console) 2>&1
+  console_keeper=$!
 fi
 
 # As long as this stage lives, nobody who clears a cache away takes what the sandbox is made of (infra/cache). The descriptors
@@ -61,7 +62,12 @@ open_and_become_root='
     bound+="$fd"$(printf "\t")"$to"$(printf "\n.")
     bound=${bound%.}
   done <<<"$CB_BINDS"
-  export CB_LOWER CB_DATA CB_BOUND=$bound
+  opened=""
+  while IFS=$(printf "\t") read -r name path; do
+    if [ ! -e "$path" ]; then fd=absent; elif ! { exec {fd}<>"$path"; } 2>/dev/null; then fd=closed; fi
+    [ -z "$name" ] || opened+="$name=$fd "
+  done <<<"$CB_DEVICES"
+  export CB_LOWER CB_DATA CB_BOUND=$bound CB_OPENED=$opened
   cd /
   exec setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all --ambient-caps=-all bash -c "$CB_OUTER" outer "$@"'
 
@@ -91,5 +97,11 @@ cat <&"$userdata" >&"${OUTER[1]}"
 exec {OUTER[1]}>&-
 code=0
 wait "$outer" || code=$?
+# Whoever reads that it has ended finds its last words.
+if [ -n "${console_keeper-}" ]; then
+  [ -z "${slirp-}" ] || kill "$slirp" 2>/dev/null || :
+  exec >&- 2>&- {console}>&-
+  wait "$console_keeper" || :
+fi
 echo "exit $code" >&3
 exit "$code"

@@ -34,6 +34,7 @@ test("container-builder builds the example on a machine, whose console says what
 test("a stack of machines is not brought up as one of sandboxes", async ({ stack }) => {
   const { code, stderr } = await stack.run("cb-local", ["up"]);
   assert.is(code, 64, stderr);
+  assert.match((await stack.run("cb-local", ["status"])).stdout, /\nbuilders: +qemu\n/);
   assert.match(stderr, /is up with builders of the kind qemu, not sandbox\n.*cb-local down/);
   const { pools } = JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
   assert.equal(

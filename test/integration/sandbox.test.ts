@@ -77,9 +77,10 @@ providerContract(test, async () => ({
 }));
 
 test("observe() says why a sandbox died: the agent's exit code, a kill, a start that failed, an interrupted create", async () => {
-  const ended = newSpec("test", "exit 3");
+  const ended = newSpec("test", "printf 'good bye\\033[2J\\n\\n'; exit 3");
   await provider.create(ended, signal());
-  assert.match((await observedAs(provider, ended.builder, "error")).fault ?? "", "exit code 3");
+  const said = "the agent ended with exit code 3; its last line: good bye";
+  assert.is((await observedAs(provider, ended.builder, "error")).fault, said);
 
   const killed = newSpec("test", "echo up; sleep 1000");
   await provider.create(killed, signal());
@@ -125,6 +126,24 @@ test("what a sandbox is made of is locked while it lives, and no descriptor of t
   assert.is(await isFree(), false);
   await provider.destroy(spec.builder, signal());
   assert.is(await isFree(), true);
+});
+
+test("a device that its maker alone may open is an open descriptor inside, and why there is none is told", async () => {
+  const path = join(home, "device");
+  await writeFile(path, "opened\n", { mode: 0o600 });
+  const devices = [
+    { name: "mine", path },
+    { name: "none", path: join(home, "nowhere") },
+    { name: "shut", path: home },
+  ];
+  const giving = providerAt(stateDir, { devices });
+  const takeIt = 'echo "$CB_OPENED"; set -- $CB_OPENED; IFS== read -r _ fd <<<"$1"; read -r line <&"$fd"';
+  const script = `${takeIt}; echo "$line" >&"$fd"; echo "$line"`;
+  const spec = newSpec("test", `${script}; sleep 1000`);
+  await giving.create(spec, signal());
+  const printed = await untilPrinted(provider, spec.builder, "opened\n");
+  assert.match(printed, /^mine=\d+ none=absent shut=closed$/m, printed);
+  assert.is(await readFile(path, "utf8"), "opened\nopened\n");
 });
 
 test("destroy() ends what left its session, ignores signals and holds the console open", async () => {
