@@ -12,6 +12,7 @@ import { systemClock } from "../lib/clock.ts";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { messageOf } from "../lib/errors.ts";
 import { Asker } from "./asker.ts";
+import { ownImage } from "./image.ts";
 import { Terminal } from "./terminal.ts";
 import { work } from "./work.ts";
 
@@ -40,8 +41,9 @@ async function main(): Promise<void> {
 
 /** The lease, or undefined when this builder is not wanted any more. */
 async function untilLeased(asker: Asker): Promise<Lease | undefined> {
+  const madeOf = await ownImage();
   for (;;) {
-    const answer = await asker.ask({ state: "ready" }, never);
+    const answer = await asker.ask({ state: "ready", ...(madeOf && { madeOf }) }, never);
     if (answer.order === "lease") return answer.lease;
     if (answer.order === "stop") {
       say(`told to stop: ${answer.reason}`);

@@ -10,6 +10,8 @@ umask 022
 
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
+# A temporary folder of the caller's may be closed to these ids.
+unset TMPDIR
 # The folder of the caller may be closed to these ids.
 cd /
 mount -t tmpfs -o mode=0755 none /mnt

@@ -21,6 +21,8 @@ export CB_GUEST CB_GRUB
 
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
+# A temporary folder of the caller's may be closed to these ids.
+unset TMPDIR
 mount -t tmpfs -o mode=0755 none /mnt
 mkdir /mnt/lower /mnt/data /mnt/tree
 mount -c --bind "/proc/self/fd/$CB_LOWER_FD" /mnt/lower

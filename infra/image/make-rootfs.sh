@@ -1,13 +1,13 @@
 #!/bin/bash
-# Makes the root file system of sandboxes: make-rootfs.sh DIRECTORY PACKAGES, an empty directory in which root of our user
-# namespace may write, and a file with a package a line.
+# Makes the root file system of sandboxes: make-rootfs.sh DIRECTORY PACKAGES ID, an empty directory in which root of our
+# user namespace may write, a file with a package a line, and what the image is to call itself.
 #
 # The tree is DIRECTORY/rootfs and belongs to subordinate ids (0 is the first of them), so it is made inside a mapped
 # user namespace: root of a sandbox is then nobody on the host. Works as root and as a user; both need subordinate ids.
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 # A user's PATH often lacks the folders of chroot and its like; a strict umask would go into the tree.
-export LC_ALL=C CB_TARGET=$1 PATH=$PATH:/usr/sbin:/sbin
+export LC_ALL=C CB_TARGET=$1 CB_IMAGE=$3 PATH=$PATH:/usr/sbin:/sbin
 umask 022
 CB_PACKAGES=$(grep -v '^#' "$2" | paste -sd,)
 export CB_PACKAGES
@@ -21,6 +21,8 @@ export PATH=$PATH:/usr/sbin:/sbin
 # a chroot-isolated build never calls; 420 MB of qemu for architectures that nobody builds for. Nothing of the host's apt settings stays in the tree.
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
+# A temporary folder of the caller's may be closed to these ids.
+unset TMPDIR
 mount -c --bind "/proc/self/fd/$CB_FD" /mnt
 printf '%s\n' "$CB_APT_CONF" >/mnt/apt.conf
 cd /
@@ -52,6 +54,7 @@ printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroo
 # A short name in a Dockerfile is Docker Hub's, as with docker: Debian's list gives "FROM centos" another meaning.
 rm -f etc/containers/registries.conf.d/shortnames.conf
 chroot . dpkg-query -W -f '${Package} ${Version}\n' >usr/share/container-builder/versions
+printf '%s\n' "$CB_IMAGE" >usr/share/container-builder/image
 STAGE
 )
 export CB_MAKE

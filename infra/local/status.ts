@@ -1,8 +1,10 @@
 /** What of the local stack runs, and where its things are. */
+import { readFile } from "node:fs/promises";
 import { openInstallation } from "../nats/installation.ts";
 import { findNatsServer } from "../nats/server.ts";
 import { runningPid } from "./daemon.ts";
 import { layout } from "./layout.ts";
+import { kindIn } from "./queue-yaml.ts";
 import { localUser } from "./user.ts";
 
 export async function localStatus(say: (line: string) => void): Promise<void> {
@@ -12,7 +14,9 @@ export async function localStatus(say: (line: string) => void): Promise<void> {
   say(
     `nats-server: ${describe((await findNatsServer(paths.natsData))?.pid)}${user === undefined ? "" : `, ${user.url}`}`,
   );
-  say(`cb-queue:    ${describe(runningPid(paths.queuePid))}, log ${paths.queueLog}`);
+  const queuePid = runningPid(paths.queuePid);
+  say(`cb-queue:    ${describe(queuePid)}, log ${paths.queueLog}`);
+  if (queuePid !== undefined) say(`builders:    ${kindIn(await readFile(paths.queueConfig, "utf8"))}`);
   if (user === undefined || installation === undefined) return;
   const { caFile, operatorCreds } = installation.files;
   say(`watch all builds as an operator:

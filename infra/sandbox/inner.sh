@@ -18,7 +18,7 @@ for name in null zero full random urandom tty; do
   : >"dev/$name"
   mount --bind "/dev/$name" "dev/$name"
 done
-for name in fuse $CB_DEVICES; do
+for name in fuse; do
   if [ -r "/dev/$name" ] && [ -w "/dev/$name" ]; then : >"dev/$name" && mount --bind "/dev/$name" "dev/$name"; fi
 done
 ln -s pts/ptmx dev/ptmx
@@ -51,11 +51,12 @@ pivot_root . .
 umount -l .
 cd /root
 echo started >&3
-# Only the standard three go on: what else was inherited from the stages would reach out of the sandbox.
+# Only the standard three go on, and what was asked for: what else was inherited from the stages would reach out of the sandbox.
 for fd in /proc/self/fd/*; do
   fd=${fd##*/}
-  [ "$fd" -le 2 ] || eval "exec $fd>&-"
+  [ "$fd" -le 2 ] || [[ " $CB_OPENED" == *"=$fd "* ]] || eval "exec $fd>&-"
 done
 # keyctl leaves the session keyring of whoever runs the queue behind; it says so on stderr, which nobody needs.
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \
+  ${CB_OPENED:+CB_OPENED="${CB_OPENED% }"} \
   keyctl session - bash /run/container-builder/init "$@" </dev/null 3>&2 2>/dev/null

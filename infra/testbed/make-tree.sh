@@ -6,6 +6,7 @@
 # Environment: CB_MIRROR, a Debian archive; CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../cache/collect.sh"
 driver=$3
 key=$2
 : "${CB_MIRROR:?names no Debian archive}"
@@ -17,9 +18,7 @@ cd "$1"
 if [ -d "$key" ]; then exit 0; fi
 
 # A namespace of its own holds all mounts of a run, so what is left of one is files.
-for stale in .making-* *-"$driver"; do
-  if [ -d "$stale" ]; then flock --exclusive --nonblock "$stale" rm -rf --one-file-system -- "$stale" || true; fi
-done
+collect 0 .making-* *-"$driver"
 
 making=.making-$key
 mkdir "$making" "$making/work"

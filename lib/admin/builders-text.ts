@@ -1,5 +1,6 @@
 /** `cb-admin builders`: each machine with its state, its age, why, and what it printed last. */
 import type { AdminBuilder, AdminFailure, BuildersReply } from "../bus/admin-messages.ts";
+import { imageText } from "../bus/builder-image.ts";
 import { ageText } from "./age.ts";
 
 /** Ends with a line break. */
@@ -19,7 +20,7 @@ function section({ name, problem, builders, failures }: BuildersReply["pools"][n
 }
 
 function builderLines(builder: AdminBuilder, nowMs: number): string[] {
-  const { id, state, machine, sinceMs, reason, fault, host, build, console, consoleProblem } = builder;
+  const { id, state, machine, sinceMs, reason, fault, host, build, madeOf, console, consoleProblem } = builder;
   // A machine that does what its builder's state says is not worth a word.
   const word =
     machine === "running" || machine === state ? "" : `, machine ${machine === "none" ? "not listed" : machine}`;
@@ -28,6 +29,7 @@ function builderLines(builder: AdminBuilder, nowMs: number): string[] {
     `    ${reason}`,
     ...(fault === undefined ? [] : [`    fault: ${fault}`]),
     ...(build === undefined ? [] : [`    build: ${build}`]),
+    ...(madeOf === undefined ? [] : [`    image: ${imageText(madeOf)}`]),
     ...(consoleProblem === undefined ? [] : [`    console: ${consoleProblem}`]),
     ...console.map(printed),
     ...(state === "foreign" ? [`    to destroy it: cb-admin builders destroy ${id}`] : []),

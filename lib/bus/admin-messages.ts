@@ -1,5 +1,6 @@
 /** `admin.<verb>.<operator>`: what cb-admin asks the queue. All times are the queue's. */
 import * as v from "valibot";
+import { builderImage } from "./builder-image.ts";
 import { count, id, jwt, line, userKey, userName, version } from "./fields.ts";
 
 /** The operator's program makes the key pair: the seed is where the credential file is written, and nowhere else. */
@@ -57,6 +58,8 @@ const builder = v.object({
   fault: v.optional(line),
   host: line,
   build: v.optional(line),
+  /** As the builder says; absent until it has asked, and where its image does not say. */
+  madeOf: v.optional(builderImage),
   ...printed,
 });
 export type AdminBuilder = v.InferOutput<typeof builder>;

@@ -1,6 +1,7 @@
 /** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
 import * as v from "valibot";
 import { leasedContext, recipe } from "./build-messages.ts";
+import { builderImage } from "./builder-image.ts";
 import { architecture, chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** How the build in this builder ended, as the agent saw it. */
@@ -15,10 +16,17 @@ export type Outcome = v.InferOutput<typeof outcome>;
 
 /**
  * The agent always has one question outstanding; a new one replaces it. `ready`: give me work. `building`: still
- * alive. `storing`: an image of `bytes` is to be stored, make room. `ended`: this is how it ended.
+ * alive. `storing`: an image of `bytes` is to be stored, make room. `ended`: this is how it ended. What a builder was made of
+ * is told with each `ready`, since any of them may be the first that is heard; an image that does not say leaves it out.
  */
 export const ask = v.variant("state", [
-  v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("ready") }),
+  v.object({
+    v: version,
+    builder: id,
+    publicKey: userKey,
+    state: v.literal("ready"),
+    madeOf: v.optional(builderImage),
+  }),
   v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("building"), build: id }),
   v.object({
     v: version,

@@ -1,5 +1,6 @@
 /** `queue.status.<user>`: the pools and the builds at a glance. */
 import * as v from "valibot";
+import { builderImage } from "./builder-image.ts";
 import { count, id, line, version } from "./fields.ts";
 
 export const statusRequest = v.object({ v: version });
@@ -25,6 +26,8 @@ export const statusReply = v.object({
       /** Why the reserve is not at its target; empty when it is. */
       why: line,
       builders: v.array(builder),
+      /** What its builders say they were made of, the most frequent first, and how many say so. An older queue tells none. */
+      images: v.optional(v.array(v.object({ ...builderImage.entries, builders: count })), []),
     }),
   ),
   builds: v.object({ waiting: count, running: count }),

@@ -11,7 +11,7 @@ import { Pool, type PoolParts } from "./pool.ts";
 const BUILDERS_BUCKET = "cb-builders";
 const SLOTS_BUCKET = "cb-slots";
 
-/** A record takes less than 2 KiB: room for thousands of builders. Reserved on disk, so no more. */
+/** A record takes less than 3 KiB: room for thousands of builders. Reserved on disk, so no more. */
 const BUILDERS_MAX_BYTES = 16 * 2 ** 20;
 /** A claim takes 0.3 KiB. */
 const SLOTS_MAX_BYTES = 4 * 2 ** 20;

@@ -3,6 +3,7 @@
  * hears from agents, and learns of leased builders that will not finish; the pool does the rest by itself.
  */
 
+import type { BuilderImage } from "../bus/builder-image.ts";
 import { type Keys, StaleWriteError } from "../bus/kv.ts";
 import type { Clock } from "../clock.ts";
 import { messageOf } from "../errors.ts";
@@ -129,15 +130,15 @@ export class Pool {
   }
 
   /**
-   * An agent has asked. Makes a new builder ready when it says `idle`; a write that fails shows as the state it still
-   * has, and the agent's next question tries again. Never throws.
+   * An agent has asked. Makes a new builder ready when it says `idle`, and notes what it says it was made of; a write that
+   * fails shows as the state it still has, and the agent's next question tries again. Never throws.
    */
-  async heard(builder: string, agent: AgentState): Promise<Heard> {
+  async heard(builder: string, agent: AgentState, madeOf?: BuilderImage): Promise<Heard> {
     const stored = this.#store.get(builder);
     if (!stored || !isAlive(stored.record)) return refused(stored);
     this.#lastAskMs.set(builder, this.#parts.clock.nowMs());
     const fresh = stored.record.state === "requested" || stored.record.state === "booting";
-    if (fresh && agent === "idle") await this.#makeReady(stored);
+    if (fresh && agent === "idle") await this.#makeReady(stored, madeOf);
     const now = this.#store.get(builder);
     if (!now || !isAlive(now.record)) return refused(now);
     return { alive: true, state: now.record.state, build: now.record.build };
@@ -258,9 +259,9 @@ export class Pool {
     };
   }
 
-  async #makeReady(stored: Stored): Promise<void> {
+  async #makeReady(stored: Stored, madeOf: BuilderImage | undefined): Promise<void> {
     try {
-      await this.#store.update(ready(stored.record, this.#parts.clock.nowMs()), stored);
+      await this.#store.update(ready(stored.record, this.#parts.clock.nowMs(), madeOf), stored);
     } catch (error) {
       const { builder } = stored.record;
       this.#parts.log.warn({ builder, cause: messageOf(error) }, "a builder could not be noted as ready yet");

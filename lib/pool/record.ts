@@ -4,6 +4,7 @@
  */
 
 import * as v from "valibot";
+import { builderImage } from "../bus/builder-image.ts";
 import { id } from "../bus/fields.ts";
 import { CbError } from "../errors.ts";
 
@@ -47,6 +48,8 @@ const builderRecordSchema = v.strictObject({
   refused: v.exactOptional(v.literal(true)),
   /** The build it is leased to, or was. */
   build: v.exactOptional(id),
+  /** As its agent says. */
+  madeOf: v.exactOptional(builderImage),
 });
 
 export type BuilderRecord = Readonly<v.InferOutput<typeof builderRecordSchema>>;

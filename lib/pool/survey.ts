@@ -1,5 +1,6 @@
 /** Every machine there is, with what the records say of it: for the operator. Pure. */
 
+import type { BuilderImage } from "../bus/builder-image.ts";
 import type { Machine } from "../provider/provider.ts";
 import type { BuilderState } from "./record.ts";
 import type { Seen } from "./seen.ts";
@@ -14,6 +15,7 @@ export interface Surveyed {
   readonly fault?: string;
   readonly host: string;
   readonly build?: string;
+  readonly madeOf?: BuilderImage;
 }
 
 export interface Belonging {
@@ -27,9 +29,9 @@ export interface Belonging {
 export function survey(seen: Seen, belonging: Belonging): Surveyed[] {
   const machines = new Map(seen.machines.map((machine) => [machine.builder, machine]));
   const known = seen.records.map(({ record }): Surveyed => {
-    const { builder, state, sinceMs, reason, host, build } = record;
-    const machine = machines.get(builder);
-    return { builder, state, sinceMs, reason, host, ...listed(machine), ...(build === undefined ? {} : { build }) };
+    const { builder, state, sinceMs, reason, host, build, madeOf } = record;
+    const more = { ...(build === undefined ? {} : { build }), ...(madeOf && { madeOf }) };
+    return { builder, state, sinceMs, reason, host, ...listed(machines.get(builder)), ...more };
   });
   const recorded = new Set(known.map(({ builder }) => builder));
   const strangers = seen.machines

@@ -3,6 +3,7 @@
  * else makes one. Who calls them has looked at the state first, and writes the result with the revision it looked at.
  */
 
+import type { BuilderImage } from "../bus/builder-image.ts";
 import { CbError } from "../errors.ts";
 import { type BuilderRecord, type BuilderState, REASON_MAX_CHARS } from "./record.ts";
 
@@ -33,9 +34,9 @@ export function booting(record: BuilderRecord, host: string, nowMs: number): Bui
   return { ...moved(record, "booting", "the provider lists the machine", nowMs), host, seen: true };
 }
 
-/** Its agent has asked for work. */
-export function ready(record: BuilderRecord, nowMs: number): BuilderRecord {
-  return { ...moved(record, "ready", "its agent asks for work", nowMs), seen: true };
+/** Its agent has asked for work, and may have said what the builder was made of. */
+export function ready(record: BuilderRecord, nowMs: number, madeOf?: BuilderImage): BuilderRecord {
+  return { ...moved(record, "ready", "its agent asks for work", nowMs), seen: true, ...(madeOf && { madeOf }) };
 }
 
 export function leased(record: BuilderRecord, build: string, nowMs: number): BuilderRecord {

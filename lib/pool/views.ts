@@ -1,5 +1,6 @@
 /** What others see of the builders: for cb-status, and for whoever leases. */
 
+import type { BuilderImage } from "../bus/builder-image.ts";
 import type { BuilderRecord, BuilderState } from "./record.ts";
 import type { RecordStore } from "./store.ts";
 
@@ -10,6 +11,8 @@ export interface BuilderView {
   readonly sinceMs: number;
   readonly reason: string;
   readonly build: string | undefined;
+  /** As its agent says. */
+  readonly madeOf: BuilderImage | undefined;
 }
 
 export interface PoolStatus {
@@ -33,6 +36,6 @@ export function viewsOf(store: RecordStore, ...states: readonly BuilderState[]):
     .map(({ record }) => viewOf(record));
 }
 
-export function viewOf({ builder, host, state, sinceMs, reason, build }: BuilderRecord): BuilderView {
-  return { builder, host, state, sinceMs, reason, build };
+export function viewOf({ builder, host, state, sinceMs, reason, build, madeOf }: BuilderRecord): BuilderView {
+  return { builder, host, state, sinceMs, reason, build, madeOf };
 }

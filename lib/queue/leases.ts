@@ -168,7 +168,10 @@ export class Leases {
   async #hear(ask: Ask): Promise<Heard> {
     let heard: Heard = { alive: false, reason: "no such builder" };
     for (const pool of this.#ports.pools.values()) {
-      heard = await pool.heard(ask.builder, ask.state === "ready" ? "idle" : "busy");
+      heard =
+        ask.state === "ready"
+          ? await pool.heard(ask.builder, "idle", ask.madeOf)
+          : await pool.heard(ask.builder, "busy");
       if (heard.alive) return heard;
     }
     return heard;

@@ -1,7 +1,13 @@
 /** What cb-status is told about one pool. */
+import { imageText } from "../bus/builder-image.ts";
 import type { StatusReply } from "../bus/status-messages.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { BuilderView } from "../pool/views.ts";
+
+type PoolReply = StatusReply["pools"][number];
+
+/** Each builder may claim another image; an honest pool has two while it is renewed. */
+const IMAGES_MAX = 4;
 
 interface NamedPool {
   readonly name: string;
@@ -9,18 +15,31 @@ interface NamedPool {
   readonly pool: Pool;
 }
 
-export function poolStatus({ name, arch, pool }: NamedPool): StatusReply["pools"][number] {
+export function poolStatus({ name, arch, pool }: NamedPool): PoolReply {
   const { active, reserve, booting, destroying, reserveTarget, totalMax, why } = pool.status();
+  const builders = [...active, ...reserve, ...booting, ...destroying];
   return {
     name,
     arch,
     reserve: { target: reserveTarget, ready: reserve.length, max: totalMax },
     why,
-    builders: [...active, ...reserve, ...booting, ...destroying].flatMap(entry),
+    builders: builders.flatMap(entry),
+    images: imagesOf(builders),
   };
 }
 
 /** What is gone is nobody's news. */
-function entry({ builder, host, state, sinceMs, reason }: BuilderView): StatusReply["pools"][number]["builders"] {
+function entry({ builder, host, state, sinceMs, reason }: BuilderView): PoolReply["builders"] {
   return state === "gone" ? [] : [{ id: builder, host, state, sinceMs, reason }];
+}
+
+/** Those that say the same are one; an id alone proves nothing. */
+export function imagesOf(builders: readonly Pick<BuilderView, "madeOf">[]): PoolReply["images"] {
+  const images = new Map<string, PoolReply["images"][number]>();
+  for (const { madeOf } of builders) {
+    if (madeOf === undefined) continue;
+    const text = imageText(madeOf);
+    images.set(text, { ...madeOf, builders: (images.get(text)?.builders ?? 0) + 1 });
+  }
+  return [...images.values()].toSorted((a, b) => b.builders - a.builders).slice(0, IMAGES_MAX);
 }

@@ -41,12 +41,12 @@ async function plant(stack: Stack): Promise<string> {
   return builder;
 }
 
-test("shows each machine with state, age, reason, host, build and its last lines", async ({ stack }) => {
+test("shows each machine with state, age, reason, host, build, image and its last lines", async ({ stack }) => {
   const running = stack.start("container-builder", [stack.path("x.sif"), endless(stack, "shown")]);
   await running.seen(/it has begun/);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "1"]);
   const leased =
-    /^([0-9a-f-]{36}) {2}leased {2}\d+s {2}cb-[0-9a-f]{8}\n {4}leased to build .*\n {4}build: .*\n {4}\| .*\n/m;
+    /^([0-9a-f-]{36}) {2}leased {2}\d+s {2}cb-[0-9a-f]{8}\n {4}leased to build .*\n {4}build: .*\n {4}image: [0-9a-f]{16}: apptainer \S+, buildah \S+, debian \S+, nodejs \S+\n {4}\| .*\n/m;
   assert.match(stdout, leased);
   assert.match(stdout, /^pool local: [234] machines\n/);
   const none = await stack.run("cb-admin", ["builders", "--console", "0"]);

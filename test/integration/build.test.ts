@@ -58,6 +58,10 @@ test("cb-status prints the shape that scripts know, and everything as JSON", asy
     stdout,
     /\n-------------\nReserve builders\n-------------\n\nID: [0-9a-f-]{36}\nHOST: cb-[0-9a-f]{8}\nPORT: -\n/,
   );
+  assert.match(
+    stdout,
+    /\n-------------\nBuilder images\n-------------\n\nlocal: [0-9a-f]{16}: apptainer \d\S*, buildah \d/,
+  );
   const { pools } = await status(stack);
   assert.is(pools[0]?.reserve.target, 2);
 });

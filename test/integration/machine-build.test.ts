@@ -28,11 +28,13 @@ test("container-builder builds the example on a machine, whose console says what
   assert.is(run.code, 0, run.stderr);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "60"]);
   assert.match(stdout, /machine: 2 cores, 2048 MiB, a disk of 20 GiB/);
+  assert.match(stdout, /^ {4}image: [0-9a-f]{16}: apptainer .* linux \d/m);
 });
 
 test("a stack of machines is not brought up as one of sandboxes", async ({ stack }) => {
   const { code, stderr } = await stack.run("cb-local", ["up"]);
   assert.is(code, 64, stderr);
+  assert.match((await stack.run("cb-local", ["status"])).stdout, /\nbuilders: +qemu\n/);
   assert.match(stderr, /is up with builders of the kind qemu, not sandbox\n.*cb-local down/);
   const { pools } = JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
   assert.equal(

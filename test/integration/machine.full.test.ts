@@ -117,7 +117,30 @@ test("KVM where it must be and runs no guest is an error on the console, and not
   const spec = newSpec("test", "echo up; sleep 1000");
   await strict.create(spec, signal());
   const printed = await untilPrinted(strict, spec.builder, "machine: ");
-  assert.match(printed, /machine: (KVM runs no guest here|2 cores, 1024 MiB, a disk of 3 GiB, by kvm)/);
+  assert.match(
+    printed,
+    /machine: (this host has no \/dev\/kvm|KVM runs no guest here|2 cores, 1024 MiB, a disk of 3 GiB, by kvm)/,
+  );
+});
+
+test("what opens and runs no guest is not trusted: the machine is emulated, and its console says why", async () => {
+  const notKvm = join(home, "not-kvm");
+  await writeFile(notKvm, "", { mode: 0o600 });
+  const spec = newSpec("test", "echo up; sleep 1000");
+  const printedBy = async (kvm: string, acceleration: "auto" | "kvm") => {
+    await new MachineProvider({ ...OPTIONS, kvm, acceleration }).create(spec, signal());
+    return await untilPrinted(provider, spec.builder, "machine: ");
+  };
+  assert.match(await printedBy(notKvm, "auto"), "by tcg, since KVM runs no guest here\n");
+  await provider.destroy(spec.builder, signal());
+  assert.match(await printedBy(join(home, "nowhere"), "auto"), "by tcg, since this host has no /dev/kvm\n");
+  await provider.destroy(spec.builder, signal());
+  assert.match(
+    await printedBy(home, "kvm"),
+    "machine: whoever runs the queue may not open /dev/kvm; acceleration: auto",
+  );
+  const { fault = "" } = await observedAs(provider, spec.builder, "error");
+  assert.match(fault, /^the machine ended with exit code 1; its last line: machine: whoever runs the queue may not/);
 });
 
 test("a disk image that is not there is said when a machine is to be made", async () => {

@@ -42,7 +42,10 @@ test("quickstart on a stack that is up starts nothing again", async ({ stack }) 
 });
 
 test("cb-local status, down and status tell what runs", async ({ stack }) => {
-  assert.match((await stack.run("cb-local", ["status"])).stdout, /nats-server: up, pid \d+, tls:[\s\S]*cb-queue: +up/);
+  assert.match(
+    (await stack.run("cb-local", ["status"])).stdout,
+    /nats-server: up, pid \d+, tls:[\s\S]*cb-queue: +up.*\nbuilders: +sandbox\n/,
+  );
   const down = await stack.run("cb-local", ["down"]);
   assert.is(down.code, 0, down.stderr);
   assert.match((await stack.run("cb-local", ["status"])).stdout, /nats-server: down\ncb-queue: +down/);

@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
 import { claimFolder, identityOf, readKeeper } from "../../lib/provider/sandbox/folder.ts";
 import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.ts";
-import { SandboxProvider } from "../../lib/provider/sandbox/provider.ts";
+import { SandboxProvider, type SandboxProviderOptions } from "../../lib/provider/sandbox/provider.ts";
 import { runImage, runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { newSpec, observedAs, providerContract, signal, untilPrinted } from "../support/provider-contract.ts";
 import { testRootfs } from "../support/rootfs.ts";
@@ -32,10 +32,17 @@ class RememberingProvider extends SandboxProvider {
   }
 }
 
-function providerAt(folder: string, consoleBytes = 100_000): RememberingProvider {
+function providerAt(folder: string, changes: Partial<SandboxProviderOptions> = {}): RememberingProvider {
   const agentCommand = ["bash", "/run/container-builder/user-data"];
-  const options = { rootfs, installation: "test", agentCommand, agentBinds: [], allowHostPorts: [], consoleBytes };
-  return new RememberingProvider({ ...options, stateDir: folder });
+  const options = {
+    rootfs,
+    installation: "test",
+    agentCommand,
+    agentBinds: [],
+    allowHostPorts: [],
+    consoleBytes: 100_000,
+  };
+  return new RememberingProvider({ ...options, stateDir: folder, ...changes });
 }
 const provider = providerAt(stateDir);
 const other = providerAt(join(home, "other"));
@@ -70,9 +77,10 @@ providerContract(test, async () => ({
 }));
 
 test("observe() says why a sandbox died: the agent's exit code, a kill, a start that failed, an interrupted create", async () => {
-  const ended = newSpec("test", "exit 3");
+  const ended = newSpec("test", "printf 'good bye\\033[2J\\n\\n'; exit 3");
   await provider.create(ended, signal());
-  assert.match((await observedAs(provider, ended.builder, "error")).fault ?? "", "exit code 3");
+  const said = "the agent ended with exit code 3; its last line: good bye";
+  assert.is((await observedAs(provider, ended.builder, "error")).fault, said);
 
   const killed = newSpec("test", "echo up; sleep 1000");
   await provider.create(killed, signal());
@@ -99,6 +107,43 @@ test("observe() says why a sandbox died: the agent's exit code, a kill, a start 
   assert.match((await observedAs(provider, interrupted.builder, "error")).fault ?? "", "interrupted");
   for (const spec of [ended, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
   assert.equal(await leftovers(), []);
+});
+
+test("what a sandbox is made of is locked while it lives, and no descriptor of that is open inside", async () => {
+  const bound = join(home, "bound");
+  await writeFile(bound, "");
+  const isFree = async () =>
+    (await once(spawn("flock", ["--exclusive", "--nonblock", bound, "true"]), "exit"))[0] === 0;
+  const holding = providerAt(stateDir, { agentBinds: [{ from: bound, to: "/bound" }] });
+  const spec = newSpec(
+    "test",
+    'echo "open in $(stat -L -c %d:%i /proc/[0-9]*/fd/* 2>/dev/null | grep -cx "$(stat -c %d:%i /bound)")"; sleep 1000',
+  );
+  assert.is(await isFree(), true);
+  await holding.create(spec, signal());
+  const printed = await untilPrinted(provider, spec.builder, "open in ");
+  assert.match(printed, /^open in 0$/m, printed);
+  assert.is(await isFree(), false);
+  await provider.destroy(spec.builder, signal());
+  assert.is(await isFree(), true);
+});
+
+test("a device that its maker alone may open is an open descriptor inside, and why there is none is told", async () => {
+  const path = join(home, "device");
+  await writeFile(path, "opened\n", { mode: 0o600 });
+  const devices = [
+    { name: "mine", path },
+    { name: "none", path: join(home, "nowhere") },
+    { name: "shut", path: home },
+  ];
+  const giving = providerAt(stateDir, { devices });
+  const takeIt = 'echo "$CB_OPENED"; set -- $CB_OPENED; IFS== read -r _ fd <<<"$1"; read -r line <&"$fd"';
+  const script = `${takeIt}; echo "$line" >&"$fd"; echo "$line"`;
+  const spec = newSpec("test", `${script}; sleep 1000`);
+  await giving.create(spec, signal());
+  const printed = await untilPrinted(provider, spec.builder, "opened\n");
+  assert.match(printed, /^mine=\d+ none=absent shut=closed$/m, printed);
+  assert.is(await readFile(path, "utf8"), "opened\nopened\n");
 });
 
 test("destroy() ends what left its session, ignores signals and holds the console open", async () => {
@@ -152,7 +197,7 @@ test("a sandbox outlives the process that made it, and another process finds and
 });
 
 test("consoleOutput() keeps the newest of a flood within the bound", async () => {
-  const small = providerAt(stateDir, 20_000);
+  const small = providerAt(stateDir, { consoleBytes: 20_000 });
   const spec = newSpec("test", "seq 1 100000; sleep 1000");
   await small.create(spec, signal());
   const printed = await untilPrinted(small, spec.builder, "\n100000\n");

@@ -1,10 +1,10 @@
 /** The disk image of a builder: made once per recipe and agent, kept in the cache folder. */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CbError } from "../../errors.ts";
 import { DISK_FOLDER } from "../sandbox/infra.ts";
-import { type MakingProgress, makeOnce, type Phase } from "../sandbox/make-once.ts";
+import { isMade, type MakingProgress, makeOnce, type Phase } from "../sandbox/make-once.ts";
 import { ensureRootfs } from "../sandbox/rootfs.ts";
 
 export interface DiskImageOptions {
@@ -18,7 +18,7 @@ export interface DiskImageOptions {
 
 const MAKE_DISK = join(DISK_FOLDER, "make-disk.sh");
 /** Files that say what comes after it, or by whom it is called. */
-const NOT_OF_THE_LAYER = ["make-disk.sh", "ensure.sh", "main.ts"];
+const NOT_OF_THE_LAYER = ["make-disk.sh", "main.ts"];
 
 /** Lines of mmdebstrap, and how much of the time had passed when each came (16 s in all, 2 cores, near mirror). */
 const LAYER_PHASES: readonly Phase[] = [
@@ -43,18 +43,17 @@ export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal 
   const cache = join(cacheDir, "disk");
   const layerKey = await layerKeyFor(rootfs);
   const layer = join(cache, layerKey);
-  const ensure = join(DISK_FOLDER, "ensure.sh");
   const shared = { cache, onProgress, signal };
-  if (!(await isThere(layer))) {
-    const script = [ensure, cache, layerKey, join(DISK_FOLDER, "make-layer.sh"), rootfs];
-    await makeOnce({ ...shared, what: "the builder's kernel and boot loader", script, phases: LAYER_PHASES });
+  if (!(await isMade(cache, layerKey))) {
+    const layered = { what: "the builder's kernel and boot loader", key: layerKey, phases: LAYER_PHASES };
+    await makeOnce({ ...shared, ...layered, script: [join(DISK_FOLDER, "make-layer.sh"), rootfs] });
   }
   const diskKey = await diskKeyFor(layerKey, agentFile);
   const disk = join(cache, diskKey, "disk.raw");
-  if (await isThere(disk)) return disk;
-  const script = [ensure, cache, diskKey, MAKE_DISK, layer, rootfs, agentFile, diskKey];
+  if (await isMade(cache, diskKey)) return disk;
   onProgress?.({ phase: "writing the disk image", percent: 90, elapsedMs: 0 });
-  await makeOnce({ ...shared, what: "the builder's disk image", script, phases: [] });
+  const written = { what: "the builder's disk image", key: diskKey, phases: [] };
+  await makeOnce({ ...shared, ...written, script: [MAKE_DISK, layer, rootfs, agentFile, diskKey] });
   return disk;
 }
 
@@ -79,8 +78,4 @@ async function diskKeyFor(layerKey: string, agentFile: string): Promise<string> 
   } catch (cause) {
     throw new CbError("config", `cannot read the agent ${agentFile}`, { hint: "npm run build makes it", cause });
   }
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

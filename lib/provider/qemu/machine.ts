@@ -24,11 +24,14 @@ export interface MachineOptions {
   readonly disk: string;
   readonly installation: string;
   readonly cores: number;
+  /** Of the machine. Its QEMU takes about 100 MiB more, and under emulation up to 256 for what it has translated. */
   readonly memoryMib: number;
   /** As the machine sees its disk; what it does not write takes no room. */
   readonly diskGib: number;
   /** `auto`: KVM where a guest really runs by it, else emulation. */
   readonly acceleration: "auto" | "kvm" | "tcg";
+  /** Default: /dev/kvm. */
+  readonly kvm?: string;
   /** The host's ports that machines may reach: 10.0.2.2 is its loopback. */
   readonly allowHostPorts: readonly HostPort[];
   readonly allowWeak: readonly Weakness[];
@@ -42,16 +45,16 @@ export class MachineProvider implements Provider {
   readonly #disk: string;
 
   constructor(options: MachineOptions) {
-    const { cores, memoryMib, diskGib, acceleration, disk, ...shared } = options;
+    const { cores, memoryMib, diskGib, acceleration, kvm = "/dev/kvm", disk, ...shared } = options;
     const script = readFileSync(join(MACHINE_FOLDER, "run.sh"), "utf8");
     this.#disk = disk;
     this.#sandboxes = new SandboxProvider({
       ...shared,
       agentCommand: ["bash", "-c", script, "machine", ...[cores, memoryMib, diskGib].map(String), acceleration],
       agentBinds: [{ from: disk, to: DISK_INSIDE }],
-      // With 0 the machine switched itself off, which it does when its agent ends.
-      program: "QEMU",
-      devices: acceleration === "tcg" ? [] : ["kvm"],
+      // With 0 it switched itself off, which it does when its agent ends.
+      program: "the machine",
+      devices: acceleration === "tcg" ? [] : [{ name: "kvm", path: kvm }],
     });
   }
 

@@ -4,6 +4,7 @@ import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from 
 import { join } from "node:path";
 import * as v from "valibot";
 import { CbError } from "../../errors.ts";
+import { consoleLines } from "../console-lines.ts";
 import type { Machine, MachineIdentity, MachineStatus } from "../provider.ts";
 import { clearData, makeFolder } from "./launch.ts";
 import { endProcessesOf, isAlive, type Keeper, parseKeeper } from "./processes.ts";
@@ -23,6 +24,8 @@ export type Metadata = v.InferOutput<typeof metadataSchema>;
 
 /** The first stage writes itself down within milliseconds; later than this it was never started, or was killed. */
 const START_GRACE_MS = 10_000;
+/** Of what a sandbox printed, for its fault: some lines. */
+const LAST_WORDS_BYTES = 2000;
 /** A first stage makes four files before it needs its folder's data/, which is gone: it cannot come in between more often. */
 const MOST_REMOVALS = 5;
 
@@ -161,13 +164,14 @@ interface Dead {
 async function faultOf({ folder, keeper, status, program }: Dead): Promise<string> {
   if (keeper === undefined) return "its creation was interrupted";
   const code = /^exit (\d+)$/m.exec(status)?.[1];
+  const printed = await newestConsole(folder, LAST_WORDS_BYTES);
   if (!status.includes("started")) {
-    const printed = Buffer.from(await newestConsole(folder, 2000))
-      .toString()
-      .trim();
-    return `it did not start: ${printed === "" ? "it was killed" : printed}`;
+    const text = Buffer.from(printed).toString().trim();
+    return `it did not start: ${text === "" ? "it was killed" : text}`;
   }
-  return code === undefined ? "it was killed" : `${program} ended with exit code ${code}`;
+  if (code === undefined) return "it was killed";
+  const [last] = consoleLines(printed, 1);
+  return `${program} ended with exit code ${code}${last === undefined ? "" : `; its last line: ${last}`}`;
 }
 
 /** The newest bytes that the sandbox printed. The first stage writes two files in turns. */

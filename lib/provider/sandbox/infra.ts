@@ -10,6 +10,8 @@ const infra = folderAbove(dirname(fileURLToPath(import.meta.url)));
 
 /** First stage of a sandbox. */
 export const LAUNCH_SCRIPT = join(infra, "sandbox", "launch.sh");
+/** Makes a folder of a cache once: CACHE KEY SCRIPT [ARGUMENT...]. */
+export const ENSURE_SCRIPT = join(infra, "cache", "ensure.sh");
 /** Folder of the recipe of the builder rootfs. */
 export const IMAGE_FOLDER = join(infra, "image");
 /** Folder of what runs a machine inside a sandbox. */

@@ -14,6 +14,14 @@ export interface Bind {
   readonly to: string;
 }
 
+/** A device of the host that the command gets as an open descriptor. */
+export interface Device {
+  /** In the command's environment `CB_OPENED` has "name=descriptor" for each, or "name=absent" or "name=closed". */
+  readonly name: string;
+  /** Opened for reading and writing, with the rights of whoever runs the queue. */
+  readonly path: string;
+}
+
 export interface Limits {
   /** Processes and threads of all ids inside together. */
   readonly processes: number;
@@ -41,8 +49,7 @@ export interface Launch {
   /** `undefined`: no network but its own loopback. */
   readonly network: EgressPolicy | undefined;
   readonly limits: Limits;
-  /** Names in the host's /dev that show up inside, where everybody may open them. */
-  readonly devices: readonly string[];
+  readonly devices: readonly Device[];
   readonly allowWeak: readonly Weakness[];
   /** Found inside at /run/container-builder/user-data. */
   readonly userData: string;
@@ -115,7 +122,7 @@ function environmentOf(spec: Launch): Record<string, string> {
     CB_CONSOLE_BYTES: String(spec.consoleBytes),
     CB_PROCESSES: String(spec.limits.processes),
     CB_FILES: String(spec.limits.files),
-    CB_DEVICES: spec.devices.join(" "),
+    CB_DEVICES: spec.devices.map(({ name, path }) => `${name}\t${path}`).join("\n"),
     CB_WEAK: spec.allowWeak.join(" "),
   };
 }

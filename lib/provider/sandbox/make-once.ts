@@ -1,10 +1,11 @@
 /** Runs a script that makes a part of a builder image in the cache folder: one at a time, with progress, and stoppable. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmod, mkdir } from "node:fs/promises";
+import { chmod, mkdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { CbError } from "../../errors.ts";
 import { hostAptSettings } from "./apt-settings.ts";
+import { ENSURE_SCRIPT } from "./infra.ts";
 
 export interface MakingProgress {
   /** What is being done, for people: "downloading packages". */
@@ -20,10 +21,12 @@ export type Phase = readonly [line: RegExp, phase: string, percent: number];
 export interface Making {
   /** What is made, for errors: "the builder rootfs". */
   readonly what: string;
-  /** Folder in which the script works; made, and closed to others. */
+  /** Folder of what was made so; made, and closed to others. */
   readonly cache: string;
-  /** Path and arguments. It returns at once where everything is there, and clears up when it is told to end. */
-  readonly script: readonly string[];
+  /** Name in it. */
+  readonly key: string;
+  /** Path and arguments; before these it gets the folder to make it in. */
+  readonly script: readonly [path: string, ...args: string[]];
   readonly phases: readonly Phase[];
   readonly onProgress: ((progress: MakingProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -32,18 +35,28 @@ export interface Making {
 /** Lines of output that go into the error when it fails. */
 const TAIL_LINES = 15;
 
+/** Whether it is made. What is there counts as used now: others that make something remove what nobody used for a day. */
+export async function isMade(cache: string, key: string): Promise<boolean> {
+  try {
+    await utimes(join(cache, key), new Date(), new Date());
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
+}
+
 /**
  * Returns when it is made. Two callers at once, of one process or of several, make one: the second waits. Throws CbError
  * "infrastructure" with the last lines of what failed, "config" where no Debian archive is known, or "cancelled" when
  * `signal` aborts.
  */
-export async function makeOnce({ what, cache, script, phases, onProgress, signal }: Making): Promise<void> {
+export async function makeOnce({ what, cache, key, script, phases, onProgress, signal }: Making): Promise<void> {
   await mkdir(cache, { recursive: true });
   await chmod(cache, 0o700);
   signal?.throwIfAborted();
   const apt = await hostAptSettings();
   const startedAtMs = performance.now();
-  const child = spawn("flock", [join(cache, "lock"), "bash", ...script], {
+  const child = spawn("flock", [join(cache, "lock"), "bash", ENSURE_SCRIPT, cache, key, ...script], {
     // Its own process group, so that stopping it stops all of it.
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],

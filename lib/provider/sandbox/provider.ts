@@ -21,7 +21,7 @@ import {
   readMetadata,
   sweepRemains,
 } from "./folder.ts";
-import { type Bind, DEFAULT_LIMITS, hostNetworks, type Limits, launch, type Weakness } from "./launch.ts";
+import { type Bind, DEFAULT_LIMITS, type Device, hostNetworks, type Limits, launch, type Weakness } from "./launch.ts";
 
 export interface SandboxProviderOptions {
   /** One folder a builder is made in it. On a disk with room for builds; not on NFS, which cannot carry an overlay. */
@@ -32,15 +32,15 @@ export interface SandboxProviderOptions {
   /** Run inside as root; reads /run/container-builder/user-data. */
   readonly agentCommand: readonly string[];
   readonly agentBinds: readonly Bind[];
-  /** What a fault calls the command that ended: "the agent", unless it only leads to it. */
+  /** What a fault calls that which ended: "the agent", unless the command is none. */
   readonly program?: string;
   /** The host's ports that builders may reach, NATS above all. Everything else of the host is closed. */
   readonly allowHostPorts: readonly HostPort[];
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
   readonly denyNetworks?: readonly string[];
   readonly limits?: Limits;
-  /** Names in the host's /dev that builders may use, where everybody may; none by default. */
-  readonly devices?: readonly string[];
+  /** None by default. */
+  readonly devices?: readonly Device[];
   /** What the boundary may lack here; nothing by default. */
   readonly allowWeak?: readonly Weakness[];
   /** What is kept of a builder's output, at most; the newest half at least is always there. */

@@ -1,10 +1,10 @@
 /** Root file systems of sandboxes: made once per recipe and per range of subordinate ids, kept in the cache folder. */
 import { createHash } from "node:crypto";
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { CbError } from "../../errors.ts";
 import { IMAGE_FOLDER, MACHINE_FOLDER } from "./infra.ts";
-import { type MakingProgress, makeOnce, type Phase } from "./make-once.ts";
+import { isMade, type MakingProgress, makeOnce, type Phase } from "./make-once.ts";
 import { ownRanges } from "./subordinate-ids.ts";
 
 type Purpose = "builder" | "machine";
@@ -47,16 +47,17 @@ export async function ensureRootfs(options: RootfsOptions): Promise<string> {
   const packages = PACKAGES[purpose];
   const key = await recipeKey(packages);
   const rootfs = join(cache, key, "rootfs");
-  if (await isThere(rootfs)) return rootfs;
+  if (await isMade(cache, key)) return rootfs;
   await makeOnce({
     what: `the ${purpose} rootfs`,
     cache,
-    script: [join(IMAGE_FOLDER, "ensure-rootfs.sh"), cache, key, packages],
+    key,
+    script: [join(IMAGE_FOLDER, "make-rootfs.sh"), packages, key],
     phases: PHASES,
     onProgress,
     signal,
   });
-  if (await isThere(rootfs)) return rootfs;
+  if (await isMade(cache, key)) return rootfs;
   throw new CbError("infrastructure", `the ${purpose} rootfs was made, but is not at ${rootfs}`);
 }
 
@@ -69,8 +70,4 @@ async function recipeKey(packages: string): Promise<string> {
     hash.update(`\n${basename(file)}\n`).update(await readFile(file));
   }
   return hash.digest("hex").slice(0, 16);
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

@@ -19,8 +19,9 @@ const reply = (...pools: Partial<BuildersReply["pools"][number]>[]): BuildersRep
   pools: pools.map((pool) => ({ name: "p", problem: "", builders: [], failures: [], ...pool })),
 });
 
-test("buildersText() shows state, age, host, reason, build and console of each machine", () => {
-  const leased = builder("b", { state: "leased", reason: "leased to it", build: "x", console: ["one", "two"] });
+test("buildersText() shows state, age, host, reason, build, image and console of each machine", () => {
+  const madeOf = { id: "0123", versions: [{ name: "buildah", version: "1.39.3" }] };
+  const leased = builder("b", { state: "leased", reason: "leased to it", build: "x", madeOf, console: ["one", "two"] });
   assert.is(
     buildersText(reply({ builders: [builder("a"), leased] })),
     `pool p: 2 machines
@@ -29,6 +30,7 @@ a  ready  5s  h-a
 b  leased  5s  h-b
     leased to it
     build: x
+    image: 0123: buildah 1.39.3
     | one
     | two
 `,

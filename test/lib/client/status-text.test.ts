@@ -14,7 +14,7 @@ const builder = (id: string, state: BuilderStatus["state"]): BuilderStatus => ({
 });
 const reply = (...builders: BuilderStatus[]): StatusReply => ({
   v: 1,
-  pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, why: "", builders }],
+  pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, why: "", builders, images: [] }],
   builds: { waiting: 0, running: 1 },
 });
 
@@ -47,6 +47,13 @@ test("statusText() keeps both headings when there are no builders", () => {
     statusText(reply()),
     "-------------\nActive builders\n-------------\n\n\n-------------\nReserve builders\n-------------\n",
   );
+});
+
+test("statusText() ends with what each pool's builders are made of, a line for each image", () => {
+  const image = (id: string) => ({ id, versions: [{ name: "apptainer", version: "1.4.5-2" }], builders: 1 });
+  const { pools, ...rest } = reply();
+  const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, images: [image("new"), image("old")] })) });
+  assert.match(text, /\n\n-+\nBuilder images\n-+\n\np: new: apptainer 1\.4\.5-2\np: old: apptainer 1\.4\.5-2$/);
 });
 
 test.run();
