@@ -44,10 +44,16 @@ export const startService = (nc: NatsConnection, softwareVersion: string): Promi
 
 const maxBytesOf = <Q, R>(request: Request<Q, R>): number => request.maxBytes ?? QUESTION_MAX_BYTES;
 
-/** No answer is sent: the asker asks again after a while, which is what it should do. */
-const TOO_MUCH = new CbError("infrastructure", "it asks more than its share, and is not answered");
+/**
+ * Made once: it costs next to nothing to send. It is sent at all because NATS remembers each request without an answer
+ * for two minutes, and slows down with their number.
+ */
+const TOO_MUCH = new CbError("infrastructure", "these are more questions at once than one asker may have", {
+  hint: "wait some seconds and ask again",
+});
+const TOO_MUCH_BODY = encode(refusalOf(TOO_MUCH));
 
-/** Every question within its asker's share gets one answer: the handler's, or a refusal that says why. */
+/** Every question gets one answer: the handler's, or a refusal that says why. */
 export function serve<Question, Reply>(options: ServeOptions<Question, Reply>): void {
   const { service, request, shares, onRefused } = options;
   const star = request.pattern.split(".").indexOf("*");
@@ -59,9 +65,13 @@ export function serve<Question, Reply>(options: ServeOptions<Question, Reply>): 
       // The same name may be a user's and an operator's: the first token tells them apart.
       const asker = `${subject.slice(0, subject.indexOf("."))} ${subject.split(".")[star]}`;
       // What is too long is not looked at.
-      if (!shares.take(asker, Math.min(data.length, maxBytesOf(request)))) return onRefused(subject, TOO_MUCH);
-      // Only a closed connection keeps an answer from being sent, and then nobody waits for it.
-      answer(options, star, message).catch(() => undefined);
+      if (shares.take(asker, Math.min(data.length, maxBytesOf(request)))) {
+        // Only a closed connection keeps an answer from being sent, and then nobody waits for it.
+        answer(options, star, message).catch(() => undefined);
+      } else {
+        onRefused(subject, TOO_MUCH);
+        message.respondError(429, TOO_MUCH.kind, TOO_MUCH_BODY);
+      }
     },
   });
 }
@@ -78,12 +88,14 @@ async function answer<Q, R>(options: ServeOptions<Q, R>, star: number, message: 
   } catch (thrown) {
     const error = asRefusal(thrown);
     onRefused(message.subject, error);
-    const { kind, hint } = error;
-    const text = error.message.slice(0, MESSAGE_MAX_CHARS);
-    const body = { v: 1, error: { kind, message: text, ...(hint === undefined ? {} : { hint }) } };
     // A header ends at a line break, and nats.js does not look: the text travels in the body alone.
-    message.respondError(400, kind, encode(body));
+    message.respondError(400, error.kind, encode(refusalOf(error)));
   }
+}
+
+function refusalOf({ kind, message, hint }: CbError) {
+  const text = message.slice(0, MESSAGE_MAX_CHARS);
+  return { v: 1, error: { kind, message: text, ...(hint === undefined ? {} : { hint }) } };
 }
 
 /** A stranger is not told how we failed, only that we did; the log has the rest. */
