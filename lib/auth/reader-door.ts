@@ -9,6 +9,7 @@
 import type { Msg, NatsConnection, Subscription } from "nats";
 import * as v from "valibot";
 import { buildOfStream, GUEST_READER_PREFIX } from "../bus/names.ts";
+import { Shares } from "../bus/shares.ts";
 
 const MS_IN_NS = 1_000_000;
 /** A reader that is gone for so long makes a new consumer; what is left behind counts against the stream's bound. */
@@ -83,6 +84,7 @@ export function passReader(subject: string, body: Uint8Array): DoorAnswer {
  * there is none, existing readers read on and new ones ask again.
  */
 export function openReaderDoor(core: NatsConnection): Subscription {
+  const shares = new Shares();
   let asking = 0;
   const pass = async (message: Msg) => {
     const answer = asking < MAX_ASKING ? passReader(message.subject, message.data) : refuse("too busy, ask again");
@@ -101,7 +103,10 @@ export function openReaderDoor(core: NatsConnection): Subscription {
   return core.subscribe(`${GUEST_READER_PREFIX}.>`, {
     callback: (error, message) => {
       // What came through the import has such a reply; anything else is no guest, or a forgery from within CORE.
-      if (error === null && message.reply?.startsWith("_R_.")) void pass(message);
+      if (error !== null || !message.reply?.startsWith("_R_.")) return;
+      // Whoever makes readers without end waits for its time-out, and not everybody else.
+      const [stream = ""] = message.subject.slice(GUEST_READER_PREFIX.length + 1).split(".", 1);
+      if (shares.take(stream, Math.min(message.data.length, MAX_REQUEST_BYTES))) void pass(message);
     },
   });
 }

@@ -1,8 +1,7 @@
 /** What operators ask: users, machines, the plan. Only the account CORE reaches these subjects. */
-import type { Service } from "nats";
 import type { BuildersReply, PlanReply, UsersReply } from "../bus/admin-messages.ts";
 import * as registry from "../bus/registry.ts";
-import { serve } from "../bus/serve.ts";
+import { type ServeOptions, serve } from "../bus/serve.ts";
 import { CbError } from "../errors.ts";
 import type { Endings } from "./endings.ts";
 import { machinesOf } from "./machines.ts";
@@ -12,17 +11,17 @@ import { endBuildsOf, liveBuildsOf } from "./revoked-builds.ts";
 import type { UserRecord } from "./users.ts";
 
 export interface AdminParts {
-  readonly service: Service;
-  readonly onRefused: (subject: string, error: CbError) => void;
+  readonly door: Pick<ServeOptions<unknown, unknown>, "service" | "shares" | "onRefused">;
   readonly ports: QueuePorts;
   readonly endings: Endings;
 }
 
-export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): void {
+export function serveAdmin({ door, ports, endings }: AdminParts): void {
   const { addUser, revokeUser, users, builders, destroy, plan } = registry;
   const { log } = ports;
   serve({
-    ...{ service, onRefused, request: addUser },
+    ...door,
+    request: addUser,
     handler: async (operator, { name, publicKey }) => {
       // What a revoked user of this name has left must not become the new one's.
       if (ports.users.isRevoked(name)) await endBuildsOf(name, ports, endings);
@@ -34,7 +33,8 @@ export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): 
     },
   });
   serve({
-    ...{ service, onRefused, request: revokeUser },
+    ...door,
+    request: revokeUser,
     handler: async (operator, { name, cut }) => {
       const builds = liveBuildsOf(name, ports);
       const record = cut === undefined ? await revoke(name, ports, endings) : await noteCut(name, cut, ports, endings);
@@ -43,20 +43,22 @@ export function serveAdmin({ service, onRefused, ports, endings }: AdminParts): 
       return { v: 1, publicKey, revokedAtMs, builds };
     },
   });
-  serve({ service, onRefused, request: users, handler: async () => ({ v: 1, users: ports.users.all().map(entry) }) });
+  serve({ ...door, request: users, handler: async () => ({ v: 1, users: ports.users.all().map(entry) }) });
   serve({
-    ...{ service, onRefused, request: builders },
+    ...door,
+    request: builders,
     handler: (_, { consoleLines }) => listBuilders(ports, consoleLines),
   });
   serve({
-    ...{ service, onRefused, request: destroy },
+    ...door,
+    request: destroy,
     handler: async (operator, { builder }) => {
       const pool = await destroyForeign(builder, ports);
       log.warn({ operator, builder, pool }, "destroyed by name");
       return { v: 1, pool };
     },
   });
-  serve({ service, onRefused, request: plan, handler: () => previewPlans(ports) });
+  serve({ ...door, request: plan, handler: () => previewPlans(ports) });
 }
 
 /** The asker has yet to tell NATS, and is not to be kept from it by builds that take their time to end. */

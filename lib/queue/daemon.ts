@@ -57,20 +57,23 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const providers = providersFor(config);
   await checkAtStart(providers, log, options.signal);
   const pools = new Map<string, Pool>();
-  const nc = await connect(options, (status, server) => {
-    log.warn({ status, server }, "NATS");
+  const nc = await connect(options, "records");
+  await refuseSecond(nc);
+  // Each over a connection of its own: NATS hands out what strangers send in the order in which it came, and the answers of
+  // JetStream would stand behind all of it.
+  const asked = await connect(options, "questions", (status) => {
     // An agent's silence says nothing about it while nobody could have heard it.
     for (const pool of pools.values()) pool.setListening(status === "back");
   });
-  await refuseSecond(nc);
+  const reading = await connect(options, "readers");
   for (const pool of config.pools) {
     const provider = providers.get(pool.name);
     if (provider) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log, provider }));
   }
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
-  const door = openReaderDoor(nc);
-  const service = await startService(nc, VERSION);
+  const door = openReaderDoor(reading);
+  const service = await startService(asked, VERSION);
   await queue.start(service);
   for (const pool of pools.values()) pool.start();
   log.info({ pools: [...pools.keys()] }, "cb-queue answers");
@@ -81,14 +84,15 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       door.unsubscribe();
       await queue.stop();
       await Promise.all([...pools.values()].map((pool) => pool.stop()));
-      await nc.drain();
+      await Promise.all([nc, asked, reading].map((connection) => connection.drain()));
     },
   };
 }
 
 async function connect(
   { config, log, signal }: DaemonOptions,
-  onStatus: ConnectOptions["onStatus"],
+  what: string,
+  onStatus: (status: "lost" | "back") => void = () => undefined,
 ): Promise<NatsConnection> {
   const { url, servername, ca, creds } = config.nats;
   const options: ConnectOptions = {
@@ -98,8 +102,11 @@ async function connect(
       ...(ca === undefined ? {} : { ca: readText(ca) }),
     },
     credential: await readCreds(creds, systemClock.nowMs()),
-    name: "cb-queue",
-    ...(onStatus === undefined ? {} : { onStatus }),
+    name: `cb-queue ${what}`,
+    onStatus: (status, server) => {
+      log.warn({ status, server, what }, "NATS");
+      onStatus(status);
+    },
   };
   // Queue and NATS may be started by the same boot, in any order.
   return connectPatiently(options, {

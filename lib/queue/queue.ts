@@ -2,6 +2,7 @@
 import type { Service } from "nats";
 import * as registry from "../bus/registry.ts";
 import { serve } from "../bus/serve.ts";
+import { Shares } from "../bus/shares.ts";
 import type { StatusReply } from "../bus/status-messages.ts";
 import { type CbError, messageOf } from "../errors.ts";
 import { serveAdmin } from "./admin.ts";
@@ -73,8 +74,9 @@ export class Queue {
 
   #serve(service: Service): void {
     const onRefused = (subject: string, error: CbError) => this.#refusals.note(subject, error);
+    const door = { service, shares: new Shares(), onRefused };
     const on = <Q, R>(request: registry.Request<Q, R>, handler: (asker: string, question: Q) => R | Promise<R>) =>
-      serve({ service, onRefused, request, handler: async (asker, question) => handler(asker, question) });
+      serve({ ...door, request, handler: async (asker, question) => handler(asker, question) });
     const { users, images } = this.#ports;
     const reservations = this.#reservations;
     const ownBuilds = new OwnBuilds(this.#ports);
@@ -89,7 +91,7 @@ export class Queue {
     on(registry.status, () => this.#status());
     on(registry.images, () => images.list());
     on(registry.builderAsk, (builder, q) => this.#leases.onAsk(builder, q));
-    serveAdmin({ service, onRefused, ports: this.#ports, endings: this.#endings });
+    serveAdmin({ door, ports: this.#ports, endings: this.#endings });
   }
 
   /** Streams of reservations that an earlier queue did not finish, and buckets that it made for a build just as that ended. */
