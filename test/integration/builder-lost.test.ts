@@ -38,14 +38,4 @@ test("two lost builders end the build: exit code 75 with both reasons, no file, 
   await bed.checkNothingIsLeft();
 });
 
-test("a queue that is killed between the two attempts leases the second one all the same, once", async ({ bed }) => {
-  const running = bed.begin("queue", recipe(bed.stack, "slow", SLOW));
-  await bed.hit(running, { part: "sandbox", signal: "SIGKILL" });
-  await running.seen(/waiting until it is gone/);
-  await bed.stack.queueEnds("SIGKILL");
-  await bed.stack.up();
-  await bed.checkSecondAttempt("queue", running, /was lost: its machine/);
-  await bed.checkNothingIsLeft();
-});
-
 test.run();

@@ -9,7 +9,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hostAptSettings } from "../../lib/provider/sandbox/apt-settings.ts";
 import { push } from "../support/docker-registry.ts";
-import { RecipeStack } from "../support/recipe-stack.ts";
+import { IMAGE, RecipeStack } from "../support/recipe-stack.ts";
 
 const test = suite<{ recipes: RecipeStack }>("dockerfiles on a distribution");
 
@@ -64,6 +64,28 @@ CMD ["hello"]
   assert.match(output, /Setting up gcc/);
   assert.match(output, /^compiled in a stage$/m);
   assert.is(await recipes.look("compiled", "apptainer run --unsquash $I"), "compiled in a stage\n");
+});
+
+test("a Dockerfile's SHELL is heeded", async ({ recipes }) => {
+  const output = await recipes.built(
+    "shell",
+    `FROM ${recipes.hosts.open}/${IMAGE}\nSHELL ["/bin/sh", "-xc"]\nRUN echo in a shell\nCMD cat /etc/base\n`,
+  );
+  assert.match(output, "+ echo");
+  assert.is(await recipes.look("shell", "apptainer run --unsquash $I"), "from the registry\n");
+});
+
+test("a Dockerfile may end with an image from scratch", async ({ recipes }) => {
+  await recipes.built(
+    "scratch",
+    `FROM ${recipes.hosts.open}/${IMAGE} AS base
+FROM scratch
+COPY --from=base /bin /bin
+COPY --from=0 /etc/base /etc/base
+CMD ["/bin/cat", "/etc/base"]
+`,
+  );
+  assert.is(await recipes.look("scratch", "apptainer run --unsquash $I"), "from the registry\n");
 });
 
 test.run();

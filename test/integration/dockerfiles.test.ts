@@ -65,15 +65,6 @@ CMD ["command"]
     assert.match(seen, line);
 });
 
-test("a Dockerfile's SHELL is heeded", async ({ recipes }) => {
-  const output = await recipes.built(
-    "shell",
-    `FROM ${recipes.hosts.open}/${IMAGE}\nSHELL ["/bin/sh", "-xc"]\nRUN echo in a shell\nCMD cat /etc/base\n`,
-  );
-  assert.match(output, "+ echo");
-  assert.is(await recipes.look("shell", "apptainer run --unsquash $I"), "from the registry\n");
-});
-
 test("a Dockerfile whose RUN fails gives exit code 1 and names the program", async ({ recipes }) => {
   const { code, stdout, stderr } = await recipes.build(
     "fails",
@@ -82,19 +73,6 @@ test("a Dockerfile whose RUN fails gives exit code 1 and names the program", asy
   assert.is(code, 1);
   assert.match(stdout, /^before$/m);
   assert.match(stderr, /the build failed: buildah build ended with exit code 7/);
-});
-
-test("a Dockerfile may end with an image from scratch", async ({ recipes }) => {
-  await recipes.built(
-    "scratch",
-    `FROM ${recipes.hosts.open}/${IMAGE} AS base
-FROM scratch
-COPY --from=base /bin /bin
-COPY --from=0 /etc/base /etc/base
-CMD ["/bin/cat", "/etc/base"]
-`,
-  );
-  assert.is(await recipes.look("scratch", "apptainer run --unsquash $I"), "from the registry\n");
 });
 
 test("Ctrl-C ends a Dockerfile's build", async ({ recipes }) => {

@@ -14,11 +14,8 @@ const POINTS = [
   "the build's stream is made",
   "the build's record is created",
   "the builder's lease is recorded",
-  "the build's lease is recorded",
   "room for the image is made",
   "the end is recorded",
-  "the caller is told of the end",
-  "the stream is sealed",
   "`received` is recorded",
 ];
 

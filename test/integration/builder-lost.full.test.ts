@@ -1,10 +1,10 @@
-/** A builder that dies while its image is coming, in a real sandbox. */
+/** Builders that die while something else is on its way: their image, another queue. In real sandboxes. */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
-import { Deathbed } from "../support/builder-death.ts";
+import { Deathbed, SLOW } from "../support/builder-death.ts";
 import { recipe } from "../support/recipes.ts";
 
-const test = suite<{ bed: Deathbed }>("a builder that is lost while its image comes");
+const test = suite<{ bed: Deathbed }>("a builder that is lost meanwhile");
 
 test.before(async (context) => {
   context.bed = await Deathbed.start();
@@ -13,7 +13,7 @@ test.after(async ({ bed }) => {
   await bed?.stop();
 });
 
-test("the next one brings it whole, and has the caller's files", async ({ bed }) => {
+test("lost while its image comes: the next one brings it whole, and has the caller's files", async ({ bed }) => {
   const { stack } = bed;
   mkdirSync(stack.path("files"));
   writeFileSync(stack.path("files", "large"), Buffer.alloc(400 * 1024, "x"));
@@ -25,6 +25,16 @@ test("the next one brings it whole, and has the caller's files", async ({ bed })
   await stack.fileIn("image");
   process.kill(await bed.pidOf(await bed.builderOf(running, 1), "sandbox"), "SIGKILL");
   await bed.checkSecondAttempt("image", running, /was lost: its machine/);
+  await bed.checkNothingIsLeft();
+});
+
+test("a queue that is killed between the two attempts leases the second one all the same, once", async ({ bed }) => {
+  const running = bed.begin("queue", recipe(bed.stack, "slow", SLOW));
+  await bed.hit(running, { part: "sandbox", signal: "SIGKILL" });
+  await running.seen(/waiting until it is gone/);
+  await bed.stack.queueEnds("SIGKILL");
+  await bed.stack.up();
+  await bed.checkSecondAttempt("queue", running, /was lost: its machine/);
   await bed.checkNothingIsLeft();
 });
 
