@@ -1,6 +1,6 @@
 /** Creates whose reply is lost, a cloud that limits the rate, old listings, and how many calls a reserve costs: seen at a proxy before the cloud. */
 // alone: the testbed's faults are everybody's
-// timeout: 1200 s
+// timeout: 2400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CloudLab, type LabOptions, RESERVE } from "../support/cloud-lab.ts";
