@@ -11,6 +11,7 @@ import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import type { Asker } from "./asker.ts";
 import { baseImageTrouble, LastOutput } from "./base-image-trouble.ts";
+import { diskTrouble } from "./disk-trouble.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
 import { prepare, type Workplace, writeRecipe } from "./prepare.ts";
 import { receiveContext } from "./receive-context.ts";
@@ -49,7 +50,9 @@ export async function work(options: WorkOptions): Promise<Outcome> {
   await publisher.flush().catch(() => undefined);
   publisher.close();
   signal.throwIfAborted();
-  return outcome;
+  // Whatever the build made of it: what it wrote may not be what is there.
+  const trouble = await diskTrouble();
+  return trouble === undefined ? outcome : { kind: "broken", reason: trouble };
 }
 
 async function attempt(options: Desk): Promise<Outcome> {

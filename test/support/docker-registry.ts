@@ -78,18 +78,19 @@ async function program(): Promise<string> {
   return path;
 }
 
-/** An image of these layers (tar archives, none by default), under each of the tags. */
+/** An image of these layers (tar archives, none by default), under each of the tags; for this machine, or for another architecture. */
 export async function push(
   host: string,
   repository: string,
   tags: readonly string[],
   layers: readonly Buffer[] = [],
+  architecture?: string,
 ): Promise<void> {
   const base = `http://${host}/v2/${repository}`;
-  for (const blob of [configOf(layers), ...layers]) await pushBlob(base, blob);
+  for (const blob of [configOf(layers, architecture), ...layers]) await pushBlob(base, blob);
   for (const tag of tags) {
     const headers = { "content-type": MANIFEST_TYPE };
-    await send(`${base}/manifests/${tag}`, { method: "PUT", body: manifestOf(layers), headers });
+    await send(`${base}/manifests/${tag}`, { method: "PUT", body: manifestOf(layers, architecture), headers });
   }
 }
 

@@ -13,15 +13,17 @@ export const digestOf = (bytes: Buffer | string): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 const described = (mediaType: string, blob: Buffer) => ({ mediaType, digest: digestOf(blob), size: blob.length });
 
-export function configOf(layers: readonly Buffer[]): Buffer {
+/** What this machine is, as images have it. */
+const OWN = { arm64: "arm64" }[process.arch as string] ?? "amd64";
+
+export function configOf(layers: readonly Buffer[], architecture = OWN): Buffer {
   const rootfs = { type: "layers", diff_ids: layers.map(digestOf) };
-  const architecture = { arm64: "arm64" }[process.arch as string] ?? "amd64";
   return Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs, config: {} }));
 }
 
-export function manifestOf(layers: readonly Buffer[]): string {
+export function manifestOf(layers: readonly Buffer[], architecture = OWN): string {
   const parts = layers.map((layer) => described(LAYER_TYPE, layer));
-  const config = described(CONFIG_TYPE, configOf(layers));
+  const config = described(CONFIG_TYPE, configOf(layers, architecture));
   return JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST_TYPE, config, layers: parts });
 }
 

@@ -68,18 +68,18 @@ export class RecipeStack {
   }
 
   /** Builds `<name>.sif` of a recipe in a file whose name says nothing of its kind. */
-  build(name: string, recipe: string): Promise<Finished> {
-    return this.start(name, recipe).finished;
+  build(name: string, recipe: string, flags: readonly string[] = []): Promise<Finished> {
+    return this.start(name, recipe, flags).finished;
   }
 
-  start(name: string, recipe: string): Running {
+  start(name: string, recipe: string, flags: readonly string[] = []): Running {
     writeFileSync(this.stack.path(name), recipe);
-    return this.stack.start("container-builder", [this.stack.path(`${name}.sif`), this.stack.path(name)]);
+    return this.stack.start("container-builder", [...flags, this.stack.path(`${name}.sif`), this.stack.path(name)]);
   }
 
   /** The output of a build that succeeds. */
-  async built(name: string, recipe: string): Promise<string> {
-    const { code, stdout, stderr } = await this.build(name, recipe);
+  async built(name: string, recipe: string, flags: readonly string[] = []): Promise<string> {
+    const { code, stdout, stderr } = await this.build(name, recipe, flags);
     assert.is(code, 0, stdout.slice(-3000) + stderr);
     return stdout;
   }
