@@ -30,13 +30,15 @@ const STANDSTILL_MS = 5_000;
 /** For what is under way when the loop is stopped; then its calls are cut. The records know how it stood. */
 const STOP_GRACE_MS = 5_000;
 
+const NO_MEMORY: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+
 export class Reconciler {
   readonly #hands: Hands;
   readonly #hearing: Hearing;
   readonly #stopping = new AbortController();
   readonly #cut = new AbortController();
   #awake = new AbortController();
-  #memory: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+  #memory = NO_MEMORY;
   #failedListings = 0;
   /** How long the provider asked not to be listed. */
   #askedToWaitMs = 0;
@@ -103,7 +105,8 @@ export class Reconciler {
       const { lookAgainAtMs } = await this.look();
       const holdMs = Math.max(delayMs(this.#failedListings, policy.backoff), this.#askedToWaitMs);
       await this.#sleepUntil(Math.max(startedMs + policy.minLookGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
-      await this.#sleepUntil(lookAgainAtMs, this.#awake.signal);
+      // A clock that was set back meanwhile must not make it sleep until that time has come again.
+      await this.#sleepUntil(Math.min(lookAgainAtMs, clock.nowMs() + policy.relistMs), this.#awake.signal);
     }
   }
 
@@ -111,7 +114,14 @@ export class Reconciler {
     const { clock } = this.#hands;
     const fromMs = clock.nowMs();
     await clock.sleep(atMs - fromMs, signal);
+    if (clock.nowMs() < fromMs) this.#forgetTimes();
     this.#noticeStandstill(Math.max(atMs, fromMs));
+  }
+
+  /** The clock was set back: what is remembered lies in the future, so everything gets its full time again, as after a restart. */
+  #forgetTimes(): void {
+    this.#memory = NO_MEMORY;
+    this.#hearing.stoodStill();
   }
 
   #noticeStandstill(expectedMs: number): void {

@@ -8,7 +8,7 @@ import type { NatsConnection } from "nats";
 import { createKey } from "../../lib/auth/nkey.ts";
 import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/build/record.ts";
 import { BuildStreams } from "../../lib/build/streams.ts";
-import type { BuildState, ReserveReply } from "../../lib/bus/build-messages.ts";
+import type { BuildState, ReserveReply, ReserveRequest } from "../../lib/bus/build-messages.ts";
 import { call } from "../../lib/bus/call.ts";
 import { openKeys } from "../../lib/bus/kv.ts";
 import { buildStream, subjects } from "../../lib/bus/names.ts";
@@ -59,6 +59,8 @@ export class QueueLab {
   readonly #lives: QueueLife[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Guest>();
+  /** What the agents take for the time: nobody sets the clocks of their machines. */
+  #passedMs = 0;
 
   private constructor(bus: TestBus, core: NatsConnection) {
     this.bus = bus;
@@ -171,13 +173,14 @@ export class QueueLab {
       this.agents.set(builder, new LabAgent(builder, (await this.bus.builder(builder)).connection));
     }
     for (const agent of this.agents.values())
-      if (this.cloud.machines.has(agent.builder)) agent.askEvery(ASK_MS, this.clock.nowMs());
+      if (this.cloud.machines.has(agent.builder)) agent.askEvery(ASK_MS, this.#passedMs);
+    this.#passedMs += STEP_MS;
     await this.clock.advance(STEP_MS);
     await realSleep(STEP_REAL_MS);
   }
 
-  /** The id of a new build. */
-  async reserve(user = "ada"): Promise<string> {
+  /** The id of a new build. `more`: what the request is to have beside the least. */
+  async reserve(user = "ada", more: Partial<ReserveRequest> = {}): Promise<string> {
     const guest = this.#users.get(user) ?? (await this.bus.user(user));
     this.#users.set(user, guest);
     const question = {
@@ -186,6 +189,7 @@ export class QueueLab {
       publicKey: createKey("user").publicKey,
       recipe: { backend: "singularity", text: "Bootstrap: scratch\n" },
       name: "image.sif",
+      ...more,
     } as const;
     const reply: ReserveReply = await call(reserve, { nc: guest.connection, asker: user, question, timeoutMs: 10_000 });
     return reply.build;

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { plan } from "../../../lib/pool/plan.ts";
-import type { BuilderRecord } from "../../../lib/pool/record.ts";
+import type { BuilderRecord, BuilderState } from "../../../lib/pool/record.ts";
 import { calm, claim, kinds, machine, NOW, planned, policy, record, seen } from "./scene.ts";
 
 const test = suite("plan()");
@@ -239,6 +239,25 @@ test("says why builds wait: booting, or the maximum", () => {
   const leased = ["1", "2", "3"].map((id) => record(id, "leased"));
   assert.is(why(leased, 1), "the maximum of 3 builders is reached (3 exist)");
   assert.is(why([], 0), "builders are being made");
+});
+
+test("says the failure where creates that failed hold the places, and the maximum where builders do", () => {
+  const memory = {
+    ...calm,
+    backoff: { failures: 1, lastFailureMs: NOW - 1, untilMs: NOW, reason: "a create failed: no" },
+  };
+  const why = (states: readonly BuilderState[]) =>
+    plan(
+      seen(
+        states.map((state, n) => record(`b${n}`, state, { seen: false })),
+        { waiting: 1, memory },
+      ),
+      policy,
+      NOW,
+    ).why;
+  const failed = "2 builders that came to nothing must be gone first, the last: a create failed: no";
+  assert.is(why(["leased", "destroying", "destroying"]), failed);
+  assert.is(why(["leased", "leased", "leased"]), "the maximum of 3 builders is reached (3 exist)");
 });
 
 test("plans at most callsPerLook creates and as many destroys", () => {
