@@ -39,6 +39,8 @@ export class Reconciler {
   readonly #cut = new AbortController();
   #awake = new AbortController();
   #memory = NO_MEMORY;
+  /** The time at the latest look. */
+  #latestMs = 0;
   #failedListings = 0;
   /** How long the provider asked not to be listed. */
   #askedToWaitMs = 0;
@@ -114,12 +116,14 @@ export class Reconciler {
     const { clock } = this.#hands;
     const fromMs = clock.nowMs();
     await clock.sleep(atMs - fromMs, signal);
-    if (clock.nowMs() < fromMs) this.#forgetTimes();
     this.#noticeStandstill(Math.max(atMs, fromMs));
   }
 
-  /** The clock was set back: what is remembered lies in the future, so everything gets its full time again, as after a restart. */
-  #forgetTimes(): void {
+  /** A clock that was set back: what is remembered lies in the future, so everything gets its full time, as after a restart. */
+  #noticeStepBack(): void {
+    const beforeMs = this.#latestMs;
+    this.#latestMs = this.#hands.clock.nowMs();
+    if (this.#latestMs >= beforeMs) return;
     this.#memory = NO_MEMORY;
     this.#hearing.stoodStill();
   }
@@ -131,6 +135,7 @@ export class Reconciler {
   async #lookOnce(): Promise<Plan> {
     const { clock, policy, store, slots } = this.#hands;
     await Promise.all([store.settle(), slots.settle()]);
+    this.#noticeStepBack();
     const startedMs = clock.nowMs();
     const listing = await this.#observe();
     this.#noticeStandstill(startedMs + policy.callTimeoutMs);

@@ -241,6 +241,15 @@ test("says why builds wait: booting, or the maximum", () => {
   assert.is(why([], 0), "builders are being made");
 });
 
+test("a builder on its way out from before the clock was set back is confirmed gone, one from after the listing is not", () => {
+  const at = (sinceMs: number) =>
+    plan(seen([record("x", "destroying", { sinceMs })], { machines: [] }), policy, NOW + 10).actions.map(
+      ({ kind }) => kind,
+    );
+  assert.not.ok(at(NOW + 10).includes("gone"));
+  assert.ok(at(NOW + 11).includes("gone"));
+});
+
 test("says the failure where creates that failed hold the places, and the maximum where builders do", () => {
   const memory = {
     ...calm,
