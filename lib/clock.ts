@@ -25,10 +25,15 @@ export const systemClock: Clock = {
     }),
 };
 
+interface Sleeper {
+  atMs: number;
+  readonly wake: () => void;
+}
+
 /** Stands still until it is advanced. */
 export class ManualClock implements Clock {
   #nowMs: number;
-  readonly #sleepers = new Set<{ readonly atMs: number; readonly wake: () => void }>();
+  readonly #sleepers = new Set<Sleeper>();
 
   constructor(startMs = 0) {
     this.#nowMs = startMs;
@@ -46,7 +51,7 @@ export class ManualClock implements Clock {
         signal?.removeEventListener("abort", wake);
         resolve();
       };
-      const sleeper = { atMs: this.#nowMs + Math.max(0, ms), wake };
+      const sleeper: Sleeper = { atMs: this.#nowMs + Math.max(0, ms), wake };
       this.#sleepers.add(sleeper);
       signal?.addEventListener("abort", wake);
     });
@@ -64,13 +69,19 @@ export class ManualClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Moves on without waking anybody on the way: a process that was stopped, or a clock that was set. */
+  /** Moves on without waking anybody on the way: a process that was stopped. */
   jump(ms: number): void {
     this.#nowMs += ms;
   }
 
-  #nextBefore(endMs: number): { readonly atMs: number; readonly wake: () => void } | undefined {
-    let first: { readonly atMs: number; readonly wake: () => void } | undefined;
+  /** Shows another time from now on, earlier if `ms` is negative: somebody set it. Whoever sleeps does so for as long as before. */
+  set(ms: number): void {
+    this.#nowMs += ms;
+    for (const sleeper of this.#sleepers) sleeper.atMs += ms;
+  }
+
+  #nextBefore(endMs: number): Sleeper | undefined {
+    let first: Sleeper | undefined;
     for (const sleeper of this.#sleepers) {
       if (sleeper.atMs <= endMs && (!first || sleeper.atMs < first.atMs)) first = sleeper;
     }

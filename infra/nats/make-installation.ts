@@ -75,7 +75,7 @@ async function fill(folder: string, options: InstallationOptions): Promise<void>
   await writeSeeds(files, keys);
   await writeJwts(files, keys, options);
   await writeFirstCreds(files, keys, options.nowMs);
-  await makeCertificates(files, options.serverName);
+  await makeCertificates(files, options.serverName, options.nowMs);
   const record: InstallationRecord = {
     version: 1,
     name: options.name,

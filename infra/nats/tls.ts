@@ -1,15 +1,22 @@
 /** The installation's own certificate authority and the servers' certificate, made with the `openssl` command. */
 import { execFile } from "node:child_process";
-import { chmod, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { CbError, messageOf } from "../../lib/errors.ts";
 
 const run = promisify(execFile);
 
+const DAY_MS = 24 * 3_600_000;
+/**
+ * Both are valid from this long before they are made: a clock that is behind must not take a new installation's certificate
+ * for one of the future. A day covers a hardware clock in the time of any zone.
+ */
+const BACKDATED_MS = DAY_MS;
 /** Ten years: the authority is replaced with the installation, and its key is offline. */
-const CA_DAYS = 3650;
-/** 825 days is the longest that TLS libraries of all kinds accept of a server (Apple's limit is the strictest). */
-const SERVER_DAYS = 825;
+const CA_MS = 3650 * DAY_MS;
+/** With the day before, 825 days, the longest that TLS libraries of all kinds accept of a server (Apple's limit is the strictest). */
+const SERVER_MS = 824 * DAY_MS;
 
 /** P-256: every TLS library has it, and its handshake is cheap for a builder under emulation. */
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
@@ -26,31 +33,59 @@ export interface CertificateFiles {
  * a client that checks the name reaches our server whatever address leads there. Throws CbError "config" when openssl
  * is missing or fails.
  */
-export async function makeCertificates(files: CertificateFiles, serverName: string): Promise<void> {
-  const request = `${files.certFile}.csr`;
-  const extensions = `${files.certFile}.ext`;
-  const ca = ["req", "-x509", ...NEW_KEY, "-days", `${CA_DAYS}`, "-subj", "/CN=container-builder CA"];
-  // The two extensions a CA must carry (RFC 5280, 4.2.1.3 and 4.2.1.9); openssl 1.1 and 3 differ in what they add.
-  const caUses = ["-addext", "basicConstraints=critical,CA:TRUE,pathlen:0", "-addext", "keyUsage=critical,keyCertSign"];
-  await openssl([...ca, ...caUses, "-keyout", files.caKeyFile, "-out", files.caFile]);
-  await openssl(["req", ...NEW_KEY, "-subj", `/CN=${serverName}`, "-keyout", files.keyFile, "-out", request]);
-  await writeFile(extensions, `subjectAltName=DNS:${serverName}\nextendedKeyUsage=serverAuth\n`);
-  const signer = ["-CA", files.caFile, "-CAkey", files.caKeyFile, "-set_serial", `0x${serial()}`];
-  const sign = ["x509", "-req", "-in", request, ...signer, "-days", `${SERVER_DAYS}`, "-extfile", extensions];
-  await openssl([...sign, "-out", files.certFile]);
-  await Promise.all([rm(request), rm(extensions), chmod(files.caKeyFile, 0o600), chmod(files.keyFile, 0o600)]);
-}
-
-/** 16 random bytes, the first below 0x80 so that the number is positive (RFC 5280, 4.1.2.2). */
-function serial(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x01;
-  return Buffer.from(bytes).toString("hex");
-}
-
-async function openssl(args: string[]): Promise<void> {
+export async function makeCertificates(files: CertificateFiles, serverName: string, nowMs: number): Promise<void> {
+  const folder = await mkdtemp(join(dirname(files.caKeyFile), "certificates-"));
   try {
-    await run("openssl", args);
+    const { caFile, caKeyFile, certFile, keyFile } = files;
+    const request = join(folder, "request");
+    await Promise.all([writeFile(join(folder, "config"), configIn(folder)), writeFile(join(folder, "index"), "")]);
+    // The config names the sections of extensions; only `openssl ca` of 1.1 and 3.0 takes the dates themselves.
+    const sign = (span: readonly string[], args: readonly string[]) =>
+      openssl(["ca", "-batch", "-notext", "-config", join(folder, "config"), "-in", request, ...span, ...args]);
+    const subject = (name: string, key: string) =>
+      openssl(["req", "-new", ...NEW_KEY, "-subj", `/CN=${name}`, "-keyout", key, "-out", request]);
+    await subject("container-builder CA", caKeyFile);
+    await sign(span(nowMs, CA_MS), ["-selfsign", "-keyfile", caKeyFile, "-out", caFile, "-extensions", "authority"]);
+    await subject(serverName, keyFile);
+    await writeFile(join(folder, "names"), `subjectAltName=DNS:${serverName}\nextendedKeyUsage=serverAuth\n`);
+    const signer = ["-cert", caFile, "-keyfile", caKeyFile, "-extfile", join(folder, "names")];
+    await sign(span(nowMs, SERVER_MS), [...signer, "-out", certFile]);
+    await Promise.all([chmod(caKeyFile, 0o600), chmod(keyFile, 0o600)]);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+const span = (nowMs: number, lifeMs: number): string[] => [
+  ...["-startdate", asn1Time(nowMs - BACKDATED_MS)],
+  ...["-enddate", asn1Time(nowMs + lifeMs)],
+];
+
+/** YYYYMMDDHHMMSSZ, as ca(1) has it. */
+const asn1Time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace(/[-:T]/g, "")}Z`;
+
+/** What `openssl ca` wants to be told: an empty list of what it has signed, and random serial numbers. */
+const configIn = (folder: string): string => `[ca]
+default_ca = ours
+[ours]
+database = ${join(folder, "index")}
+new_certs_dir = ${folder}
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+# The two extensions that a CA must carry (RFC 5280, 4.2.1.3 and 4.2.1.9).
+[authority]
+basicConstraints = critical,CA:TRUE,pathlen:0
+keyUsage = critical,keyCertSign
+subjectKeyIdentifier = hash
+`;
+
+async function openssl(args: readonly string[]): Promise<void> {
+  try {
+    await run("openssl", [...args]);
   } catch (error) {
     throw new CbError("config", `openssl ${args[0]} failed: ${messageOf(error)}`, {
       hint: "is openssl installed? On Debian: apt-get install openssl",

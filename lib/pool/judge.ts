@@ -35,9 +35,13 @@ export function judge(stored: Stored, machine: Machine | undefined, look: Look):
   }
 }
 
-/** The listing was started after the builder took its state, and does not show it. */
-export function isAbsent(record: BuilderRecord, machine: Machine | undefined, seen: Seen): boolean {
-  return machine === undefined && record.sinceMs < seen.observedAtMs;
+/**
+ * The listing was started after the builder took its state, and does not show it. A state of the future is one from before
+ * the clock was set back.
+ */
+export function isAbsent(record: BuilderRecord, machine: Machine | undefined, { seen, nowMs }: Look): boolean {
+  const isOfFuture = record.sinceMs > nowMs && seen.observedAtMs <= nowMs;
+  return machine === undefined && (record.sinceMs < seen.observedAtMs || isOfFuture);
 }
 
 /** The second listing that shows it out of place, and not in one burst with the first. */
@@ -69,7 +73,7 @@ function reasonToDestroy(
   machine: Machine | undefined,
   look: Look,
 ): { reason: string; failure: boolean } | undefined {
-  if (record.state === "requested" && isAbsent(record, machine, look.seen)) {
+  if (record.state === "requested" && isAbsent(record, machine, look)) {
     // The failed call was counted when it failed.
     if (record.createError !== undefined) return { reason: `its create failed: ${record.createError}`, failure: false };
     if (look.nowMs >= graceEndMs(record.createdAtMs, look.policy)) {
@@ -88,8 +92,7 @@ function machineTrouble(record: BuilderRecord, machine: Machine | undefined, loo
   if (machine?.status === "error")
     return `its machine is in error: ${machine.fault ?? "the provider does not say why"}`;
   if (machine?.status === "destroying") return "its machine is being taken away, and not by us";
-  const vanished =
-    record.state !== "requested" && isAbsent(record, machine, look.seen) && isConfirmed(record.builder, look);
+  const vanished = record.state !== "requested" && isAbsent(record, machine, look) && isConfirmed(record.builder, look);
   return vanished ? "its machine is gone from the provider's listing" : undefined;
 }
 
@@ -116,8 +119,9 @@ function destroyAgain({ record, revision }: Stored, { seen, policy, nowMs }: Loo
   return { kind: "destroy", builder: record.builder, revision, call: true, reason: record.reason, failure: false };
 }
 
-function confirmGone({ record, revision }: Stored, { seen, policy, nowMs }: Look): Action | undefined {
-  if (!isAbsent(record, undefined, seen)) return undefined;
+function confirmGone({ record, revision }: Stored, look: Look): Action | undefined {
+  const { policy, nowMs } = look;
+  if (!isAbsent(record, undefined, look)) return undefined;
   const mayAppear = !record.seen && record.refused !== true && nowMs < graceEndMs(record.createdAtMs, policy);
   if (mayAppear) return undefined;
   return { kind: "gone", builder: record.builder, revision, reason: record.reason };

@@ -30,13 +30,17 @@ const STANDSTILL_MS = 5_000;
 /** For what is under way when the loop is stopped; then its calls are cut. The records know how it stood. */
 const STOP_GRACE_MS = 5_000;
 
+const NO_MEMORY: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+
 export class Reconciler {
   readonly #hands: Hands;
   readonly #hearing: Hearing;
   readonly #stopping = new AbortController();
   readonly #cut = new AbortController();
   #awake = new AbortController();
-  #memory: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+  #memory = NO_MEMORY;
+  /** The time at the latest look. */
+  #latestMs = 0;
   #failedListings = 0;
   /** How long the provider asked not to be listed. */
   #askedToWaitMs = 0;
@@ -103,7 +107,8 @@ export class Reconciler {
       const { lookAgainAtMs } = await this.look();
       const holdMs = Math.max(delayMs(this.#failedListings, policy.backoff), this.#askedToWaitMs);
       await this.#sleepUntil(Math.max(startedMs + policy.minLookGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
-      await this.#sleepUntil(lookAgainAtMs, this.#awake.signal);
+      // A clock that was set back meanwhile must not make it sleep until that time has come again.
+      await this.#sleepUntil(Math.min(lookAgainAtMs, clock.nowMs() + policy.relistMs), this.#awake.signal);
     }
   }
 
@@ -114,6 +119,15 @@ export class Reconciler {
     this.#noticeStandstill(Math.max(atMs, fromMs));
   }
 
+  /** A clock that was set back: what is remembered lies in the future, so everything gets its full time, as after a restart. */
+  #noticeStepBack(): void {
+    const beforeMs = this.#latestMs;
+    this.#latestMs = this.#hands.clock.nowMs();
+    if (this.#latestMs >= beforeMs) return;
+    this.#memory = NO_MEMORY;
+    this.#hearing.stoodStill();
+  }
+
   #noticeStandstill(expectedMs: number): void {
     if (this.#hands.clock.nowMs() - expectedMs > STANDSTILL_MS) this.#hearing.stoodStill();
   }
@@ -121,6 +135,7 @@ export class Reconciler {
   async #lookOnce(): Promise<Plan> {
     const { clock, policy, store, slots } = this.#hands;
     await Promise.all([store.settle(), slots.settle()]);
+    this.#noticeStepBack();
     const startedMs = clock.nowMs();
     const listing = await this.#observe();
     this.#noticeStandstill(startedMs + policy.callTimeoutMs);

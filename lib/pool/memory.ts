@@ -35,7 +35,7 @@ export function nextSuspects(
 ): Map<string, number> {
   const vanished = look.seen.records
     .filter(({ record }) => record.state === "booting" || record.state === "ready" || record.state === "leased")
-    .filter(({ record }) => isAbsent(record, machines.get(record.builder), look.seen));
+    .filter(({ record }) => isAbsent(record, machines.get(record.builder), look));
   const ids = [...vanished.map(({ record }) => record.builder), ...strangers.map(({ builder }) => builder)];
   return new Map(ids.map((id) => [id, look.seen.memory.suspects.get(id) ?? look.seen.observedAtMs]));
 }

@@ -118,7 +118,10 @@ export class Pool {
 
   /** Questions are heard from now on (subscribed and connected), or no longer: silence counts only while they are. */
   setListening(listening: boolean): void {
-    this.#listeningSinceMs = listening ? this.#parts.clock.nowMs() : undefined;
+    const nowMs = this.#parts.clock.nowMs();
+    this.#listeningSinceMs = listening ? nowMs : undefined;
+    // Heard before the clock was set back: it would be heard until that time has come again.
+    for (const [builder, atMs] of this.#lastAskMs) this.#lastAskMs.set(builder, Math.min(atMs, nowMs));
     this.wake("listening");
   }
 

@@ -1,6 +1,7 @@
 /** Counting what a pool has against what it should have. */
 
 import type { Look } from "./judge.ts";
+import type { BuilderRecord } from "./record.ts";
 import type { Action, Stored } from "./seen.ts";
 
 /** What there is to lease, and to come: what is doomed counts only as existing. */
@@ -8,6 +9,8 @@ export interface Stock {
   /** Oldest first. */
   readonly ready: readonly Stored[];
   readonly inFlight: number;
+  /** On their way out, and not confirmed gone. */
+  readonly leaving: number;
   /** Everything that takes a place: records, claimed slots, unknown machines. */
   readonly existing: number;
   readonly strangers: number;
@@ -24,9 +27,14 @@ export function countStock(verdicts: readonly Action[], strangers: number, { see
   return {
     ready: ready.toSorted((a, b) => a.record.sinceMs - b.record.sinceMs),
     inFlight: sound.filter(({ record }) => record.state === "requested" || record.state === "booting").length,
+    leaving: seen.records.length - sound.filter(({ record }) => !isLeaving(record)).length,
     existing: taken.size + strangers,
     strangers,
     freeSlots: Array.from({ length: policy.totalMax }, (_, slot) => slot).filter((slot) => !taken.has(slot)),
     wanted: policy.reserveTarget + seen.waiting,
   };
+}
+
+function isLeaving({ state }: BuilderRecord): boolean {
+  return state === "destroying" || state === "gone";
 }

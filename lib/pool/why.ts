@@ -4,11 +4,14 @@ import type { Backoff } from "./backoff.ts";
 import type { Look } from "./judge.ts";
 import type { Stock } from "./stock.ts";
 
-/** Empty while as many are ready as are wanted. */
+/**
+ * Empty while as many are ready as are wanted. It holds nothing that counts up or down with the time: each change of it
+ * becomes a message in the stream of every waiting build, and those streams are bounded.
+ */
 export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }: Look): string {
   if (stock.ready.length >= stock.wanted) return "";
   if (backoff.limit === undefined && nowMs < backoff.untilMs) {
-    return `no new builders before ${timeOfDay(backoff.untilMs)} after ${backoff.failures} failures: ${backoff.reason}`;
+    return `a pause after ${backoff.failures} failures to make a builder, the last: ${backoff.reason}`;
   }
   const missing = stock.wanted - stock.ready.length;
   if (stock.inFlight >= missing) return `${builders(stock.inFlight)} booting`;
@@ -16,16 +19,14 @@ export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }
     return `reserve ${stock.ready.length} of ${policy.reserveTarget}: ${backoff.reason}`;
   }
   if (stock.existing >= policy.totalMax) {
+    // A create that failed may bring up a machine yet, so it holds its place for a while: that is not what they wait for.
+    if (backoff.failures > 0 && stock.leaving > 0) {
+      return `${builders(stock.leaving)} that came to nothing must be gone first, the last: ${backoff.reason}`;
+    }
     const unknown = stock.strangers === 0 ? "" : `, ${stock.strangers} of them not in our records`;
-    const failure = backoff.failures === 0 ? "" : `; the last to fail: ${backoff.reason}`;
-    return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})${failure}`;
+    return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})`;
   }
   return backoff.failures > 0 ? `one builder at a time after a failure: ${backoff.reason}` : "builders are being made";
-}
-
-/** A time and not how long it is until then: each change of the sentence is a message to every caller who waits. */
-function timeOfDay(atMs: number): string {
-  return `${new Date(atMs).toISOString().slice(11, 19)} UTC`;
 }
 
 function builders(count: number): string {

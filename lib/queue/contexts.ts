@@ -8,10 +8,13 @@ import type { QueuePorts } from "./ports.ts";
 
 /** Each look is a question to JetStream for each context on its way. */
 const LOOK_MS = 5_000;
+/** What counts as passed between two looks: more is a clock that was set, or a queue that stood still, and no caller's fault. */
+const PASSED_MAX_MS = 2 * LOOK_MS;
 
 interface Progress {
   readonly bytes: number;
-  readonly sinceMs: number;
+  /** For so long nothing came. */
+  readonly stillMs: number;
 }
 
 export class Contexts {
@@ -46,23 +49,25 @@ export class Contexts {
   async dropStalled(): Promise<void> {
     const { builds, clock } = this.#ports;
     const nowMs = clock.nowMs();
-    if (nowMs - this.#lookedAtMs < LOOK_MS) return;
+    const passedMs = Math.abs(nowMs - this.#lookedAtMs);
+    if (passedMs < LOOK_MS) return;
     this.#lookedAtMs = nowMs;
     const progress = new Map<string, Progress>();
     for (const record of builds.waiting()) {
       if (!record.awaitsContext) continue;
-      const now = await this.#look(record, nowMs);
+      const now = await this.#look(record, Math.min(passedMs, PASSED_MAX_MS));
       if (now !== undefined) progress.set(record.build, now);
     }
     this.#progress = progress;
   }
 
-  async #look({ build }: BuildRecord, nowMs: number): Promise<Progress | undefined> {
+  async #look({ build }: BuildRecord, passedMs: number): Promise<Progress | undefined> {
     const { streams, limits } = this.#ports;
     const before = this.#progress.get(build);
     const bytes = (await streams.bucketBytes(build)) ?? 0;
-    if (before === undefined || bytes !== before.bytes) return { bytes, sinceMs: nowMs };
-    if (nowMs - before.sinceMs < limits.contextMs) return before;
+    if (before === undefined || bytes !== before.bytes) return { bytes, stillMs: 0 };
+    const stillMs = before.stillMs + passedMs;
+    if (stillMs < limits.contextMs) return { bytes, stillMs };
     const reason = `nothing more of its files came for ${Math.round(limits.contextMs / 1000)} s`;
     await this.#endings.end(build, { v: 1, state: "lost", reason });
     return undefined;

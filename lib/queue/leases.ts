@@ -196,7 +196,9 @@ export class Leases {
 
   #mayRepeat(builder: string): boolean {
     const nowMs = this.#ports.clock.nowMs();
-    for (const [known, atMs] of this.#repeatedMs) if (nowMs - atMs >= REPEAT_MS) this.#repeatedMs.delete(known);
+    // Also when the clock was set back: a builder must not wait for its lease until that time has come again.
+    for (const [known, atMs] of this.#repeatedMs)
+      if (Math.abs(nowMs - atMs) >= REPEAT_MS) this.#repeatedMs.delete(known);
     if (this.#repeatedMs.has(builder)) return false;
     this.#repeatedMs.set(builder, nowMs);
     return true;

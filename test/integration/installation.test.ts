@@ -1,5 +1,6 @@
 /** An installation's keys and the server that runs on them: real openssl, real nats-server. */
 import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,8 @@ import { CbError } from "../../lib/errors.ts";
 import { until } from "../support/until.ts";
 
 const installation = suite("installation");
+
+const HOUR_MS = 3_600_000;
 
 const run = promisify(execFile);
 const root = await mkdtemp(join(tmpdir(), "cb-installation-"));
@@ -98,6 +101,20 @@ installation("the server's certificate carries its one DNS name and no address, 
   const verified = await run("openssl", ["verify", "-purpose", "sslserver", "-CAfile", files.caFile, files.certFile]);
   assert.match(verified.stdout, /OK/);
 });
+
+installation(
+  "its certificates are good for a clock that is hours behind, and no longer than TLS libraries take",
+  async () => {
+    const { files } = await makeInstallation(options());
+    for (const clockMs of [Date.now() - 23 * HOUR_MS, Date.now() + 23 * HOUR_MS]) {
+      const at = ["-attime", String(Math.floor(clockMs / 1000))];
+      const verified = await run("openssl", ["verify", ...at, "-CAfile", files.caFile, files.certFile]);
+      assert.match(verified.stdout, /OK/);
+    }
+    const { validFrom, validTo } = new X509Certificate(await readFile(files.certFile));
+    assert.is(Math.round((Date.parse(validTo) - Date.parse(validFrom)) / HOUR_MS / 24), 825);
+  },
+);
 
 installation("GUEST has no JetStream, no leaf nodes and no bearer tokens; only CORE has JetStream", async () => {
   const { files } = await makeInstallation(options());

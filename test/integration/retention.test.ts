@@ -205,7 +205,7 @@ test("who waits is told why, and what is over is not said any more", async ({ la
   const last = builds[2] ?? "";
   const waits = async () =>
     (await lab.told(last)).flatMap((one) => (typeof one !== "string" && one.state === "queued" ? [one] : []));
-  const backsOff = /^no new builders before [\d:]+ UTC after \d+ failures: .*the cloud has no host for it/;
+  const backsOff = /^a pause after \d+ failures to make a builder, the last: .*the cloud has no host for it/;
   await lab.until("it backs off", async () => (await waits()).some(({ reason }) => backsOff.test(reason)));
   lab.cloud.refusal = undefined;
   await lab.leased(last, 1);

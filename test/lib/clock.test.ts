@@ -51,4 +51,20 @@ test("systemClock.sleep() sleeps about as long as asked", async () => {
   assert.ok(performance.now() - startedMs >= 29);
 });
 
+test("set() shows another time, and whoever sleeps does so for as long as before", async () => {
+  for (const ms of [300_000, -300_000]) {
+    const clock = new ManualClock(1_000_000);
+    let awake = false;
+    const sleeping = clock.sleep(1_000).then(() => {
+      awake = true;
+    });
+    clock.set(ms);
+    assert.is(clock.nowMs(), 1_000_000 + ms);
+    await clock.advance(999);
+    assert.not(awake);
+    await clock.advance(1);
+    await sleeping;
+  }
+});
+
 test.run();

@@ -59,6 +59,8 @@ export class QueueLab {
   readonly #lives: QueueLife[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Promise<Guest>>();
+  /** What the agents take for the time: nobody sets the clocks of their machines. */
+  #passedMs = 0;
 
   private constructor(bus: TestBus, core: NatsConnection) {
     this.bus = bus;
@@ -171,7 +173,8 @@ export class QueueLab {
       this.agents.set(builder, new LabAgent(builder, (await this.bus.builder(builder)).connection));
     }
     for (const agent of this.agents.values())
-      if (this.cloud.machines.has(agent.builder)) agent.askEvery(ASK_MS, this.clock.nowMs());
+      if (this.cloud.machines.has(agent.builder)) agent.askEvery(ASK_MS, this.#passedMs);
+    this.#passedMs += STEP_MS;
     await this.clock.advance(STEP_MS);
     await realSleep(STEP_REAL_MS);
   }

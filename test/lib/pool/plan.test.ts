@@ -1,8 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { plan } from "../../../lib/pool/plan.ts";
-import type { BuilderRecord } from "../../../lib/pool/record.ts";
-import type { Seen } from "../../../lib/pool/seen.ts";
+import type { BuilderRecord, BuilderState } from "../../../lib/pool/record.ts";
 import { calm, claim, kinds, machine, NOW, planned, policy, record, seen } from "./scene.ts";
 
 const test = suite("plan()");
@@ -234,16 +233,40 @@ test("a slot without a record is freed after its grace, and not while its machin
   assert.equal(at(policy.claimGraceMs, [machine("r"), machine("x")]), []);
 });
 
-test("says why builds wait: booting, or the maximum, with what failed last", () => {
-  const why = (records: readonly BuilderRecord[], waiting: number, changes: Partial<Seen> = {}) =>
-    plan(seen(records, { waiting, ...changes }), policy, NOW).why;
+test("says why builds wait: booting, or the maximum", () => {
+  const why = (records: readonly BuilderRecord[], waiting: number) => plan(seen(records, { waiting }), policy, NOW).why;
   assert.is(why([record("b", "booting")], 0), "1 builder booting");
   const leased = ["1", "2", "3"].map((id) => record(id, "leased"));
   assert.is(why(leased, 1), "the maximum of 3 builders is reached (3 exist)");
-  const memory = { ...calm, backoff: { failures: 1, lastFailureMs: NOW, untilMs: NOW, reason: "no valid host" } };
-  const stuck = "the maximum of 3 builders is reached (3 exist); the last to fail: no valid host";
-  assert.is(why(leased, 1, { memory }), stuck);
   assert.is(why([], 0), "builders are being made");
+});
+
+test("a builder on its way out from before the clock was set back is confirmed gone, one from after the listing is not", () => {
+  const at = (sinceMs: number) =>
+    plan(seen([record("x", "destroying", { sinceMs })], { machines: [] }), policy, NOW + 10).actions.map(
+      ({ kind }) => kind,
+    );
+  assert.not.ok(at(NOW + 10).includes("gone"));
+  assert.ok(at(NOW + 11).includes("gone"));
+});
+
+test("says the failure where creates that failed hold the places, and the maximum where builders do", () => {
+  const memory = {
+    ...calm,
+    backoff: { failures: 1, lastFailureMs: NOW - 1, untilMs: NOW, reason: "a create failed: no" },
+  };
+  const why = (states: readonly BuilderState[]) =>
+    plan(
+      seen(
+        states.map((state, n) => record(`b${n}`, state, { seen: false })),
+        { waiting: 1, memory },
+      ),
+      policy,
+      NOW,
+    ).why;
+  const failed = "2 builders that came to nothing must be gone first, the last: a create failed: no";
+  assert.is(why(["leased", "destroying", "destroying"]), failed);
+  assert.is(why(["leased", "leased", "leased"]), "the maximum of 3 builders is reached (3 exist)");
 });
 
 test("plans at most callsPerLook creates and as many destroys", () => {

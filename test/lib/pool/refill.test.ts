@@ -42,7 +42,9 @@ test("creates nothing before backoff.untilMs, says so, and looks again then", ()
     return plan(seen([], { memory }), { ...policy, reserveTarget: 3 }, NOW);
   };
   assert.equal([kinds(at(NOW + 1)), at(NOW + 1).lookAgainAtMs], [[], NOW + 1]);
-  assert.is(at(NOW + 4000).why, "no new builders before 02:46:44 UTC after 3 failures: quota");
+  const why = "a pause after 3 failures to make a builder, the last: quota";
+  assert.is(at(NOW + 4000).why, why);
+  assert.is(at(NOW + 1).why, why, "it counts nothing down: each change is a message to everybody who waits");
   assert.equal(kinds(at(NOW)), ["create 0"], "then one, to see whether it works again");
 });
 
