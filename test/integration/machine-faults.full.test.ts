@@ -68,18 +68,21 @@ test("a queue that is killed while one machine builds and another starts takes b
   const core = await connectCore(stack);
   const life = await BuilderLife.watch(core);
   try {
-    const [leased, next] = [life.next("leased"), life.next("booting")];
+    const machines = () => listFolders(stack.statePath("sandboxes"));
+    const leased = life.next("leased");
     const building = stack.start("container-builder", [stack.path("x.sif"), counting(stack, "x", 300)]);
-    const [builder, starting] = [await leased, await next];
+    const builder = await leased;
+    const other = async () => (await machines()).find((one) => one !== builder);
+    const starting = await until("another machine is made", other, START_MS);
     await building.seen(/line 3\r?\n/);
     await stack.queueEnds("SIGKILL");
-    assert.equal((await listFolders(stack.statePath("sandboxes"))).sort(), [builder, starting].sort());
+    assert.equal((await machines()).sort(), [builder, starting].sort());
     await stack.up("qemu");
     const { code, stdout, stderr } = await building.finished;
     assert.is(code, 0, stderr);
     assert.equal(countedIn(stdout), counted(300));
     await life.reached(builder, "gone");
-    assert.equal(await listFolders(stack.statePath("sandboxes")), [starting]);
+    assert.equal(await machines(), [starting]);
   } finally {
     await life.close();
     await core.close();
@@ -101,7 +104,9 @@ test("a build whose machine finds its host's disk full is lost to that, and not 
     assert.match(stderr, /the builder's disk failed \(is its host's disk full\?\): I\/O error, dev vda/);
     assert.match(stdout + stderr, /attempt 2/);
   } finally {
-    await stack.stop().finally(() => run("umount", ["--lazy", machines]));
+    await stack.run("cb-local", ["down"]);
+    await run("umount", ["--lazy", machines]);
+    await stack.stop();
   }
 });
 
