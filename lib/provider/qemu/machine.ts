@@ -24,7 +24,7 @@ export interface MachineOptions {
   readonly disk: string;
   readonly installation: string;
   readonly cores: number;
-  /** Of the machine. Under emulation its QEMU takes some 350 MiB more, 256 at most for translations; 313 were seen in a build. */
+  /** Of the machine. Under emulation its QEMU takes some 350 MiB more, 256 at most for translations; 313 were seen beside 2 GiB. */
   readonly memoryMib: number;
   /** As the machine sees its disk; what it does not write takes no room. */
   readonly diskGib: number;
