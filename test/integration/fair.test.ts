@@ -62,7 +62,7 @@ test("a user at the cap is passed over and told so, though builders are ready", 
   });
 });
 
-test("a request that is repeated is the same build, also where it would be one too many", async ({ lab }) => {
+test("a request that is repeated is the same build, at once, and where it would be one too many", async ({ lab }) => {
   const request = randomUUID();
   const [first, second] = await Promise.all([lab.reserve("bob", { request }), lab.reserve("bob", { request })]);
   assert.is(first, second);
