@@ -71,7 +71,7 @@ export class Records<T> {
     } catch (cause) {
       throw new CbError("infrastructure", `record ${key} cannot be read`, {
         cause,
-        hint: "was it written by a newer version?",
+        hint: `written by a newer version, or by hand? Look at it with "nats kv get", and remove it to give up what it stands for`,
       });
     }
   }

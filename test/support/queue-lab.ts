@@ -32,7 +32,7 @@ import { type Guest, startBus, type TestBus } from "./nats.ts";
 
 const MIB = 1024 * 1024;
 export const LOG_BYTES = MIB;
-const POOL = "p";
+export const POOL = "p";
 const log = createLogger({ name: "lab", level: "silent" });
 
 /** A step of the clock, and the real time that NATS has for what it set off. */
@@ -93,9 +93,18 @@ export class QueueLab {
     return life;
   }
 
-  /** Another process of the queue, after the one before has been killed. */
+  /** Another process of the queue, after the one before has been killed. Rejects with what keeps it from starting. */
   async startQueue(): Promise<QueueLife> {
     const nc = await this.bus.core({ reconnect: false });
+    try {
+      return await this.#start(nc);
+    } catch (error) {
+      await nc.close();
+      throw error;
+    }
+  }
+
+  async #start(nc: NatsConnection): Promise<QueueLife> {
     const facade = this.cloud.facade();
     const pool = await openPool({
       nc,
