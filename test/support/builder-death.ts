@@ -122,14 +122,16 @@ export class Deathbed {
   /** Every machine that had a build is gone, the reserve is full, and no bucket is left. */
   async checkNothingIsLeft(): Promise<void> {
     const life = this.#life;
-    await life.until(() => life.count("ready") === 2 && life.count("leased") + life.count("destroying") === 0);
+    // The wish of a build that is over may have made one more than the reserve wants.
+    const passing = ["requested", "booting", "leased", "destroying"] as const;
+    await life.until(() => life.count("ready") >= 2 && passing.every((state) => life.count(state) === 0));
     const buckets: string[] = [];
     for await (const name of (await this.#core.jetstreamManager()).streams.names()) {
       const build = buildOfStream(name);
       if (build !== undefined && name === bucketStream(build)) buckets.push(name);
     }
     assert.equal(buckets, []);
-    assert.is(readdirSync(this.stack.statePath("sandboxes")).length, 2);
+    assert.is(readdirSync(this.stack.statePath("sandboxes")).length, life.count("ready"));
   }
 }
 
