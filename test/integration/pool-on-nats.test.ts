@@ -71,6 +71,8 @@ test("events alone bring a builder up and replace one that is leased", async () 
 });
 
 test("a pool that is stopped and opened again knows its leases and its reserve", async () => {
+  // An agent may ask before a listing has shown its machine, which tells the host.
+  await until("its host is noted", () => pool.status().reserve.every(({ host }) => host !== ""));
   const before = pool.status();
   await pool.stop();
   const existing = [...cloud.machines.keys()].sort();
