@@ -21,7 +21,7 @@ export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }
   if (stock.existing >= policy.totalMax) {
     // A create that failed may bring up a machine yet, so it holds its place for a while: that is not what they wait for.
     if (backoff.failures > 0 && stock.leaving > 0) {
-      return `${builders(stock.leaving)} that came to nothing must be gone first, the last: ${backoff.reason}`;
+      return `${builders(stock.leaving)} on the way out must be gone first; the last to fail: ${backoff.reason}`;
     }
     const unknown = stock.strangers === 0 ? "" : `, ${stock.strangers} of them not in our records`;
     return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})`;

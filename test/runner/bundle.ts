@@ -46,6 +46,7 @@ export async function bundleTests(root: string, paths: readonly string[], outDir
       logLevel: "silent",
     });
   } catch (error) {
+    if (!(error instanceof Error && "errors" in error)) throw error;
     throw new CbError("usage", `the tests do not compile:\n${wordsOf(error as BuildFailure)}`, { cause: error });
   }
   const bundled = (path: string): string => join(outDir, path.replace(/\.ts$/, ".js"));

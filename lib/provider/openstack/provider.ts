@@ -4,8 +4,9 @@
  */
 import { isId } from "../../bus/ids.ts";
 import { CbError, messageOf } from "../../errors.ts";
+import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Observation, Provider } from "../provider.ts";
-import { RefusedError, USER_DATA_MAX_BYTES } from "../provider.ts";
+import { RefusedError } from "../provider.ts";
 import { NoAnswerError } from "./http.ts";
 import { limitsText, reached } from "./limits.ts";
 import { metadataOf, tagOf, tagsOf } from "./marks.ts";
@@ -143,22 +144,6 @@ function asRefusal(error: unknown): unknown {
   if (!(error instanceof CbError) || error instanceof RefusedError) return error;
   const hint = error.hint === undefined ? {} : { hint: error.hint };
   return new RefusedError(error.kind, error.message, { ...hint, cause: error.cause });
-}
-
-function checkSpec(spec: BuilderSpec, installation: string): void {
-  const bytes = Buffer.byteLength(spec.userData);
-  if (bytes > USER_DATA_MAX_BYTES) {
-    throw new CbError("config", `user data of ${bytes} bytes, ${USER_DATA_MAX_BYTES} are allowed`);
-  }
-  if (!isId(spec.builder) || !isId(spec.attempt)) {
-    throw new CbError("config", `builder and attempt must be UUIDs: ${spec.builder}, ${spec.attempt}`);
-  }
-  if (spec.installation !== installation) {
-    throw new CbError(
-      "config",
-      `a builder of installation ${spec.installation}, but this provider serves ${installation}`,
-    );
-  }
 }
 
 /** The body of POST /servers. Throws CbError "config" where nova would not take a tag. */

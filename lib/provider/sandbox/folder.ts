@@ -3,20 +3,20 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { id } from "../../bus/fields.ts";
+import { isId } from "../../bus/ids.ts";
 import { CbError } from "../../errors.ts";
 import { consoleLines } from "../console-lines.ts";
 import type { Machine, MachineIdentity, MachineStatus } from "../provider.ts";
 import { clearData, makeFolder } from "./launch.ts";
 import { endProcessesOf, isAlive, type Keeper, parseKeeper } from "./processes.ts";
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 const metadataSchema = v.strictObject({
   installation: v.string(),
   generation: v.string(),
   pool: v.string(),
-  builder: v.pipe(v.string(), v.regex(UUID)),
-  attempt: v.pipe(v.string(), v.regex(UUID)),
+  builder: id,
+  attempt: id,
   host: v.string(),
   createdAtMs: v.number(),
 });
@@ -28,10 +28,6 @@ const START_GRACE_MS = 10_000;
 const LAST_WORDS_BYTES = 2000;
 /** A first stage makes four files before it needs its folder's data/, which is gone: it cannot come in between more often. */
 const MOST_REMOVALS = 5;
-
-export function isUuid(text: string): boolean {
-  return UUID.test(text);
-}
 
 /** Makes the folder whole or not at all. False if this builder has one already. */
 export async function claimFolder(stateDir: string, metadata: Metadata): Promise<boolean> {
@@ -129,7 +125,7 @@ export async function listFolders(stateDir: string): Promise<string[]> {
     if (error.code === "ENOENT") return [];
     throw error;
   });
-  return names.filter(isUuid);
+  return names.filter(isId);
 }
 
 /** The machine as it is now; its fault says what became of `program`. `undefined` when its folder went away meanwhile. */

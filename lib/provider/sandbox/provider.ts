@@ -6,15 +6,15 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isId } from "../../bus/ids.ts";
 import { CbError } from "../../errors.ts";
+import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Machine, Observation, Provider } from "../provider.ts";
-import { USER_DATA_MAX_BYTES } from "../provider.ts";
 import { destroySandbox } from "./destroy.ts";
 import type { HostPort } from "./egress.ts";
 import {
   claimFolder,
   identityOf,
-  isUuid,
   listFolders,
   newestConsole,
   readMachine,
@@ -99,13 +99,13 @@ export class SandboxProvider implements Provider {
   }
 
   async destroy(builder: string, signal: AbortSignal): Promise<void> {
-    if (!isUuid(builder)) throw new CbError("config", `not a builder id: ${builder}`);
+    if (!isId(builder)) throw new CbError("config", `not a builder id: ${builder}`);
     signal.throwIfAborted();
     await destroySandbox(this.#options.stateDir, builder);
   }
 
   async consoleOutput(builder: string, maxBytes: number, _signal: AbortSignal): Promise<Uint8Array> {
-    if (!isUuid(builder)) throw new CbError("config", `not a builder id: ${builder}`);
+    if (!isId(builder)) throw new CbError("config", `not a builder id: ${builder}`);
     return await newestConsole(join(this.#options.stateDir, builder), maxBytes);
   }
 
@@ -116,21 +116,5 @@ export class SandboxProvider implements Provider {
     throw new CbError("infrastructure", `builder ${spec.builder} exists already, from another attempt`, {
       hint: "destroy it first",
     });
-  }
-}
-
-function checkSpec(spec: BuilderSpec, installation: string): void {
-  const bytes = Buffer.byteLength(spec.userData);
-  if (bytes > USER_DATA_MAX_BYTES) {
-    throw new CbError("config", `user data of ${bytes} bytes, ${USER_DATA_MAX_BYTES} are allowed`);
-  }
-  if (!isUuid(spec.builder) || !isUuid(spec.attempt)) {
-    throw new CbError("config", `builder and attempt must be UUIDs: ${spec.builder}, ${spec.attempt}`);
-  }
-  if (spec.installation !== installation) {
-    throw new CbError(
-      "config",
-      `a builder of installation ${spec.installation}, but this provider serves ${installation}`,
-    );
   }
 }

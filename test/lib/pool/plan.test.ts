@@ -264,7 +264,7 @@ test("says the failure where creates that failed hold the places, and the maximu
       policy,
       NOW,
     ).why;
-  const failed = "2 builders that came to nothing must be gone first, the last: a create failed: no";
+  const failed = "2 builders on the way out must be gone first; the last to fail: a create failed: no";
   assert.is(why(["leased", "destroying", "destroying"]), failed);
   assert.is(why(["leased", "leased", "leased"]), "the maximum of 3 builders is reached (3 exist)");
 });
