@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as realSleep } from "node:timers/promises";
-import type { NatsConnection } from "nats";
+import type { KV, NatsConnection } from "nats";
 import { createKey } from "../../lib/auth/nkey.ts";
 import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/build/record.ts";
 import { BuildStreams } from "../../lib/build/streams.ts";
@@ -61,15 +61,18 @@ export class QueueLab {
   readonly #users = new Map<string, Promise<Guest>>();
   /** What the agents take for the time: nobody sets the clocks of their machines. */
   #passedMs = 0;
+  readonly #beats: KV;
 
-  private constructor(bus: TestBus, core: NatsConnection) {
+  private constructor(bus: TestBus, core: NatsConnection, beats: KV) {
     this.bus = bus;
     this.#core = core;
+    this.#beats = beats;
   }
 
   static async start(): Promise<QueueLab> {
     const bus = await startBus();
-    const lab = new QueueLab(bus, await bus.core());
+    const core = await bus.core();
+    const lab = new QueueLab(bus, core, await core.jetstream().views.kv("lab", { history: 1, max_bytes: MIB }));
     await lab.startQueue();
     return lab;
   }
@@ -166,7 +169,15 @@ export class QueueLab {
     for (;;) {
       const found = await look();
       if (found !== undefined && found !== null && found !== false) return found;
-      if (this.clock.nowMs() > endMs) throw new Error(`waited ${limitMs} ms of the lab's time in vain: ${what}`);
+      if (this.clock.nowMs() > endMs) {
+        const { pool, ports } = this.queue;
+        const there = JSON.stringify({
+          nowMs: this.clock.nowMs(),
+          pool: pool.status(),
+          live: ports.builds.all().filter(({ state }) => state !== "ended"),
+        });
+        throw new Error(`waited ${limitMs} ms of the lab's time in vain: ${what}\n${there}`);
+      }
       await this.#step();
     }
   }
@@ -185,6 +196,8 @@ export class QueueLab {
       if (this.cloud.machines.has(agent.builder)) agent.askEvery(ASK_MS, this.#passedMs);
     this.#passedMs += STEP_MS;
     await this.clock.advance(STEP_MS);
+    // Where NATS cannot write, the queue cannot either: its time waits for the disk too.
+    await this.#beats.put("step", "");
     await realSleep(STEP_REAL_MS);
   }
 
