@@ -22,8 +22,8 @@ const MAX_REQUEST_BYTES = 4096;
 
 /** A stream whose leader died has a new one after 4–7 s; the guest asks again. */
 const JETSTREAM_TIMEOUT_MS = 5000;
-/** Requests under way at once; each takes a millisecond or so, so only an outage fills this. */
-const MAX_ASKING = 256;
+/** Requests of one build under way at once: whoever follows it makes one at a time, which takes a millisecond or so. */
+const MAX_ASKING = 16;
 
 const CONSUMER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const FILTER = /^[A-Za-z0-9_$*.=-]{1,200}>?$/;
@@ -85,37 +85,45 @@ export function passReader(subject: string, body: Uint8Array): DoorAnswer {
  */
 export function openReaderDoor(core: NatsConnection): Subscription {
   const shares = new Shares();
-  let asking = 0;
-  const pass = async (message: Msg) => {
-    const answer = asking < MAX_ASKING ? passReader(message.subject, message.data) : refuse("too busy, ask again");
-    if (!answer.ok) return message.respond(JSON.stringify(refusal(answer.error)));
-    asking += 1;
+  const asking = new Map<string, number>();
+  /** Whoever makes readers without end is told so, for the reason that serve.ts gives, and keeps nobody else waiting. */
+  const isTooMuch = (stream: string, bytes: number) =>
+    !shares.take(stream, Math.min(bytes, MAX_REQUEST_BYTES)) || (asking.get(stream) ?? 0) >= MAX_ASKING;
+  const pass = async (message: Msg, stream: string) => {
+    const answer = passReader(message.subject, message.data);
+    if (!answer.ok) return message.respond(refusal(400, answer.error));
+    asking.set(stream, (asking.get(stream) ?? 0) + 1);
     try {
       // A reply subject of the import cannot be handed on to JetStream's own import: nothing would come back.
       const made = await core.request(answer.subject, answer.body, { timeout: JETSTREAM_TIMEOUT_MS });
       return message.respond(made.data);
     } catch {
-      return message.respond(JSON.stringify(refusal("JetStream did not answer, ask again")));
+      return message.respond(UNANSWERED);
     } finally {
-      asking -= 1;
+      const others = (asking.get(stream) ?? 0) - 1;
+      if (others > 0) asking.set(stream, others);
+      else asking.delete(stream);
     }
   };
   return core.subscribe(`${GUEST_READER_PREFIX}.>`, {
     callback: (error, message) => {
       // What came through the import has such a reply; anything else is no guest, or a forgery from within CORE.
       if (error !== null || !message.reply?.startsWith("_R_.")) return;
-      // Whoever makes readers without end waits for its time-out, and not everybody else.
       const [stream = ""] = message.subject.slice(GUEST_READER_PREFIX.length + 1).split(".", 1);
-      if (shares.take(stream, Math.min(message.data.length, MAX_REQUEST_BYTES))) void pass(message);
+      if (isTooMuch(stream, message.data.length)) message.respond(TOO_MUCH);
+      else void pass(message, stream);
     },
   });
 }
 
-/** In the form of JetStream's own errors, so that every client shows it. */
-function refusal(description: string) {
+/** In the form of JetStream's own errors, so that every client shows it; those of 429 and 503 pass, and a reader asks again. */
+function refusal(code: 400 | 429 | 503, description: string): string {
   const type = "io.nats.jetstream.api.v1.consumer_create_response";
-  return { type, error: { code: 400, err_code: 10012, description } };
+  return JSON.stringify({ type, error: { code, err_code: 10012, description } });
 }
+
+const TOO_MUCH = refusal(429, "these are more readers at once than one build may have: ask again in some seconds");
+const UNANSWERED = refusal(503, "JetStream did not answer: ask again");
 
 function refuse(error: string): DoorAnswer {
   return { ok: false, error };
