@@ -27,7 +27,7 @@ export class Listing {
   #underWay: Promise<Listed> | undefined;
   /** The latest there was, for finding a server by its builder. */
   #latest: readonly OwnServer[] = [];
-  /** Ids of servers that were listed and are not known to be on their way out. */
+  /** Ids of servers that were made or listed and are not known to be on their way out. */
   readonly #standing = new Set<string>();
 
   constructor(compute: Compute, installation: string) {
@@ -47,7 +47,12 @@ export class Listing {
     return this.#latest.find(({ machine }) => machine.builder === builder);
   }
 
-  /** Something was made: what was listed before is not to be shown any more. */
+  /** It was made: a listing that does not show it is older than that. */
+  made(id: string): void {
+    this.#standing.add(id);
+  }
+
+  /** Something may have been made: what was listed before is not to be shown any more. */
   changed(): void {
     this.#kept = undefined;
     this.#underWay = undefined;
@@ -76,8 +81,9 @@ export class Listing {
   async #list(): Promise<Listed> {
     const startedAtMs = Date.now();
     const { signal } = new AbortController();
+    const expected = [...this.#standing];
     const listed = await this.#compute.servers([tagOf("installation", this.#installation)], signal);
-    const missing = this.#missingFrom(listed);
+    const missing = this.#missing(expected, listed);
     const asked = await Promise.all(missing.slice(0, ASKED_FOR).map((id) => this.#askFor(id, signal)));
     const all = [...listed, ...asked.flatMap((server) => server ?? [])];
     const servers = all.flatMap((server) => ownServer(server, this.#installation) ?? []);
@@ -89,14 +95,15 @@ export class Listing {
     return { servers, complete: missing.length <= ASKED_FOR && !all.some(isUnknown), startedAtMs };
   }
 
-  #missingFrom(listed: readonly Server[]): string[] {
+  #missing(expected: readonly string[], listed: readonly Server[]): string[] {
     const ids = new Set(listed.map(({ id }) => id));
-    return [...this.#standing].filter((id) => !ids.has(id));
+    return expected.filter((id) => this.#standing.has(id) && !ids.has(id));
   }
 
   /**
-   * A filtered listing leaves out, without a word, the servers of a cell that does not answer. So one that vanishes without
-   * having been on its way out is asked for by its id, where nova tells "there is none" from "I cannot tell".
+   * A filtered listing leaves out, without a word, the servers of a cell that does not answer, and one that is old leaves out
+   * what was made since. So one that is missing without having been on its way out is asked for by its id, where nova tells
+   * "there is none" from "I cannot tell".
    */
   async #askFor(id: string, signal: AbortSignal): Promise<Server | undefined> {
     const server = await this.#compute.server(id, signal);

@@ -2,12 +2,13 @@
  * Builders as servers of an OpenStack cloud: nova makes them from an image of glance, on networks of neutron, for a
  * login of keystone. What each fault of the cloud leads to is in docs/openstack.md, as a table.
  */
+import * as v from "valibot";
 import { isId } from "../../bus/ids.ts";
 import { CbError, messageOf } from "../../errors.ts";
 import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Observation, Provider } from "../provider.ts";
 import { RefusedError } from "../provider.ts";
-import { NoAnswerError } from "./http.ts";
+import { type Answer, NoAnswerError } from "./http.ts";
 import { limitsText, reached } from "./limits.ts";
 import { metadataOf, tagOf, tagsOf } from "./marks.ts";
 import { refusalOf } from "./refusal.ts";
@@ -22,6 +23,8 @@ const LOOK_UP_MS = 8_000;
 const SHAPE_KEPT_MS = 5 * 60_000;
 /** A line of a console is rarely shorter; what is too much is cut. */
 const LINE_BYTES = 20;
+
+const createdSchema = v.object({ server: v.object({ id: v.string() }) });
 
 export class OpenStackProvider implements Provider {
   readonly #site: Site;
@@ -85,7 +88,7 @@ export class OpenStackProvider implements Provider {
     let doubt: string;
     try {
       const answer = await compute.create(body, signal);
-      if (answer.status === 202) return;
+      if (answer.status === 202) return this.#made(answer);
       if (answer.status < 500) throw await this.#explained(refusalOf(answer, "this machine"), signal);
       doubt = `nova answers ${answer.status}: ${wordsOf(answer)}`;
     } catch (error) {
@@ -97,6 +100,12 @@ export class OpenStackProvider implements Provider {
       listing.changed();
     }
     await this.#lookUp(spec, doubt, signal);
+  }
+
+  /** One whose id cannot be read is made all the same: a listing will show it. */
+  #made({ body }: Answer): void {
+    const created = v.safeParse(createdSchema, body);
+    if (created.success) this.#site.listing.made(created.output.server.id);
   }
 
   /** Whatever fails here is a refusal: nobody was asked for a machine yet. */
@@ -124,6 +133,7 @@ export class OpenStackProvider implements Provider {
       // A refusal to look is no refusal to make.
       throw new CbError("infrastructure", `${doubt}; and it cannot be looked for: ${messageOf(cause)}`, { cause });
     });
+    for (const { id } of found) this.#site.listing.made(id);
     if (found.length > 0) return;
     throw new CbError("infrastructure", `${doubt}; no machine of this attempt is listed so far`);
   }

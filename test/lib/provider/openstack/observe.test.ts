@@ -197,6 +197,15 @@ test("a server that vanishes is asked for by its id before that is believed", as
   assert.equal([before, cloud.calls()[oneOf(2)]], [3, 3]);
 });
 
+test("a machine that was made is asked for by its id where a listing is older than that", async ({ cloud }) => {
+  const { id } = recorded("server-created").body.server;
+  cloud.answer(LIST, listingOf(active(2)));
+  cloud.answer(`GET /nova/v2.1/servers/${id}`, { status: 200, body: { server: active(1, { id }) } });
+  const provider = providerOn(cloud);
+  await provider.create(spec(1), never());
+  assert.equal(builders((await provider.observe(never())).machines), [spec(1).builder, spec(2).builder]);
+});
+
 test("a server that was seen on its way out may vanish without a question", async ({ cloud }) => {
   const site = siteFor(cloud);
   const provider = new OpenStackProvider(site, SHAPE);
