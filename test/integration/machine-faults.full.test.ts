@@ -1,7 +1,7 @@
-/** Machines that go wrong under a pool and its builds: none that starts, a queue that is killed, a host's disk that is full. */
+/** Machines that go wrong under a pool and its builds: none that starts, a queue that is killed, a clock that is off, a host's disk that is full. */
 // timeout: 1800 s
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -86,6 +86,31 @@ test("a queue that is killed while one machine builds and another starts takes b
   } finally {
     await life.close();
     await core.close();
+    await stack.stop();
+  }
+});
+
+test("a builder whose clock is five minutes off builds as any other: it is heard, and its image comes back", async () => {
+  const stack = await Stack.start("qemu");
+  try {
+    for (const [name, seconds] of [
+      ["ahead", 300],
+      ["behind", -300],
+    ] as const) {
+      // Longer than three questions.
+      const path = recipe(stack, name, "    sleep 40; echo time $(date +%s)");
+      const text = await readFile(path, "utf8");
+      await writeFile(
+        path,
+        text.replace("\n%setup\n", () => `\n%setup\n    date -s "@$(($(date +%s) + ${seconds}))"\n`),
+      );
+      const { code, stdout, stderr } = await stack.run("container-builder", [stack.path(`${name}.sif`), path]);
+      assert.is(code, 0, stdout.slice(-2000) + stderr);
+      const offSeconds = Number(/^time (\d+)/m.exec(stdout)?.[1]) - Date.now() / 1000;
+      assert.ok(Math.abs(offSeconds - seconds) < 60, `its clock is ${offSeconds} s off`);
+      assert.not.match(stderr, /Attempt 2/);
+    }
+  } finally {
     await stack.stop();
   }
 });

@@ -131,7 +131,7 @@ test("a build that its builder does not end is ended a minute after its time, an
 
 test("a build that gets no builder for a day is lost, with the reason", async ({ lab, core }) => {
   await kept(lab, core);
-  lab.cloud.refusal = "no machine today";
+  lab.cloud.refusal = new CbError("infrastructure", "no machine today");
   for (const before of [await lab.reserve(), await lab.reserve()]) await lab.leased(before, 1);
   const build = await lab.reserve();
   const createdMs = lab.record(build)?.createdAtMs ?? 0;
@@ -173,27 +173,6 @@ test("a request that is repeated is the same build while it runs, after its end,
   assert.equal(new Set(others), new Set([build]));
   assert.is.not(await lab.reserve("bob", { request }), build, "another's request of the same id is another build");
   assert.instance(await rejection(lab.reserve("eve", { request: "no id" })), CbError);
-});
-
-test("who waits is told why, and what is over is not said any more", async ({ lab, core }) => {
-  await kept(lab, core);
-  lab.cloud.refusal = "the cloud has no host for it";
-  const builds = [await lab.reserve(), await lab.reserve(), await lab.reserve()];
-  const last = builds[2] ?? "";
-  const waits = async () =>
-    (await lab.told(last)).flatMap((one) => (typeof one !== "string" && one.state === "queued" ? [one] : []));
-  const backsOff = /^a pause after \d+ failures to make a builder, the last: .*the cloud has no host for it/;
-  await lab.until("it backs off", async () => (await waits()).some(({ reason }) => backsOff.test(reason)));
-  lab.cloud.refusal = undefined;
-  await lab.leased(last, 1);
-  const said = await waits();
-  assert.not.match(said.at(-1)?.reason ?? "", backsOff);
-  const texts = said.map(({ position, reason }) => `${position}: ${reason}`);
-  assert.equal(
-    texts.filter((text, n) => text === texts[n - 1]),
-    [],
-    "nothing is said twice in a row",
-  );
 });
 
 test.run();

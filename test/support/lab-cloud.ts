@@ -1,4 +1,5 @@
 /** A cloud in which a machine goes when the test lets it, and is made unless the test refuses it. */
+import type { CbError } from "../../lib/errors.ts";
 import type { BuilderSpec, Machine, Observation, Provider } from "../../lib/provider/provider.ts";
 
 const never = new Promise<never>(() => {});
@@ -7,8 +8,10 @@ export class LabCloud {
   readonly machines = new Map<string, Machine>();
   /** False: what is destroyed stays in the listing, on its way out. */
   letsGo = true;
+  /** False: what is made goes on booting. */
+  boots = true;
   /** Why it makes no machine; undefined: it does. */
-  refusal: string | undefined;
+  refusal: CbError | undefined;
 
   /** As one process sees it, until that dies: then no call of it has any effect, and none returns. */
   facade(): { readonly provider: Provider; readonly die: () => void } {
@@ -33,10 +36,18 @@ export class LabCloud {
       if (status === "destroying") this.machines.delete(builder);
   }
 
+  /** What is booting is up, and so is what is made from now on. */
+  boot(): void {
+    this.boots = true;
+    for (const [builder, machine] of this.machines)
+      if (machine.status === "booting") this.machines.set(builder, { ...machine, status: "running" });
+  }
+
   #create({ userData: _, ...identity }: BuilderSpec): void {
-    if (this.refusal !== undefined) throw new Error(this.refusal);
+    if (this.refusal !== undefined) throw this.refusal;
     const host = `lab-${identity.builder.slice(0, 8)}`;
-    this.machines.set(identity.builder, { ...identity, status: "running", host, createdAtMs: 0 });
+    const status = this.boots ? "running" : "booting";
+    this.machines.set(identity.builder, { ...identity, status, host, createdAtMs: 0 });
   }
 
   #destroy(builder: string): void {
