@@ -58,8 +58,8 @@ async function asked(times: number): Promise<void> {
 interface Step {
   readonly builder?: string;
   readonly state?: string;
-  /** Milliseconds since 1970. */
-  readonly time: number;
+  /** As ISO 8601 has it. */
+  readonly time: string;
 }
 
 /** When each builder reached each state, in seconds after its create, as the queue logged it. */
@@ -67,9 +67,10 @@ function stepsIn(log: string): string[] {
   const steps = log.split("\n").flatMap((line) => (line.includes('"msg":"builder"') ? [JSON.parse(line) as Step] : []));
   const from = new Map<string, number>();
   return steps.map(({ builder = "", state, time }) => {
-    const startedMs = from.get(builder) ?? time;
+    const atMs = Date.parse(time);
+    const startedMs = from.get(builder) ?? atMs;
     from.set(builder, startedMs);
-    return `${builder.slice(0, 8)} ${state}: ${((time - startedMs) / 1000).toFixed(1)} s`;
+    return `${builder.slice(0, 8)} ${state}: ${((atMs - startedMs) / 1000).toFixed(1)} s`;
   });
 }
 
