@@ -37,7 +37,7 @@ sed 's/^/resolv /' /etc/resolv.conf; echo "MiB $(($(stat -f -c '%b * %S' /) / 10
 busybox netstat -lntu | grep -c LISTEN
 exit 3`;
 
-test("on a pc board with an IDE config drive it takes name, network and user data from there", async () => {
+test("on a pc board, from a virtio disk and with an IDE config drive, it takes name, network and user data from there", async () => {
   const network = {
     links: [{ id: "l", type: "phy", ethernet_mac_address: "52:54:00:12:34:56", mtu: 1400 }],
     networks: [
@@ -59,7 +59,7 @@ test("on a pc board with an IDE config drive it takes name, network and user dat
   });
   const drive = ["-drive", `if=ide,media=cdrom,readonly=on,format=raw,file=${iso}`];
   const extra = ["-netdev", "user,id=n,restrict=on", ...NETWORK, ...drive];
-  const printed = await runMachine({ disk, folder: home, board: "pc", extra, signal: signal() });
+  const printed = await runMachine({ disk, folder: home, board: "pc", bus: "virtio", extra, signal: signal() });
   assert.match(printed, /^I am root on cb-77, 600 root\r?$/m, printed);
   assert.match(printed, /^address 10\.0\.2\.77\/24\r?$/m, printed);
   assert.match(printed, /^route default via 10\.0\.2\.2 dev eth0/m, printed);
@@ -71,7 +71,7 @@ test("on a pc board with an IDE config drive it takes name, network and user dat
   assert.match(printed, /agent ended with exit code 3; switching off/, printed);
 });
 
-test("on a q35 board without a config drive it takes a lease and asks the metadata service", async () => {
+test("on a q35 board, from a SCSI disk and without a config drive, it takes a lease and asks the metadata service", async () => {
   const answers: Record<string, string> = {
     "/openstack/latest/user_data": LOOK,
     "/openstack/latest/meta_data.json": JSON.stringify({ name: "by-service" }),
@@ -84,7 +84,7 @@ test("on a q35 board without a config drive it takes a lease and asks the metada
   const range = "net=169.254.0.0/16,host=169.254.2.2,dhcpstart=169.254.2.15,dns=169.254.2.3";
   const extra = ["-netdev", `user,id=n,restrict=on,${range},${guest}`, ...NETWORK];
   try {
-    const printed = await runMachine({ disk, folder: home, board: "q35", extra, signal: signal() });
+    const printed = await runMachine({ disk, folder: home, board: "q35", bus: "scsi", extra, signal: signal() });
     assert.match(printed, /^I am root on by-service, 600 root\r?$/m, printed);
     assert.match(printed, /^address 169\.254\.2\.15\/16\r?$/m, printed);
   } finally {

@@ -9,6 +9,12 @@ const run = promisify(execFile);
 /** An agent that runs the user data as a shell script. */
 export const SHELL_AGENT = "#!/bin/bash\nexec bash /run/container-builder/user-data\n";
 
+/** As glance's `hw_disk_bus` has them: "virtio", or "scsi" with `hw_scsi_model=virtio-scsi`. */
+const BUSES = {
+  virtio: { drive: "if=virtio", devices: [] },
+  scsi: { drive: "if=none,id=root", devices: ["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=root"] },
+} as const;
+
 export interface MachineOptions {
   /** From ensureDiskImage. */
   readonly disk: string;
@@ -16,18 +22,21 @@ export interface MachineOptions {
   readonly folder: string;
   /** QEMU's name of the board: "pc" or "q35". */
   readonly board: string;
+  /** What the disk hangs on. */
+  readonly bus: keyof typeof BUSES;
   /** Further options of QEMU. */
   readonly extra: readonly string[];
   readonly signal: AbortSignal;
 }
 
 /** What it printed until it switched itself off. Rejects with the reason of `signal`, which ends it. */
-export async function runMachine({ disk, folder, board, extra, signal }: MachineOptions): Promise<string> {
+export async function runMachine({ disk, folder, board, bus, extra, signal }: MachineOptions): Promise<string> {
   const overlay = join(folder, `${board}.qcow2`);
   await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", overlay, "4G"]);
   const machine = ["-machine", board, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-no-reboot"];
   const plain = ["-nodefaults", "-display", "none", "-serial", "stdio"];
-  const child = spawn("qemu-system-x86_64", [...machine, ...plain, "-drive", diskAt(overlay), ...extra], {
+  const drive = ["-drive", `file=${overlay},format=qcow2,cache=unsafe,${BUSES[bus].drive}`, ...BUSES[bus].devices];
+  const child = spawn("qemu-system-x86_64", [...machine, ...plain, ...drive, ...extra], {
     stdio: ["ignore", "pipe", "inherit"],
     signal,
   });
@@ -36,8 +45,6 @@ export async function runMachine({ disk, folder, board, extra, signal }: Machine
   signal.throwIfAborted();
   return printed;
 }
-
-const diskAt = (path: string): string => `if=virtio,file=${path},format=qcow2,cache=unsafe`;
 
 /** A config drive as nova makes it; the files are those of openstack/latest. Its path. */
 export async function configDrive(folder: string, files: Readonly<Record<string, string>>): Promise<string> {
