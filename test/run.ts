@@ -1,5 +1,6 @@
 /**
- * The test runner: `npm test [-- [--unit] [--full] [--output] [PATTERN…]]` and `npm run test:openstack [-- [--quick] [PATTERN…]]`.
+ * The test runner: `npm test [-- [--unit] [--slow] [--full] [--output] [PATTERN…]]` and
+ * `npm run test:openstack [-- [--quick] [PATTERN…]]`.
  *
  * Each test file runs in a process of its own with a time limit (test/runner). The last line is `N passed, N failed`.
  */
@@ -22,10 +23,11 @@ import { describeResult, describeTotals, sumOf, type Totals } from "./runner/rep
 import { type RunAllOptions, runAll } from "./runner/run-all.ts";
 import type { FileResult } from "./runner/run-file.ts";
 
-const USAGE = `usage: npm test [-- [--unit] [--full] [--output] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]]
+const USAGE = `usage: npm test [-- [--unit] [--slow] [--full] [--output] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]]
   PATTERN  part of a test file's path, or a glob with *
   --unit   only the tests that need no process and no tool
-  --full   also the files named *.full.test.ts, which take minutes
+  --slow   the files with a line "// slow: WHY", and no others; a PATTERN means them too
+  --full   also those, and the files named *.full.test.ts, which take minutes
   --output what passing files print too, such as what they measured
   --quick  of the OpenStack tests those that take a minute or two`;
 
@@ -37,10 +39,10 @@ const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 function readArguments() {
   try {
     const yes = { type: "boolean", default: false } as const;
-    const options = { unit: yes, full: yes, output: yes, openstack: yes, quick: yes };
+    const options = { unit: yes, slow: yes, full: yes, output: yes, openstack: yes, quick: yes };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    const { unit, output, openstack, quick } = values;
-    return { patterns: positionals, unitOnly: unit, output, openstack, full: openstack ? !quick : values.full };
+    const { unit, slow, output, openstack, quick } = values;
+    return { patterns: positionals, unitOnly: unit, slow, output, openstack, full: openstack ? !quick : values.full };
   } catch (error) {
     throw new CbError("usage", messageOf(error), { hint: USAGE });
   }

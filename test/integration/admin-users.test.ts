@@ -1,4 +1,5 @@
 // timeout: 300 s
+// slow: eleven users of one stack come and go, some with a build that runs.
 /** Users come and go: what cb-admin says, and what NATS and the queue then let in. */
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";

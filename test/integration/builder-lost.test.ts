@@ -1,4 +1,5 @@
 /** Builders that die under builds, in real sandboxes: each build gets one more, and nothing of the first is left. */
+// slow: builds whose builders die, with their second attempts.
 import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

@@ -1,4 +1,5 @@
 /** Ctrl-C at every stage: exit code 130, no file, the builder goes, nobody waits for anything. */
+// slow: a build for each stage at which it is cancelled.
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

@@ -1,4 +1,5 @@
 /** What goes through the archive comes out as it went in: names, owners, modes, times, links, holes. */
+// slow: tar and trees of many files, again and again.
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,

@@ -1,4 +1,5 @@
 /** The caller's files on their way into a build, by the shipped programs. */
+// slow: a build for each way in which files travel.
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { machine } from "node:os";

@@ -1,4 +1,5 @@
 /** Dockerfiles as people write them, through the shipped programs, on images of a real registry. */
+// slow: builds with buildah and then apptainer, many seconds each.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { IMAGE, RecipeStack } from "../support/recipe-stack.ts";

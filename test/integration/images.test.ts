@@ -1,4 +1,5 @@
 /** cb-images, the program, against real docker-registries: open, with a login, with TLS, and one that is down. */
+// slow: registries are started, filled and stopped.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

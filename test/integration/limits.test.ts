@@ -1,4 +1,5 @@
 /** What is too large or too long for the queue, or for the caller's disk: said in numbers, with what to do about it. */
+// slow: builds that run into their limits.
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

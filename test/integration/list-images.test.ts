@@ -1,4 +1,5 @@
 /** The images of real docker-registries: open, with basic authentication, with a token server, and one that is down. */
+// slow: registries are started, filled and stopped.
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
 import { createServer } from "node:http";

@@ -30,7 +30,7 @@ for (const [release, version] of Object.entries(RELEASES)) {
     const said = (await runCommand([path, "--version"])).output.trim();
     console.log(said);
     assert.ok(said.startsWith(`nats-server: v${version}`), `Debian ${release} has another one by now: ${said}`);
-    const files = discover(root, { patterns: PATTERNS, unitOnly: false, openstack: false, full: false });
+    const files = discover(root, { patterns: PATTERNS, unitOnly: false, openstack: false, slow: false, full: false });
     const { signal } = new AbortController();
     const onResult = (result: Parameters<typeof describeResult>[0]) => console.log(describeResult(result));
     const results = await runAll(files, {

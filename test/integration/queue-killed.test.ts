@@ -2,6 +2,7 @@
  * The queue is killed at points of a build's life where one thing is done and the next is not, and started again. The other
  * points, and the other side of these, are in queue-killed.full.test.ts, and more of what happens meanwhile in queue-away.full.test.ts.
  */
+// slow: eight queues are killed and started again, each under a build.
 // timeout: 400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

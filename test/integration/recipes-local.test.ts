@@ -1,4 +1,5 @@
 /** Recipes with files of their caller: local base images of every kind, %files, a Dockerfile's context. */
+// slow: more than a dozen builds.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

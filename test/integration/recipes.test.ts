@@ -1,4 +1,5 @@
 /** Definition files as people write them, through the shipped programs, on images of real registries. */
+// slow: builds that unpack a base image of a registry, many seconds each.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";

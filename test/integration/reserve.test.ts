@@ -1,4 +1,5 @@
 /** The reserve: made, leased, refilled, thrown away after one build, replaced when a builder dies, never above the maximum. */
+// slow: a dozen builds, five of them at once.
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

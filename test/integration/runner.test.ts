@@ -19,7 +19,7 @@ const fixtures = readdirSync(join(root, "test/runner/fixtures"))
 
 /** All fixtures in one run, by the names of their files. */
 async function runFixtures(): Promise<Map<string, FileResult>> {
-  const files = discover(root, { patterns: fixtures, unitOnly: false, full: false, openstack: false });
+  const files = discover(root, { patterns: fixtures, unitOnly: false, slow: false, full: false, openstack: false });
   // Long enough for the hanging ones to begin; the others end by themselves, and a loaded machine starts them slowly.
   const brief = files.map((file) => (file.path.includes("/hangs") ? { ...file, timeoutMs: 1500 } : file));
   const { signal } = new AbortController();

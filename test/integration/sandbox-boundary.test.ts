@@ -1,4 +1,5 @@
 /** Root inside a sandbox tries to get out. Each test says what it tries; the sandbox is made as for a builder. */
+// slow: ten sandboxes, and waits for what must not come.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";

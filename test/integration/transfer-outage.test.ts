@@ -1,4 +1,5 @@
 /** Objects on their way while the server goes, stands still, or the taker is slow. */
+// slow: servers that stand still for seconds.
 import { createHash, randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

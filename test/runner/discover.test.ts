@@ -1,15 +1,25 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../lib/errors.ts";
-import { describe, discover, isMeant } from "./discover.ts";
+import { describe, discover, isMeant, isTimely } from "./discover.ts";
 
 const test = suite("test/runner/discover");
-const everything = { patterns: [], unitOnly: false, full: false, openstack: false };
+const everything = { patterns: [], unitOnly: false, slow: false, full: false, openstack: false };
 const root = new URL("../..", import.meta.url).pathname;
 
 test("isMeant() leaves *.full.test.ts out unless full", () => {
   assert.not(isMeant("test/sim/long.full.test.ts", everything));
   assert.ok(isMeant("test/sim/long.full.test.ts", { ...everything, full: true }));
+});
+
+test("isTimely() leaves slow files to a run of their own, to one of everything, and to patterns", () => {
+  const isSlowIn = (changes: Partial<typeof everything>) => isTimely(true, { ...everything, ...changes });
+  assert.not(isSlowIn({}));
+  assert.ok(isSlowIn({ slow: true }));
+  assert.ok(isSlowIn({ full: true }));
+  assert.ok(isTimely(true, { ...everything, patterns: ["cancel"] }));
+  assert.ok(isTimely(false, everything));
+  assert.not(isTimely(false, { ...everything, slow: true }));
 });
 
 test("isMeant() leaves test/integration out of unit tests", () => {
@@ -69,6 +79,11 @@ test("describe() knows that integration tests need programs, and which files say
   assert.not(describe("test/lib/a.test.ts", "").needsTools);
   assert.ok(describe("test/integration/a.test.ts", "// alone: it measures\n").alone);
   assert.not(describe("test/integration/a.test.ts", "// alone:\n").alone);
+});
+
+test("describe() knows which files say that they are slow, and why", () => {
+  assert.ok(describe("test/integration/a.test.ts", "// slow: ten builds\n").slow);
+  assert.not(describe("test/integration/a.test.ts", "// slow:\n").slow);
 });
 
 test("describe() knows the testbed of an OpenStack test", () => {

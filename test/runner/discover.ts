@@ -15,6 +15,8 @@ export interface Selection {
   readonly unitOnly: boolean;
   /** Also the files named `*.full.*`, which take minutes. */
   readonly full: boolean;
+  /** Only the files with a line `// slow: WHY`; else those are left out, unless patterns mean them or it is `full`. */
+  readonly slow: boolean;
   /** The files named `*.openstack.test.ts` and no others; else all but those. */
   readonly openstack: boolean;
 }
@@ -29,6 +31,8 @@ export interface TestFile {
   readonly needsTools: boolean;
   /** By a line `// alone: WHY` of the file: no other file runs meanwhile. */
   readonly alone: boolean;
+  /** By a line `// slow: WHY` of the file: CI runs it after `npm test`, which would take too long with it. */
+  readonly slow: boolean;
   /** The OpenStack in whose network it runs: by a line `// testbed: libvirt` the one with real machines, else the fake one. */
   readonly testbed?: Driver;
 }
@@ -39,8 +43,10 @@ export function discover(root: string, selection: Selection): TestFile[] {
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `test/${name}`);
   const named = selection.patterns.filter((pattern) => pattern.endsWith(".ts") && existsSync(join(root, pattern)));
-  const chosen = [...new Set([...all.filter((path) => isMeant(path, selection)), ...named])].sort();
-  if (chosen.length === 0) {
+  const paths = [...new Set([...all.filter((path) => isMeant(path, selection)), ...named])].sort();
+  const chosen = paths.map((path) => describe(path, readFileSync(join(root, path), "utf8")));
+  const meant = chosen.filter(({ slow }) => isTimely(slow, selection));
+  if (meant.length === 0) {
     const what = selection.patterns.join(" ") || "this selection";
     const others = { ...selection, full: true, unitOnly: false };
     const isIn = (openstack: boolean): boolean => all.some((path) => isMeant(path, { ...others, openstack }));
@@ -50,7 +56,12 @@ export function discover(root: string, selection: Selection): TestFile[] {
       : "see the folder test";
     throw new CbError("usage", `no test file matches ${what}`, { hint });
   }
-  return chosen.map((path) => describe(path, readFileSync(join(root, path), "utf8")));
+  return meant;
+}
+
+export function isTimely(slow: boolean, selection: Pick<Selection, "slow" | "full" | "patterns">): boolean {
+  if (selection.slow) return slow;
+  return !slow || selection.full || selection.patterns.length > 0;
 }
 
 export function isMeant(path: string, { patterns, unitOnly, full, openstack }: Selection): boolean {
@@ -82,6 +93,7 @@ export function describe(path: string, text: string): TestFile {
     declaredSuites: countSuites(text),
     needsTools: isIntegration(path),
     alone: /^\/\/ alone: \S/m.test(text),
+    slow: /^\/\/ slow: \S/m.test(text),
     ...(isOpenStack(path) && { testbed: /^\/\/ testbed: libvirt$/m.test(text) ? "libvirt" : "fake" }),
   };
 }
