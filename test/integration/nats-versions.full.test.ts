@@ -20,6 +20,7 @@ const RELEASES = { bookworm: "2.9.10", trixie: "2.10", sid: "2.15" };
 const PATTERNS = [
   "integration/isolation",
   "integration/hostile",
+  "integration/reader-door",
   "integration/pool-store",
   "integration/transfer-refusals",
 ];
