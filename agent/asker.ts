@@ -37,11 +37,13 @@ export class Asker {
 
   /**
    * The queue's answer. Asks again until `signal` ends it: an absent queue, or one in trouble, is waited for. Throws what the
-   * queue refuses for good.
+   * queue refuses for good, and what it has refused for `refusalsMs` without a break: while it is absent, nobody has refused.
    */
-  async ask(question: Question, signal: AbortSignal): Promise<Answer> {
+  async ask(question: Question, signal: AbortSignal, refusalsMs = Number.POSITIVE_INFINITY): Promise<Answer> {
     const { nc, builder, publicKey, clock, say } = this.#options;
     let waitMs = BACKOFF_FIRST_MS;
+    // Added up, because a recipe may set its builder's clock.
+    let refusedMs = 0;
     for (;;) {
       signal.throwIfAborted();
       try {
@@ -49,6 +51,8 @@ export class Asker {
         return await call(builderAsk, { nc, asker: builder, question: full, timeoutMs: ANSWER_MS });
       } catch (error) {
         if (!(error instanceof CbError) || !PASSING.includes(error.kind)) throw error;
+        refusedMs = error.kind === "infrastructure" ? refusedMs + waitMs : 0;
+        if (refusedMs > refusalsMs) throw error;
         say(`asked in vain: ${messageOf(error)}; again in ${waitMs} ms`);
         await clock.sleep(waitMs, signal);
         waitMs = Math.min(waitMs * 2, BACKOFF_MAX_MS);

@@ -104,8 +104,7 @@ const ROOM_MS = 10 * 60_000;
 async function storeImage({ lease, js, publisher, asker, signal }: Desk, { image: path }: Workplace): Promise<Outcome> {
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
-  const answer = await asker.ask({ state: "storing", build: lease.build, image }, patience);
+  const answer = await asker.ask({ state: "storing", build: lease.build, image }, signal, ROOM_MS);
   if (answer.order !== "room") throw new CbError("infrastructure", `no room was given for the image: ${answer.order}`);
   await say(publisher, lease.build, { v: 1, state: "uploading", ...image });
   const { digest } = await putFile(js, path, {
