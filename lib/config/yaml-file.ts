@@ -1,7 +1,7 @@
 /** Reads one YAML file against its schema, and names every mistake at once, each with its line. */
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
-import { isMap, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
 import { CbError, messageOf } from "../errors.ts";
 
 /** A configuration is written by hand; nobody writes one of a MiB. */
@@ -23,12 +23,24 @@ export function parseYaml<Output>(text: string, path: string, schema: v.GenericS
   if (text.length > CONFIG_MAX_BYTES) throw new CbError("config", `${path} is longer than ${CONFIG_MAX_BYTES} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const syntax = document.errors.map((error) => `${path}:${lines.linePos(error.pos[0]).line}: ${error.message}`);
+  const syntax = document.errors.map((error) => `${path}:${lines.linePos(error.pos[0]).line}: ${unquoted(error)}`);
   if (syntax.length > 0) throw mistakes(syntax);
-  const result = v.safeParse(schema, document.toJS({ maxAliasCount: 100 }) ?? {});
+  const result = v.safeParse(schema, contentOf(document, path) ?? {});
   if (result.success) return result.output;
   throw mistakes(result.issues.map((issue) => describe(issue, path, lineOf(issue, document.contents, lines))));
 }
+
+/** A password that is not in quotes may read as the name of an anchor. */
+function contentOf(document: Document.Parsed, path: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    throw mistakes([`${path}: ${unquoted(error)}; a value that begins with * or & has to be in quotes`]);
+  }
+}
+
+/** What the parser quotes of the file comes after a colon, and may be a secret. */
+const unquoted = (error: unknown): string => messageOf(error).split(":", 1)[0] ?? "";
 
 function mistakes(list: string[]): CbError {
   const many = list.length === 1 ? "one mistake" : `${list.length} mistakes`;

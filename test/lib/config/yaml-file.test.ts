@@ -47,6 +47,18 @@ test("parseYaml() names the line of what is no YAML", () => {
   assert.match(mistakesOf("name: a\npools: [\n").join(), "q.yaml:");
 });
 
+test("parseYaml() names the line of what is no YAML, and shows nothing of it: it may be a password", () => {
+  const secret = "Hunter2x";
+  const begun = ["*", "|", ">", "%", "@", "`", "'", '"', "{", "[", "- ", "x: y: ", ", ", '"\\p'];
+  for (const start of begun) {
+    const said = mistakesOf(`name: ${start}${secret}\npools: []\n`);
+    assert.ok(said.length > 0, `${start} was taken`);
+    assert.match(said.join("\n"), "q.yaml");
+    assert.not.match(said.join("\n"), secret);
+  }
+  assert.match(mistakesOf(`name: *${secret}\npools: []\n`)[0] ?? "", "begins with * or & has to be in quotes");
+});
+
 test("parseYaml() takes an empty file for one without settings", () => {
   assert.ok(mistakesOf("").some((line) => line.includes("name: is missing")));
 });
