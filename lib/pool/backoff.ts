@@ -28,9 +28,9 @@ export interface BackoffPolicy {
 
 export const NO_BACKOFF: Backoff = { failures: 0, lastFailureMs: 0, untilMs: 0, reason: "" };
 
-/** One failure more. The first alone costs no wait: a single machine that breaks is replaced at once. */
+/** One failure more; limits are none. The first alone costs no wait: a single machine that breaks is replaced at once. */
 export function failed(before: Backoff, reason: string, policy: BackoffPolicy, nowMs: number): Backoff {
-  const failures = before.failures + 1;
+  const failures = (before.limit === undefined ? before.failures : 0) + 1;
   return { failures, reason, lastFailureMs: nowMs, untilMs: nowMs + delayMs(failures - 1, policy) };
 }
 

@@ -83,8 +83,9 @@ test("createFailed() waits from the first limit on, doubles, and heeds what the 
   assert.is(waits(meet(limited({ failures: 30 }))), maxMs);
   const broken = { failures: 9, lastFailureMs: NOW, untilMs: NOW, reason: "it broke" };
   assert.is(meet(broken).failures, 1, "failures of machines do not make a limit longer");
-  const other = createFailed(once, { message: "500" }, policy.backoff, NOW);
-  assert.equal([other.failures, other.reason, other.limit], [2, "a create failed: 500", undefined]);
+  const other = createFailed(limited({ failures: 30 }), { message: "500" }, policy.backoff, NOW);
+  assert.equal([other.failures, other.reason, other.limit], [1, "a create failed: 500", undefined]);
+  assert.is(waits(other), 0, "and limits count as no failures of machines");
 });
 
 test("a listing that was started before a change cannot say anything about it", () => {
