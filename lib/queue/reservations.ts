@@ -68,7 +68,7 @@ export class Reservations {
   }
 
   async #add(user: string, question: ReserveRequest): Promise<BuildRecord> {
-    const { builds, streams, poolKinds, clock, log } = this.#ports;
+    const { builds, streams, poolKinds, log } = this.#ports;
     this.#refuseTooMany(user);
     const { request, name, recipe, context, terminal } = question;
     const pool = choosePool(poolKinds, question);
@@ -83,7 +83,7 @@ export class Reservations {
       ...(terminal === undefined ? {} : { terminal }),
       pool,
       state: "waiting",
-      createdAtMs: clock.nowMs(),
+      createdAtMs: this.#nowInLine(),
       attempt: 0,
       ...(comingBytes === undefined ? {} : { awaitsContext: true }),
     };
@@ -97,6 +97,13 @@ export class Reservations {
     }
     log.info({ build: record.build, user, request, backend: recipe.backend }, "build reserved");
     return record;
+  }
+
+  /** The line is in the order of these times, so none is earlier than that of who waits, wherever the clock was set. */
+  #nowInLine(): number {
+    const { builds, clock } = this.#ports;
+    const last = builds.waiting().at(-1);
+    return last === undefined ? clock.nowMs() : Math.max(clock.nowMs(), last.createdAtMs + 1);
   }
 
   /** What is to come into the bucket, at most; undefined when nothing is. Throws CbError "usage" beyond the limit. */

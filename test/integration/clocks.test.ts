@@ -1,6 +1,7 @@
 /** The queue's clock is set five minutes forward or back while it works: nothing is lost, and nothing waits for the old time. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { CbError } from "../../lib/errors.ts";
 import { QueueLab } from "../support/queue-lab.ts";
 
 const test = suite<{ lab: QueueLab }>("clocks");
@@ -14,7 +15,10 @@ const CONTEXT_MS = 120_000;
 test.before(async (world) => {
   world.lab = await QueueLab.start();
 });
-test.after.each(({ lab }) => lab?.tidy());
+test.after.each(async ({ lab }) => {
+  lab.cloud.refusal = undefined;
+  await lab.tidy();
+});
 test.after(({ lab }) => lab?.stop());
 
 for (const stepMs of [FIVE_MINUTES_MS, -FIVE_MINUTES_MS]) {
@@ -64,5 +68,17 @@ for (const stepMs of [FIVE_MINUTES_MS, -FIVE_MINUTES_MS]) {
     assert.is(final.state, "lost");
   });
 }
+
+test("nobody who comes after the clock was set back goes before those who wait", async ({ lab }) => {
+  await lab.fullReserve();
+  lab.cloud.refusal = new CbError("infrastructure", "no machine today");
+  const taken = [await lab.reserve("ada"), await lab.reserve("bob")];
+  for (const build of taken) await lab.leased(build, 1);
+  const first = await lab.reserve("ada");
+  lab.clock.set(-FIVE_MINUTES_MS);
+  const later = [await lab.reserve("bob"), await lab.reserve("carol")];
+  const line = lab.queue.ports.builds.waiting().map(({ build }) => build);
+  assert.equal(line, [first, ...later]);
+});
 
 test.run();

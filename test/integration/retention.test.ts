@@ -31,10 +31,7 @@ test.after(async ({ lab }) => {
 
 /** Every stream, with its messages and its consumers, when the reserve is full. The audit is left out: NATS ends it by age. */
 async function kept(lab: QueueLab, core: NatsConnection): Promise<Record<string, unknown>> {
-  await lab.until("a full reserve, and nothing else", () => {
-    const { reserve, active, booting, destroying } = lab.queue.pool.status();
-    return reserve.length === 2 && active.length + booting.length + destroying.length === 0;
-  });
+  await lab.fullReserve();
   const found: Record<string, unknown> = {};
   for await (const { config, state } of (await core.jetstreamManager()).streams.list()) {
     if (config.name !== BUILDERS_STREAM) found[config.name] = [state.messages, state.consumer_count];

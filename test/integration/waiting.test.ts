@@ -11,20 +11,15 @@ const test = suite<{ lab: QueueLab }>("waiting");
 test.before(async (world) => {
   world.lab = await QueueLab.start();
 });
-test.before.each(({ lab }) => fullReserve(lab));
+test.before.each(async ({ lab }) => {
+  await lab.fullReserve();
+});
 test.after.each(async ({ lab }) => {
   lab.cloud.refusal = undefined;
   lab.cloud.boot();
   await lab.tidy();
 });
 test.after(({ lab }) => lab?.stop());
-
-async function fullReserve(lab: QueueLab): Promise<void> {
-  await lab.until("a full reserve, and nothing else", () => {
-    const { reserve, active, booting, destroying } = lab.queue.pool.status();
-    return reserve.length === 2 && active.length + booting.length + destroying.length === 0;
-  });
-}
 
 /** What the build's caller was told while it waited, in order. */
 async function heard(lab: QueueLab, build: string): Promise<string[]> {

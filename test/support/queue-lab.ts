@@ -182,6 +182,14 @@ export class QueueLab {
     }
   }
 
+  /** As many builders as are wanted are ready, and there is nothing else of theirs. */
+  async fullReserve(): Promise<void> {
+    await this.until("a full reserve, and nothing else", () => {
+      const { reserve, active, booting, destroying, reserveTarget } = this.queue.pool.status();
+      return reserve.length === reserveTarget && active.length + booting.length + destroying.length === 0;
+    });
+  }
+
   async pass(ms: number): Promise<void> {
     const endMs = this.clock.nowMs() + ms;
     while (this.clock.nowMs() < endMs) await this.#step();
