@@ -1,5 +1,5 @@
 /** Makes the builder's disk image as a file: `npm run disk -- FILE.qcow2` for an image service, or `FILE.raw`. */
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { access, constants, mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { folders } from "../../lib/config/folders.ts";
 import { CbError, EXIT_CODES, messageOf } from "../../lib/errors.ts";
@@ -21,6 +21,11 @@ const FORMATS: Readonly<Record<string, readonly string[]>> = {
 async function main(target: string | undefined): Promise<void> {
   const options = FORMATS[extname(target ?? "")];
   if (target === undefined || options === undefined) throw new CbError("usage", USAGE);
+  const path = resolve(target);
+  // Before the minutes that the disk takes.
+  await access(dirname(path), constants.W_OK).catch((cause: unknown) => {
+    throw new CbError("output", `cannot write ${path}: ${messageOf(cause)}`, { cause });
+  });
   await ensureTools({ need: ["mmdebstrap", "gpg", "newuidmap", "unshare", "mount", "qemu-img"], onStep: say });
   const { agent } = await build();
   if (agent === undefined) throw new CbError("config", "there is no agent/main.ts to put into the image");
@@ -28,7 +33,6 @@ async function main(target: string | undefined): Promise<void> {
   const disk = await saying("Making the builder's disk image", say, () =>
     ensureDiskImage({ cacheDir: cache, agentFile: agent, onProgress: ({ phase }) => say(`  ${phase}`) }),
   );
-  const path = resolve(target);
   const beside = await mkdtemp(join(dirname(path), ".container-builder-"));
   try {
     const part = join(beside, basename(path));

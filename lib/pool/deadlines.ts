@@ -44,6 +44,8 @@ function deadlinesOf(record: BuilderRecord, look: Look): number[] {
     case "leased":
       return [silenceDeadlineMs(record, look)];
     case "destroying":
+      // One that does not go for a day is not looked for every second of it.
+      return [Math.max(soonMs, look.nowMs + (look.nowMs - record.sinceMs) / 10)];
     case "gone":
       return [soonMs];
   }

@@ -15,9 +15,10 @@ export async function listMachines(
   const limit = { clock, limitMs: policy.callTimeoutMs, signal, what: "the listing" };
   const askedAtMs = clock.nowMs();
   try {
-    const { complete, machines, startedAtMs = askedAtMs } = await limited(limit, (cut) => provider.observe(cut));
+    const seen = await limited(limit, (cut) => provider.observe(cut));
+    const { complete, machines, startedAtMs = askedAtMs, problem = "the listing was cut short" } = seen;
     const observedAtMs = Math.min(startedAtMs, askedAtMs);
-    return { observedAtMs, complete, machines, problem: complete ? "" : "the listing was cut short" };
+    return { observedAtMs, complete, machines, problem: complete ? "" : problem };
   } catch (error) {
     return { observedAtMs: askedAtMs, complete: false, machines: [], problem: messageOf(error), error };
   }

@@ -42,6 +42,8 @@ export class Reconciler {
   /** The time at the latest look. */
   #latestMs = 0;
   #failedListings = 0;
+  /** Of the latest listing: each is logged once. */
+  #problem = "";
   /** How long the provider asked not to be listed. */
   #askedToWaitMs = 0;
   #look: Promise<Plan> | undefined;
@@ -157,6 +159,10 @@ export class Reconciler {
     this.#askedToWaitMs = error instanceof RefusedError ? (error.retryAfterMs ?? 0) : 0;
     if (error === undefined) this.#failedListings = 0;
     else this.#hands.log.warn({ err: error, failures: ++this.#failedListings }, "the provider cannot be listed");
+    const { problem } = listing;
+    if (error === undefined && problem !== "" && problem !== this.#problem)
+      this.#hands.log.warn({ problem }, "the provider's listing is not complete");
+    this.#problem = problem;
     return listing;
   }
 

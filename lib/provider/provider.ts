@@ -47,6 +47,8 @@ export interface Observation {
   readonly machines: readonly Machine[];
   /** False when the listing was cut short: what is missing from it may still exist. */
   readonly complete: boolean;
+  /** Why it is not complete, a sentence for operators. */
+  readonly problem?: string;
 }
 
 /**

@@ -4,19 +4,19 @@
  */
 import type { Compute } from "./compute.ts";
 import { tagOf } from "./marks.ts";
-import { isUnknown, type OwnServer, ownServer, type Server } from "./server.ts";
+import { isSoftDeleted, isUnknown, type OwnServer, ownServer, type Server } from "./server.ts";
 
 /** While machines come and go a second is what a person notices; the pools look once a second then. */
 const MOVING_MS = 1_000;
 /** With all at rest: half of the pools' own pace, so that pools which look at different moments share. */
 const SETTLED_MS = 5_000;
-/** Asked for by their ids in one look; that many do not vanish by themselves, and the rest has its turn in the next. */
-const ASKED_FOR = 10;
+/** Asked for by their ids in one look; more than that rarely go at once, and the rest has its turn in the next. */
+const ASKED_FOR = 20;
 
 export interface Listed {
   readonly servers: readonly OwnServer[];
-  /** False where nova cannot say of some of them whether they exist. */
-  readonly complete: boolean;
+  /** Why it may lack some; undefined: it is complete. */
+  readonly problem: string | undefined;
   readonly startedAtMs: number;
 }
 
@@ -27,8 +27,8 @@ export class Listing {
   #underWay: Promise<Listed> | undefined;
   /** The latest there was, for finding a server by its builder. */
   #latest: readonly OwnServer[] = [];
-  /** Ids of servers that were made or listed and are not known to be on their way out. */
-  readonly #standing = new Set<string>();
+  /** By id every server that was made or listed, until nova says that there is none; `leaving`: it was asked to go, or is on its way. */
+  readonly #known = new Map<string, "standing" | "leaving">();
 
   constructor(compute: Compute, installation: string) {
     this.#compute = compute;
@@ -49,7 +49,7 @@ export class Listing {
 
   /** It was made: a listing that does not show it is older than that. */
   made(id: string): void {
-    this.#standing.add(id);
+    this.#known.set(id, "standing");
   }
 
   /** Something may have been made: what was listed before is not to be shown any more. */
@@ -58,9 +58,9 @@ export class Listing {
     this.#underWay = undefined;
   }
 
-  /** It was asked to go: that it vanishes is no surprise. */
+  /** It was asked to go. */
   going(id: string): void {
-    this.#standing.delete(id);
+    this.#known.set(id, "leaving");
     this.changed();
   }
 
@@ -81,35 +81,44 @@ export class Listing {
   async #list(): Promise<Listed> {
     const startedAtMs = Date.now();
     const { signal } = new AbortController();
-    const expected = [...this.#standing];
+    const expected = [...this.#known.keys()];
     const listed = await this.#compute.servers([tagOf("installation", this.#installation)], signal);
     const missing = this.#missing(expected, listed);
     const asked = await Promise.all(missing.slice(0, ASKED_FOR).map((id) => this.#askFor(id, signal)));
     const all = [...listed, ...asked.flatMap((server) => server ?? [])];
     const servers = all.flatMap((server) => ownServer(server, this.#installation) ?? []);
     for (const { id, machine } of servers) {
-      if (machine.status === "destroying") this.#standing.delete(id);
-      else this.#standing.add(id);
+      if (machine.status === "destroying") this.#known.set(id, "leaving");
+      else if (!this.#known.has(id)) this.#known.set(id, "standing");
     }
     this.#latest = servers;
-    return { servers, complete: missing.length <= ASKED_FOR && !all.some(isUnknown), startedAtMs };
+    return { servers, problem: problemOf(all, missing), startedAtMs };
   }
 
   #missing(expected: readonly string[], listed: readonly Server[]): string[] {
     const ids = new Set(listed.map(({ id }) => id));
-    return expected.filter((id) => this.#standing.has(id) && !ids.has(id));
+    return expected.filter((id) => this.#known.has(id) && !ids.has(id));
   }
 
   /**
    * A filtered listing leaves out, without a word, the servers of a cell that does not answer, and one that is old leaves out
-   * what was made since. So one that is missing without having been on its way out is asked for by its id, where nova tells
-   * "there is none" from "I cannot tell".
+   * what was made since. So one that is missing is asked for by its id, where nova tells "there is none" from "I cannot tell".
    */
   async #askFor(id: string, signal: AbortSignal): Promise<Server | undefined> {
     const server = await this.#compute.server(id, signal);
-    if (server === undefined) this.#standing.delete(id);
-    return server;
+    // Kept for a while after its deletion, it is off and cannot come back by itself.
+    const isOver = server === undefined || (this.#known.get(id) === "leaving" && isSoftDeleted(server));
+    if (!isOver) return server;
+    this.#known.delete(id);
+    return undefined;
   }
+}
+
+function problemOf(all: readonly Server[], missing: readonly string[]): string | undefined {
+  const unknown = all.find(isUnknown);
+  if (unknown !== undefined) return `nova cannot say whether the server ${unknown.id} exists: its cell does not answer`;
+  if (missing.length <= ASKED_FOR) return undefined;
+  return `${missing.length} servers have vanished from nova's listing, and are being asked for one by one`;
 }
 
 function isFresh({ servers, startedAtMs }: Listed, nowMs: number): boolean {

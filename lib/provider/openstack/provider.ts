@@ -38,8 +38,9 @@ export class OpenStackProvider implements Provider {
 
   async observe(signal: AbortSignal): Promise<Observation> {
     signal.throwIfAborted();
-    const { servers, complete, startedAtMs } = await this.#site.listing.look();
-    return { machines: servers.map(({ machine }) => machine), complete, startedAtMs };
+    const { servers, problem, startedAtMs } = await this.#site.listing.look();
+    const machines = servers.map(({ machine }) => machine);
+    return { machines, complete: problem === undefined, ...(problem !== undefined && { problem }), startedAtMs };
   }
 
   async create(spec: BuilderSpec, signal: AbortSignal): Promise<void> {

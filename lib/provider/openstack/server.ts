@@ -41,8 +41,10 @@ export function ownServer(server: Server, installation: string): OwnServer | und
     createdAtMs: Date.parse(server.created) || 0,
     ...(fault === undefined ? {} : { fault }),
   };
-  return { id: server.id, machine, softDeleted: server.status === "SOFT_DELETED" };
+  return { id: server.id, machine, softDeleted: isSoftDeleted(server) };
 }
+
+export const isSoftDeleted = ({ status }: Server): boolean => status === "SOFT_DELETED";
 
 export const isUnknown = ({ status }: Server): boolean => status === "UNKNOWN";
 
