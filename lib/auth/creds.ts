@@ -90,11 +90,20 @@ async function read(path: string): Promise<string> {
     const bytes = await readFile(path);
     if (bytes.length <= MAX_BYTES) return bytes.toString();
   } catch (error) {
-    const missing = error instanceof Error && "code" in error && error.code === "ENOENT";
-    const what = missing ? `there is no credential file ${path}` : `cannot read the credential file ${path}`;
-    throw new CbError("config", missing ? what : `${what}: ${messageOf(error)}`, { hint: ASK, cause: error });
+    throw unread(path, error);
   }
   throw notCreds(path, `it is longer than ${MAX_BYTES} bytes`);
+}
+
+function unread(path: string, cause: unknown): CbError {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code === "ENOENT") return new CbError("config", `there is no credential file ${path}`, { hint: ASK, cause });
+  if (code === "EACCES") {
+    // Whoever has a credential need not ask for one.
+    const hint = `if it is yours: chmod 600 ${path}; else ${ASK}`;
+    return new CbError("config", `cannot read the credential file ${path}: you may not read it`, { hint, cause });
+  }
+  return new CbError("config", `cannot read the credential file ${path}: ${messageOf(cause)}`, { hint: ASK, cause });
 }
 
 /** A signing key's JWT names the account beside the signer; without one the account signed itself. */

@@ -147,20 +147,33 @@ const limits = v.pipe(
     buildSeconds: v.optional(whole(10, 7 * DAY_S), 6 * HOUR_S),
     /** A build that waits longer than a day waits for nothing. */
     waitSeconds: v.optional(whole(10, 7 * DAY_S), DAY_S),
-    /** Log bytes of one build; the disk is reserved while the build lives. */
+    /**
+     * Log bytes of one build; the disk is reserved while the build lives. One GiB: twice the largest output that is tried
+     * (500 MB, docs/performance.md), and what prints more is a recipe in a loop.
+     */
     logMiB: v.optional(whole(1, 16_384), 1024),
-    /** Files of its caller that one build may bring: whoever has more has a data set, which belongs on a file server. */
+    /**
+     * Files of its caller that one build may bring. Four GiB, twice what is tried (docs/performance.md): whoever has more
+     * has a data set, which belongs on a file server.
+     */
     contextMiB: v.optional(whole(1, 1024 * 1024), 4096),
     /** A caller whose files stop coming for this long has gone; a network that was lost is back by then. */
     contextSeconds: v.optional(whole(10, DAY_S), 300),
+    /**
+     * The finished image. 32 GiB is a judgement, eight times the largest that is tried (docs/performance.md): only the size
+     * that an image really has is reserved, so this need only stop what would fill NATS's disk for all.
+     */
     imageMiB: v.optional(whole(1, 1024 * 1024), 32 * 1024),
     /** How long an image is kept that its caller has not fetched: a night and a morning. */
     imageSeconds: v.optional(whole(10, 30 * DAY_S), DAY_S),
     /** How long logs and records are kept: a week, so that Monday can ask about Friday. */
     recordSeconds: v.optional(whole(10, 365 * DAY_S), 7 * DAY_S),
-    /** Builders that one user may have at a time, so that nobody takes the pool. */
+    /** Builders that one user may have at a time, so that nobody takes the pool. Four is a judgement: `max` is the site's. */
     leasedPerUser: v.optional(whole(1, 1000), 4),
-    /** Requests of one user that may wait. */
+    /**
+     * Requests of one user that may wait. A hundred is a judgement, more than a person or a CI matrix asks for at once. Room
+     * for their logs and images is not reserved while they wait; that for their files is, as much as each has announced.
+     */
     waitingPerUser: v.optional(whole(1, 10_000), 100),
   }),
   v.transform((set) => ({
@@ -184,7 +197,7 @@ export const queueConfig = v.strictObject({
     ...address,
     /** The queue's credential in the account CORE. */
     creds: path,
-    /** Copies of each stream: 3 on a cluster of three. */
+    /** Copies of each stream: 3 on a cluster of three. One, because a single server can keep no more. */
     replicas: v.optional(whole(1, 5), 1),
   }),
   issuer: v.strictObject({
@@ -211,6 +224,7 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
+  /** "info" has a line for each build that is reserved, leased or ended, by which an operator answers what became of it. */
   logLevel: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
 });
 export type QueueConfig = v.InferOutput<typeof queueConfig>;

@@ -1,5 +1,15 @@
 /** The whole way, as its user walks it: the shipped programs, a real NATS, real sandboxes, real apptainer. */
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { formatCreds, parseCreds } from "../../lib/auth/creds.ts";
@@ -238,6 +248,21 @@ test("a credential that is missing, no credential, expired, or of another instal
   const forged = await write("forged", {}, guest);
   assert.is(forged.code, 77, "signed by nobody whom the server knows");
   assert.match(forged.stderr, /NATS at \S+ refuses the credential/);
+});
+
+test("a credential that may not be read is named with what to do, and nothing is asked", async ({ stack }) => {
+  const closed = stack.path("unread.creds");
+  writeFileSync(closed, readFileSync(stack.statePath("client", "user.creds")), { mode: 0o600 });
+  const asked = `NATS_CREDS='${closed}'; export NATS_CREDS; ${AS_PERSON}`;
+  assert.is((await stack.runInShell(asked, "cb-status", [])).code, 0, "what may be read is good");
+  chmodSync(closed, 0o000);
+  const { code, stdout, stderr } = await stack.runInShell(asked, "cb-status", []);
+  assert.is(code, 78, stderr);
+  assert.is(stdout, "");
+  assert.match(
+    stderr,
+    /cannot read the credential file \S+unread.creds: you may not read it\n {2}if it is yours: chmod 600 \S+unread.creds; else ask the operators/,
+  );
 });
 
 test("a queue that is not there, and settings that are not, have exit codes of their own", async ({ stack }) => {

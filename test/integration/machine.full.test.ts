@@ -9,6 +9,7 @@ import { CbError } from "../../lib/errors.ts";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
 import { ensureDiskImage } from "../../lib/provider/qemu/disk.ts";
 import { MachineProvider } from "../../lib/provider/qemu/machine.ts";
+import { hostAptSettings } from "../../lib/provider/sandbox/apt-settings.ts";
 import { readKeeper } from "../../lib/provider/sandbox/folder.ts";
 import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.ts";
 import { SHELL_AGENT } from "../support/machine.ts";
@@ -84,10 +85,12 @@ providerContract(test, async () => ({
 }));
 
 test("a machine has the memory, cores and disk that are configured, reaches the outside, and nothing link-local", async () => {
+  const { mirror } = await hostAptSettings();
   const look = [
     'echo "cores $(nproc) MiB $(($(sed -n "s/MemTotal: *\\([0-9]*\\).*/\\1/p" /proc/meminfo) / 1024))"',
     'echo "disk $(($(stat -f -c "%b * %S" /) / 1073741824))"',
-    "busybox wget -q -T 5 -O - http://169.254.169.254/ && echo reached || echo closed",
+    "busybox wget -q -T 5 -O - http://169.254.169.254/ && echo link-local reached || echo link-local closed",
+    `wget --no-verbose --tries=2 --timeout=20 -O /tmp/release ${mirror}/dists/trixie/InRelease && echo mirror reached`,
     "echo done; sleep 1000",
   ].join("\n");
   const spec = newSpec("test", look);
@@ -98,7 +101,8 @@ test("a machine has the memory, cores and disk that are configured, reaches the 
   assert.is(Number(cores), 2);
   assert.ok(Number(mib) > 850 && Number(mib) <= 1024, printed);
   assert.is(Number(gib), 2, "of 3 GiB, less what a file system takes for itself");
-  assert.match(printed, /^closed/m);
+  assert.match(printed, /^link-local closed/m, printed);
+  assert.match(printed, /^mirror reached/m, "the archive that the tests take their packages from, by its name");
 });
 
 test("a machine whose QEMU is killed is an error that says so", async () => {

@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fmtCreds, parseCreds as theirParse } from "@nats-io/jwt";
@@ -67,7 +67,7 @@ creds("readCreds() says expired at exactly the expiry, and not a millisecond bef
   assert.match(expired.message, "2027-01-15T08:00:00.000Z");
 });
 
-creds("readCreds() says missing, unreadable, too long, no credential, and a seed of somebody else", async () => {
+creds("readCreds() says missing, a directory, too long, no credential, and a seed of somebody else", async () => {
   assert.match((await failure(join(folder, "none"))).message, /there is no credential file/);
   assert.match((await failure(folder)).message, /cannot read/);
   const cases = [
@@ -85,14 +85,6 @@ creds("readCreds() says missing, unreadable, too long, no credential, and a seed
     assert.match(error.message, why);
     assert.not.match(`${error.message} ${error.hint}`, key.seed());
   }
-});
-
-creds("readCreds() of a file without rights says so", async () => {
-  if (process.getuid?.() === 0) return;
-  const path = join(folder, "closed.creds");
-  await writeCreds(path, text);
-  await chmod(path, 0);
-  assert.match((await failure(path)).message, /EACCES/);
 });
 
 creds.run();

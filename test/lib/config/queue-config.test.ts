@@ -1,3 +1,4 @@
+import { machine } from "node:os";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { queueConfig } from "../../../lib/config/queue-config.ts";
@@ -41,6 +42,34 @@ test("queueConfig names what is wrong with a registry, and its line", () => {
     ["  - host: a\n  - host: a\n", /two registries have the same host/],
   ];
   for (const [text, message] of wrong) assert.throws(() => registries(text), message, text);
+});
+
+test("queueConfig without limits has the defaults that docs/reliability.md names", () => {
+  const [gib, minuteMs, hourMs] = [1024 ** 3, 60_000, 3_600_000];
+  const { limits, logLevel, nats, pools } = parseYaml(BASE.replace("registries:", ""), "queue.yaml", queueConfig);
+  assert.equal(limits, {
+    buildMs: 6 * hourMs,
+    waitMs: 24 * hourMs,
+    logBytes: 1 * gib,
+    contextBytes: 4 * gib,
+    contextMs: 5 * minuteMs,
+    imageBytes: 32 * gib,
+    imageKeptMs: 24 * hourMs,
+    recordKeptMs: 7 * 24 * hourMs,
+    leasedPerUser: 4,
+    waitingPerUser: 100,
+  });
+  assert.equal([logLevel, nats.replicas], ["info", 1]);
+  const [{ arch, reserve, bootTimeoutSeconds, maxReadySeconds, provider } = {}] = pools;
+  assert.equal([arch, reserve, bootTimeoutSeconds, maxReadySeconds], [machine(), 2, 300, 24 * 3600]);
+  assert.equal((provider as { allowWeak?: unknown }).allowWeak, []);
+});
+
+test("queueConfig gives a machine two cores, 2 GiB of memory and 20 GiB of disk unless it says otherwise", () => {
+  const given = { kind: "qemu", stateDir: "/s", rootfs: "/r", disk: "/d", allowHostPorts: [] };
+  const text = BASE.replace(/provider: .*/, `provider: ${JSON.stringify(given)}`).replace("registries:", "");
+  const defaults = { cores: 2, memoryMiB: 2048, diskGiB: 20, acceleration: "auto", allowWeak: [] };
+  assert.equal(parseYaml(text, "queue.yaml", queueConfig).pools[0]?.provider, { ...given, ...defaults });
 });
 
 const onOpenStack = (settings: string) => {
