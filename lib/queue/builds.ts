@@ -17,6 +17,8 @@ export class Builds {
   readonly #known = new Map<string, Stored<BuildRecord>>();
   /** `user/request` → build. */
   readonly #byRequest = new Map<string, string>();
+  /** Builds of which a write failed that may have happened. */
+  readonly #doubtful = new Set<string>();
 
   constructor(stores: BuildStores) {
     this.#stores = stores;
@@ -27,6 +29,11 @@ export class Builds {
     for (const [build, stored] of await this.#stores.records.all()) this.#remember(build, stored);
     const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));
     for (const build of await this.#stores.recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
+  }
+
+  /** Looks up what a write that failed has made of a record. Throws CbError "infrastructure": then it is not known yet. */
+  async settle(): Promise<void> {
+    for (const build of this.#doubtful) await this.#lookAgain(build);
   }
 
   /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */
@@ -87,6 +94,7 @@ export class Builds {
         this.#remember(build, { value: next, revision });
         return next;
       } catch (error) {
+        this.#doubtful.add(build);
         if (!(error instanceof StaleWriteError)) throw error;
         await this.#lookAgain(build);
       }
@@ -103,6 +111,7 @@ export class Builds {
       await this.#stores.records.remove(build, stored.revision);
       this.#forget(build);
     } catch (error) {
+      this.#doubtful.add(build);
       await this.#lookAgain(build);
       throw error;
     }
@@ -118,6 +127,7 @@ export class Builds {
     const stored = await this.#stores.records.get(build);
     if (stored === undefined) this.#forget(build);
     else this.#remember(build, stored);
+    this.#doubtful.delete(build);
   }
 
   #remember(build: string, stored: Stored<BuildRecord>): void {

@@ -73,6 +73,7 @@ export class Leases {
     try {
       while (this.#placeAgain) {
         this.#placeAgain = false;
+        await this.#ports.builds.settle();
         for (const { build, builder } of match(this.#matchInput())) await this.#tryToGive(build, builder);
       }
     } finally {
