@@ -42,6 +42,8 @@ export class Reconciler {
   /** The time at the latest look. */
   #latestMs = 0;
   #failedListings = 0;
+  /** The machines of the latest listing that was complete, whoever's they are; undefined before the first. */
+  #listed: ReadonlySet<string> | undefined;
   /** Of the latest listing: each is logged once. */
   #problem = "";
   /** How long the provider asked not to be listed. */
@@ -94,6 +96,11 @@ export class Reconciler {
     const { error: _, ...listing } = await listMachines(this.#hands, this.#cut.signal);
     const seen = this.#seen(listing);
     return { seen, plan: plan(seen, policy, clock.nowMs()) };
+  }
+
+  /** Whether the latest complete listing shows its machine; true before there was one. */
+  mayList(builder: string): boolean {
+    return this.#listed?.has(builder) ?? true;
   }
 
   /** The latest plan's sentence; see Plan.why. */
@@ -163,6 +170,7 @@ export class Reconciler {
     if (error === undefined && problem !== "" && problem !== this.#problem)
       this.#hands.log.warn({ problem }, "the provider's listing is not complete");
     this.#problem = problem;
+    if (listing.complete) this.#listed = new Set(listing.machines.map(({ builder }) => builder));
     return listing;
   }
 

@@ -164,6 +164,14 @@ export class Pool {
   }
 
   /**
+   * Whether its machine may still run: until it is confirmed gone, or where these records have lost it, until no listing
+   * shows it.
+   */
+  mayRun(id: string): boolean {
+    return this.builder(id) !== undefined || this.#reconciler.mayList(id);
+  }
+
+  /**
    * True: the builder is this build's, and nobody else's. False: it is no longer to be had. Throws CbError
    * "infrastructure" when NATS does not answer and it is not known which; `leases()` shows it later.
    */

@@ -95,7 +95,7 @@ export class LostBuilders {
 
   #isGone({ pool, loss }: BuildRecord): boolean {
     const known = this.#ports.pools.get(pool);
-    return known !== undefined && known.builder(loss?.builder ?? "") === undefined;
+    return known !== undefined && !known.mayRun(loss?.builder ?? "");
   }
 
   async #giveUp({ build, loss: first }: BuildRecord, second: Loss): Promise<void> {

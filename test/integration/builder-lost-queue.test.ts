@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import type { BuildState } from "../../lib/bus/build-messages.ts";
 import { buildStream, GUEST_API_PREFIX, subjects } from "../../lib/bus/names.ts";
 import { Publisher } from "../../lib/bus/publisher.ts";
-import { StreamFull } from "../../lib/bus/stream-errors.ts";
+import { StreamFull, StreamSealed } from "../../lib/bus/stream-errors.ts";
 import { LogWriter } from "../../lib/transfer/log-writer.ts";
 import type { LabAgent } from "../support/lab-agent.ts";
 import { LOG_BYTES, QueueLab } from "../support/queue-lab.ts";
@@ -129,8 +129,10 @@ test("a build that waits for a machine to go holds up nobody", async ({ lab }) =
   assert.is(lab.record(build)?.state, "waiting");
 });
 
-test("a machine that does not go ends its build after fifteen minutes, and not before", async ({ lab }) => {
-  const { build } = await stuck(lab);
+test("a machine that does not go ends its build after fifteen minutes, and not before, and can write nothing more", async ({
+  lab,
+}) => {
+  const { build, first } = await stuck(lab);
   const lostMs = lab.record(build)?.loss?.atMs ?? 0;
   lab.clock.jump(lostMs + 15 * 60_000 - 10_000 - lab.clock.nowMs());
   await lab.pass(8_000);
@@ -139,6 +141,12 @@ test("a machine that does not go ends its build after fifteen minutes, and not b
   const { final } = lab.record(build) ?? {};
   assert.is(final?.state, "lost");
   assert.match(JSON.stringify(final), /could not be confirmed gone within 15 minutes/);
+  const { log, publisher } = await logOf(lab, build, first);
+  const told = await lab.told(build);
+  await log.write(Buffer.from("woken up\n"));
+  assert.instance(await rejection(log.end()), StreamSealed);
+  publisher.close();
+  assert.equal(await lab.told(build), told);
 });
 
 test("a build that waits for a machine to go can be cancelled", async ({ lab }) => {
@@ -211,6 +219,22 @@ async function fill(publisher: Publisher, build: string): Promise<void> {
     await publisher.flush();
   }
 }
+
+test("whose records are lost under a build may run on: the build waits until no listing shows it", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  first.frozen = true;
+  await lab.queue.kill();
+  const before = [...lab.cloud.machines.keys()];
+  const { streams } = await (await lab.bus.core()).jetstreamManager();
+  for (const name of ["KV_cb-builders", "KV_cb-slots"]) await streams.delete(name);
+  await lab.startQueue();
+  await lab.until("the loss", () => lab.record(build)?.loss);
+  await lab.pass(60_000);
+  assert.is(lab.record(build)?.state, "waiting");
+  assert.ok(lab.cloud.machines.has(first.builder), "it is of other records, and nobody's to destroy");
+  for (const builder of before) lab.cloud.machines.delete(builder);
+  await lab.leased(build, 2);
+});
 
 test("killed after the loss is written and before the builder is released: the next queue releases it", async ({
   lab,
