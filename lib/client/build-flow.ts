@@ -103,11 +103,15 @@ async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string
  */
 async function askToReserve(order: BuildOrder, question: ReserveRequest): Promise<ReserveReply> {
   const { session, steps, interrupted } = order;
+  let told = false;
+  const onSilent = (why: string) => {
+    steps.news(why);
+    // It may be the wrong address, which nobody should learn after twenty seconds only.
+    if (!told) steps.line(`asked over NATS at ${session.address.url}; ${session.origin}`);
+    told = true;
+  };
   try {
-    return await session.askThroughRestart(reserve, question, {
-      signal: interrupted,
-      onSilent: (why) => steps.news(why),
-    });
+    return await session.askThroughRestart(reserve, question, { signal: interrupted, onSilent });
   } catch (error) {
     const silent = error instanceof CbError && error.kind === "unreachable";
     if (silent) session.tell(cancel, { v: 1, target: { kind: "request", id: question.request } });

@@ -2,11 +2,12 @@
 // slow: NATS is away for longer than one connection is tried, three times.
 
 import { randomBytes } from "node:crypto";
-import { appendFileSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { INLINE_CONTEXT_MAX_BYTES } from "../../lib/bus/build-messages.ts";
 import { systemClock } from "../../lib/clock.ts";
+import { holdClient } from "../support/held-client.ts";
 import { endless, HELLO, recipe } from "../support/recipes.ts";
 import { type Running, Stack } from "../support/stack.ts";
 
@@ -24,14 +25,9 @@ test.after(async ({ stack }) => {
 
 /** A client that has been answered, and whose NATS has died before it could connect for its build. */
 async function tooLate(stack: Stack, program: string, args: readonly string[]): Promise<Running> {
-  const folder = `held-${program}-${randomBytes(4).toString("hex")}`;
-  mkdirSync(stack.path(folder));
-  const held = stack.path(folder, "held");
-  const preload = new URL("../support/hold-connection.mjs", import.meta.url);
-  const running = stack.start(program, args, { env: { CB_HOLD_AT: held }, preload });
-  await Promise.race([stack.fileIn(folder), running.finished]);
+  const { running, release } = await holdClient(stack, { program, args, connection: 2 });
   await stack.natsEnds("SIGKILL");
-  rmSync(held);
+  release();
   await running.seen(/NATS does not answer; the build goes on, waiting for it/);
   return running;
 }
