@@ -37,7 +37,7 @@ await main("cb-attach", async (argv) => {
   const session = await Session.open("cb-attach", {}, steps);
   try {
     const build = await buildNamed(session, text);
-    const { nc, name, leftMs } = await openBuild(session, build);
+    const { nc, name, leftMs } = await openBuild({ session, steps, interrupted }, build);
     try {
       const force = options.force ?? false;
       const imagePath = await checkImagePath(image ?? localName(name), force);

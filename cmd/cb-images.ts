@@ -1,6 +1,6 @@
 /** cb-images: the base images that the site's registries have. */
 import { Command } from "commander";
-import { images } from "../lib/bus/registry.ts";
+import { builds, images } from "../lib/bus/registry.ts";
 import { imagesNotes, imagesText } from "../lib/client/images-text.ts";
 import { Session } from "../lib/client/session.ts";
 import { Steps } from "../lib/client/terminal.ts";
@@ -21,6 +21,8 @@ await main("cb-images", async (argv) => {
   const steps = new Steps(json ? process.stderr : process.stdout);
   const session = await Session.open("cb-images", {}, steps);
   steps.begin("Requesting image list");
+  // The shortest question there is: nobody waits half a minute for a queue that is not there.
+  await session.ask(builds, { v: 1 });
   const reply = await session.ask(images, { v: 1 }, REPLY_MS);
   steps.done("Fetched");
   await session.close();

@@ -76,8 +76,8 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
 const FIRST_AGAIN_MS = 2_000;
 
 /**
- * The same for a daemon: a NATS that cannot be reached yet is waited for until `signal` ends it. Throws the other errors of
- * connectBus, and what `signal` aborts with.
+ * The same for who has nothing else to do, as a daemon: a NATS that cannot be reached is waited for until `signal` ends it,
+ * and `stubborn` is the default. Throws the other errors of connectBus, and what `signal` aborts with.
  */
 export async function connectPatiently(
   options: ConnectOptions,
@@ -86,13 +86,29 @@ export async function connectPatiently(
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await connectBus({ ...options, stubborn: true });
+      return await unlessAborted(connectBus({ stubborn: true, ...options }), signal);
     } catch (error) {
       if (!(error instanceof CbError) || error.kind !== "unreachable") throw error;
       onFailure(error);
       await systemClock.sleep(FIRST_AGAIN_MS, signal);
     }
   }
+}
+
+/** A frozen server holds an attempt for seconds, and nobody should wait for it who wants to leave. */
+function unlessAborted(connecting: Promise<NatsConnection>, signal: AbortSignal): Promise<NatsConnection> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      reject(signal.reason);
+      // One that is made after all is nobody's.
+      connecting.then(
+        (nc) => nc.close(),
+        () => undefined,
+      );
+    };
+    signal.addEventListener("abort", leave, { once: true });
+    connecting.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 /**

@@ -4,10 +4,10 @@ import { basename } from "node:path";
 import type { NatsConnection } from "nats";
 import { createKey } from "../auth/nkey.ts";
 import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../bus/build-messages.ts";
-import { connectBus } from "../bus/connect.ts";
 import { cancel, reserve } from "../bus/registry.ts";
 import type { Context } from "../context/find.ts";
 import { CbError, messageOf } from "../errors.ts";
+import { connectToBuild } from "./build-connection.ts";
 import { cancelSignal, Interrupted } from "./interrupt.ts";
 import { offerContext, sendContext } from "./send-context.ts";
 import { type Watcher, watchBuild } from "./watch-build.ts";
@@ -54,10 +54,13 @@ async function reserveAndFollow(order: BuildOrder, request: string): Promise<voi
   const { build, jwt } = await orInterrupted(reserving, interrupted);
   steps.line(`Build ID: ${build}`);
   const credential = { jwt, key };
-  const nc = await connectBus({ address: session.address, credential, name: `build ${build}` });
+  const sends = question.context?.archive.kind === "object";
+  // As in sendOrCancel: a hang-up does not keep the files from being sent.
+  const signal = sends ? cancelSignal(interrupted) : interrupted;
+  const nc = await connectToBuild({ session, steps, build, credential, signal });
   const unwatch = order.window === undefined ? undefined : watchWindow(order.window, session, build);
   try {
-    if (question.context?.archive.kind === "object") await sendOrCancel(order, nc, build);
+    if (sends) await sendOrCancel(order, nc, build);
     await watchBuild(order, { nc, build, fromNow: false });
   } finally {
     unwatch?.();
@@ -100,11 +103,15 @@ async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string
  */
 async function askToReserve(order: BuildOrder, question: ReserveRequest): Promise<ReserveReply> {
   const { session, steps, interrupted } = order;
+  let told = false;
+  const onSilent = (why: string) => {
+    steps.news(why);
+    // It may be the wrong address, which nobody should learn after twenty seconds only.
+    if (!told) steps.line(`asked over NATS at ${session.address.url}; ${session.origin}`);
+    told = true;
+  };
   try {
-    return await session.askThroughRestart(reserve, question, {
-      signal: interrupted,
-      onSilent: (why) => steps.news(why),
-    });
+    return await session.askThroughRestart(reserve, question, { signal: interrupted, onSilent });
   } catch (error) {
     const silent = error instanceof CbError && error.kind === "unreachable";
     if (silent) session.tell(cancel, { v: 1, target: { kind: "request", id: question.request } });

@@ -1,9 +1,9 @@
 /** A user's connection to the queue. */
 import type { NatsConnection } from "nats";
-import { type Creds, readCreds, refuseForeign } from "../auth/creds.ts";
+import { readCreds, refuseForeign } from "../auth/creds.ts";
 import { type CallOptions, call } from "../bus/call.ts";
 import { encode } from "../bus/codec.ts";
-import { type BusAddress, connectBus } from "../bus/connect.ts";
+import { type BusAddress, type ConnectOptions, connectBus } from "../bus/connect.ts";
 import type { Request } from "../bus/registry.ts";
 import { systemClock } from "../clock.ts";
 import { type ClientConfig, clientConfig } from "../config/client-config.ts";
@@ -11,10 +11,19 @@ import { folders } from "../config/folders.ts";
 import { CbError, type ErrorKind } from "../errors.ts";
 import type { Steps } from "./terminal.ts";
 
-/** How long the queue may take to answer: with the connection's four seconds a user knows within ten. */
+/**
+ * How long connecting and the first question may take together: a user reads within five seconds that nobody answers, and
+ * the rest is for the program to start and to end.
+ */
+const HEARD_MS = 4_500;
+
+/** What is left for the first question however long the connection took: a queue on the same site answers within a few ms. */
+const FIRST_REPLY_MIN_MS = 500;
+
+/** How long the queue may take to answer later questions: it was there a moment ago, and may be busy. */
 const REPLY_MS = 5_000;
 
-/** Of a question that is asked again: with the connection, a user reads within five seconds that nobody answers. */
+/** Of a question that is asked again: a person who waits reads often enough how things stand. */
 const AGAIN_REPLY_MS = 2_000;
 
 /** Between the starts of two such questions, where NATS says at once that nobody listens. */
@@ -45,16 +54,31 @@ export interface ConnectFlags {
   readonly creds?: string;
 }
 
+interface SessionParts {
+  readonly nc: NatsConnection;
+  readonly address: BusAddress;
+  readonly user: string;
+  readonly origin: string;
+  readonly heardByMs: number;
+}
+
 export class Session {
   readonly nc: NatsConnection;
   /** Where NATS is, for the build's own connection. */
   readonly address: BusAddress;
   readonly user: string;
+  /** For messages: where the address and the credential were configured. */
+  readonly origin: string;
+  /** By performance.now(): when the first question must have been answered. */
+  readonly #heardByMs: number;
+  #asked = false;
 
-  private constructor(nc: NatsConnection, address: BusAddress, user: string) {
+  private constructor({ nc, address, user, origin, heardByMs }: SessionParts) {
     this.nc = nc;
     this.address = address;
     this.user = user;
+    this.origin = origin;
+    this.#heardByMs = heardByMs;
   }
 
   /**
@@ -62,19 +86,28 @@ export class Session {
    * missing, "unreachable" and "denied" as connectBus does, naming where the address was configured.
    */
   static async open(program: string, flags: ConnectFlags, steps: Steps): Promise<Session> {
+    const heardByMs = performance.now() + HEARD_MS;
     steps.begin("Connecting to BuilderQueue");
     const config = readConfig(flags);
     const creds = await readCreds(config.creds, Date.now());
     if (config.account !== undefined) refuseForeign(creds, { path: config.creds, account: config.account });
     const address = addressOf(config);
-    const nc = await connect(address, creds, program, config);
+    const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
+    const nc = await connect({ address, credential: creds, name: `${program} ${creds.name}` }, origin);
     steps.done(`Connected to queue: ${hostOf(config.url)}`);
-    return new Session(nc, address, creds.name);
+    return new Session({ nc, address, user: creds.name, origin, heardByMs });
   }
 
-  /** Asks the queue in this user's name; `timeoutMs` where it has to ask others first. Errors as `call` has them. */
-  ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"], timeoutMs = REPLY_MS): Promise<R> {
-    return call(request, { nc: this.nc, asker: this.user, question, timeoutMs });
+  /**
+   * Asks the queue in this user's name; `timeoutMs` where it has to ask others first, though not of a session's first question,
+   * which finds out whether anybody is there. Errors as `call` has them; "unreachable" names the address and its origin.
+   */
+  async ask<Q, R>(request: Request<Q, R>, question: Q, timeoutMs = REPLY_MS): Promise<R> {
+    try {
+      return await this.#ask(request, question, timeoutMs);
+    } catch (error) {
+      throw this.#located(error);
+    }
   }
 
   /**
@@ -109,14 +142,26 @@ export class Session {
       signal?.throwIfAborted();
       const askedMs = performance.now();
       try {
-        return await this.ask(request, question, AGAIN_REPLY_MS);
+        return await this.#ask(request, question, AGAIN_REPLY_MS);
       } catch (error) {
         if (!(error instanceof CbError) || !passing.includes(error.kind)) throw error;
-        if (performance.now() + ASK_AGAIN_MS > untilMs) throw error;
+        if (performance.now() + ASK_AGAIN_MS > untilMs) throw this.#located(error);
         onSilent(`${error.message}; asking again`);
         await systemClock.sleep(Math.max(0, askedMs + ASK_AGAIN_MS - performance.now()), signal);
       }
     }
+  }
+
+  #ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"], timeoutMs: number): Promise<R> {
+    const leftMs = Math.max(FIRST_REPLY_MIN_MS, this.#heardByMs - performance.now());
+    const limitMs = this.#asked ? timeoutMs : Math.min(timeoutMs, leftMs);
+    this.#asked = true;
+    return call(request, { nc: this.nc, asker: this.user, question, timeoutMs: limitMs });
+  }
+
+  #located(error: unknown): unknown {
+    if (!(error instanceof CbError) || error.kind !== "unreachable") return error;
+    return withOrigin(error, { message: `${error.message} (NATS at ${this.address.url})`, origin: this.origin });
   }
 
   async close(): Promise<void> {
@@ -130,22 +175,16 @@ function readConfig(flags: ConnectFlags): ClientConfig {
   return clientConfig({ flags, env: process.env, folders: [config, ...siteConfig], localFolder: local });
 }
 
-async function connect(
-  address: BusAddress,
-  creds: Creds,
-  program: string,
-  config: ClientConfig,
-): Promise<NatsConnection> {
+async function connect(options: ConnectOptions, origin: string): Promise<NatsConnection> {
   try {
-    return await connectBus({ address, credential: creds, name: `${program} ${creds.name}` });
+    return await connectBus(options);
   } catch (error) {
-    if (!(error instanceof CbError)) throw error;
-    const hint = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
-    throw new CbError(error.kind, error.message, {
-      hint: error.hint === undefined ? hint : `${error.hint}; ${hint}`,
-      cause: error.cause,
-    });
+    throw error instanceof CbError ? withOrigin(error, { message: error.message, origin }) : error;
   }
+}
+
+function withOrigin({ kind, hint, cause }: CbError, { message, origin }: { message: string; origin: string }): CbError {
+  return new CbError(kind, message, { hint: hint === undefined ? origin : `${hint}; ${origin}`, cause });
 }
 
 const addressOf = ({ url, servername, ca }: ClientConfig): BusAddress => ({

@@ -9,6 +9,7 @@ import { ImageFetch } from "./image-fetch.ts";
 import type { Session } from "./session.ts";
 import type { Steps } from "./terminal.ts";
 import type { TimeLeft } from "./time-left.ts";
+import { waitingNote } from "./waiting-note.ts";
 
 export interface Watcher {
   readonly session: Session;
@@ -77,13 +78,4 @@ function succeeded(final: FinalState): Succeeded {
   if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);
   if (final.state === "succeeded") return final;
   throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
-}
-
-function waitingNote(steps: Steps): (silentMs: number) => void {
-  let told = false;
-  return (silentMs) => {
-    if (silentMs > 0 && !told) steps.line("NATS does not answer; the build goes on, waiting for it");
-    if (silentMs === 0 && told) steps.line("NATS answers again");
-    told = silentMs > 0;
-  };
 }

@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import type { BuildersReply } from "../../lib/bus/admin-messages.ts";
 import { counted, countedIn, counting, endless, HELLO } from "../support/recipes.ts";
 import { Stack } from "../support/stack.ts";
+import { until } from "../support/until.ts";
 
 const test = suite<{ stack: Stack }>("cb-queue");
 
@@ -72,13 +74,40 @@ test("the log is JSON, and holds no secret", async ({ stack }) => {
   for (const secret of secrets) assert.not.match(log.join("\n"), secret);
 });
 
-test("NATS that is killed and brought up again is found again, by the queue and by a build that runs", async ({
+/** How often the queue's log says so of each of its connections. */
+function connectionsThatSay(stack: Stack, status: "lost" | "back"): string[] {
+  const lines = readFileSync(stack.statePath("queue.log"), "utf8").trimEnd().split("\n");
+  const entries = lines.map((line) => JSON.parse(line) as { msg: string; status?: string; what?: string });
+  return entries.flatMap(({ msg, status: said, what }) => (msg === "NATS" && said === status && what ? [what] : []));
+}
+
+/** What the agent of the one builder that is leased has printed, as an operator sees it. */
+async function consoleOfLeased(stack: Stack): Promise<string> {
+  const { stdout, stderr } = await stack.run("cb-admin", ["builders", "--json", "--console", "50"]);
+  assert.match(stdout, "{", stderr);
+  const { pools } = JSON.parse(stdout) as BuildersReply;
+  const leased = pools.flatMap(({ builders }) => builders).filter(({ state }) => state === "leased");
+  assert.is(leased.length, 1);
+  return leased.flatMap(({ console }) => console).join("\n");
+}
+
+test("NATS that is killed and brought up again is found again, by the queue and by a build that runs, and both say so", async ({
   stack,
 }) => {
   const running = stack.start("container-builder", [stack.path("nats.sif"), endless(stack, "nats")]);
   await running.seen(/it has begun/);
+  assert.not.match(await consoleOfLeased(stack), /NATS (lost|back)/);
   await stack.natsEnds("SIGKILL");
   await stack.up();
+  const connections = ["questions", "readers", "records"];
+  await until("the queue is back", () => connectionsThatSay(stack, "back").length === connections.length);
+  assert.equal(connectionsThatSay(stack, "back").sort(), connections);
+  assert.equal(connectionsThatSay(stack, "lost").sort(), connections);
+  const printed = await until("the agent is back", async () => {
+    const lines = await consoleOfLeased(stack);
+    return lines.includes("NATS back") && lines;
+  });
+  assert.match(printed, /NATS lost: \S[\s\S]*NATS back: \S/);
   running.kill("SIGINT");
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
