@@ -82,6 +82,19 @@ test("checkProviders() names the pool, and has a line for each that has limits",
   ]);
   const error = await failureOf(checkProviders(both, never()), CbError);
   assert.match(error.message, /^pool small: the cloud does not have/);
+  const wrong = new Map([
+    ["one", bad],
+    ["two", bad],
+  ]);
+  const all = await failureOf(checkProviders(wrong, never()), CbError);
+  assert.is(all.kind, "config");
+  assert.match(all.message, /^pool one: [\s\S]*^pool two: the cloud does not have/m);
+});
+
+test("checkProviders() waits no longer than it may for a cloud that says nothing", async ({ cloud }) => {
+  cloud.answer(LOGIN, "silent");
+  const error = await failureOf(checkProviders(new Map([["p", providerOn(cloud)]]), never(), 200), CbError);
+  assert.equal([error.kind, error.message], ["infrastructure", "pool p: no answer in time"]);
 });
 
 test("checkAtStart() is stopped by a wrong configuration, and not by a cloud that is away", async ({ cloud }) => {
