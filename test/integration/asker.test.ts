@@ -30,10 +30,10 @@ class Counting implements Clock {
     return this.sleptMs;
   }
 
-  async sleep(ms: number): Promise<void> {
+  readonly sleep = async (ms: number): Promise<void> => {
     this.sleptMs += ms;
     await this.onSleep();
-  }
+  };
 }
 
 test.before.each(async (context) => {

@@ -1,12 +1,10 @@
 /** The queue when a builder dies: what it waits for, whom it tells, and what a queue that is killed meanwhile leaves. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { BuildState } from "../../lib/bus/build-messages.ts";
-import { buildStream, GUEST_API_PREFIX, subjects } from "../../lib/bus/names.ts";
-import { Publisher } from "../../lib/bus/publisher.ts";
+import { subjects } from "../../lib/bus/names.ts";
+import type { Publisher } from "../../lib/bus/publisher.ts";
 import { StreamFull, StreamSealed } from "../../lib/bus/stream-errors.ts";
-import { LogWriter } from "../../lib/transfer/log-writer.ts";
-import type { LabAgent } from "../support/lab-agent.ts";
+import { leasesOf, logOf, lossesOf, running, statesOf, stuck } from "../support/lost-builder.ts";
 import { LOG_BYTES, QueueLab } from "../support/queue-lab.ts";
 import { rejection } from "../support/rejection.ts";
 
@@ -21,42 +19,6 @@ test.after.each(async ({ lab }) => {
 test.after(async ({ lab }) => {
   await lab?.stop();
 });
-
-/** A build on its first builder. */
-async function running(lab: QueueLab): Promise<{ build: string; first: LabAgent }> {
-  const build = await lab.reserve();
-  return { build, first: await lab.leased(build, 1) };
-}
-
-/** The same, whose builder stands still, and is on its way out and does not go. */
-async function stuck(lab: QueueLab): Promise<{ build: string; first: LabAgent }> {
-  const { build, first } = await running(lab);
-  lab.cloud.letsGo = false;
-  first.frozen = true;
-  await lab.until("the loss", () => lab.record(build)?.loss);
-  return { build, first };
-}
-
-const statesOf = (told: readonly (BuildState | string)[]): BuildState[] =>
-  told.filter((one): one is BuildState => typeof one !== "string");
-
-/** The attempts that were leased, in the order of the stream. */
-const leasesOf = (told: readonly (BuildState | string)[]): number[] =>
-  statesOf(told).flatMap((state) => (state.state === "leased" ? [state.attempt] : []));
-
-/** Why builds were leased again, as those leases say it. */
-const lossesOf = (told: readonly (BuildState | string)[]): string[] =>
-  statesOf(told).flatMap((state) => (state.state === "leased" && state.lost !== undefined ? [state.lost] : []));
-
-/** A log as the agent of this lease writes it. */
-async function logOf(lab: QueueLab, build: string, agent: LabAgent): Promise<{ log: LogWriter; publisher: Publisher }> {
-  const guest = await lab.bus.connect(agent.lease?.jwt ?? "", agent.key);
-  const publisher = new Publisher(
-    { nc: guest.connection, apiPrefix: GUEST_API_PREFIX, inboxPrefix: guest.inboxPrefix },
-    { stream: buildStream(build) },
-  );
-  return { log: new LogWriter(publisher, { subject: subjects.log(build), maxBytes: LOG_BYTES }), publisher };
-}
 
 test("a leased builder is lost after three missed questions, and its build goes on with the next", async ({ lab }) => {
   const { build, first } = await running(lab);
@@ -219,100 +181,5 @@ async function fill(publisher: Publisher, build: string): Promise<void> {
     await publisher.flush();
   }
 }
-
-test("whose records are lost under a build may run on: the build waits until no listing shows it", async ({ lab }) => {
-  const { build, first } = await running(lab);
-  first.frozen = true;
-  await lab.queue.kill();
-  const before = [...lab.cloud.machines.keys()];
-  const { streams } = await (await lab.bus.core()).jetstreamManager();
-  for (const name of ["KV_cb-builders", "KV_cb-slots"]) await streams.delete(name);
-  await lab.startQueue();
-  await lab.until("the loss", () => lab.record(build)?.loss);
-  await lab.pass(60_000);
-  assert.is(lab.record(build)?.state, "waiting");
-  assert.ok(lab.cloud.machines.has(first.builder), "it is of other records, and nobody's to destroy");
-  for (const builder of before) lab.cloud.machines.delete(builder);
-  await lab.leased(build, 2);
-});
-
-test("killed after the loss is written and before the builder is released: the next queue releases it", async ({
-  lab,
-}) => {
-  const { build, first } = await running(lab);
-  const { queue } = lab;
-  const killed = new Promise<void>((resolve) => {
-    queue.pool.release = async () => {
-      resolve(queue.kill());
-      return new Promise(() => {});
-    };
-  });
-  first.frozen = true;
-  await lab.until("the loss", () => lab.record(build)?.loss);
-  await killed;
-  assert.is(queue.pool.builder(first.builder)?.state, "leased");
-  await lab.startQueue();
-  await lab.leased(build, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
-  assert.not.ok(lab.cloud.machines.has(first.builder));
-});
-
-test("killed while the machine is on its way out: the next queue waits for it too", async ({ lab }) => {
-  const { build } = await stuck(lab);
-  await lab.queue.kill();
-  await lab.startQueue();
-  await lab.until("a ready builder", () => lab.queue.pool.readyBuilders().length > 0);
-  await lab.pass(30_000);
-  assert.is(lab.record(build)?.state, "waiting");
-  lab.cloud.letGo();
-  await lab.leased(build, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
-});
-
-test("killed between the two records of the second lease: it is given back, and counts as no attempt", async ({
-  lab,
-}) => {
-  const { build, first } = await running(lab);
-  const { queue } = lab;
-  const { change } = queue.ports.builds;
-  const killed = new Promise<void>((resolve) => {
-    queue.ports.builds.change = async (id, decide) => {
-      const current = queue.ports.builds.get(id);
-      if (current === undefined || decide(current)?.attempt !== 2) return change.call(queue.ports.builds, id, decide);
-      resolve(queue.kill());
-      return new Promise(() => {});
-    };
-  });
-  first.frozen = true;
-  await lab.until("the half-written lease", () => queue.pool.leases().some(({ builder }) => builder !== first.builder));
-  await killed;
-  await lab.startQueue();
-  await lab.leased(build, 2);
-  assert.is(lab.record(build)?.attempt, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
-});
-
-test("killed before the second lease is told: the next queue tells it before the builder begins, once", async ({
-  lab,
-}) => {
-  const { build, first } = await running(lab);
-  const { queue } = lab;
-  const { say } = queue.ports.streams;
-  const killed = new Promise<void>((resolve) => {
-    queue.ports.streams.say = async (id, state) => {
-      if (state.state !== "leased") return say.call(queue.ports.streams, id, state);
-      resolve(queue.kill());
-      return new Promise(() => {});
-    };
-  });
-  first.frozen = true;
-  await lab.until("the second lease", () => lab.record(build)?.attempt === 2);
-  await killed;
-  assert.equal(leasesOf(await lab.told(build)), [1]);
-  await lab.startQueue();
-  const second = await lab.leased(build, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
-  assert.is(second.lease?.attempt, 2);
-});
 
 test.run();
