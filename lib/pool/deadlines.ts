@@ -45,7 +45,7 @@ function deadlinesOf(record: BuilderRecord, look: Look): number[] {
       return [silenceDeadlineMs(record, look)];
     case "destroying":
       // One that does not go for a day is not looked for every second of it.
-      return [Math.max(soonMs, look.nowMs + (look.nowMs - record.sinceMs) / 10)];
+      return [Math.max(soonMs, look.nowMs + Math.floor((look.nowMs - record.sinceMs) / 10))];
     case "gone":
       return [soonMs];
   }

@@ -286,6 +286,14 @@ test("looks again at the earliest deadline", () => {
   const booting = record("b", "booting", { createdAtMs: NOW - policy.bootTimeoutMs + 700 });
   assert.is(plan(seen([booting]), policy, NOW).lookAgainAtMs, NOW + 700);
   assert.is(plan(seen([record("r", "requested")]), policy, NOW).lookAgainAtMs, NOW + policy.pendingMs);
+  const goingFor = (ms: number) =>
+    plan(seen([ready("r"), record("d", "destroying", { sinceMs: NOW - ms })]), policy, NOW).lookAgainAtMs - NOW;
+  const day = 24 * 3_600_000;
+  assert.equal([0, 10 * policy.pendingMs + 5, day].map(goingFor), [
+    policy.pendingMs,
+    policy.pendingMs,
+    policy.relistMs,
+  ]);
 });
 
 test.run();
