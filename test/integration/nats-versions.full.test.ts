@@ -1,5 +1,5 @@
 // alone: it runs test files of its own.
-// timeout: 1200 s
+// timeout: 900 s
 /** What keeps strangers out is NATS itself, so every attack is tried on each version that a site may have. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -22,7 +22,6 @@ const PATTERNS = [
   "integration/hostile",
   "integration/reader-door",
   "integration/admin-rights",
-  "integration/flood-of-questions",
   "integration/pool-store",
   "integration/transfer-refusals",
 ];
@@ -33,7 +32,7 @@ for (const [release, version] of Object.entries(RELEASES)) {
     const said = (await runCommand([path, "--version"])).output.trim();
     console.log(said);
     assert.ok(said.startsWith(`nats-server: v${version}`), `Debian ${release} has another one by now: ${said}`);
-    const files = discover(root, { patterns: PATTERNS, unitOnly: false, openstack: false, slow: false, full: true });
+    const files = discover(root, { patterns: PATTERNS, unitOnly: false, openstack: false, slow: false, full: false });
     const { signal } = new AbortController();
     const onResult = (result: Parameters<typeof describeResult>[0]) => console.log(describeResult(result));
     const results = await runAll(files, {
