@@ -22,7 +22,7 @@ async function main(target: string | undefined): Promise<void> {
   const options = FORMATS[extname(target ?? "")];
   if (target === undefined || options === undefined) throw new CbError("usage", USAGE);
   const path = resolve(target);
-  // Before the minutes that the disk takes.
+  // Nobody should wait for the minutes that the disk takes to be told.
   await access(dirname(path), constants.W_OK).catch((cause: unknown) => {
     throw new CbError("output", `cannot write ${path}: ${messageOf(cause)}`, { cause });
   });

@@ -31,9 +31,14 @@ export class Builds {
     for (const build of await this.#stores.recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
   }
 
-  /** Looks up what a write that failed has made of a record. Throws CbError "infrastructure": then it is not known yet. */
+  /** Looks up what writes that failed have made of their records. Never throws: what cannot be looked up stays in doubt. */
   async settle(): Promise<void> {
-    for (const build of this.#doubtful) await this.#lookAgain(build);
+    for (const build of this.#doubtful) await this.#lookAgain(build).catch(() => undefined);
+  }
+
+  /** A write of it failed that may have happened, so it may be leased, or over, and not look so here. */
+  isInDoubt(build: string): boolean {
+    return this.#doubtful.has(build);
   }
 
   /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */

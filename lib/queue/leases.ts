@@ -88,7 +88,8 @@ export class Leases {
       pool.readyBuilders().flatMap(({ builder }) => (asking.has(builder) ? [{ builder, pool: name }] : [])),
     );
     const { leasedPerUser } = limits;
-    return { waiting: this.#lost.waiting(), free, leasedByUser: builds.leasedByUser(), leasedPerUser };
+    const waiting = this.#lost.waiting().filter(({ build }) => !builds.isInDoubt(build));
+    return { waiting, free, leasedByUser: builds.leasedByUser(), leasedPerUser };
   }
 
   /** One build that cannot be placed keeps none of the others waiting. */
@@ -149,6 +150,7 @@ export class Leases {
       for (const { builder, build } of pool.leases()) {
         const record = builds.get(build ?? "");
         if (this.#giving.has(builder) || (record?.state === "leased" && record.builder === builder)) continue;
+        if (builds.isInDoubt(build ?? "")) continue;
         log.warn({ builder, build }, "a lease that its build knows nothing of is given back");
         await pool.release(builder, "its build is not leased to it");
       }

@@ -111,32 +111,25 @@ export class Queue {
   async #tick(): Promise<void> {
     const { clock } = this.#ports;
     while (!this.#stopping.signal.aborted) {
-      // A lease that was written would be taken for half of one.
-      if (await this.#attempt("records in doubt", () => this.#ports.builds.settle())) await this.#lookAfterAll();
+      await this.#attempt("leases", () => this.#leases.place());
+      await this.#attempt("lost builders", () => this.#lost.look());
+      await this.#attempt("builds of revoked users", () => endRevoked(this.#ports, this.#endings));
+      await this.#attempt("half-written leases", () => this.#leases.reclaim());
+      await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());
+      this.#terminals.forgetEnded();
+      this.#refusals.tell();
+      await this.#attempt("waiting callers", () => this.#waitingRoom.tell());
+      await this.#attempt("limits and retention", () => sweep(this.#ports, this.#endings));
       await clock.sleep(TICK_MS, this.#stopping.signal);
     }
   }
 
-  async #lookAfterAll(): Promise<void> {
-    await this.#attempt("leases", () => this.#leases.place());
-    await this.#attempt("lost builders", () => this.#lost.look());
-    await this.#attempt("builds of revoked users", () => endRevoked(this.#ports, this.#endings));
-    await this.#attempt("half-written leases", () => this.#leases.reclaim());
-    await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());
-    this.#terminals.forgetEnded();
-    this.#refusals.tell();
-    await this.#attempt("waiting callers", () => this.#waitingRoom.tell());
-    await this.#attempt("limits and retention", () => sweep(this.#ports, this.#endings));
-  }
-
-  /** Whether it came through: what fails in a tick keeps nothing else of it from being done. */
-  async #attempt(what: string, work: () => Promise<void>): Promise<boolean> {
+  /** What fails in a tick keeps nothing else of it from being done. */
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
-      return true;
     } catch (error) {
       this.#ports.log.error({ err: error, what }, "a part of a tick failed; the next one tries again");
-      return false;
     }
   }
 

@@ -138,6 +138,18 @@ test("a lease that got lost on its way is given again, and told once", async ({ 
   assert.equal(leasesOf(await lab.told(build)), [1]);
 });
 
+test("a lease that was written and whose reply was lost is one: it keeps its builder, and no attempt is used up", async ({
+  lab,
+}) => {
+  lab.loseReplyTo = '"state":"leased"';
+  const { build, first } = await running(lab);
+  assert.is(lab.loseReplyTo, undefined);
+  await lab.pass(10_000);
+  const { state, builder, attempt, loss } = lab.record(build) ?? {};
+  assert.equal([state, builder, attempt, loss], ["leased", first.builder, 1, undefined]);
+  assert.equal(leasesOf(await lab.told(build)), [1]);
+});
+
 test("a recipe that fails is not tried again", async ({ lab }) => {
   const { build, first } = await running(lab);
   await first.end({ kind: "failed", exitCode: 1, reason: "no such package" });

@@ -10,12 +10,13 @@ import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/build/rec
 import { BuildStreams } from "../../lib/build/streams.ts";
 import type { BuildState, ReserveReply, ReserveRequest } from "../../lib/bus/build-messages.ts";
 import { call } from "../../lib/bus/call.ts";
-import { openKeys } from "../../lib/bus/kv.ts";
+import { type Keys, openKeys } from "../../lib/bus/kv.ts";
 import { buildStream, subjects } from "../../lib/bus/names.ts";
 import { Records } from "../../lib/bus/records.ts";
 import { cancel, reserve } from "../../lib/bus/registry.ts";
 import { startService } from "../../lib/bus/serve.ts";
 import { ManualClock } from "../../lib/clock.ts";
+import { CbError } from "../../lib/errors.ts";
 import { createLogger } from "../../lib/log.ts";
 import { openPool } from "../../lib/pool/open.ts";
 import { poolPolicy } from "../../lib/pool/policy.ts";
@@ -61,6 +62,8 @@ export class QueueLab {
   readonly #users = new Map<string, Promise<Guest>>();
   /** What the agents take for the time: nobody sets the clocks of their machines. */
   #passedMs = 0;
+  /** The next change of a build's record to what contains this is written, and its reply is lost. */
+  loseReplyTo: string | undefined;
   readonly #beats: KV;
 
   private constructor(bus: TestBus, core: NatsConnection, beats: KV) {
@@ -144,7 +147,7 @@ export class QueueLab {
     const keys = await openKeys(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB });
     const recipeKeys = await openKeys(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB });
     const stores = {
-      records: new Records(keys, "build", buildRecord),
+      records: new Records(this.#losing(keys), "build", buildRecord),
       recipes: new Records(recipeKeys, "recipe", recipeRecord),
     };
     return {
@@ -160,6 +163,22 @@ export class QueueLab {
       limits: LIMITS,
       clock: this.clock,
       log,
+    };
+  }
+
+  #losing(keys: Keys): Keys {
+    return {
+      list: (prefix) => keys.list(prefix),
+      names: (prefix) => keys.names(prefix),
+      get: (key) => keys.get(key),
+      create: (key, value) => keys.create(key, value),
+      remove: (key, revision) => keys.remove(key, revision),
+      update: async (key, value, revision) => {
+        const written = await keys.update(key, value, revision);
+        if (this.loseReplyTo === undefined || !value.includes(this.loseReplyTo)) return written;
+        this.loseReplyTo = undefined;
+        throw new CbError("infrastructure", "the reply is lost");
+      },
     };
   }
 
