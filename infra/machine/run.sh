@@ -7,8 +7,9 @@ set -euo pipefail
 cores=$1 memory=$2 disk=$3 acceleration=$4
 cd /run
 
-# A device that opens proves nothing: in a virtual machine without nested virtualisation it opens, and no guest runs. This
-# guest is a boot sector that writes 16 to a port at which QEMU ends, with twice that and one.
+# A device that opens proves nothing: in a virtual machine without nested virtualisation it opens, and no guest runs, or none
+# with the processor that the machine is to have. This guest is a boot sector that writes 16 to a port at which QEMU ends,
+# with twice that and one.
 runs_guests() {
   printf '\272\001\005\260\020\356\364%503s\125\252' '' >probe
   local code=0
@@ -20,9 +21,10 @@ runs_guests() {
 
 # Opened by the launcher: root in here is in no group that may.
 kvm=${CB_OPENED-kvm=none} kvm=${kvm#kvm=}
-by_kvm=(-add-fd "fd=$kvm,set=1" -accel kvm,device=/dev/fdset/1)
-# What its translations may take of the host's memory, in MiB, beside the machine's own; QEMU's default is 1024.
-by_emulation=(-accel tcg,thread=multi,tb-size=256)
+by_kvm=(-add-fd "fd=$kvm,set=1" -accel kvm,device=/dev/fdset/1 -cpu host)
+# What its translations may take of the host's memory, in MiB, beside the machine's own; QEMU's default is 1024. The
+# newest processor that the emulator knows.
+by_emulation=(-accel tcg,thread=multi,tb-size=256 -cpu max)
 
 case $kvm in
   *[!0-9]*) ;;
@@ -38,10 +40,9 @@ esac
 case $acceleration in
   kvm)
     [ -z "$why" ] || { echo "machine: $why; acceleration: auto takes emulation then" >&2; exit 1; }
-    accelerated=("${by_kvm[@]}" -cpu host)
+    accelerated=("${by_kvm[@]}")
     ;;
-  # The newest processor that the emulator knows.
-  *) acceleration=tcg accelerated=("${by_emulation[@]}" -cpu max) ;;
+  *) acceleration=tcg accelerated=("${by_emulation[@]}") ;;
 esac
 echo "machine: $cores cores, $memory MiB, a disk of $disk GiB, by $acceleration${why:+, since $why}"
 
