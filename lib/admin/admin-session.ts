@@ -3,11 +3,17 @@ import type { NatsConnection } from "nats";
 import { readCreds } from "../auth/creds.ts";
 import { call } from "../bus/call.ts";
 import { type BusAddress, connectBus } from "../bus/connect.ts";
+import { queueAnswers } from "../bus/listener.ts";
 import type { Request } from "../bus/registry.ts";
 import { systemClock } from "../clock.ts";
 import { type AdminConfig, adminConfig } from "../config/admin-config.ts";
 import { folders } from "../config/folders.ts";
 import { CbError } from "../errors.ts";
+
+/** How long connecting and the first sign of the queue may take together: an operator reads within five seconds that nobody answers. */
+const HEARD_MS = 4_500;
+/** What is left for that sign however long the connection took. */
+const HEARD_MIN_MS = 500;
 
 /** A look that is under way ends first, then the provider is listed, half a minute each, and then consoles are read for 20 s. */
 const REPLY_MS = 90_000;
@@ -18,8 +24,12 @@ export class AdminSession {
   readonly #nc: NatsConnection;
   readonly #operator: string;
 
-  /** Throws CbError "config" for settings that are missing or wrong, "unreachable" and "denied" as connectBus does. */
+  /**
+   * Throws CbError "config" for settings that are missing or wrong, "denied" as connectBus does, and "unreachable" when NATS or
+   * the queue does not answer, within five seconds.
+   */
   static async open(configFile: string | undefined): Promise<AdminSession> {
+    const heardByMs = performance.now() + HEARD_MS;
     const config = adminConfig(configFile, folders());
     const { url, servername, ca } = config;
     const creds = await readCreds(config.creds, systemClock.nowMs());
@@ -29,12 +39,15 @@ export class AdminSession {
       ...(ca === undefined ? {} : { ca }),
     };
     const nc = await connectBus({ address, credential: creds, name: `cb-admin ${creds.name}` }).catch((error) => {
-      if (!(error instanceof CbError)) throw error;
-      const { kind, message, hint, cause } = error;
-      const from = `the settings are those of ${config.from}`;
-      throw new CbError(kind, message, { hint: hint === undefined ? from : `${hint}; ${from}`, cause });
+      throw located(error, config);
     });
-    return new AdminSession(config, address, { nc, operator: creds.name });
+    const session = new AdminSession(config, address, { nc, operator: creds.name });
+    if (await queueAnswers(nc, Math.max(HEARD_MIN_MS, heardByMs - performance.now()))) return session;
+    await session.close();
+    throw located(
+      new CbError("unreachable", `the queue does not answer (NATS at ${url})`, { hint: "see whether cb-queue runs" }),
+      config,
+    );
   }
 
   private constructor(config: AdminConfig, address: BusAddress, parts: { nc: NatsConnection; operator: string }) {
@@ -52,4 +65,11 @@ export class AdminSession {
   close(): Promise<void> {
     return this.#nc.close();
   }
+}
+
+function located(error: unknown, { from }: AdminConfig): unknown {
+  if (!(error instanceof CbError)) return error;
+  const { kind, message, hint, cause } = error;
+  const origin = `the settings are those of ${from}`;
+  return new CbError(kind, message, { hint: hint === undefined ? origin : `${hint}; ${origin}`, cause });
 }

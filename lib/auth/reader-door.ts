@@ -6,10 +6,10 @@
  * within CORE: on 2.9.10 another build's log stream stored them. So guests import this door under the name of the
  * API call, and JetStream's call not at all. To a client it is the same call with the same answer.
  */
-import type { Msg, NatsConnection, Subscription } from "nats";
+import type { Msg, NatsConnection } from "nats";
 import * as v from "valibot";
-import { buildOfStream, GUEST_READER_PREFIX } from "../bus/names.ts";
-import { Shares } from "../bus/shares.ts";
+import { Doors } from "../bus/doors.ts";
+import { askers, buildOfStream, GUEST_READER_PREFIX } from "../bus/names.ts";
 
 const MS_IN_NS = 1_000_000;
 /** A reader that is gone for so long makes a new consumer; what is left behind counts against the stream's bound. */
@@ -80,15 +80,11 @@ export function passReader(subject: string, body: Uint8Array): DoorAnswer {
 }
 
 /**
- * Serves the door on a connection in CORE until the subscription is drained. The queue's leader alone opens it: while
- * there is none, existing readers read on and new ones ask again.
+ * Serves the door on a connection in CORE until it is closed; each stream's readers come through a part of their own. The
+ * queue's leader alone opens it: while there is none, existing readers read on and new ones ask again.
  */
-export function openReaderDoor(core: NatsConnection): Subscription {
-  const shares = new Shares();
+export function openReaderDoor(core: NatsConnection): Doors {
   const asking = new Map<string, number>();
-  /** Whoever makes readers without end is told so, for the reason that serve.ts gives, and keeps nobody else waiting. */
-  const isTooMuch = (stream: string, bytes: number) =>
-    !shares.take(stream, Math.min(bytes, MAX_REQUEST_BYTES)) || (asking.get(stream) ?? 0) >= MAX_ASKING;
   const pass = async (message: Msg, stream: string) => {
     const answer = passReader(message.subject, message.data);
     if (!answer.ok) return message.respond(refusal(400, answer.error));
@@ -105,14 +101,19 @@ export function openReaderDoor(core: NatsConnection): Subscription {
       else asking.delete(stream);
     }
   };
-  return core.subscribe(`${GUEST_READER_PREFIX}.>`, {
-    callback: (error, message) => {
+  // Whoever makes readers without end is told so, and keeps nobody else waiting.
+  const tooMuch = (message: Msg) => void message.respond(TOO_MUCH);
+  return new Doors({
+    nc: core,
+    askers: askers.readers,
+    hear: (message) => {
       // What came through the import has such a reply; anything else is no guest, or a forgery from within CORE.
-      if (error !== null || !message.reply?.startsWith("_R_.")) return;
-      const [stream = ""] = message.subject.slice(GUEST_READER_PREFIX.length + 1).split(".", 1);
-      if (isTooMuch(stream, message.data.length)) message.respond(TOO_MUCH);
+      if (!message.reply?.startsWith("_R_.")) return;
+      const stream = askers.readers.of(message.subject) ?? "";
+      if ((asking.get(stream) ?? 0) >= MAX_ASKING) tooMuch(message);
       else void pass(message, stream);
     },
+    tooMuch,
   });
 }
 

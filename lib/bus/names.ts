@@ -50,6 +50,41 @@ export const patterns = {
   metas: "$O.*.M.*",
 };
 
+/**
+ * Where a guest's request for a consumer arrives in CORE: `guest.reader.<stream>.<consumer>[.<filter>]`. To the guest it
+ * is JetStream's own `CONSUMER.CREATE`; the queue answers it, because JetStream would take any `deliver_subject`.
+ */
+export const GUEST_READER_PREFIX = "guest.reader";
+
+/** Those who ask on subjects of one form, which the credential of each fixes. */
+export interface Askers {
+  /** The subject of all their questions. */
+  readonly everybody: string;
+  /** The subject of all that one of them asks. */
+  readonly one: (asker: string) => string;
+  /** Who asks on this subject; undefined for what could not stand in a subject of ours. */
+  readonly of: (subject: string) => string | undefined;
+  /** The subject with a star where the asker stands: the pattern of one request. */
+  readonly pattern: (subject: string) => string;
+}
+
+/** In each form the asker is one token. */
+const askersOf = (everybody: string, at: number, rest = ""): Askers => ({
+  everybody: everybody + rest,
+  one: (asker) => everybody.split(".").with(at, asker).join(".") + rest,
+  of: (subject) => /^[\w-]+$/.exec(subject.split(".", at + 1)[at] ?? "")?.[0],
+  pattern: (subject) => subject.split(".").with(at, "*").join("."),
+});
+
+/** Everybody whom the queue answers. */
+export const askers = {
+  users: askersOf("queue.*.*", 2),
+  operators: askersOf("admin.*.*", 2),
+  builders: askersOf("builder.*.ask", 1),
+  /** Those who follow a build: the stream that they want to read stands for them. */
+  readers: askersOf(`${GUEST_READER_PREFIX}.*`, 2, ".>"),
+};
+
 /** The stream that audits the pool; only the queue writes it. */
 export const BUILDERS_STREAM = "builders";
 
@@ -68,12 +103,6 @@ export const GUEST_API_PREFIX = "JSC.API";
 
 /** Every credential has an inbox of its own: with a shared one, everybody could read everybody's replies. */
 export const inboxPrefix = (publicKey: string): string => `_INBOX.${assertUserKey(publicKey)}`;
-
-/**
- * Where a guest's request for a consumer arrives in CORE: `guest.reader.<stream>.<consumer>[.<filter>]`. To the guest it
- * is JetStream's own `CONSUMER.CREATE`; the queue answers it, because JetStream would take any `deliver_subject`.
- */
-export const GUEST_READER_PREFIX = "guest.reader";
 
 /** The two objects of a build's bucket: what goes up and what comes back. */
 export type BuildObject = "context" | "image";

@@ -35,13 +35,14 @@ import { attachReply, attachRequest, buildsReply, buildsRequest } from "./builds
 import { MESSAGE_MAX_BYTES, type Schema } from "./codec.ts";
 import { line } from "./fields.ts";
 import { imagesReply, imagesRequest } from "./images-messages.ts";
-import { patterns, subjects } from "./names.ts";
+import { type AdminVerb, type Askers, askers, patterns, type QueueVerb, subjects } from "./names.ts";
 import { statusReply, statusRequest } from "./status-messages.ts";
 
 export interface Request<Question, Reply> {
-  /** Name of the endpoint in `$SRV.INFO`. */
+  /** For messages. */
   readonly name: string;
-  /** What the queue subscribes to; one star stands for who asks. */
+  readonly askers: Askers;
+  /** One star stands for who asks. */
   readonly pattern: string;
   /** The subject for one asker: a user's name or a builder's id. Throws on anything that is neither. */
   readonly subject: (asker: string) => string;
@@ -53,11 +54,23 @@ export interface Request<Question, Reply> {
 
 const define = <Q, R>(request: Request<Q, R>): Request<Q, R> => request;
 
+const byUser = (verb: QueueVerb) => ({
+  name: verb,
+  askers: askers.users,
+  pattern: patterns.queue(verb),
+  subject: (user: string) => subjects.queue(verb, user),
+});
+
+const byOperator = (verb: AdminVerb) => ({
+  name: verb,
+  askers: askers.operators,
+  pattern: patterns.admin(verb),
+  subject: (operator: string) => subjects.admin(verb, operator),
+});
+
 /** Client → queue: build this. `queue.reserve.<user>` */
 export const reserve = define({
-  name: "reserve",
-  pattern: patterns.queue("reserve"),
-  subject: (user) => subjects.queue("reserve", user),
+  ...byUser("reserve"),
   question: reserveRequest,
   maxBytes: MESSAGE_MAX_BYTES,
   reply: reserveReply,
@@ -65,72 +78,56 @@ export const reserve = define({
 
 /** Client → queue: stop that build of mine. `queue.cancel.<user>` */
 export const cancel = define({
-  name: "cancel",
-  pattern: patterns.queue("cancel"),
-  subject: (user) => subjects.queue("cancel", user),
+  ...byUser("cancel"),
   question: cancelRequest,
   reply: cancelReply,
 });
 
 /** Client → queue: my context is whole in the bucket. `queue.sent.<user>` */
 export const sent = define({
-  name: "sent",
-  pattern: patterns.queue("sent"),
-  subject: (user) => subjects.queue("sent", user),
+  ...byUser("sent"),
   question: sentRequest,
   reply: sentReply,
 });
 
 /** Client → queue: my terminal has another size. `queue.resize.<user>` */
 export const resize = define({
-  name: "resize",
-  pattern: patterns.queue("resize"),
-  subject: (user) => subjects.queue("resize", user),
+  ...byUser("resize"),
   question: resizeRequest,
   reply: resizeReply,
 });
 
 /** Client → queue: let me watch that build of mine again. `queue.attach.<user>` */
 export const attach = define({
-  name: "attach",
-  pattern: patterns.queue("attach"),
-  subject: (user) => subjects.queue("attach", user),
+  ...byUser("attach"),
   question: attachRequest,
   reply: attachReply,
 });
 
 /** Client → queue: which builds are mine? `queue.builds.<user>` */
 export const builds = define({
-  name: "builds",
-  pattern: patterns.queue("builds"),
-  subject: (user) => subjects.queue("builds", user),
+  ...byUser("builds"),
   question: buildsRequest,
   reply: buildsReply,
 });
 
 /** Client → queue: I have the image. `queue.received.<user>` */
 export const received = define({
-  name: "received",
-  pattern: patterns.queue("received"),
-  subject: (user) => subjects.queue("received", user),
+  ...byUser("received"),
   question: receivedRequest,
   reply: receivedReply,
 });
 
 /** Client → queue: how are you? `queue.status.<user>` */
 export const status = define({
-  name: "status",
-  pattern: patterns.queue("status"),
-  subject: (user) => subjects.queue("status", user),
+  ...byUser("status"),
   question: statusRequest,
   reply: statusReply,
 });
 
 /** Client → queue: which base images are there? `queue.images.<user>` */
 export const images = define({
-  name: "images",
-  pattern: patterns.queue("images"),
-  subject: (user) => subjects.queue("images", user),
+  ...byUser("images"),
   question: imagesRequest,
   reply: imagesReply,
 });
@@ -138,6 +135,7 @@ export const images = define({
 /** Agent → queue, always one outstanding (parked up to 3 s): "alive; anything for me?" `builder.<builder>.ask` */
 export const builderAsk = define({
   name: "ask",
+  askers: askers.builders,
   pattern: patterns.ask,
   subject: (builder) => subjects.ask(builder),
   question: ask,
@@ -146,54 +144,42 @@ export const builderAsk = define({
 
 /** Operator → queue: sign a credential for this name and key. `admin.add-user.<operator>` */
 export const addUser = define({
-  name: "add-user",
-  pattern: patterns.admin("add-user"),
-  subject: (operator) => subjects.admin("add-user", operator),
+  ...byOperator("add-user"),
   question: addUserRequest,
   reply: addUserReply,
 });
 
 /** Operator → queue: serve that user no longer, and end its builds. `admin.revoke-user.<operator>` */
 export const revokeUser = define({
-  name: "revoke-user",
-  pattern: patterns.admin("revoke-user"),
-  subject: (operator) => subjects.admin("revoke-user", operator),
+  ...byOperator("revoke-user"),
   question: revokeUserRequest,
   reply: revokeUserReply,
 });
 
 /** Operator → queue: who are the users? `admin.users.<operator>` */
 export const users = define({
-  name: "users",
-  pattern: patterns.admin("users"),
-  subject: (operator) => subjects.admin("users", operator),
+  ...byOperator("users"),
   question: usersRequest,
   reply: usersReply,
 });
 
 /** Operator → queue: every machine, and what it printed. `admin.builders.<operator>` */
 export const builders = define({
-  name: "builders",
-  pattern: patterns.admin("builders"),
-  subject: (operator) => subjects.admin("builders", operator),
+  ...byOperator("builders"),
   question: buildersRequest,
   reply: buildersReply,
 });
 
 /** Operator → queue: destroy that machine of another generation. `admin.destroy.<operator>` */
 export const destroy = define({
-  name: "destroy",
-  pattern: patterns.admin("destroy"),
-  subject: (operator) => subjects.admin("destroy", operator),
+  ...byOperator("destroy"),
   question: destroyRequest,
   reply: destroyReply,
 });
 
 /** Operator → queue: what would the reconciler do now? `admin.plan.<operator>` */
 export const plan = define({
-  name: "plan",
-  pattern: patterns.admin("plan"),
-  subject: (operator) => subjects.admin("plan", operator),
+  ...byOperator("plan"),
   question: planRequest,
   reply: planReply,
 });

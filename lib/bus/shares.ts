@@ -1,16 +1,26 @@
 /**
- * How much of one receiver each asker may take. NATS has no limit on what a credential sends, and all questions come over
- * one connection in the order in which they were sent: whoever sends without end would stand before everybody else.
+ * How much of one receiver each asker may take. NATS has no limit on what a credential sends: whoever sends without end
+ * would have the receiver for itself.
  */
 
-/** What any question counts at least, beside its bytes: a small one that is refused costs what reading 1 KiB does, and more. */
-const QUESTION_BYTES = 1024;
-/** At once: four of the largest reservations, or forty with the largest context that travels inside, or 16,000 small questions. */
-const BURST_BYTES = 16 * 1024 * 1024;
-/** On and on, a second: a thousand small questions, which take a twentieth of a core, or a hundred recipes of 10 kB. */
-const BYTES_PER_S = 1024 * 1024;
-/** After so long nothing is left of what was taken. */
-const FORGOTTEN_MS = (BURST_BYTES / BYTES_PER_S) * 1000;
+export interface Share {
+  /** What any question counts at least, beside its bytes. */
+  readonly questionBytes: number;
+  /** At once. */
+  readonly burstBytes: number;
+  /** On and on. */
+  readonly bytesPerS: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/**
+ * A small question that is refused costs what reading 1 KiB does, and more. At once three of the largest reservations, or forty
+ * with the largest context that travels inside, or 16,000 small questions; on and on a thousand small questions a second,
+ * which take a twentieth of a core, or a hundred recipes of 10 kB.
+ */
+export const ASKER_SHARE: Share = { questionBytes: KIB, burstBytes: 16 * MIB, bytesPerS: MIB };
 
 interface Taken {
   readonly bytes: number;
@@ -18,12 +28,14 @@ interface Taken {
 }
 
 export class Shares {
+  readonly share: Share;
   /** By asker, who took something last at the end; those of the last seconds alone. */
   readonly #taken = new Map<string, Taken>();
   readonly #nowMs: () => number;
 
   /** `nowMs`: a time that nobody sets. */
-  constructor(nowMs: () => number = () => performance.now()) {
+  constructor(share: Share, nowMs: () => number = () => performance.now()) {
+    this.share = share;
     this.#nowMs = nowMs;
   }
 
@@ -31,13 +43,17 @@ export class Shares {
   take(asker: string, bytes: number): boolean {
     const atMs = this.#nowMs();
     this.#forget(atMs);
-    const before = this.#taken.get(asker);
-    const left = before === undefined ? 0 : before.bytes - ((atMs - before.atMs) * BYTES_PER_S) / 1000;
-    const taken = Math.max(0, left) + QUESTION_BYTES + bytes;
-    if (taken > BURST_BYTES) return false;
+    const taken = this.#takenNow(asker, atMs) + this.share.questionBytes + bytes;
+    if (taken > this.share.burstBytes) return false;
     this.#taken.delete(asker);
     this.#taken.set(asker, { bytes: taken, atMs });
     return true;
+  }
+
+  /** Milliseconds until the asker's share has room for `bytes`, if it takes nothing meanwhile; 0 when it has. */
+  untilRoomMs(asker: string, bytes: number): number {
+    const tooMuch = this.#takenNow(asker, this.#nowMs()) + bytes - this.share.burstBytes;
+    return tooMuch <= 0 ? 0 : (tooMuch / this.share.bytesPerS) * 1000;
   }
 
   /** How many are remembered. */
@@ -45,9 +61,17 @@ export class Shares {
     return this.#taken.size;
   }
 
+  #takenNow(asker: string, nowMs: number): number {
+    const before = this.#taken.get(asker);
+    return before === undefined ? 0 : Math.max(0, before.bytes - ((nowMs - before.atMs) * this.share.bytesPerS) / 1000);
+  }
+
   #forget(nowMs: number): void {
+    const { burstBytes, bytesPerS } = this.share;
+    // After so long nothing is left of what was taken.
+    const forgottenMs = (burstBytes / bytesPerS) * 1000;
     for (const [asker, { atMs }] of this.#taken) {
-      if (nowMs - atMs < FORGOTTEN_MS) return;
+      if (nowMs - atMs < forgottenMs) return;
       this.#taken.delete(asker);
     }
   }

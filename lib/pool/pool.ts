@@ -147,6 +147,11 @@ export class Pool {
     return { alive: true, state: now.record.state, build: now.record.build };
   }
 
+  /** The ids of all that there is a record of. */
+  builders(): readonly string[] {
+    return this.#store.all().map(({ record }) => record.builder);
+  }
+
   /** Ready, and heard by this process; the longest ready first. */
   readyBuilders(): readonly BuilderView[] {
     return viewsOf(this.#store, "ready").filter(({ builder }) => this.#lastAskMs.has(builder));

@@ -1,7 +1,8 @@
 /** What operators ask: users, machines, the plan. Only the account CORE reaches these subjects. */
 import type { BuildersReply, PlanReply, UsersReply } from "../bus/admin-messages.ts";
+import type { Listener } from "../bus/listener.ts";
+import { askers } from "../bus/names.ts";
 import * as registry from "../bus/registry.ts";
-import { type ServeOptions, serve } from "../bus/serve.ts";
 import { CbError } from "../errors.ts";
 import type { Endings } from "./endings.ts";
 import { machinesOf } from "./machines.ts";
@@ -11,54 +12,39 @@ import { endBuildsOf, liveBuildsOf } from "./revoked-builds.ts";
 import type { UserRecord } from "./users.ts";
 
 export interface AdminParts {
-  readonly door: Pick<ServeOptions<unknown, unknown>, "service" | "shares" | "onRefused">;
+  readonly listener: Listener;
   readonly ports: QueuePorts;
   readonly endings: Endings;
 }
 
-export function serveAdmin({ door, ports, endings }: AdminParts): void {
+export function serveAdmin({ listener, ports, endings }: AdminParts): void {
   const { addUser, revokeUser, users, builders, destroy, plan } = registry;
   const { log } = ports;
-  serve({
-    ...door,
-    request: addUser,
-    handler: async (operator, { name, publicKey }) => {
-      // What a revoked user of this name has left must not become the new one's.
-      if (ports.users.isRevoked(name)) await endBuildsOf(name, ports, endings);
-      // Signed before it is written down: a revocation reaches what was issued up to a time, and the record has that time.
-      const jwt = ports.issuer.userJwt(name, publicKey);
-      await ports.users.add(name, publicKey);
-      log.info({ operator, user: name, publicKey }, "user added");
-      return { v: 1, jwt };
-    },
+  listener.serve(addUser, async (operator, { name, publicKey }) => {
+    // What a revoked user of this name has left must not become the new one's.
+    if (ports.users.isRevoked(name)) await endBuildsOf(name, ports, endings);
+    // Signed before it is written down: a revocation reaches what was issued up to a time, and the record has that time.
+    const jwt = ports.issuer.userJwt(name, publicKey);
+    await ports.users.add(name, publicKey);
+    listener.expect(askers.users, name);
+    log.info({ operator, user: name, publicKey }, "user added");
+    return { v: 1, jwt };
   });
-  serve({
-    ...door,
-    request: revokeUser,
-    handler: async (operator, { name, cut }) => {
-      const builds = liveBuildsOf(name, ports);
-      const record = cut === undefined ? await revoke(name, ports, endings) : await noteCut(name, cut, ports, endings);
-      const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = record;
-      log.warn({ operator, user: name, publicKey, cut, builds }, "user revoked");
-      return { v: 1, publicKey, revokedAtMs, builds };
-    },
+  listener.serve(revokeUser, async (operator, { name, cut }) => {
+    const builds = liveBuildsOf(name, ports);
+    const record = cut === undefined ? await revoke(name, ports, endings) : await noteCut(name, cut, ports, endings);
+    const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = record;
+    log.warn({ operator, user: name, publicKey, cut, builds }, "user revoked");
+    return { v: 1, publicKey, revokedAtMs, builds };
   });
-  serve({ ...door, request: users, handler: async () => ({ v: 1, users: ports.users.all().map(entry) }) });
-  serve({
-    ...door,
-    request: builders,
-    handler: (_, { consoleLines }) => listBuilders(ports, consoleLines),
+  listener.serve(users, async () => ({ v: 1, users: ports.users.all().map(entry) }));
+  listener.serve(builders, (_, { consoleLines }) => listBuilders(ports, consoleLines));
+  listener.serve(destroy, async (operator, { builder }) => {
+    const pool = await destroyForeign(builder, ports);
+    log.warn({ operator, builder, pool }, "destroyed by name");
+    return { v: 1, pool };
   });
-  serve({
-    ...door,
-    request: destroy,
-    handler: async (operator, { builder }) => {
-      const pool = await destroyForeign(builder, ports);
-      log.warn({ operator, builder, pool }, "destroyed by name");
-      return { v: 1, pool };
-    },
-  });
-  serve({ ...door, request: plan, handler: () => previewPlans(ports) });
+  listener.serve(plan, () => previewPlans(ports));
 }
 
 /** The asker has yet to tell NATS, and is not to be kept from it by builds that take their time to end. */

@@ -9,8 +9,8 @@ import { buildRecord, recipeRecord } from "../build/record.ts";
 import { BuildStreams } from "../build/streams.ts";
 import { type ConnectOptions, connectPatiently } from "../bus/connect.ts";
 import { openKeys } from "../bus/kv.ts";
+import { queueAnswers, startService } from "../bus/listener.ts";
 import { Records } from "../bus/records.ts";
-import { SERVICE_NAME, startService } from "../bus/serve.ts";
 import { type Clock, systemClock } from "../clock.ts";
 import type { PoolConfig, QueueConfig, RegistryConfig } from "../config/queue-config.ts";
 import type { UserData } from "../config/user-data.ts";
@@ -73,16 +73,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
   const door = openReaderDoor(reading);
-  const service = await startService(asked, VERSION);
-  await queue.start(service);
+  const service = await startService(nc, VERSION);
+  await queue.start({ questions: asked, readers: door });
   for (const pool of pools.values()) pool.start();
   log.info({ pools: [...pools.keys()] }, "cb-queue answers");
   return {
     async stop() {
-      // First nothing new arrives, then parked questions are answered, so that agents ask whoever comes next.
-      await service.stop();
-      door.unsubscribe();
-      await queue.stop();
+      await Promise.all([service.stop(), door.close(), queue.stop()]);
       await Promise.all([...pools.values()].map((pool) => pool.stop()));
       await Promise.all([nc, asked, reading].map((connection) => connection.drain()));
     },
@@ -115,15 +112,14 @@ async function connect(
   });
 }
 
-/** How long a queue that is there may take to say so; that nobody is there NATS says at once. */
+/** How long a queue that is there may take to say so. */
 const PING_MS = 1_000;
 
 /**
  * Two queues on one NATS would each remember half of what happens. Throws CbError "config" when another one answers.
  */
 async function refuseSecond(nc: NatsConnection): Promise<void> {
-  const other = await nc.request(`$SRV.PING.${SERVICE_NAME}`, "", { timeout: PING_MS }).catch(() => undefined);
-  if (other === undefined) return;
+  if (!(await queueAnswers(nc, PING_MS))) return;
   throw new CbError("config", "another cb-queue answers on this NATS already", { hint: "stop it first: one leads" });
 }
 

@@ -1,10 +1,11 @@
 /** The reservation service: takes up what it finds, answers, and ticks. */
-import type { Service } from "nats";
+import type { NatsConnection } from "nats";
+import type { Doors } from "../bus/doors.ts";
+import { Listener } from "../bus/listener.ts";
+import { askers, bucketStream, buildStream } from "../bus/names.ts";
 import * as registry from "../bus/registry.ts";
-import { serve } from "../bus/serve.ts";
-import { Shares } from "../bus/shares.ts";
 import type { StatusReply } from "../bus/status-messages.ts";
-import { type CbError, messageOf } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { serveAdmin } from "./admin.ts";
 import { Contexts } from "./contexts.ts";
 import { Endings } from "./endings.ts";
@@ -33,6 +34,8 @@ export class Queue {
   readonly #reservations: Reservations;
   readonly #waitingRoom: WaitingRoom;
   readonly #refusals: Refusals;
+  #listener: Listener | undefined;
+  #readers: Pick<Doors, "expect"> | undefined;
   #ticker: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
@@ -49,22 +52,25 @@ export class Queue {
     this.#waitingRoom = new WaitingRoom(ports, this.#leases, this.#lost);
   }
 
-  /** Takes up the records, then answers. */
-  async start(service: Service): Promise<void> {
+  /** Takes up the records, then answers over that connection, and tells the door for readers which streams they may want. */
+  async start({ questions, readers }: { questions: NatsConnection; readers: Pick<Doors, "expect"> }): Promise<void> {
+    this.#readers = readers;
     await this.#ports.builds.load();
     await this.#takeUp();
     for (const pool of this.#ports.pools.values()) {
       pool.onLost((event) => this.#guard(this.#lost.lose(event)));
       pool.onGone(() => this.#soon());
     }
-    this.#serve(service);
+    this.#serve(questions);
     for (const pool of this.#ports.pools.values()) pool.setListening(true);
     this.#ticker = this.#tick();
   }
 
-  /** Call it when nothing new can arrive. Lets what is under way finish; builds go on, and whoever comes next takes them up. */
+  /** Hears nobody any more, and lets what is under way finish; builds go on, and whoever comes next takes them up. */
   async stop(): Promise<void> {
     this.#stopping.abort();
+    // First nothing new arrives, then parked questions are answered, so that agents ask whoever comes next.
+    await this.#listener?.close();
     this.#ports.parked.clear();
     this.#ports.images.stop();
     await this.#ticker;
@@ -72,17 +78,25 @@ export class Queue {
     this.#refusals.flush();
   }
 
-  #serve(service: Service): void {
-    const onRefused = (subject: string, error: CbError) => this.#refusals.note(subject, error);
-    const door = { service, shares: new Shares(), onRefused };
+  #serve(nc: NatsConnection): void {
+    const listener = new Listener({ nc, onRefused: (subject, error) => this.#refusals.note(subject, error) });
+    this.#listener = listener;
     const on = <Q, R>(request: registry.Request<Q, R>, handler: (asker: string, question: Q) => R | Promise<R>) =>
-      serve({ ...door, request, handler: async (asker, question) => handler(asker, question) });
+      listener.serve(request, async (asker, question) => handler(asker, question));
     const { users, images } = this.#ports;
     const reservations = this.#reservations;
     const ownBuilds = new OwnBuilds(this.#ports);
     // What gives rights is not for the revoked; NATS refuses them too, as soon as an operator has told it.
-    on(registry.reserve, (user, q) => reservations.reserve(users.served(user), q));
-    on(registry.attach, (user, q) => ownBuilds.attach(users.served(user), q));
+    on(registry.reserve, async (user, q) => {
+      const reply = await reservations.reserve(users.served(user), q);
+      this.#expectReaders(reply.build);
+      return reply;
+    });
+    on(registry.attach, (user, q) => {
+      const reply = ownBuilds.attach(users.served(user), q);
+      this.#expectReaders(q.build);
+      return reply;
+    });
     on(registry.sent, (user, q) => this.#contexts.sent(user, q));
     on(registry.resize, (user, q) => this.#terminals.resize(user, q));
     on(registry.cancel, (user, q) => reservations.cancel(user, q));
@@ -91,7 +105,23 @@ export class Queue {
     on(registry.status, () => this.#status());
     on(registry.images, () => images.list());
     on(registry.builderAsk, (builder, q) => this.#leases.onAsk(builder, q));
-    serveAdmin({ door, ports: this.#ports, endings: this.#endings });
+    serveAdmin({ listener, ports: this.#ports, endings: this.#endings });
+    for (const { name } of users.all()) if (!users.isRevoked(name)) listener.expect(askers.users, name);
+    for (const { user, build, state } of this.#ports.builds.all()) {
+      listener.expect(askers.users, user);
+      if (state !== "ended") this.#expectReaders(build);
+    }
+    this.#expectBuilders();
+  }
+
+  /** Who is expected need not be met among strangers, who may flood. */
+  #expectReaders(build: string): void {
+    for (const stream of [buildStream(build), bucketStream(build)]) this.#readers?.expect(stream);
+  }
+
+  #expectBuilders(): void {
+    for (const pool of this.#ports.pools.values())
+      for (const builder of pool.builders()) this.#listener?.expect(askers.builders, builder);
   }
 
   /** Streams of reservations that an earlier queue did not finish, and buckets that it made for a build just as that ended. */
@@ -111,6 +141,7 @@ export class Queue {
   async #tick(): Promise<void> {
     const { clock } = this.#ports;
     while (!this.#stopping.signal.aborted) {
+      await this.#attempt("doors of builders", async () => this.#expectBuilders());
       await this.#attempt("leases", () => this.#leases.place());
       await this.#attempt("lost builders", () => this.#lost.look());
       await this.#attempt("builds of revoked users", () => endRevoked(this.#ports, this.#endings));

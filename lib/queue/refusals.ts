@@ -30,7 +30,7 @@ export class Refusals {
     }
     this.#counts.set(subject, (before ?? 0) + 1);
     if ((before ?? 0) >= LINES_MAX) return;
-    const ours = error.cause !== undefined && error.kind === "infrastructure";
+    const ours = error.cause !== undefined && ["infrastructure", "unreachable"].includes(error.kind);
     const { kind, message: reason, cause: err } = error;
     this.#ports.log[ours ? "error" : "warn"]({ subject, kind, reason, err }, "refused");
   }

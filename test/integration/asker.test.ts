@@ -6,9 +6,8 @@ import * as assert from "uvu/assert";
 import { Asker } from "../../agent/asker.ts";
 import { createKey } from "../../lib/auth/nkey.ts";
 import type { Answer } from "../../lib/bus/builder-messages.ts";
+import { Listener } from "../../lib/bus/listener.ts";
 import { builderAsk } from "../../lib/bus/registry.ts";
-import { serve, startService } from "../../lib/bus/serve.ts";
-import { Shares } from "../../lib/bus/shares.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { CbError } from "../../lib/errors.ts";
 import { type PlainNats, startPlainNats } from "../support/plain-nats.ts";
@@ -48,8 +47,7 @@ test.after.each(({ server }) => server.stop());
 
 /** A queue that answers so from now on. */
 async function answering(nc: NatsConnection, handler: () => Answer): Promise<void> {
-  const service = await startService(nc, "0.0.0");
-  serve({ service, request: builderAsk, shares: new Shares(), handler: async () => handler(), onRefused: () => {} });
+  new Listener({ nc, onRefused: () => undefined }).serve(builderAsk, async () => handler());
   await nc.flush();
 }
 

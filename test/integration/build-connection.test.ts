@@ -2,19 +2,23 @@
 // slow: NATS is away for longer than one connection is tried, three times.
 
 import { randomBytes } from "node:crypto";
-import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { findNatsServer } from "../../infra/nats/server.ts";
 import { INLINE_CONTEXT_MAX_BYTES } from "../../lib/bus/build-messages.ts";
 import { holdClient } from "../support/held-client.ts";
 import { endless, HELLO, recipe } from "../support/recipes.ts";
 import { type Running, Stack } from "../support/stack.ts";
+import { strike } from "../support/strike.ts";
 import { until } from "../support/until.ts";
 
 const test = suite<{ stack: Stack }>("a build's own connection");
 
 /** Longer than the 4 s that one connection is tried. */
 const AWAY_MS = 5_000;
+/** Less than what one connection is tried for. */
+const AT_ONCE_MS = 3_500;
 
 test.before(async (context) => {
   context.stack = await Stack.start();
@@ -54,6 +58,40 @@ test("Ctrl-C while container-builder waits for NATS cancels the build", async ({
   running.kill("SIGINT");
   await running.seen(/Cancelling the build: the queue does not answer, asking again/);
   await stack.up();
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.match(stderr, "Cancelling the build: Completed");
+});
+
+/** Of a program and its children, as the kernel has them. */
+const socketsOf = (pid: number): number =>
+  readdirSync(`/proc/${pid}/fd`).filter((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:");
+    } catch {
+      return false;
+    }
+  }).length;
+
+test("Ctrl-C while that connection hangs is heard at once, and the build cancelled as soon as NATS goes on", async ({
+  stack,
+}) => {
+  const args = [stack.path("hung.sif"), endless(stack, "hung")];
+  const { running, release } = await holdClient(stack, { program: "container-builder", args, connection: 2 });
+  const [pid = 0, nats] = [running.pid, (await findNatsServer(stack.statePath("nats")))?.pid];
+  const before = socketsOf(pid);
+  strike("NATS", nats, "SIGSTOP");
+  try {
+    release();
+    await until("it is connecting", () => socketsOf(pid) > before);
+    const askedMs = performance.now();
+    running.kill("SIGINT");
+    await running.seen(/Cancelling the build/);
+    const tookMs = performance.now() - askedMs;
+    assert.ok(tookMs < AT_ONCE_MS, `${tookMs} ms`);
+  } finally {
+    strike("NATS", nats, "SIGCONT");
+  }
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
   assert.match(stderr, "Cancelling the build: Completed");

@@ -1,10 +1,7 @@
 /** A million bad questions of one user, as fast as NATS takes them: others are served, and the queue stays what it was. */
 // alone: it measures memory.
 // timeout: 900 s
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFileSync } from "node:fs";
-import { build } from "esbuild";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -14,6 +11,7 @@ import { connectBus } from "../../lib/bus/connect.ts";
 import { subjects } from "../../lib/bus/names.ts";
 import * as registry from "../../lib/bus/registry.ts";
 import { stackConfig } from "../support/core.ts";
+import { Flooder } from "../support/flood.ts";
 import { queueWith, stopped } from "../support/own-queue.ts";
 import { daemonsOf, PeakMemory } from "../support/peak-memory.ts";
 import { HELLO } from "../support/recipes.ts";
@@ -23,10 +21,10 @@ import { until } from "../support/until.ts";
 const test = suite<{ stack: Stack; queue: Running }>("flood of questions");
 
 const QUESTIONS = 1_000_000;
-/** Her questions stand in one line with the others; on two cores that did much else, half waited for 2 s and the last for 14. */
-const PATIENCE_MS = 60_000;
-/** 226 MiB were seen on a loaded machine: mostly answers on their way. What it held of a million questions would be more. */
-const QUEUE_MAX_KIB = 400 * 1024;
+/** A client asks again for 20 s before it gives up. On one busy core the longest wait was 0.8 s. */
+const PATIENCE_MS = 15_000;
+/** 128 MiB were seen; what it held of a million questions would be more. */
+const QUEUE_MAX_KIB = 300 * 1024;
 /** Two windows of five lines for each of a few subjects, and all that it says of builds and builders. */
 const LOG_LINES_MAX = 200;
 
@@ -48,14 +46,6 @@ async function credentialOf(stack: Stack, name: string): Promise<string> {
   return path;
 }
 
-async function flooder(stack: Stack): Promise<string> {
-  const outfile = stack.path("flooder.mjs");
-  const entryPoints = [new URL("../support/flooder.ts", import.meta.url).pathname];
-  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
-  await build({ entryPoints, outfile, bundle: true, platform: "node", format: "esm", banner, logLevel: "error" });
-  return outfile;
-}
-
 /** As a client does: it asks again when it has heard nothing for five seconds. */
 const answered = (nc: NatsConnection): Promise<boolean> =>
   call(registry.builds, { nc, asker: "ada", question: { v: 1 }, timeoutMs: 5_000 }).then(
@@ -74,27 +64,18 @@ test("others are served beside a million bad questions, and neither the queue's 
     credential: await readCreds(ada, Date.now()),
     name: "test",
   });
-  const { url, servername, ca } = stack.clientSettings();
-  const argv = [await flooder(stack), url, servername, ca, mallory, subjects.queue("reserve", "mallory")];
-  const child = spawn(process.execPath, [...argv, String(QUESTIONS)], { stdio: ["ignore", "pipe", "inherit"] });
-  let [said, flooding] = ["", true];
-  child.stdout.on("data", (text: Buffer) => {
-    said += text.toString();
-  });
-  const ended = once(child, "close").then(([code]) => {
-    flooding = false;
-    return code;
-  });
-  await once(child.stdout, "data");
-  const building = stack.run("container-builder", [stack.path("beside.sif"), HELLO]);
+  const flooder = await Flooder.at(stack.clientSettings());
+  const subject = subjects.queue("reserve", "mallory");
+  const flood = await flooder.start({ creds: readFileSync(mallory, "utf8"), subject, messages: QUESTIONS });
+  const building = stack.run("container-builder", [stack.path("beside.sif"), HELLO], { env: { NATS_CREDS: ada } });
   const tookMs: number[] = [];
-  while (flooding) {
+  while (flood.flooding) {
     const askedMs = performance.now();
     await until("an answer", () => answered(nc), PATIENCE_MS);
     tookMs.push(performance.now() - askedMs);
   }
-  assert.is(await ended, 0);
-  console.log(`flooder: ${said.trim()}`);
+  console.log(`flooder: ${await flood.ended}`);
+  flooder.close();
   tookMs.sort((a, b) => a - b);
   const at = (share: number) => tookMs[Math.floor((tookMs.length - 1) * share)]?.toFixed(0);
   console.log(`${tookMs.length} questions beside it: half within ${at(0.5)} ms, all within ${at(1)} ms`);
@@ -106,13 +87,14 @@ test("others are served beside a million bad questions, and neither the queue's 
   assert.ok((peak?.residentKib ?? Number.POSITIVE_INFINITY) < QUEUE_MAX_KIB);
 });
 
-test("the log says how many there were", async (world) => {
+test("the log counts those that NATS has let through, a small part", async (world) => {
   const log = (await stopped(world.queue)).trimEnd().split("\n");
   console.log(`${log.length} lines of log`);
   assert.ok(log.length < LOG_LINES_MAX);
   const counts = log.map((line) => JSON.parse(line) as { counts?: Record<string, number> });
   const counted = counts.reduce((sum, line) => sum + (line.counts?.["queue.reserve.mallory"] ?? 0), 0);
-  assert.is(counted, QUESTIONS);
+  console.log(`${counted} were refused by the queue`);
+  assert.ok(counted > 0 && counted < QUESTIONS / 2);
   world.queue = await queueWith(world.stack, () => undefined);
 });
 

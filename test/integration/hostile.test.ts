@@ -141,9 +141,10 @@ test("queue.reserve: a message of a million values keeps nobody else waiting", a
   const tookMs: number[] = [];
   await assertUnharmed(world, async () => {
     for (const [at, body] of world.crowded.entries()) {
-      // Another user each time: four such messages at once are one user's share.
-      const mallory = await world.lab.bus.user(`mallory${at}`);
-      const refused = assertRefused(mallory.connection, subjects.queue("reserve", `mallory${at}`), [body]);
+      // Another user each time, as three such messages at once are one user's share; of those above, whom the queue knows.
+      const name = `mallory-${QUEUE_VERBS[at]}`;
+      const mallory = await world.lab.bus.user(name);
+      const refused = assertRefused(mallory.connection, subjects.queue("reserve", name), [body]);
       const askedMs = performance.now();
       const question = { v: 1 } as const;
       await call(registry.builds, { nc: ada.connection, asker: "ada", question, timeoutMs: ANSWER_MS });

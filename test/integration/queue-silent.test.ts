@@ -63,6 +63,28 @@ for (const [program, ...args] of QUESTIONS) {
   });
 }
 
+async function assertToldOperator(stack: Stack): Promise<void> {
+  const startedMs = performance.now();
+  const { code, stderr } = await stack.run("cb-admin", ["builders"]);
+  const tookMs = performance.now() - startedMs;
+  assert.is(code, 69, stderr);
+  assert.match(stderr, `the queue does not answer (NATS at ${stack.clientSettings().url})`);
+  assert.match(stderr, `the settings are those of ${stack.statePath()}`);
+  assert.ok(tookMs < TOLD_MS, `${tookMs} ms`);
+}
+
+test("cb-admin says within 5 s that a frozen queue does not answer, with the address and the settings", async ({
+  stack,
+}) => {
+  strikeQueue(stack, "SIGSTOP");
+  try {
+    await assertToldOperator(stack);
+  } finally {
+    strikeQueue(stack, "SIGCONT");
+  }
+  await until("the queue answers", async () => (await stack.run("cb-admin", ["builders"])).code === 0);
+});
+
 test("container-builder says so of a frozen queue within 5 s, with the address", async ({ stack }) => {
   const args = [stack.path("image.sif"), HELLO];
   const { running, release } = await holdClient(stack, { program: "container-builder", args, connection: 1 });
@@ -92,6 +114,7 @@ test("a queue that was killed is missed at once, by every question", async ({ st
     const tookMs = performance.now() - startedMs;
     assert.ok(tookMs < TOLD_MS, `${tookMs} ms`);
   }
+  await assertToldOperator(stack);
 });
 
 test.run();

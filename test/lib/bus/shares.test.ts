@@ -1,13 +1,13 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Shares } from "../../../lib/bus/shares.ts";
+import { ASKER_SHARE, Shares } from "../../../lib/bus/shares.ts";
 
 const test = suite("Shares");
 const MIB = 1024 * 1024;
 
 function scene() {
   const time = { ms: 0 };
-  return { time, shares: new Shares(() => time.ms) };
+  return { time, shares: new Shares(ASKER_SHARE, () => time.ms) };
 }
 
 const takes = (shares: Shares, asker: string, times: number, bytes: number) =>
@@ -29,6 +29,18 @@ test("take() gives to one what another has not got any more", () => {
   takes(shares, "mallory", 10_000, 1024);
   assert.ok(shares.take("ada", 4 * MIB));
   assert.not(shares.take("mallory", 0));
+});
+
+test("untilRoomMs() is the time until that many bytes fit, and takes nothing", () => {
+  const { time, shares } = scene();
+  assert.is(shares.untilRoomMs("mallory", 16 * MIB), 0);
+  takes(shares, "mallory", 8192, 1024);
+  assert.is(shares.untilRoomMs("mallory", MIB), 1_000);
+  assert.is(shares.untilRoomMs("ada", MIB), 0);
+  time.ms = 999;
+  assert.ok(shares.untilRoomMs("mallory", MIB) > 0);
+  time.ms = 1_000;
+  assert.is(shares.untilRoomMs("mallory", MIB), 0);
 });
 
 test("take() forgets whoever has taken nothing for sixteen seconds", () => {

@@ -1,0 +1,142 @@
+/**
+ * A subscription that NATS itself ends, after so many messages that it can do no harm: a door that shuts behind them.
+ *
+ * NATS has no limit on what a credential sends, and hands all of it over in the order in which it came. Worse: until a
+ * request through a service import is answered, the server keeps a line for it in a list by reply subject, and takes it
+ * out by moving all that follow. With a hundred thousand outstanding under one reply subject, nats-server 2.9 and 2.10
+ * (`_checkForReverseEntry` in accounts.go) did little else, and nobody was answered for a minute. What comes to a door
+ * that is shut finds no responder: the server refuses it at once, and keeps nothing of it.
+ */
+import type { Msg, NatsConnection, Subscription } from "nats";
+import type { Shares } from "./shares.ts";
+
+/** Messages that one opening lets in; the next follows at half of them. Five hundred clients may ask at once. */
+const CREDIT = 1024;
+/**
+ * The same while it is not known what comes. What the server has for one connection it keeps up to `max_pending`, and beyond
+ * that it ends the connection, which is everybody's: of the largest messages, some credits of this size fit in.
+ */
+const CAUTIOUS_CREDIT = 4;
+/** For so long it is opened with caution when its asker has asked for more than its share. */
+const DISTRUSTED_MS = 600_000;
+
+export interface DoorOptions {
+  readonly nc: NatsConnection;
+  readonly subject: string;
+  /** The NATS queue group of the subscriptions: a message comes to one of a group. */
+  readonly group: string;
+  /** Whose share it is of which each message takes. It is opened only while that has room for what may come. */
+  readonly asker: string;
+  readonly shares: Shares;
+  /** It is opened with caution always. */
+  readonly cautious?: boolean;
+  /** `fits`: the share had room for it. */
+  readonly hear: (message: Msg, fits: boolean) => void;
+}
+
+export class Door {
+  readonly #options: DoorOptions;
+  /** Openings overlap, as the rest of one is left when the next begins. */
+  readonly #subscriptions = new Set<Subscription>();
+  #waiting: NodeJS.Timeout | undefined;
+  #credit = 0;
+  /** What the last opening let in; the next one twice as many, or the most. */
+  #opening = CREDIT;
+  #distrustedUntilMs = Number.NEGATIVE_INFINITY;
+
+  /** Opens it. */
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    this.#open();
+  }
+
+  /** No more is on its way through it than the server had sent before it was shut. */
+  get isShut(): boolean {
+    return this.#credit <= 0;
+  }
+
+  /** Shuts it. What the server has sent is not heard. */
+  drop(): void {
+    this.stop();
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
+    this.#subscriptions.clear();
+  }
+
+  /** If it waits to be opened, it is not. */
+  stop(): void {
+    clearTimeout(this.#waiting);
+    this.#waiting = undefined;
+  }
+
+  /** Shuts it. Resolves when everything that the server has sent was heard, which does not open it again. */
+  async drain(): Promise<void> {
+    this.stop();
+    const left = [...this.#subscriptions].filter((one) => !one.isClosed());
+    this.#subscriptions.clear();
+    this.#credit = 0;
+    await Promise.all(left.map((one) => one.drain()));
+  }
+
+  /**
+   * What is left of its credit counts no more, for a server that knows nothing of it. With caution at first: it may have been
+   * what came through this door that ended the connection.
+   */
+  openAnew(): void {
+    this.drain().catch(() => undefined);
+    this.#opening = CAUTIOUS_CREDIT / 2;
+    this.#open();
+  }
+
+  /** At once, or as soon as the share has room for so many small questions as come in, or for one of `bytes`. */
+  #open(bytes = 0): void {
+    const { nc, subject, group, shares, asker } = this.#options;
+    // Who leaves says so in another task than the one that a timer wakes.
+    if (this.#waiting !== undefined || nc.isClosed() || nc.isDraining()) return;
+    const { questionBytes } = shares.share;
+    const max = this.#isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT);
+    const waitMs = shares.untilRoomMs(asker, Math.max(max * questionBytes, questionBytes + bytes));
+    if (waitMs > 0) {
+      this.#waiting = setTimeout(() => {
+        this.#waiting = undefined;
+        this.#open();
+      }, waitMs);
+      this.#waiting.unref();
+      return;
+    }
+    const subscription = nc.subscribe(subject, {
+      queue: group,
+      max,
+      callback: (error, message) => {
+        if (error === null) this.#onMessage(message);
+        if (subscription.getReceived() >= max) this.#subscriptions.delete(subscription);
+      },
+    });
+    this.#subscriptions.add(subscription);
+    this.#credit += max;
+    this.#opening = max;
+  }
+
+  get #isDistrusted(): boolean {
+    return this.#options.cautious === true || performance.now() < this.#distrustedUntilMs;
+  }
+
+  #onMessage(message: Msg): void {
+    const { shares, asker, hear } = this.#options;
+    const bytes = message.data.length;
+    const fits = shares.take(asker, bytes);
+    if (!fits) this.#hold(bytes);
+    else if (!this.isShut) {
+      this.#credit -= 1;
+      if (this.#credit <= this.#opening / 2) this.#open();
+    }
+    hear(message, fits);
+  }
+
+  /** The server counts messages, and large ones would be a burden until it has counted them all. */
+  #hold(bytes: number): void {
+    this.#distrustedUntilMs = performance.now() + DISTRUSTED_MS;
+    if (this.#subscriptions.size === 0) return;
+    this.drain().catch(() => undefined);
+    this.#open(bytes);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Hearing whoever may ask, each through a door of its own: who asks without end shuts it, and stands before nobody else.
+ *
+ * Whoever has no door yet is met among strangers, on a subscription to everybody's questions, which gets a copy of all
+ * others too. The two are in NATS queue groups of different names, so that each gets every message.
+ */
+import type { Msg, NatsConnection } from "nats";
+import { ConnectionWatch } from "./connection-watch.ts";
+import { Door } from "./door.ts";
+import type { Askers } from "./names.ts";
+import { ASKER_SHARE, type Share, Shares } from "./shares.ts";
+
+/** Doors at once, each of 1 KiB: as many as there may be users, and room for builders that come and go. */
+const DOORS_MAX = 16_384;
+
+export interface Hearing {
+  readonly nc: NatsConnection;
+  readonly askers: Askers;
+  readonly hear: (message: Msg) => void;
+  /** Beyond the asker's share: to be answered, and not to be looked at. */
+  readonly tooMuch: (message: Msg) => void;
+}
+
+/** An asker whose door was opened. */
+interface Known {
+  readonly door: Door;
+  /** A message has come through the door. Until then all that the asker sends is heard as a stranger's. */
+  proven: boolean;
+  /** The reply subjects of the last messages, which the server makes: the same for both copies, in whatever order they come. */
+  readonly replies: Set<string>;
+}
+
+/** Copies come one after the other, or as far apart as an asker has connections that send at the same time. */
+const REPLIES_MAX = 32;
+
+/**
+ * Of all strangers together, which is of all that everybody asks: each message costs the network its bytes once more, and the
+ * queue a look at whose it is. A thousand small questions a second, and what a busy site's recipes and files take.
+ */
+const STRANGERS_SHARE: Share = { questionBytes: 16 * 1024, burstBytes: 64 * 1024 * 1024, bytesPerS: 16 * 1024 * 1024 };
+
+export class Doors {
+  readonly #hearing: Hearing;
+  readonly #shares = new Shares(ASKER_SHARE);
+  /** By asker, who was heard last at the end. */
+  readonly #known = new Map<string, Known>();
+  readonly #strangers: Door;
+  readonly #watch: ConnectionWatch;
+  #closed = false;
+
+  constructor(hearing: Hearing) {
+    this.#hearing = hearing;
+    const { nc, askers } = hearing;
+    this.#strangers = new Door({
+      nc,
+      subject: askers.everybody,
+      group: "strangers",
+      asker: "everybody",
+      shares: new Shares(STRANGERS_SHARE),
+      cautious: true,
+      hear: (message) => this.#onStranger(message),
+    });
+    this.#watch = new ConnectionWatch(hearing.nc, {
+      // nats.js subscribes again by itself, and does not tell the server again how many messages it may send.
+      reconnected: () => this.#all((door) => door.openAnew()),
+      closed: () => this.#end(),
+    });
+  }
+
+  /** Opens the door of an asker who has not asked yet: while others flood, a stranger may have to ask often to be met. */
+  expect(asker: string): void {
+    if (!this.#known.has(asker)) this.#add(asker);
+  }
+
+  /** Resolves when everything that the server had sent by now was heard. */
+  async close(): Promise<void> {
+    const drained: Promise<void>[] = [];
+    this.#watch.stop();
+    this.#end();
+    this.#all((door) => drained.push(door.drain()));
+    // A drain that the end of the connection overtakes never ends.
+    await Promise.race([Promise.all(drained), this.#hearing.nc.closed()]);
+  }
+
+  #end(): void {
+    this.#closed = true;
+    this.#all((door) => door.stop());
+  }
+
+  #all(change: (door: Door) => void): void {
+    change(this.#strangers);
+    for (const known of this.#known.values()) {
+      known.proven = false;
+      change(known.door);
+    }
+  }
+
+  #onStranger(message: Msg): void {
+    const asker = this.#hearing.askers.of(message.subject);
+    const known = asker === undefined ? undefined : (this.#known.get(asker) ?? this.#add(asker));
+    if (asker === undefined || known === undefined) {
+      this.#hearing.hear(message);
+    } else if (!known.proven) {
+      if (isFirst(known, message)) this.#hear(asker, message, this.#shares.take(asker, message.data.length));
+    } else if (known.door.isShut && isFirst(known, message)) {
+      this.#hearing.tooMuch(message);
+    }
+  }
+
+  #add(asker: string): Known | undefined {
+    if (this.#closed) return undefined;
+    const { nc, askers } = this.#hearing;
+    const door = new Door({
+      nc,
+      subject: askers.one(asker),
+      group: "known",
+      asker,
+      shares: this.#shares,
+      hear: (message, fits) => {
+        known.proven = true;
+        if (isFirst(known, message)) this.#hear(asker, message, fits);
+      },
+    });
+    const known: Known = { door, proven: false, replies: new Set() };
+    this.#known.set(asker, known);
+    const [[oldest, unused] = []] = this.#known;
+    if (this.#known.size > DOORS_MAX && oldest !== undefined) {
+      this.#known.delete(oldest);
+      unused?.door.drop();
+    }
+    return known;
+  }
+
+  #hear(asker: string, message: Msg, fits: boolean): void {
+    const { hear, tooMuch } = this.#hearing;
+    if (fits) hear(message);
+    else tooMuch(message);
+    const known = this.#known.get(asker);
+    if (known === undefined) return;
+    this.#known.delete(asker);
+    this.#known.set(asker, known);
+  }
+}
+
+/** False for the second copy of a message. */
+function isFirst({ replies }: Known, { reply }: Msg): boolean {
+  if (reply === undefined || reply === "") return true;
+  if (replies.has(reply)) return false;
+  replies.add(reply);
+  const [oldest] = replies;
+  if (replies.size > REPLIES_MAX && oldest !== undefined) replies.delete(oldest);
+  return true;
+}
