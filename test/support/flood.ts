@@ -15,6 +15,13 @@ export interface FloodTarget {
   readonly ca: string;
 }
 
+export interface FloodOf {
+  readonly creds: string;
+  readonly subject: string;
+  readonly messages: number;
+  readonly bytes?: number;
+}
+
 export interface Flood {
   readonly flooding: boolean;
   /** What the process said at its end; rejects when it failed. */
@@ -49,12 +56,13 @@ export class Flooder {
     return join(this.#folder, "flooder.mjs");
   }
 
-  /** Resolves when the first messages are under way. */
-  async start({ creds, subject, messages }: { creds: string; subject: string; messages: number }): Promise<Flood> {
+  /** Resolves when the first messages are under way: small ones of many kinds, or of that many bytes. */
+  async start({ creds, subject, messages, bytes }: FloodOf): Promise<Flood> {
     const credsFile = join(this.#folder, "flooder.creds");
     writeFileSync(credsFile, creds, { mode: 0o600 });
     const { url, servername, ca } = this.#target;
     const argv = [this.#program, url, servername, ca, credsFile, subject, String(messages)];
+    if (bytes !== undefined) argv.push(String(bytes));
     const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
     let [said, flooding] = ["", true];
     child.stdout.on("data", (text: Buffer) => {

@@ -1,4 +1,4 @@
-/** Sends one user's bad messages as fast as NATS takes them: `flooder URL SERVERNAME CA CREDS SUBJECT COUNT`. */
+/** Sends one user's bad messages as fast as NATS takes them: `flooder URL SERVERNAME CA CREDS SUBJECT COUNT [BYTES]`. */
 import { readFileSync } from "node:fs";
 import { readCreds } from "../../lib/auth/creds.ts";
 import { connectBus } from "../../lib/bus/connect.ts";
@@ -7,12 +7,15 @@ import { garbage } from "./hostile-bodies.ts";
 
 /** Messages between two looks at whether the server has them: what is written faster lies in this process. */
 const BURST = 2_000;
+const LARGE_BURST = 4;
 
-const [url = "", servername = "", ca = "", creds = "", subject = "", count = ""] = process.argv.slice(2);
+const [url = "", servername = "", ca = "", creds = "", subject = "", count = "", bytes] = process.argv.slice(2);
 const credential = await readCreds(creds, Date.now());
 const nc = await connectBus({ address: { url, servername, ca: readFileSync(ca, "utf8") }, credential, name: "flood" });
 const bodies = garbage(64).map(([, body]) => body);
-const small = bodies.filter(({ length }) => length < 200);
+const sent =
+  bytes === undefined ? bodies.filter(({ length }) => length < 200) : [new Uint8Array(Number(bytes)).fill(0x5b)];
+const burst = bytes === undefined ? BURST : LARGE_BURST;
 let answers = 0;
 const reply = `${inboxPrefix(credential.key.publicKey)}.flood`;
 nc.subscribe(reply, {
@@ -22,9 +25,9 @@ nc.subscribe(reply, {
 });
 const begin = performance.now();
 console.log("flooding");
-for (let sent = 0; sent < Number(count); ) {
-  for (let end = Math.min(sent + BURST, Number(count)); sent < end; sent++)
-    nc.publish(subject, small[sent % small.length], { reply });
+for (let n = 0; n < Number(count); ) {
+  for (let end = Math.min(n + burst, Number(count)); n < end; n++)
+    nc.publish(subject, sent[n % sent.length], { reply });
   await nc.flush();
 }
 console.log(JSON.stringify({ ms: performance.now() - begin, answers }));
