@@ -17,6 +17,11 @@ const CREDIT = 1024;
  * that it ends the connection, which is everybody's: of the largest messages, some credits of this size fit in.
  */
 const CAUTIOUS_CREDIT = 4;
+/**
+ * A message is large when a whole credit of its size would be a burden. Small ones use the credit up, which is exact: of what the
+ * server hands out while it is told to stop, some messages are lost, and remembered for a minute as not answered.
+ */
+const LARGE_BYTES = 4096;
 /** For so long it is opened with caution when its asker has asked for more than its share. */
 const DISTRUSTED_MS = 600_000;
 
@@ -28,8 +33,8 @@ export interface DoorOptions {
   /** Whose share it is of which each message takes. It is opened only while that has room for what may come. */
   readonly asker: string;
   readonly shares: Shares;
-  /** It is opened with caution always. */
-  readonly cautious?: boolean;
+  /** After a lost connection it is opened with caution for as long as one whose asker has asked for too much. */
+  readonly wary?: boolean;
   /** `fits`: the share had room for it. */
   readonly hear: (message: Msg, fits: boolean) => void;
 }
@@ -50,16 +55,12 @@ export class Door {
     this.#open();
   }
 
-  /** No more is on its way through it than the server had sent before it was shut. */
-  get isShut(): boolean {
-    return this.#credit <= 0;
-  }
-
-  /** Shuts it. What the server has sent is not heard. */
+  /** Shuts it. What is on its way is not heard. */
   drop(): void {
     this.stop();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions.clear();
+    this.#credit = 0;
   }
 
   /** If it waits to be opened, it is not. */
@@ -77,13 +78,10 @@ export class Door {
     await Promise.all(left.map((one) => one.drain()));
   }
 
-  /**
-   * What is left of its credit counts no more, for a server that knows nothing of it. With caution at first: it may have been
-   * what came through this door that ended the connection.
-   */
-  openAnew(): void {
-    this.drain().catch(() => undefined);
+  /** Opens one that was dropped with the connection. With caution: it may be what came through it that ended that. */
+  openAgain(): void {
     this.#opening = CAUTIOUS_CREDIT / 2;
+    if (this.#options.wary) this.#distrust();
     this.#open();
   }
 
@@ -93,7 +91,8 @@ export class Door {
     // Who leaves says so in another task than the one that a timer wakes.
     if (this.#waiting !== undefined || nc.isClosed() || nc.isDraining()) return;
     const { questionBytes } = shares.share;
-    const max = this.#isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT);
+    const isDistrusted = performance.now() < this.#distrustedUntilMs;
+    const max = isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT);
     const waitMs = shares.untilRoomMs(asker, Math.max(max * questionBytes, questionBytes + bytes));
     if (waitMs > 0) {
       this.#waiting = setTimeout(() => {
@@ -116,25 +115,25 @@ export class Door {
     this.#opening = max;
   }
 
-  get #isDistrusted(): boolean {
-    return this.#options.cautious === true || performance.now() < this.#distrustedUntilMs;
-  }
-
   #onMessage(message: Msg): void {
     const { shares, asker, hear } = this.#options;
     const bytes = message.data.length;
     const fits = shares.take(asker, bytes);
-    if (!fits) this.#hold(bytes);
-    else if (!this.isShut) {
+    if (!fits) this.#distrust();
+    if (!fits && bytes > LARGE_BYTES) this.#hold(bytes);
+    else if (this.#credit > 0) {
       this.#credit -= 1;
       if (this.#credit <= this.#opening / 2) this.#open();
     }
     hear(message, fits);
   }
 
-  /** The server counts messages, and large ones would be a burden until it has counted them all. */
-  #hold(bytes: number): void {
+  #distrust(): void {
     this.#distrustedUntilMs = performance.now() + DISTRUSTED_MS;
+  }
+
+  /** The server counts messages, whatever their size: a whole credit of large ones is not waited for. */
+  #hold(bytes: number): void {
     if (this.#subscriptions.size === 0) return;
     this.drain().catch(() => undefined);
     this.#open(bytes);

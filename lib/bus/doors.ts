@@ -45,6 +45,10 @@ export class Doors {
   /** By asker, who was heard last at the end. */
   readonly #known = new Map<string, Known>();
   readonly #strangers: Door;
+  /** Copies of known askers' messages that have not come through a door, by reply subject, in the order in which they came. */
+  readonly #unmatched = new Map<string, { readonly message: Msg; readonly round: number }>();
+  #round = 0;
+  #matching: Promise<void> | undefined;
   readonly #watch: ConnectionWatch;
   #closed = false;
 
@@ -57,12 +61,17 @@ export class Doors {
       group: "strangers",
       asker: "everybody",
       shares: new Shares(STRANGERS_SHARE),
-      cautious: true,
+      // Of all that everybody asks it cannot be told whose was too much.
+      wary: true,
       hear: (message) => this.#onStranger(message),
     });
     this.#watch = new ConnectionWatch(hearing.nc, {
-      // nats.js subscribes again by itself, and does not tell the server again how many messages it may send.
-      reconnected: () => this.#all((door) => door.openAnew()),
+      // What nats.js has it subscribes to again, and does not tell the server again how many messages it may send.
+      disconnected: () => {
+        this.#unmatched.clear();
+        this.#all((door) => door.drop());
+      },
+      reconnected: () => this.#all((door) => door.openAgain()),
       closed: () => this.#end(),
     });
   }
@@ -102,9 +111,34 @@ export class Doors {
       this.#hearing.hear(message);
     } else if (!known.proven) {
       if (isFirst(known, message)) this.#hear(asker, message, this.#shares.take(asker, message.data.length));
-    } else if (known.door.isShut && isFirst(known, message)) {
-      this.#hearing.tooMuch(message);
+    } else if (message.reply && !known.replies.has(message.reply)) {
+      this.#unmatched.set(message.reply, { message, round: this.#round });
+      this.#matching ??= this.#match();
     }
+  }
+
+  /**
+   * The server sends both copies of a message one after the other, so that one whose door was shut is known by a ping. It must
+   * be answered, as the server keeps what is not; a second ping, should the first one's answer have come in between.
+   */
+  async #match(): Promise<void> {
+    const { nc, tooMuch } = this.#hearing;
+    while (this.#unmatched.size > 0 && !nc.isClosed()) {
+      const round = this.#round++;
+      try {
+        await nc.flush();
+        await nc.flush();
+      } catch {
+        // The connection was lost, and with it what would have been answered.
+        break;
+      }
+      for (const [reply, { message, round: of }] of this.#unmatched) {
+        if (of > round) break;
+        this.#unmatched.delete(reply);
+        tooMuch(message);
+      }
+    }
+    this.#matching = undefined;
   }
 
   #add(asker: string): Known | undefined {
@@ -118,6 +152,7 @@ export class Doors {
       shares: this.#shares,
       hear: (message, fits) => {
         known.proven = true;
+        if (message.reply) this.#unmatched.delete(message.reply);
         if (isFirst(known, message)) this.#hear(asker, message, fits);
       },
     });

@@ -104,7 +104,8 @@ export class Listener {
     return new Doors({
       nc: this.#options.nc,
       askers,
-      hear: (message) => void this.#hear(askers.of(message.subject), find(message), message),
+      // Only a closed connection keeps a refusal from being sent, and then nobody waits for it.
+      hear: (message) => void this.#hear(askers.of(message.subject), find(message), message).catch(() => undefined),
       tooMuch: (message) => this.#refuse(message, TOO_MUCH),
     });
   }

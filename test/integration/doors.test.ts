@@ -56,12 +56,16 @@ const isThere = (nc: NatsConnection): Promise<boolean> =>
     () => false,
   );
 
-/** All with one reply subject, which is what costs the server most. Resolves when the server has them. */
-async function flood({ connection, inboxPrefix }: Guest, user: string, messages: number): Promise<void> {
+/**
+ * All with one reply subject, which is what costs the server most. Resolves when the server has them, with how many answers have
+ * come by now.
+ */
+async function flood({ connection, inboxPrefix }: Guest, user: string, messages: number): Promise<() => number> {
   const reply = `${inboxPrefix}.flood`;
-  connection.subscribe(reply, { callback: () => undefined });
+  const answers = connection.subscribe(reply, { callback: () => undefined });
   for (let n = 0; n < messages; n++) connection.publish(subjects.queue("builds", user), "?", { reply });
   await connection.flush();
+  return () => answers.getReceived();
 }
 
 interface Subscribed {
@@ -103,11 +107,14 @@ test("who asks without end is heard for its share, then refused by NATS, and aga
   tooMuch,
 }) => {
   const mallory = await bus.user("mallory");
-  await flood(mallory, "mallory", 100_000);
+  const answers = await flood(mallory, "mallory", 100_000);
   await core.flush();
   const [first, refused] = [heard.all.length, tooMuch.all.length];
   assert.ok(first > SHARE - OPENING && first <= SHARE + OPENINGS, `${first} were heard`);
   assert.ok(refused <= 2 * OPENINGS, `${refused} came in beyond the share`);
+  // What is not answered the server keeps. Since 2.10 it answers itself for a door that is shut, so that all have an answer.
+  const all = core.info?.version.startsWith("2.9.") ? first + refused : 100_000;
+  await until("all that came is answered", () => answers() >= all);
   // The reply to a shut door comes from the strangers', or from NATS, or not at all.
   await until("it is heard again", async () => {
     await ask(mallory.connection, "mallory", 500).catch(() => undefined);
