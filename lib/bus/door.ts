@@ -16,7 +16,7 @@ const CREDIT = 1024;
  * The same while it is not known what comes. What the server has for one connection it keeps up to `max_pending`, and beyond
  * that it ends the connection, which is everybody's: of the largest messages, some credits of this size fit in.
  */
-const CAUTIOUS_CREDIT = 4;
+const CAUTIOUS_CREDIT = 2;
 /**
  * A message is large when a whole credit of its size would be a burden. Small ones use the credit up, which is exact: of what the
  * server hands out while it is told to stop, some messages are lost, and remembered for a minute as not answered.
