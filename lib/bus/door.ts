@@ -17,6 +17,8 @@ const CREDIT = 1024;
  * that it ends the connection, which is everybody's: of the largest messages, some credits of this size fit in.
  */
 const CAUTIOUS_CREDIT = 2;
+/** What comes through one opening, if all is as large as the largest that came through the one before. */
+const OPENING_BYTES = 8 * 1024 * 1024;
 /**
  * A message is large when a whole credit of its size would be a burden. Small ones use the credit up, which is exact: of what the
  * server hands out while it is told to stop, some messages are lost, and remembered for a minute as not answered.
@@ -47,6 +49,8 @@ export class Door {
   #credit = 0;
   /** What the last opening let in; the next one twice as many, or the most. */
   #opening = CREDIT;
+  /** Of a message since then. */
+  #largestBytes = 0;
   #distrustedUntilMs = Number.NEGATIVE_INFINITY;
 
   /** Opens it. */
@@ -92,7 +96,8 @@ export class Door {
     if (this.#waiting !== undefined || nc.isClosed() || nc.isDraining()) return;
     const { questionBytes } = shares.share;
     const isDistrusted = performance.now() < this.#distrustedUntilMs;
-    const max = isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT);
+    const mostByBytes = Math.max(CAUTIOUS_CREDIT, Math.floor(OPENING_BYTES / Math.max(1, this.#largestBytes)));
+    const max = isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT, mostByBytes);
     const waitMs = shares.untilRoomMs(asker, Math.max(max * questionBytes, questionBytes + bytes));
     if (waitMs > 0) {
       this.#waiting = setTimeout(() => {
@@ -113,12 +118,14 @@ export class Door {
     this.#subscriptions.add(subscription);
     this.#credit += max;
     this.#opening = max;
+    this.#largestBytes = 0;
   }
 
   #onMessage(message: Msg): void {
     const { shares, asker, hear } = this.#options;
     const bytes = message.data.length;
     const fits = shares.take(asker, bytes);
+    this.#largestBytes = Math.max(this.#largestBytes, bytes);
     if (!fits) this.#distrust();
     if (!fits && bytes > LARGE_BYTES) this.#hold(bytes);
     else if (this.#credit > 0) {

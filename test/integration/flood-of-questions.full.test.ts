@@ -25,6 +25,8 @@ const QUESTIONS = 1_000_000;
 const PATIENCE_MS = 15_000;
 /** 128 MiB were seen; what it held of a million questions would be more. */
 const QUEUE_MAX_KIB = 300 * 1024;
+/** Once on two cores, three times on one that is busy besides; without caution some ten times in as many seconds. */
+const LOST_MAX = 3;
 /** Two windows of five lines for each of a few subjects, and all that it says of builds and builders. */
 const LOG_LINES_MAX = 200;
 
@@ -108,7 +110,7 @@ test("others are served beside large messages without end from four connections"
   await nc.close();
 });
 
-test("the log counts those that NATS has let through, a small part, and has lost its connection once at most", async (world) => {
+test("the log counts those that NATS has let through, a small part, and a connection that was lost once or twice", async (world) => {
   const log = (await stopped(world.queue)).trimEnd().split("\n");
   console.log(`${log.length} lines of log`);
   assert.ok(log.length < LOG_LINES_MAX);
@@ -117,7 +119,7 @@ test("the log counts those that NATS has let through, a small part, and has lost
   console.log(`${counted} were refused by the queue`);
   assert.ok(counted > 0 && counted < QUESTIONS / 2);
   const lost = log.filter((line) => line.includes('"status":"lost"'));
-  assert.ok(lost.length <= 1, lost.join("\n"));
+  assert.ok(lost.length <= LOST_MAX, lost.join("\n"));
   world.queue = await queueWith(world.stack, () => undefined);
 });
 
