@@ -14,7 +14,7 @@ import { type MachineOptions, MachineProvider } from "../../lib/provider/qemu/ma
 import { readKeeper } from "../../lib/provider/sandbox/folder.ts";
 import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.ts";
 import { SHELL_AGENT } from "../support/machine.ts";
-import { newSpec, observedAs, signal, untilPrinted } from "../support/provider-contract.ts";
+import { newSpec, nothingLeft, observedAs, signal, untilPrinted } from "../support/provider-contract.ts";
 import { testCache, testMachineRootfs } from "../support/rootfs.ts";
 import { cleanUpWhenInterrupted, destroyAll } from "../support/sandboxes.ts";
 
@@ -113,7 +113,7 @@ test("a machine outlives the process that made it; its QEMU is nobody here, and 
     /^(the machine ended with exit code 137.*|it was killed)$/,
   );
   await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(), []);
+  await nothingLeft(leftovers);
 });
 
 async function qemuOf({ builder }: BuilderSpec): Promise<number> {
@@ -134,7 +134,7 @@ test("a disk that cannot be made is the machine's fault, for the reason that qem
   const { fault = "" } = await observedAs(provider, spec.builder, "error");
   assert.match(fault, /^the machine ended with exit code 1; its last line: qemu-img: /);
   await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(), []);
+  await nothingLeft(leftovers);
 });
 
 async function listen() {

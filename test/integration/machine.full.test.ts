@@ -15,6 +15,7 @@ import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.t
 import { SHELL_AGENT } from "../support/machine.ts";
 import {
   newSpec,
+  nothingLeft,
   observedAs,
   observedGone,
   providerContract,
@@ -113,7 +114,7 @@ test("a machine whose QEMU is killed is an error that says so", async () => {
   assert.match((await observedAs(provider, spec.builder, "error")).fault ?? "", /kill|137/);
   await provider.destroy(spec.builder, signal());
   await observedGone(provider, spec.builder);
-  assert.equal(await leftovers(), []);
+  await nothingLeft(leftovers);
 });
 
 test("KVM where it must be and runs no guest is an error on the console, and not a machine that stands still", async () => {

@@ -11,7 +11,14 @@ import { claimFolder, identityOf, readKeeper } from "../../lib/provider/sandbox/
 import { type Keeper, processesOf } from "../../lib/provider/sandbox/processes.ts";
 import { SandboxProvider, type SandboxProviderOptions } from "../../lib/provider/sandbox/provider.ts";
 import { runImage, runInSandbox } from "../../lib/provider/sandbox/run.ts";
-import { newSpec, observedAs, providerContract, signal, untilPrinted } from "../support/provider-contract.ts";
+import {
+  newSpec,
+  nothingLeft,
+  observedAs,
+  providerContract,
+  signal,
+  untilPrinted,
+} from "../support/provider-contract.ts";
 import { testRootfs } from "../support/rootfs.ts";
 import { cleanUpWhenInterrupted, destroyAll } from "../support/sandboxes.ts";
 import { until } from "../support/until.ts";
@@ -106,7 +113,7 @@ test("observe() says why a sandbox died: the agent's exit code, a kill, a start 
   await claimFolder(stateDir, { ...identityOf(interrupted), host: "cb", createdAtMs: Date.now() - 10_000 });
   assert.match((await observedAs(provider, interrupted.builder, "error")).fault ?? "", "interrupted");
   for (const spec of [ended, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(), []);
+  await nothingLeft(leftovers);
 });
 
 test("what a sandbox is made of is locked while it lives, and no descriptor of that is open inside", async () => {
@@ -154,7 +161,7 @@ test("destroy() ends what left its session, ignores signals and holds the consol
   const inside = await descendantsIn(spec);
   assert.ok(inside.length >= 3, `${inside.length} processes inside`);
   await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(), []);
+  await nothingLeft(leftovers);
   const alive = await Promise.all(inside.map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")));
   assert.equal(
     alive.filter((stat) => stat !== "" && !/\) Z /.test(stat)),
@@ -193,7 +200,7 @@ test("a sandbox outlives the process that made it, and another process finds and
   await untilPrinted(provider, spec.builder, "up");
   assert.is((await observedAs(provider, spec.builder, "running")).builder, spec.builder);
   await provider.destroy(spec.builder, signal());
-  assert.equal(await leftovers(), []);
+  await nothingLeft(leftovers);
 });
 
 test("consoleOutput() keeps the newest of a flood within the bound", async () => {
