@@ -75,6 +75,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const door = openReaderDoor(reading);
   const service = await startService(nc, VERSION);
   await queue.start({ questions: asked, readers: door });
+  await reading.flush();
   for (const pool of pools.values()) pool.start();
   log.info({ pools: [...pools.keys()] }, "cb-queue answers");
   return {

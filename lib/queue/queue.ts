@@ -62,6 +62,8 @@ export class Queue {
       pool.onGone(() => this.#soon());
     }
     this.#serve(questions);
+    // Whoever is told that there is a queue is heard: NATS knows by then of the doors.
+    await questions.flush();
     for (const pool of this.#ports.pools.values()) pool.setListening(true);
     this.#ticker = this.#tick();
   }

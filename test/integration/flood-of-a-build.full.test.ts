@@ -34,14 +34,16 @@ test.before(async (world) => {
   world.flooder = await Flooder.open(world.bus);
   const core = await world.bus.core();
   for (const build of [evil, hers]) await makeBuildStreams(await core.jetstreamManager(), build);
-  const readers = openReaderDoor(await world.bus.core());
-  const listener = new Listener({ nc: await world.bus.core(), onRefused: () => undefined });
+  const [reading, asked] = [await world.bus.core(), await world.bus.core()];
+  const readers = openReaderDoor(reading);
+  const listener = new Listener({ nc: asked, onRefused: () => undefined });
   listener.serve(registry.builds, async () => ({ v: 1 as const, nowMs: 0, builds: [] }));
   listener.serve(registry.builderAsk, async () => ({ v: 1 as const, order: "none" as const }));
   // As the queue does of all that it knows.
   listener.expect(askers.builders, hers);
   listener.expect(askers.users, "ada");
   readers.expect(buildStream(hers));
+  await Promise.all([reading.flush(), asked.flush()]);
 });
 test.after(async ({ bus, flooder }) => {
   flooder?.close();

@@ -14,6 +14,8 @@ import { rejection } from "../support/rejection.ts";
 interface World {
   bus: TestBus;
   core: NatsConnection;
+  /** On which the listener hears. */
+  heard: NatsConnection;
   listener: Listener;
   ada: NatsConnection;
   refused: [string, string][];
@@ -25,7 +27,8 @@ test.before.each(async (world) => {
   world.core = await world.bus.core();
   world.refused = [];
   const onRefused = (subject: string, { kind }: CbError) => world.refused.push([subject, kind]);
-  world.listener = new Listener({ nc: await world.bus.core(), onRefused });
+  world.heard = await world.bus.core();
+  world.listener = new Listener({ nc: world.heard, onRefused });
   world.ada = (await world.bus.user("ada")).connection;
 });
 test.after.each(({ bus }) => bus?.stop());
@@ -34,12 +37,12 @@ const question = { v: 1, build: randomUUID() } as const;
 const ask = (nc: NatsConnection): Promise<unknown> =>
   rejection(call(registry.sent, { nc, asker: "ada", question, timeoutMs: 10_000 }));
 
-async function serving({ listener, core }: World, work: () => Promise<unknown>): Promise<void> {
+async function serving({ listener, heard }: World, work: () => Promise<unknown>): Promise<void> {
   listener.serve(registry.sent, async () => {
     await work();
     return { v: 1 as const };
   });
-  await core.flush();
+  await heard.flush();
 }
 
 test("a refusal of the handler's comes with its own words, and is told", async (world) => {
@@ -99,7 +102,7 @@ test("a reply that is larger than NATS takes is a failure, and said", async (wor
     builds: [],
     more: "x".repeat(maxBytes),
   }));
-  await world.core.flush();
+  await world.heard.flush();
   const { nc, asker } = { nc: world.ada, asker: "ada" };
   const error = await rejection(call(registry.builds, { nc, asker, question: { v: 1 }, timeoutMs: 10_000 }));
   assert.equal([(error as CbError).kind, (error as CbError).message], ["infrastructure", "the queue failed"]);

@@ -21,7 +21,9 @@ const ANSWER_MS = 5_000;
 
 test.before(async (context) => {
   context.bus = await startBus();
-  context.door = openReaderDoor(await context.bus.core());
+  const core = await context.bus.core();
+  context.door = openReaderDoor(core);
+  await core.flush();
 });
 test.after(({ bus }) => bus?.stop());
 
