@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { machine } from "node:os";
 import { promisify } from "node:util";
-import { CbError, messageOf } from "../lib/errors.ts";
+import { CbError, messageOf } from "../lib/core/errors.ts";
 
 /** The names of one architecture. */
 export interface Emulated {

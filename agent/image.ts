@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import { type BuilderImage, builderImage, type PackageVersion } from "../lib/bus/builder-image.ts";
+import { type BuilderImage, builderImage, type PackageVersion } from "../lib/protocol/builder-image.ts";
 
-/** Where every form of the builder image has its id and its list of packages (infra/image, infra/disk). */
+/** Where every form of the builder image has its id and its list of packages (infra/image, infra/image/disk). */
 const FOLDER = "/usr/share/container-builder";
 
 /** What decides what a build does, in this order: the package's name, and what people call it. */

@@ -2,7 +2,7 @@
 import { lstatSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Lease } from "../lib/bus/builder-messages.ts";
+import type { Lease } from "../lib/protocol/builder-messages.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
 import { debootstrapFor, type Emulated } from "./emulation.ts";
 import { registriesConf } from "./registries.ts";

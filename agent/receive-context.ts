@@ -1,8 +1,9 @@
 /** The caller's files, unpacked as a mirror of the caller's disk. */
-import type { LeasedContext } from "../lib/bus/build-messages.ts";
-import type { JetStreamAccess } from "../lib/bus/jetstream-api.ts";
-import { bucket } from "../lib/bus/names.ts";
-import { unpackContext } from "../lib/context/unpack.ts";
+
+import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
+import type { LeasedContext } from "../lib/protocol/build-messages.ts";
+import { bucket } from "../lib/protocol/subjects.ts";
+import { unpackContext } from "../lib/recipe/context/unpack.ts";
 import { getObject } from "../lib/transfer/get.ts";
 
 export interface ContextDelivery {

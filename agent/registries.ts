@@ -7,7 +7,7 @@
  * to plain http where a registry is called by a private address or a name in `.local`. Such a one, when it is
  * not named, gets a mirror too: itself, spelled so that apptainer does not take it for private.
  */
-import type { Recipe } from "../lib/bus/build-messages.ts";
+import type { Recipe } from "../lib/protocol/build-messages.ts";
 
 const PRIVATE_ADDRESS = /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){2,3}$/;
 const LOCAL_NAME = /\.local(host)?$/;

@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { CbError, messageOf } from "../lib/errors.ts";
+import { CbError, messageOf } from "../lib/core/errors.ts";
 import type { Step } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
 

@@ -1,5 +1,5 @@
 /** Which programs make an image of a recipe, one after the other. */
-import type { Recipe } from "../lib/bus/build-messages.ts";
+import type { Recipe } from "../lib/protocol/build-messages.ts";
 import type { Workplace } from "./prepare.ts";
 
 export interface Step {

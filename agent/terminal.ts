@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import type { Lease } from "../lib/bus/builder-messages.ts";
+import type { Lease } from "../lib/protocol/builder-messages.ts";
 
 export type Size = NonNullable<Lease["terminal"]>;
 

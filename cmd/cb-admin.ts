@@ -1,17 +1,17 @@
 /** cb-admin: users, machines and the reconciler's plan, for the people who run an installation. */
 import { Command } from "commander";
-import { AdminSession } from "../lib/admin/admin-session.ts";
-import { buildersText } from "../lib/admin/builders-text.ts";
-import { planText } from "../lib/admin/plan-text.ts";
-import { refuseTerminal, writeSecret } from "../lib/admin/secret-output.ts";
-import { addUser, revokeUser } from "../lib/admin/users.ts";
-import { usersText } from "../lib/admin/users-text.ts";
-import { CONSOLE_LINES_MAX } from "../lib/bus/admin-messages.ts";
-import { assertId, assertUserName } from "../lib/bus/ids.ts";
-import { builders, destroy, plan, users } from "../lib/bus/registry.ts";
-import { CbError } from "../lib/errors.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { AdminSession } from "../lib/cli/admin/admin-session.ts";
+import { buildersText } from "../lib/cli/admin/builders-text.ts";
+import { planText } from "../lib/cli/admin/plan-text.ts";
+import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
+import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
+import { usersText } from "../lib/cli/admin/users-text.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { CbError } from "../lib/core/errors.ts";
+import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
+import { assertId, assertUserName } from "../lib/protocol/ids.ts";
+import { builders, destroy, plan, users } from "../lib/protocol/requests.ts";
 
 interface Options {
   readonly config?: string;

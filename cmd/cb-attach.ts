@@ -1,18 +1,18 @@
 /** cb-attach ID [IMAGE]: watches a build of one's own again, and brings its image. */
 import { basename } from "node:path";
 import { Command } from "commander";
-import { openBuild } from "../lib/client/attach-flow.ts";
-import { interruptSignal } from "../lib/client/interrupt.ts";
-import { buildNamed } from "../lib/client/own-builds.ts";
-import { checkImagePath } from "../lib/client/preflight.ts";
-import { duration } from "../lib/client/progress.ts";
-import { Session } from "../lib/client/session.ts";
-import { Steps } from "../lib/client/terminal.ts";
-import { watchBuild } from "../lib/client/watch-build.ts";
-import { writeOutput } from "../lib/client/write-output.ts";
-import { CbError } from "../lib/errors.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { openBuild } from "../lib/cli/build/attach-flow.ts";
+import { buildNamed } from "../lib/cli/build/build-id.ts";
+import { checkImagePath } from "../lib/cli/build/preflight.ts";
+import { interruptSignal } from "../lib/cli/interrupt.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { Session } from "../lib/cli/session.ts";
+import { Steps } from "../lib/cli/terminal.ts";
+import { duration } from "../lib/cli/text/progress.ts";
+import { watchBuild } from "../lib/cli/watch/watch-build.ts";
+import { writeOutput } from "../lib/cli/watch/write-output.ts";
+import { CbError } from "../lib/core/errors.ts";
 
 interface Options {
   readonly force?: boolean;

@@ -1,11 +1,11 @@
 /** cb-builds: one's own builds, those that run and those that have ended. */
 import { Command } from "commander";
-import { builds } from "../lib/bus/registry.ts";
-import { buildsText } from "../lib/client/builds-text.ts";
-import { Session } from "../lib/client/session.ts";
-import { Steps } from "../lib/client/terminal.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { Session } from "../lib/cli/session.ts";
+import { Steps } from "../lib/cli/terminal.ts";
+import { buildsText } from "../lib/cli/text/builds-text.ts";
+import { builds } from "../lib/protocol/requests.ts";
 
 await main("cb-builds", async (argv) => {
   const command = new Command("cb-builds")

@@ -1,11 +1,11 @@
 /** cb-cancel ID: ends a build of one's own, whichever terminal began it. */
 import { Command } from "commander";
-import { cancel } from "../lib/bus/registry.ts";
-import { buildNamed } from "../lib/client/own-builds.ts";
-import { Session } from "../lib/client/session.ts";
-import { Steps } from "../lib/client/terminal.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { buildNamed } from "../lib/cli/build/build-id.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { Session } from "../lib/cli/session.ts";
+import { Steps } from "../lib/cli/terminal.ts";
+import { cancel } from "../lib/protocol/requests.ts";
 
 await main("cb-cancel", async (argv) => {
   const command = new Command("cb-cancel")

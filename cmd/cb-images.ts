@@ -1,12 +1,12 @@
 /** cb-images: the base images that the site's registries have. */
 import { Command } from "commander";
-import { builds, images } from "../lib/bus/registry.ts";
-import { imagesNotes, imagesText } from "../lib/client/images-text.ts";
-import { Session } from "../lib/client/session.ts";
-import { Steps } from "../lib/client/terminal.ts";
-import { CbError } from "../lib/errors.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { Session } from "../lib/cli/session.ts";
+import { Steps } from "../lib/cli/terminal.ts";
+import { imagesNotes, imagesText } from "../lib/cli/text/images-text.ts";
+import { CbError } from "../lib/core/errors.ts";
+import { builds, images } from "../lib/protocol/requests.ts";
 
 /** The queue asks the registries first, for at most 20 s. */
 const REPLY_MS = 30_000;

@@ -5,10 +5,10 @@ import { down } from "../infra/local/down.ts";
 import { quickstart } from "../infra/local/quickstart.ts";
 import { localStatus } from "../infra/local/status.ts";
 import { up } from "../infra/local/up.ts";
-import { interruptSignal } from "../lib/client/interrupt.ts";
-import { CbError } from "../lib/errors.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { interruptSignal } from "../lib/cli/interrupt.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { CbError } from "../lib/core/errors.ts";
 
 interface Options {
   readonly provider?: BuilderKind;

@@ -1,12 +1,12 @@
 /** cb-queue: the daemon that reserves builders for callers and keeps the pool of them. */
 import { once } from "node:events";
 import { Command } from "commander";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
-import { EXIT_CODES } from "../lib/errors.ts";
-import { createLogger } from "../lib/log.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { EXIT_CODES } from "../lib/core/errors.ts";
+import { createLogger } from "../lib/core/log.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";
 import { startDaemon } from "../lib/queue/daemon.ts";

@@ -1,11 +1,11 @@
 /** cb-status: which builders are at work, and which wait. */
 import { Command } from "commander";
-import { status } from "../lib/bus/registry.ts";
-import { Session } from "../lib/client/session.ts";
-import { statusText } from "../lib/client/status-text.ts";
-import { Steps } from "../lib/client/terminal.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { Session } from "../lib/cli/session.ts";
+import { Steps } from "../lib/cli/terminal.ts";
+import { statusText } from "../lib/cli/text/status-text.ts";
+import { status } from "../lib/protocol/requests.ts";
 
 await main("cb-status", async (argv) => {
   const command = new Command("cb-status")

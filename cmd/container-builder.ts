@@ -1,21 +1,21 @@
 /** container-builder IMAGE RECIPE: builds the recipe as root somewhere else, and brings the image here. */
 import { Command, Option } from "commander";
-import type { Backend, ReserveRequest } from "../lib/bus/build-messages.ts";
-import { archName } from "../lib/client/arch-name.ts";
-import { buildFlow } from "../lib/client/build-flow.ts";
-import { interruptSignal } from "../lib/client/interrupt.ts";
-import { checkImagePath, readRecipe } from "../lib/client/preflight.ts";
-import { readContext } from "../lib/client/read-context.ts";
-import { Session } from "../lib/client/session.ts";
-import { Steps } from "../lib/client/terminal.ts";
-import { TimeLeft } from "../lib/client/time-left.ts";
-import { writeOutput } from "../lib/client/write-output.ts";
-import { CbError } from "../lib/errors.ts";
-import { main } from "../lib/program/main.ts";
-import { parse } from "../lib/program/parse.ts";
+import { archName } from "../lib/cli/arch-name.ts";
+import { buildFlow } from "../lib/cli/build/build-flow.ts";
+import { checkImagePath, readRecipe } from "../lib/cli/build/preflight.ts";
+import { readContext } from "../lib/cli/build/read-context.ts";
+import { interruptSignal } from "../lib/cli/interrupt.ts";
+import { main } from "../lib/cli/main.ts";
+import { parse } from "../lib/cli/parse.ts";
+import { Session } from "../lib/cli/session.ts";
+import { Steps } from "../lib/cli/terminal.ts";
+import { TimeLeft } from "../lib/cli/watch/time-left.ts";
+import { writeOutput } from "../lib/cli/watch/write-output.ts";
+import { CbError } from "../lib/core/errors.ts";
+import { VERSION } from "../lib/core/version.ts";
+import type { Backend, ReserveRequest } from "../lib/protocol/build-messages.ts";
 import { withCallerEnvironment } from "../lib/recipe/caller-environment.ts";
 import { recipeNotes } from "../lib/recipe/notes.ts";
-import { VERSION } from "../lib/version.ts";
 
 interface Options {
   readonly force?: boolean;

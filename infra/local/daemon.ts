@@ -2,8 +2,8 @@
 import { spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
-import { systemClock } from "../../lib/clock.ts";
-import { CbError, messageOf } from "../../lib/errors.ts";
+import { systemClock } from "../../lib/core/clock.ts";
+import { CbError, messageOf } from "../../lib/core/errors.ts";
 
 /** A pid alone may be another process by now; with its start time it is the one that was meant. */
 interface PidRecord {

@@ -1,6 +1,6 @@
 /** Whether sandboxes here can run programs of other architectures, and which. */
 import { machine } from "node:os";
-import { runCommand } from "../setup/run-command.ts";
+import { runCommand } from "../tools/setup/run-command.ts";
 
 /** Those whose qemu the builders have (infra/image). */
 const ARCHITECTURES = ["aarch64", "ppc64le"];

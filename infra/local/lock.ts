@@ -1,7 +1,7 @@
 /** One command at a time brings the stack up or down; another waits for it. */
 import { linkSync, mkdirSync, rmSync } from "node:fs";
-import { systemClock } from "../../lib/clock.ts";
-import { CbError } from "../../lib/errors.ts";
+import { systemClock } from "../../lib/core/clock.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import { rememberPid, runningPid } from "./daemon.ts";
 import type { Layout } from "./layout.ts";
 

@@ -2,9 +2,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { dirname, join, resolve } from "node:path";
-import { interruptSignal } from "../../lib/client/interrupt.ts";
+import { interruptSignal } from "../../lib/cli/interrupt.ts";
 import { folders } from "../../lib/config/folders.ts";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
 import { runImage } from "./run-image.ts";
 import { DIST, type Say, up } from "./up.ts";

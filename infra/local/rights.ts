@@ -1,5 +1,5 @@
 /** The rights that a sandbox needs: root mends what it can, and everybody is told what is missing and how to mend it. */
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import { missingPrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
 import { addSubordinateIds } from "../../lib/provider/sandbox/subordinate-ids.ts";
 

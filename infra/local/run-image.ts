@@ -1,9 +1,9 @@
 /** Runs an image: with the host's apptainer where there is one, else with the builder's, in a sandbox of its own. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import { runImage as runInSandbox } from "../../lib/provider/sandbox/run.ts";
-import { findPrograms } from "../setup/find-program.ts";
+import { findPrograms } from "../tools/setup/find-program.ts";
 import type { Say } from "./up.ts";
 
 export interface RunImage {

@@ -1,7 +1,8 @@
 /** The local stack's own user, as its clients are configured. */
-import { readCreds } from "../../lib/auth/creds.ts";
-import type { Credential } from "../../lib/bus/connect.ts";
+
 import { type ClientConfig, clientConfig } from "../../lib/config/client-config.ts";
+import type { Credential } from "../../lib/nats/connection.ts";
+import { readCreds } from "../../lib/nats/credentials/creds.ts";
 import type { Layout } from "./layout.ts";
 
 export interface LocalUser extends ClientConfig {

@@ -1,12 +1,12 @@
 /** Waits until the queue answers and its reserve is full, and says how it goes. */
 import { readFile } from "node:fs/promises";
 import type { NatsConnection } from "nats";
-import { call } from "../../lib/bus/call.ts";
-import { connectBus } from "../../lib/bus/connect.ts";
-import { status } from "../../lib/bus/registry.ts";
-import type { StatusReply } from "../../lib/bus/status-messages.ts";
-import { systemClock } from "../../lib/clock.ts";
-import { CbError } from "../../lib/errors.ts";
+import { systemClock } from "../../lib/core/clock.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import { connectBus } from "../../lib/nats/connection.ts";
+import { call } from "../../lib/nats/rpc/client.ts";
+import { status } from "../../lib/protocol/requests.ts";
+import type { StatusReply } from "../../lib/protocol/status-messages.ts";
 import { runningPid } from "./daemon.ts";
 import type { Layout } from "./layout.ts";
 import { localUser } from "./user.ts";

@@ -13,7 +13,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CbError, messageOf } from "../../lib/errors.ts";
+import { CbError, messageOf } from "../../lib/core/errors.ts";
 
 /** Public keys and names; the JSON of `installation.json`. */
 export interface InstallationRecord {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { constants, watch } from "node:fs";
 import { access, open, readdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
-import { CbError, messageOf } from "../../lib/errors.ts";
+import { CbError, messageOf } from "../../lib/core/errors.ts";
 
 /** It is up in 50–300 ms; recovering large streams after a crash takes longer. */
 const START_TIMEOUT_MS = 30_000;

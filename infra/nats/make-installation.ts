@@ -2,13 +2,18 @@
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
-import { type AccountLimits, coreAccount, guestAccount, systemAccount } from "../../lib/auth/accounts.ts";
-import { formatCreds } from "../../lib/auth/creds.ts";
-import { accountJwt, operatorJwt, userJwt } from "../../lib/auth/jwt.ts";
-import { createKey, type NKey } from "../../lib/auth/nkey.ts";
-import { operatorPermissions, queuePermissions, type Rights, systemPermissions } from "../../lib/auth/permissions.ts";
-import { writeSecretFile } from "../../lib/auth/secret-file.ts";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import { type AccountLimits, coreAccount, guestAccount, systemAccount } from "../../lib/nats/credentials/accounts.ts";
+import { formatCreds } from "../../lib/nats/credentials/creds.ts";
+import { accountJwt, operatorJwt, userJwt } from "../../lib/nats/credentials/jwt.ts";
+import { createKey, type NKey } from "../../lib/nats/credentials/nkey.ts";
+import { writeSecretFile } from "../../lib/nats/credentials/secret-file.ts";
+import {
+  operatorPermissions,
+  queuePermissions,
+  type Rights,
+  systemPermissions,
+} from "../../lib/protocol/permissions.ts";
 import { type Files, filesOf, type Installation, type InstallationRecord, openInstallation } from "./installation.ts";
 import { makeCertificates } from "./tls.ts";
 

@@ -3,7 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { CbError, messageOf } from "../../lib/errors.ts";
+import { CbError, messageOf } from "../../lib/core/errors.ts";
 import type { Installation } from "./installation.ts";
 import { launch, portOf, readPort } from "./launch.ts";
 import { serverConfig } from "./server-config.ts";

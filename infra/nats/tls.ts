@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { CbError, messageOf } from "../../lib/errors.ts";
+import { CbError, messageOf } from "../../lib/core/errors.ts";
 
 const run = promisify(execFile);
 

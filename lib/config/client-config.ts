@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { CbError, messageOf } from "../errors.ts";
+import { CbError, messageOf } from "../core/errors.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
 /** The keys of config.yaml. */

@@ -1,7 +1,7 @@
 /** The configuration of cb-queue: one YAML file. Every default has its reason beside it. */
 import { machine } from "node:os";
 import * as v from "valibot";
-import { architecture } from "../bus/fields.ts";
+import { architecture } from "../protocol/fields.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_S = 3600;
@@ -53,9 +53,9 @@ const sandboxProvider = v.strictObject({
 const qemuProvider = v.strictObject({
   kind: v.literal("qemu"),
   ...onThisMachine,
-  /** The root file system with QEMU that infra/machine lists. */
+  /** The root file system with QEMU that infra/image/machine lists. */
   rootfs: path,
-  /** The builder's disk image, raw, as infra/disk makes it: every machine starts from it and writes elsewhere. */
+  /** The builder's disk image, raw, as infra/image/disk makes it: every machine starts from it and writes elsewhere. */
   disk: path,
   /** Two: an apptainer build packs its image with as many threads as there are cores. */
   cores: v.optional(whole(1, 256), 2),

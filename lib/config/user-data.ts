@@ -3,7 +3,7 @@
  * credential that is good for this builder's question alone. As JSON it must stay under USER_DATA_MAX_BYTES of a provider.
  */
 import * as v from "valibot";
-import { id } from "../bus/fields.ts";
+import { id } from "../protocol/fields.ts";
 
 export const userData = v.object({
   v: v.literal(1),

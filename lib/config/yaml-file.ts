@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
-import { CbError, messageOf } from "../errors.ts";
+import { CbError, messageOf } from "../core/errors.ts";
 
 /** A configuration is written by hand; nobody writes one of a MiB. */
 const CONFIG_MAX_BYTES = 1024 * 1024;

@@ -2,10 +2,10 @@
 
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
-import { openKeys } from "../bus/kv.ts";
-import { patterns } from "../bus/names.ts";
-import { openJournal } from "./journal.ts";
+import { openKeys } from "../nats/jetstream/kv.ts";
+import { patterns } from "../protocol/subjects.ts";
 import { Pool, type PoolParts } from "./pool.ts";
+import { openJournal } from "./state/journal.ts";
 
 /** Records of builders; slots. The names are ours and stand in the operator's documentation. */
 const BUILDERS_BUCKET = "cb-builders";

@@ -3,24 +3,24 @@
  * hears from agents, and learns of leased builders that will not finish; the pool does the rest by itself.
  */
 
-import type { BuilderImage } from "../bus/builder-image.ts";
-import { type Keys, StaleWriteError } from "../bus/kv.ts";
-import type { Clock } from "../clock.ts";
-import { messageOf } from "../errors.ts";
-import type { Logger } from "../log.ts";
+import type { Clock } from "../core/clock.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Logger } from "../core/log.ts";
+import { type Keys, StaleWriteError } from "../nats/jetstream/kv.ts";
+import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Provider } from "../provider/provider.ts";
-import type { GoneEvent, LostEvent } from "./execute.ts";
-import { type Failure, Failures } from "./failures.ts";
-import { foreignMachine } from "./foreign.ts";
-import type { Journal } from "./journal.ts";
-import { limited } from "./limit.ts";
-import { type Preview, Reconciler } from "./loop.ts";
-import type { PoolPolicy } from "./policy.ts";
-import type { BuilderRecord, BuilderState } from "./record.ts";
-import type { Stored } from "./seen.ts";
-import { Slots } from "./slots.ts";
-import { generationOf, RecordStore } from "./store.ts";
-import { leased, ready, released } from "./transitions.ts";
+import { foreignMachine } from "./other-generation.ts";
+import type { GoneEvent, LostEvent } from "./reconciler/executor.ts";
+import { limited } from "./reconciler/limit.ts";
+import { type Preview, Reconciler } from "./reconciler/loop.ts";
+import type { Stored } from "./reconciler/observation.ts";
+import type { PoolPolicy } from "./reconciler/policy.ts";
+import { type Failure, Failures } from "./state/failures.ts";
+import type { Journal } from "./state/journal.ts";
+import type { BuilderRecord, BuilderState } from "./state/record.ts";
+import { Slots } from "./state/slots.ts";
+import { generationOf, RecordStore } from "./state/store.ts";
+import { leased, ready, released } from "./state/transitions.ts";
 import { type BuilderView, type PoolStatus, viewOf, viewsOf } from "./views.ts";
 
 export interface PoolParts {

@@ -1,9 +1,9 @@
 /** Every machine there is, with what the records say of it: for the operator. Pure. */
 
-import type { BuilderImage } from "../bus/builder-image.ts";
+import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Machine } from "../provider/provider.ts";
-import type { BuilderState } from "./record.ts";
-import type { Seen } from "./seen.ts";
+import type { Seen } from "./reconciler/observation.ts";
+import type { BuilderState } from "./state/record.ts";
 
 export interface Surveyed {
   readonly builder: string;

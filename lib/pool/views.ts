@@ -1,8 +1,8 @@
 /** What others see of the builders: for cb-status, and for whoever leases. */
 
-import type { BuilderImage } from "../bus/builder-image.ts";
-import type { BuilderRecord, BuilderState } from "./record.ts";
-import type { RecordStore } from "./store.ts";
+import type { BuilderImage } from "../protocol/builder-image.ts";
+import type { BuilderRecord, BuilderState } from "./state/record.ts";
+import type { RecordStore } from "./state/store.ts";
 
 export interface BuilderView {
   readonly builder: string;

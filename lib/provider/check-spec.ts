@@ -1,6 +1,7 @@
 /** What every provider refuses before it asks anybody for a machine. */
-import { isId } from "../bus/ids.ts";
-import { CbError } from "../errors.ts";
+
+import { CbError } from "../core/errors.ts";
+import { isId } from "../protocol/ids.ts";
 import { type BuilderSpec, USER_DATA_MAX_BYTES } from "./provider.ts";
 
 /** Throws CbError "config" where the provider of `installation` is not to make it. */

@@ -1,6 +1,6 @@
 /** Asks the providers, before anything is begun, whether what the configuration names is there. */
 import type { Logger } from "pino";
-import { CbError } from "../errors.ts";
+import { CbError } from "../core/errors.ts";
 import type { Provider } from "../provider/provider.ts";
 
 /** A cloud answers the half dozen of questions in a second; one that is slow may be in trouble, and somebody waits. */

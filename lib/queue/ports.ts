@@ -1,15 +1,15 @@
 /** What the reservation service needs of the rooms beside it, handed over once where the daemon is wired. */
 import type { Logger } from "pino";
-import type { Issuer } from "../auth/issuer.ts";
-import type { BuildStreams } from "../build/streams.ts";
-import type { Clock } from "../clock.ts";
 import type { BuildLimits } from "../config/queue-config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Issuer } from "../nats/credentials/issuer.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { Builds } from "./builds.ts";
-import type { PoolKind } from "./choose-pool.ts";
-import type { Images } from "./images.ts";
-import type { ParkedAsks } from "./parked-asks.ts";
-import type { Users } from "./users.ts";
+import type { Images } from "./api/images.ts";
+import type { Builds } from "./builds/builds.ts";
+import type { BuildStreams } from "./builds/streams.ts";
+import type { PoolKind } from "./leases/choose-pool.ts";
+import type { ParkedAsks } from "./leases/parked-requests.ts";
+import type { Users } from "./users/users.ts";
 
 export interface QueuePorts {
   readonly builds: Builds;

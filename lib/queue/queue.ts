@@ -1,25 +1,25 @@
 /** The reservation service: takes up what it finds, answers, and ticks. */
 import type { NatsConnection } from "nats";
-import type { Doors } from "../bus/doors.ts";
-import { Listener } from "../bus/listener.ts";
-import { askers, bucketStream, buildStream } from "../bus/names.ts";
-import * as registry from "../bus/registry.ts";
-import type { StatusReply } from "../bus/status-messages.ts";
-import { messageOf } from "../errors.ts";
-import { serveAdmin } from "./admin.ts";
-import { Contexts } from "./contexts.ts";
-import { Endings } from "./endings.ts";
-import { Leases } from "./leases.ts";
-import { LostBuilders } from "./lost-builders.ts";
-import { OwnBuilds } from "./own-builds.ts";
-import { poolStatus } from "./pool-status.ts";
+import { messageOf } from "../core/errors.ts";
+import type { Doors } from "../nats/rpc/client-subscriptions.ts";
+import { Listener } from "../nats/rpc/server.ts";
+import * as registry from "../protocol/requests.ts";
+import type { StatusReply } from "../protocol/status-messages.ts";
+import { askers, bucketStream, buildStream } from "../protocol/subjects.ts";
+import { serveAdmin } from "./api/admin.ts";
+import { OwnBuilds } from "./api/own-builds.ts";
+import { poolStatus } from "./api/pool-status.ts";
+import { Refusals } from "./api/refusals.ts";
+import { Reservations } from "./api/reservations.ts";
+import { Terminals } from "./api/terminals.ts";
+import { Contexts } from "./builds/contexts.ts";
+import { Endings } from "./builds/endings.ts";
+import { WaitingRoom } from "./builds/waiting-notices.ts";
+import { Leases } from "./leases/leases.ts";
+import { LostBuilders } from "./leases/lost-builders.ts";
 import type { QueuePorts } from "./ports.ts";
-import { Refusals } from "./refusals.ts";
-import { Reservations } from "./reservations.ts";
-import { endRevoked } from "./revoked-builds.ts";
-import { sweep } from "./sweep.ts";
-import { Terminals } from "./terminals.ts";
-import { WaitingRoom } from "./waiting-room.ts";
+import { sweep } from "./retention/sweep.ts";
+import { endRevoked } from "./users/revoked-builds.ts";
 
 /** How often callers are told of their place, and time limits are looked at: what a person takes for "at once". */
 const TICK_MS = 1_000;

@@ -3,8 +3,9 @@
  * `Bootstrap:` is the only one that is always there; one that begins with a section is none, as apptainer refuses it
  * whatever comes behind. A Dockerfile begins with FROM, or with ARG before it.
  */
-import type { Backend } from "../bus/build-messages.ts";
-import { CbError } from "../errors.ts";
+
+import { CbError } from "../core/errors.ts";
+import type { Backend } from "../protocol/build-messages.ts";
 
 /** The keywords of a definition file's header (apptainer's parser: pkg/build/types/parser, validHeaders), of later versions too. */
 const HEADER =

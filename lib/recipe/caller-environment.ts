@@ -1,8 +1,8 @@
 /** What the caller's environment means in a definition file: apptainer's shell knows it in the sources of %files. */
-import type { Recipe } from "../bus/build-messages.ts";
-import { indentOf, withLines } from "./definition-edit.ts";
-import { readDefinition } from "./definition-sources.ts";
-import type { Line } from "./definition-text.ts";
+import type { Recipe } from "../protocol/build-messages.ts";
+import { indentOf, withLines } from "./definition/edit.ts";
+import type { Line } from "./definition/sections.ts";
+import { readDefinition } from "./definition/sources.ts";
 import { guarded } from "./shell-word.ts";
 
 /** A guarded character, a variable, or the caller's home at the begin of the word. */

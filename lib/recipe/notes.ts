@@ -1,6 +1,6 @@
 /** What a caller could miss in the image, in one line each. */
-import type { Recipe } from "../bus/build-messages.ts";
-import { type Instruction, instructionsOf } from "./dockerfile-text.ts";
+import type { Recipe } from "../protocol/build-messages.ts";
+import { type Instruction, instructionsOf } from "./dockerfile/instructions.ts";
 
 /**
  * Instructions that have no meaning in an Apptainer image and are passed over. Of a definition file everything has one.

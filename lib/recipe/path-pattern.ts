@@ -1,5 +1,5 @@
 /** Patterns of apptainer's shell and of Go (buildah), in the form that a Want has for both. */
-import type { Want } from "./want.ts";
+import type { Want } from "./recipe-input.ts";
 
 type PathPattern = Pick<Want, "path" | "pattern">;
 

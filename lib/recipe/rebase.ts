@@ -1,17 +1,18 @@
 /** A definition file for a builder, where its caller's disk is mirrored in a folder. */
-import type { Recipe } from "../bus/build-messages.ts";
-import { CbError } from "../errors.ts";
-import { indentOf, withLines } from "./definition-edit.ts";
+
+import { CbError } from "../core/errors.ts";
+import type { Recipe } from "../protocol/build-messages.ts";
+import { indentOf, withLines } from "./definition/edit.ts";
+import { pathsOf } from "./definition/inputs.ts";
+import { mayBeMadeBy } from "./definition/made-by-script.ts";
+import type { Line } from "./definition/sections.ts";
 import {
   type AppFilesSource,
   type BaseSource,
   type DefinitionSource,
   type FilesSource,
   readDefinition,
-} from "./definition-sources.ts";
-import type { Line } from "./definition-text.ts";
-import { pathsOf } from "./definition-wants.ts";
-import { mayBeMadeBy } from "./made-by-script.ts";
+} from "./definition/sources.ts";
 import { pathPattern } from "./path-pattern.ts";
 import { shellWord } from "./shell-word.ts";
 

@@ -2,7 +2,7 @@
  * A source of %files as the shell inside apptainer 1.4.5 expands it: `for n in SOURCE`, with a backslash put before each
  * blank. Braces and patterns work; a backslash is taken off, but what it guards is a brace or a pattern all the same.
  */
-import { CbError } from "../errors.ts";
+import { CbError } from "../core/errors.ts";
 import { expandBraces } from "./braces.ts";
 
 /** More alternatives in one line than any person writes; a hundred levels of braces would make more than there are atoms. */

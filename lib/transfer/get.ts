@@ -3,7 +3,8 @@
  * through restarts of NATS; size and digest are checked before the iteration ends.
  */
 import { createHash } from "node:crypto";
-import { callApi, type JetStreamAccess, parseJson, storedMessage } from "../bus/jetstream-api.ts";
+import { CbError } from "../core/errors.ts";
+import { callApi, type JetStreamAccess, parseJson, storedMessage } from "../nats/jetstream/api.ts";
 import {
   bucketStream,
   chunkSubject,
@@ -11,10 +12,9 @@ import {
   metaSubject,
   parseMeta,
   type StoredObject,
-} from "../bus/object-layout.ts";
-import { type ReaderOptions, StreamReader } from "../bus/reader.ts";
-import { ERR_CODE, finalError, Stopped } from "../bus/stream-errors.ts";
-import { CbError } from "../errors.ts";
+} from "../nats/jetstream/object-layout.ts";
+import { type ReaderOptions, StreamReader } from "../nats/jetstream/reader.ts";
+import { ERR_CODE, finalError, Stopped } from "../nats/jetstream/stream-errors.ts";
 
 export interface GetOptions {
   readonly bucket: string;

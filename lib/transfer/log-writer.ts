@@ -2,8 +2,9 @@
  * Sends what a build prints, as raw bytes in order: batched for a few milliseconds and tens of KiB, cut at line ends where
  * there are any, never dropped. When the publisher's window is full, `write` waits, and with it the build's output.
  */
-import type { Publisher } from "../bus/publisher.ts";
-import { CbError } from "../errors.ts";
+
+import { CbError } from "../core/errors.ts";
+import type { Publisher } from "../nats/jetstream/publisher.ts";
 
 export interface LogWriterOptions {
   /** `build.<id>.log`. */

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { nuid as newNuid } from "nats";
-import type { JetStreamAccess } from "../bus/jetstream-api.ts";
+import type { JetStreamAccess } from "../nats/jetstream/api.ts";
 import {
   bucketStream,
   chunkSubject,
@@ -13,12 +13,12 @@ import {
   metaJson,
   metaSubject,
   type StoredObject,
-} from "../bus/object-layout.ts";
-import { Publisher } from "../bus/publisher.ts";
-import { OVERHEAD_BYTES } from "../bus/send-window.ts";
+} from "../nats/jetstream/object-layout.ts";
+import { Publisher } from "../nats/jetstream/publisher.ts";
+import { OVERHEAD_BYTES } from "../nats/jetstream/send-window.ts";
 import { rechunk } from "./rechunk.ts";
 
-export type { StoredObject } from "../bus/object-layout.ts";
+export type { StoredObject } from "../nats/jetstream/object-layout.ts";
 
 export interface PutOptions {
   readonly bucket: string;

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import { access, type FileHandle, link, lstat, open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { CbError } from "../errors.ts";
+import { CbError } from "../core/errors.ts";
 
 export interface ReceiveOptions {
   readonly path: string;

@@ -6,14 +6,14 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { userInfo } from "node:os";
-import { readCreds } from "../../lib/auth/creds.ts";
-import { connectBus } from "../../lib/bus/connect.ts";
-import type { JetStreamAccess } from "../../lib/bus/jetstream-api.ts";
 import { clientConfig } from "../../lib/config/client-config.ts";
+import { connectBus } from "../../lib/nats/connection.ts";
+import { readCreds } from "../../lib/nats/credentials/creds.ts";
+import type { JetStreamAccess } from "../../lib/nats/jetstream/api.ts";
 import { getObject } from "../../lib/transfer/get.ts";
 import { putFile } from "../../lib/transfer/put.ts";
 import { receiveFile } from "../../lib/transfer/receive-file.ts";
-import { recipe, uncompressed } from "../support/recipes.ts";
+import { recipe, uncompressed } from "../support/recipe/recipes.ts";
 import { Stack } from "../support/stack.ts";
 import { until } from "../support/until.ts";
 

@@ -4,13 +4,13 @@
  */
 import { randomBytes } from "node:crypto";
 import type { NatsConnection } from "nats";
-import type { JetStreamAccess } from "../../lib/bus/jetstream-api.ts";
-import { Publisher } from "../../lib/bus/publisher.ts";
-import { StreamReader } from "../../lib/bus/reader.ts";
+import type { JetStreamAccess } from "../../lib/nats/jetstream/api.ts";
+import { Publisher } from "../../lib/nats/jetstream/publisher.ts";
+import { StreamReader } from "../../lib/nats/jetstream/reader.ts";
 import { getObject } from "../../lib/transfer/get.ts";
 import { LogWriter } from "../../lib/transfer/log-writer.ts";
 import { putObject } from "../../lib/transfer/put.ts";
-import { GUEST_API_PREFIX, startPlainNats } from "../support/plain-nats.ts";
+import { GUEST_API_PREFIX, startPlainNats } from "../support/nats/plain-nats.ts";
 
 const MIB = 1024 * 1024;
 const sizeMib = Number(process.argv[2] ?? 256);

@@ -4,14 +4,14 @@
 // timeout: 2400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { runCommand } from "../../infra/setup/run-command.ts";
+import { runCommand } from "../../infra/tools/setup/run-command.ts";
 import { runImage } from "../../lib/provider/sandbox/run.ts";
-import { CloudSite } from "../support/cloud-site.ts";
-import { type Listings, OpenStackApi } from "../support/openstack-api.ts";
-import { HELLO } from "../support/recipes.ts";
+import { CloudSite } from "../support/openstack/cloud-site.ts";
+import { type Listings, OpenStackApi } from "../support/openstack/openstack-api.ts";
+import { untilCloud } from "../support/openstack/until-cloud.ts";
+import { HELLO } from "../support/recipe/recipes.ts";
 import { testRootfs } from "../support/rootfs.ts";
 import { PROJECT, type Running } from "../support/stack.ts";
-import { untilCloud } from "../support/until-cloud.ts";
 
 const test = suite("a build on OpenStack");
 
@@ -76,7 +76,7 @@ function stepsIn(log: string): string[] {
 
 test("`npm run disk` makes an image that glance takes as it is", async () => {
   const file = site.stack.path("builder.qcow2");
-  const disk = [process.execPath, "infra/start.mjs", "infra/disk/main.ts", file] as const;
+  const disk = [process.execPath, "infra/tools/start.mjs", "infra/image/disk/main.ts", file] as const;
   const { code, output } = await runCommand(disk, { cwd: PROJECT });
   assert.is(code, 0, output);
   await demo.uploadImage(IMAGE, file, { hw_disk_bus: "virtio", hw_vif_model: "virtio" });

@@ -3,13 +3,13 @@
 // timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Box } from "../../infra/testbed/box.ts";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import type { BuilderSpec } from "../../lib/provider/provider.ts";
-import { type Listings, OpenStackApi } from "../support/openstack-api.ts";
+import { type Listings, OpenStackApi } from "../support/openstack/openstack-api.ts";
+import { testbedProvider } from "../support/openstack/testbed-provider.ts";
+import { untilCloud } from "../support/openstack/until-cloud.ts";
 import { newSpec, observedAs, observedGone, providerContract, rejects, signal } from "../support/provider-contract.ts";
-import { testbedProvider } from "../support/testbed-provider.ts";
-import { untilCloud } from "../support/until-cloud.ts";
+import { Box } from "./testbed/box.ts";
 
 const INSTALLATION = "contract";
 const test = suite("OpenStack as a provider");

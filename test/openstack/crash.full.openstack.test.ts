@@ -12,7 +12,7 @@ import { until } from "../support/until.ts";
 const test = suite("testbed after a crash");
 
 const PROGRAM = `
-  import { startTestbed } from ${JSON.stringify(new URL("../../infra/testbed/testbed.ts", import.meta.url).href)};
+  import { startTestbed } from ${JSON.stringify(new URL("./testbed/testbed.ts", import.meta.url).href)};
   const { signal } = new AbortController();
   const { box } = await startTestbed({ driver: "fake", onStep: console.log, signal });
   console.log("box", box.pid);`;

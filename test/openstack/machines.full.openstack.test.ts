@@ -3,9 +3,9 @@
 // timeout: 1800 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { MachineFault } from "../../infra/testbed/box.ts";
-import { CloudLab, RESERVE } from "../support/cloud-lab.ts";
-import { untilCloud } from "../support/until-cloud.ts";
+import { CloudLab, RESERVE } from "../support/openstack/cloud-lab.ts";
+import { untilCloud } from "../support/openstack/until-cloud.ts";
+import type { MachineFault } from "./testbed/box.ts";
 
 const INSTALLATION = "machines";
 const test = suite("machines of OpenStack fail");

@@ -3,8 +3,8 @@
 // timeout: 2400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CloudLab, type LabOptions, RESERVE } from "../support/cloud-lab.ts";
-import { type Call, OpenStackProxy } from "../support/openstack-proxy.ts";
+import { CloudLab, type LabOptions, RESERVE } from "../support/openstack/cloud-lab.ts";
+import { type Call, OpenStackProxy } from "../support/openstack/openstack-proxy.ts";
 
 const test = suite("replies of OpenStack");
 let proxy: OpenStackProxy;

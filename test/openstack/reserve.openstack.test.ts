@@ -3,7 +3,7 @@
 // timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CloudLab, RESERVE } from "../support/cloud-lab.ts";
+import { CloudLab, RESERVE } from "../support/openstack/cloud-lab.ts";
 
 const test = suite("a reserve on OpenStack");
 let lab: CloudLab;

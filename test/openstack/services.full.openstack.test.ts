@@ -3,8 +3,8 @@
 // timeout: 1800 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Service } from "../../infra/testbed/box.ts";
-import { CloudLab, RESERVE } from "../support/cloud-lab.ts";
+import { CloudLab, RESERVE } from "../support/openstack/cloud-lab.ts";
+import type { Service } from "./testbed/box.ts";
 
 const test = suite("services of OpenStack fail");
 let lab: CloudLab;

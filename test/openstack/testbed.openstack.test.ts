@@ -3,9 +3,9 @@
 // timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Box } from "../../infra/testbed/box.ts";
-import { OpenStackApi, type ServerSeen } from "../support/openstack-api.ts";
-import { untilCloud } from "../support/until-cloud.ts";
+import { OpenStackApi, type ServerSeen } from "../support/openstack/openstack-api.ts";
+import { untilCloud } from "../support/openstack/until-cloud.ts";
+import { Box } from "./testbed/box.ts";
 
 const test = suite("testbed");
 

@@ -7,8 +7,8 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type BuildFailure, build, type Plugin } from "esbuild";
-import { REQUIRE } from "../../infra/build.ts";
-import { CbError } from "../../lib/errors.ts";
+import { REQUIRE } from "../../infra/tools/build.ts";
+import { CbError } from "../../lib/core/errors.ts";
 
 /** The name that a source's place has in it; the bundler makes it another in each. */
 const PLACE = "placeOfSource";

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import { describe, discover, isMeant, isTimely } from "./discover.ts";
 
 const test = suite("test/runner/discover");
@@ -23,23 +23,24 @@ test("isTimely() leaves slow files to a run of their own, to one of everything, 
 });
 
 test("isMeant() leaves test/integration out of unit tests", () => {
-  assert.not(isMeant("test/integration/build.test.ts", { ...everything, unitOnly: true }));
-  assert.ok(isMeant("test/lib/pool/plan.test.ts", { ...everything, unitOnly: true }));
+  assert.not(isMeant("test/integration/build/build.test.ts", { ...everything, unitOnly: true }));
+  assert.ok(isMeant("test/unit/pool/reconciler/planner.test.ts", { ...everything, unitOnly: true }));
 });
 
 test("isMeant() takes *.openstack.test.ts when asked for them, and nothing else then", () => {
   const cloud = { ...everything, openstack: true };
   assert.not(isMeant("test/openstack/contract.openstack.test.ts", { ...everything, full: true }));
   assert.ok(isMeant("test/openstack/contract.openstack.test.ts", cloud));
-  assert.not(isMeant("test/lib/pool/plan.test.ts", { ...cloud, full: true }));
+  assert.not(isMeant("test/unit/pool/reconciler/planner.test.ts", { ...cloud, full: true }));
   assert.not(isMeant("test/openstack/faults.full.openstack.test.ts", cloud));
   assert.ok(isMeant("test/openstack/faults.full.openstack.test.ts", { ...cloud, full: true }));
 });
 
 test("isMeant() takes a part of the path and a glob", () => {
-  const of = (...patterns: string[]) => isMeant("test/lib/pool/plan.test.ts", { ...everything, patterns });
-  assert.ok(of("pool/pl"));
-  assert.ok(of("lib/*/plan"));
+  const of = (...patterns: string[]) =>
+    isMeant("test/unit/pool/reconciler/planner.test.ts", { ...everything, patterns });
+  assert.ok(of("reconciler/pl"));
+  assert.ok(of("unit/*/plan"));
   assert.ok(of("nothing", "plan"));
   assert.not(of("queue"));
   assert.not(of("lib/*.full"));
@@ -76,7 +77,7 @@ test("describe() counts the suites of the code, and not those in strings and com
 test("describe() knows that integration tests need programs, and which files say that they run alone", () => {
   assert.ok(describe("test/integration/a.test.ts", "").needsTools);
   assert.ok(describe("test/sim/a.full.test.ts", "").needsTools);
-  assert.not(describe("test/lib/a.test.ts", "").needsTools);
+  assert.not(describe("test/unit/a.test.ts", "").needsTools);
   assert.ok(describe("test/integration/a.test.ts", "// alone: it measures\n").alone);
   assert.not(describe("test/integration/a.test.ts", "// alone:\n").alone);
 });

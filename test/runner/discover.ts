@@ -1,8 +1,8 @@
 /** Which test files there are, which of them a call means, and how each wants to be run. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Driver } from "../../infra/testbed/tree.ts";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import type { Driver } from "../openstack/testbed/tree.ts";
 import { codeOf } from "../tidy/code.ts";
 
 /** The slowest file took 178 s, on a loaded machine where it had to make the root file system first; two thirds as much again. */

@@ -3,7 +3,7 @@
  * and files in its temporary folder.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { runCommand } from "../../infra/setup/run-command.ts";
+import { runCommand } from "../../infra/tools/setup/run-command.ts";
 
 /** The environment variable that marks every process a test file starts; a test inside a test gets `outer/inner`. */
 export const MARK = "CB_TEST_RUN";

@@ -4,7 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { folders } from "../../lib/config/folders.ts";
-import { CbError } from "../../lib/errors.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import type { TestFile } from "./discover.ts";
 import {
   findLastingProcesses,

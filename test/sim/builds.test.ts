@@ -2,11 +2,11 @@
 import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/build/record.ts";
-import { Records } from "../../lib/bus/records.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { CbError } from "../../lib/errors.ts";
-import { Builds } from "../../lib/queue/builds.ts";
+import type { Clock } from "../../lib/core/clock.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import { Records } from "../../lib/nats/jetstream/records.ts";
+import { Builds } from "../../lib/queue/builds/builds.ts";
+import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/queue/builds/record.ts";
 import { rejection } from "../support/rejection.ts";
 import { SimKeys } from "./keys.ts";
 import { Random } from "./random.ts";

@@ -1,7 +1,7 @@
 /** When the trouble is over: the pool at its target, nobody waiting, nothing left behind. */
 
 import * as assert from "uvu/assert";
-import { parseRecord } from "../../lib/pool/record.ts";
+import { parseRecord } from "../../lib/pool/state/record.ts";
 import type { World } from "./queue.ts";
 
 /** The worst that is left behind: a backlog of builds, a boot that never ends, a grace, the longest backoff. */

@@ -1,7 +1,7 @@
 /** A cloud with delays, failures, lost replies, late machines, and machines that break, vanish or never come up. */
 
-import type { Clock } from "../../lib/clock.ts";
-import { CbError } from "../../lib/errors.ts";
+import type { Clock } from "../../lib/core/clock.ts";
+import { CbError } from "../../lib/core/errors.ts";
 import {
   type BuilderSpec,
   type Machine,

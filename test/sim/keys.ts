@@ -1,8 +1,8 @@
 /** A key-value store that loses replies and refuses, as NATS in trouble does; what it holds is the truth. */
 
-import { type Entry, type Keys, StaleWriteError } from "../../lib/bus/kv.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { CbError } from "../../lib/errors.ts";
+import type { Clock } from "../../lib/core/clock.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import { type Entry, type Keys, StaleWriteError } from "../../lib/nats/jetstream/kv.ts";
 import type { Random } from "./random.ts";
 
 export class SimKeys implements Keys {

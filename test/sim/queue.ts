@@ -3,14 +3,14 @@
  * point and started again. It watches what must never happen.
  */
 
-import type { Keys } from "../../lib/bus/kv.ts";
-import type { Clock } from "../../lib/clock.ts";
-import { ManualClock } from "../../lib/clock.ts";
-import { CbError } from "../../lib/errors.ts";
-import { createLogger } from "../../lib/log.ts";
-import { type PoolPolicy, poolPolicy } from "../../lib/pool/policy.ts";
+import type { Clock } from "../../lib/core/clock.ts";
+import { ManualClock } from "../../lib/core/clock.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import { createLogger } from "../../lib/core/log.ts";
+import type { Keys } from "../../lib/nats/jetstream/kv.ts";
 import { Pool } from "../../lib/pool/pool.ts";
-import { parseRecord } from "../../lib/pool/record.ts";
+import { type PoolPolicy, poolPolicy } from "../../lib/pool/reconciler/policy.ts";
+import { parseRecord } from "../../lib/pool/state/record.ts";
 import type { Provider } from "../../lib/provider/provider.ts";
 import { SimCloud } from "./cloud.ts";
 import { SimKeys } from "./keys.ts";

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
-import { systemClock } from "../../lib/clock.ts";
 import { folders } from "../../lib/config/folders.ts";
+import { systemClock } from "../../lib/core/clock.ts";
 import { strike } from "./strike.ts";
 
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));

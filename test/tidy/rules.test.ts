@@ -1,10 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { unreachedFiles, unusedExports } from "./dead.ts";
-import { roomOf, wrongWay } from "./rooms.ts";
 import { badNames, tooLong } from "./shape.ts";
 import { importsOf, type SourceFile } from "./source.ts";
-import { impurePlanners, subjectsOutsideBus, testsThatDoNotTest } from "./spelling.ts";
+import { impurePlanners, subjectsOutsideProtocol, testsThatDoNotTest } from "./spelling.ts";
 
 const test = suite("tidy/rules");
 
@@ -45,36 +43,9 @@ test("importsOf() sees static, type, side effect, lazy and URL imports, over sev
   ]);
 });
 
-test("roomOf() gives the folder of lib, and the top folder elsewhere", () => {
-  assert.is(roomOf("lib/errors.ts"), "lib");
-  assert.is(roomOf("lib/bus/subjects.ts"), "lib/bus");
-  assert.is(roomOf("lib/provider/openstack/api.ts"), "lib/provider");
-  assert.is(roomOf("agent/log/sender.ts"), "agent");
-});
-
-test("wrongWay() lets the queue import the bus, and not the other way round", () => {
-  const down = file("lib/queue/a.ts", 'import { b } from "../bus/b.ts";');
-  const up = file("lib/bus/b.ts", 'import { a } from "../queue/a.ts";');
-  assertRule(wrongWay, [down], [up], /lib\/bus\/b\.ts imports lib\/queue\/a\.ts: lib\/queue is above/);
-});
-
-test("wrongWay() keeps pool, provider and queue from the agent, as types too", () => {
-  for (const room of ["pool", "provider", "queue"]) {
-    const bad = file("agent/main.ts", `import type { A } from "../lib/${room}/a.ts";`);
-    const good = file("agent/main.ts", 'import { A } from "../lib/transfer/a.ts";');
-    assertRule(wrongWay, [good], [bad], /agent never imports/);
-  }
-});
-
-test("wrongWay() lets nothing but tests import the agent, and asks for the layer of a new room", () => {
-  const good = file("test/agent/a.test.ts", 'import { a } from "../../agent/a.ts";');
-  assertRule(wrongWay, [good], [file("cmd/x.ts", 'import { a } from "../agent/a.ts";')], /nothing imports it/);
-  assertRule(wrongWay, [good], [file("lib/new/x.ts", 'import { a } from "../errors.ts";')], /lib\/new has no layer/);
-});
-
-test("subjectsOutsideBus() finds a subject in lib, cmd and agent, and not in lib/bus or in a comment", () => {
+test("subjectsOutsideProtocol() finds a subject in lib, cmd and agent, and not in lib/protocol or in a comment", () => {
   const good = [
-    file("lib/bus/subjects.ts", 'export const s = "build.<id>.log";'),
+    file("lib/protocol/subjects.ts", 'export const s = "build.<id>.log";'),
     file("lib/queue/a.ts", "// `build.<id>.log` carries lines", 'const path = "queue.yaml";'),
   ];
   for (const [path, line] of [
@@ -82,7 +53,7 @@ test("subjectsOutsideBus() finds a subject in lib, cmd and agent, and not in lib
     ["cmd/cb-status.ts", "nc.publish(`build.$\x7bid}.log`);"],
     ["agent/main.ts", "nc.request('builder.*.ask');"],
   ] as const) {
-    assertRule(subjectsOutsideBus, good, [file(path, line)], /spells a subject/);
+    assertRule(subjectsOutsideProtocol, good, [file(path, line)], /spells a subject/);
   }
 });
 
@@ -100,52 +71,35 @@ test("impurePlanners() finds each effect in plan, transitions, decide and match,
     ['import { readFileSync } from "node:fs";', /imports what has effects/],
     ['import { log } from "../log.ts";', /imports what has effects/],
   ];
-  const good = file("lib/pool/plan.ts", 'import type { Stats } from "node:fs";', "// not Date.now()", 'say("await");');
+  const good = file(
+    "lib/pool/reconciler/planner.ts",
+    'import type { Stats } from "node:fs";',
+    "// not Date.now()",
+    'say("await");',
+  );
   for (const [line, expected] of effects) {
-    for (const name of ["pool/plan", "build/transitions", "queue/decide", "queue/match"]) {
-      assertRule(impurePlanners, [good, file("lib/pool/loop.ts", line)], [file(`lib/${name}.ts`, line)], expected);
+    for (const name of [
+      "pool/reconciler/planner",
+      "queue/builds/transitions",
+      "pool/reconciler/decide",
+      "queue/leases/match",
+    ]) {
+      assertRule(
+        impurePlanners,
+        [good, file("lib/pool/reconciler/loop.ts", line)],
+        [file(`lib/${name}.ts`, line)],
+        expected,
+      );
     }
   }
 });
 
-test("unreachedFiles() follows programs, tests, the agent and scripts", () => {
-  const files = [
-    file("cmd/cb-one.ts", 'await import("../lib/a.ts");'),
-    file("lib/a.ts", 'import type { B } from "./b.ts";', 'spawn("infra/start.mjs");'),
-    file("lib/b.ts"),
-    file("agent/main.ts", 'import "./work.ts";'),
-    file("agent/work.ts"),
-    file("infra/start.mjs"),
-    file("infra/build.ts"),
-    file("test/a.test.ts", 'import "../lib/c.ts";'),
-    file("lib/c.ts"),
-  ];
-  const scripts = "node infra/build.ts";
-  const rule = (extra: SourceFile[]): string[] => unreachedFiles([...files, ...extra], scripts);
-  assertRule(rule, [], [file("lib/dead.ts", 'import "./a.ts";')], /^lib\/dead\.ts is reached from/);
-  assert.match(unreachedFiles(files, "").join(), /infra\/build\.ts is reached/);
-});
-
-test("unusedExports() finds functions and types that no importer names", () => {
-  const user = (what: string): SourceFile => file("cmd/x.ts", `import { used } from "../lib/a.ts";`, `used(${what});`);
-  const rule = (files: SourceFile[]): string[] => unusedExports([user("1"), ...files]);
-  const good = file("lib/a.ts", "interface In {}", "export type Part = In;", "export function used(p: Part) {}");
-  const bad = (line: string): SourceFile[] => [file("lib/a.ts", "export function used() {}", line)];
-  assertRule(rule, [good], bad("export const spare = 1;"), /exports spare, which nobody uses/);
-  assertRule(rule, [good], bad("export async function spare() {}\nspare();"), /exports spare/);
-  assertRule(rule, [good], bad("export interface Spare {}"), /exports Spare/);
-  assertRule(rule, [good], bad("const a = 1;\nexport { a as spare };"), /exports spare/);
-});
-
-test("unusedExports() does not take a name in a string, a comment or another file's import for a use", () => {
-  const exporter = file("lib/a.ts", "export const spare = 1;");
-  const speaker = file("cmd/x.ts", 'import "../lib/a.ts";', "// spare", 'say("spare");');
-  const stranger = file("cmd/y.ts", 'import { spare } from "../lib/b.ts";');
-  assert.match(unusedExports([exporter, speaker, stranger]).join(), /exports spare/);
-});
-
 test("badNames() refuses barrels, names of nothing and other cases", () => {
-  const good = [file("lib/queue/parked-asks.ts"), file("test/sim/pool.full.test.ts"), file("infra/start.mjs")];
+  const good = [
+    file("lib/queue/leases/parked-requests.ts"),
+    file("test/sim/pool.full.test.ts"),
+    file("infra/tools/start.mjs"),
+  ];
   for (const path of ["lib/bus/index.ts", "lib/bus/utils.ts", "lib/helpers/a.ts", "lib/misc.ts", "test/my-helper.ts"]) {
     assertRule(badNames, good, [file(path)], /barrel|named after nothing/);
   }

@@ -5,9 +5,9 @@ import { lineAt, type SourceFile } from "./source.ts";
 /** A text that begins like a subject, and is not the name of a file. */
 const SUBJECT = /["'`](?:build|builder|queue)\.(?!(?:ya?ml|json|ts|mjs|sh|log|sock|pid|conf|sif|def)["'`])[a-z$<{*]/g;
 
-/** Subjects are in lib/bus, so that a change of one is a change in one place. */
-export function subjectsOutsideBus(files: readonly SourceFile[]): string[] {
-  const concerned = files.filter(({ path }) => /^(?:lib|cmd|agent)\//.test(path) && !path.startsWith("lib/bus/"));
+/** Subjects are in lib/protocol, so that a change of one is a change in one place. */
+export function subjectsOutsideProtocol(files: readonly SourceFile[]): string[] {
+  const concerned = files.filter(({ path }) => /^(?:lib|cmd|agent)\//.test(path) && !path.startsWith("lib/protocol/"));
   return concerned.flatMap((file) => find(file, withoutComments(file.text), SUBJECT, "spells a subject"));
 }
 
@@ -29,7 +29,7 @@ export function testsThatDoNotTest(files: readonly SourceFile[]): string[] {
 }
 
 /** Files whose whole point is that the same input gives the same answer, whenever and wherever. */
-const PURE = /^lib\/(?:.*\/)?(?:plan|transitions|decide|match)\.ts$/;
+const PURE = /^lib\/(?:.*\/)?(?:planner|transitions|decide|match)\.ts$/;
 const IMPURE: readonly (readonly [RegExp, string])[] = [
   [/\bDate\b|\bperformance\b/g, "asks the clock"],
   [/\bMath\.random\b|\bcrypto\b/g, "is random"],

@@ -1,9 +1,9 @@
 /** What a project may have on a cloud, and what it has: nova's limits, and neutron's of ports. */
 import * as v from "valibot";
-import { CbError } from "../../errors.ts";
-import type { Compute } from "./compute.ts";
-import { refusalOf } from "./refusal.ts";
-import type { Session } from "./session.ts";
+import { CbError } from "../../core/errors.ts";
+import type { Compute } from "./api/compute.ts";
+import { refusalOf } from "./api/refusal.ts";
+import type { Session } from "./api/session.ts";
 
 export interface Limit {
   /** As people say it: "instances". */

@@ -2,9 +2,9 @@
  * The servers of one installation, listed for all its pools together: whoever looks while a listing is under way, or
  * shortly after, is given that one with the time it was started. So the calls grow neither with builders nor with pools.
  */
-import type { Compute } from "./compute.ts";
+import type { Compute } from "./api/compute.ts";
+import { isSoftDeleted, isUnknown, type OwnServer, ownServer, type Server } from "./api/server.ts";
 import { tagOf } from "./marks.ts";
-import { isSoftDeleted, isUnknown, type OwnServer, ownServer, type Server } from "./server.ts";
 
 /** While machines come and go a second is what a person notices; the pools look once a second then. */
 const MOVING_MS = 1_000;

@@ -2,8 +2,9 @@
  * How a server carries its identity: as metadata, which people and the machine itself can read, and once more as tags,
  * since nova filters a listing by tags only (its `metadata` filter is ignored for users and refused to administrators).
  */
-import { isId } from "../../bus/ids.ts";
-import { CbError } from "../../errors.ts";
+
+import { CbError } from "../../core/errors.ts";
+import { isId } from "../../protocol/ids.ts";
 import type { MachineIdentity } from "../provider.ts";
 
 const KEYS = {

@@ -3,19 +3,19 @@
  * login of keystone. What each fault of the cloud leads to is in docs/openstack.md, as a table.
  */
 import * as v from "valibot";
-import { isId } from "../../bus/ids.ts";
-import { CbError, messageOf } from "../../errors.ts";
+import { CbError, messageOf } from "../../core/errors.ts";
+import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Observation, Provider } from "../provider.ts";
 import { RefusedError } from "../provider.ts";
-import { type Answer, NoAnswerError } from "./http.ts";
+import { wordsOf } from "./api/fault-text.ts";
+import { type Answer, NoAnswerError } from "./api/http.ts";
+import { refusalOf } from "./api/refusal.ts";
+import { type OwnServer, ownServer } from "./api/server.ts";
 import { limitsText, reached } from "./limits.ts";
 import { metadataOf, tagOf, tagsOf } from "./marks.ts";
-import { refusalOf } from "./refusal.ts";
-import { type OwnServer, ownServer } from "./server.ts";
-import { type Shape, type ShapeSettings, shapeFor } from "./shape.ts";
+import { type Shape, type ShapeSettings, shapeFor } from "./server-template.ts";
 import type { Site } from "./site.ts";
-import { wordsOf } from "./words.ts";
 
 /** A create and this fit into the time that the pool gives to the two together. */
 const LOOK_UP_MS = 8_000;

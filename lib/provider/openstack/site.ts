@@ -1,12 +1,13 @@
 /** One cloud with one login: what the pools on it share. */
+
+import { Compute } from "./api/compute.ts";
+import { Session, type SessionOptions } from "./api/session.ts";
 import { Attempts } from "./attempts.ts";
-import type { Cloud } from "./cloud.ts";
-import { Compute } from "./compute.ts";
-import { type CloudChoice, findCloud } from "./find-cloud.ts";
+import type { Cloud } from "./auth/cloud.ts";
+import { type CloudChoice, findCloud } from "./auth/find-cloud.ts";
+import { Things } from "./cloud-resources.ts";
 import { Limits } from "./limits.ts";
 import { Listing } from "./listing.ts";
-import { Session, type SessionOptions } from "./session.ts";
-import { Things } from "./things.ts";
 
 export interface Site {
   readonly installation: string;

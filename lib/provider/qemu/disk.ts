@@ -2,10 +2,10 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { CbError } from "../../errors.ts";
-import { DISK_FOLDER } from "../sandbox/infra.ts";
+import { CbError } from "../../core/errors.ts";
 import { isMade, type MakingProgress, makeOnce, type Phase } from "../sandbox/make-once.ts";
 import { ensureRootfs } from "../sandbox/rootfs.ts";
+import { DISK_FOLDER } from "../sandbox/scripts.ts";
 
 export interface DiskImageOptions {
   /** The user's cache folder for this program. */

@@ -1,19 +1,19 @@
 /**
  * Builders as virtual machines on this host: a workstation's own cloud, and how the builder image is tried.
  *
- * A machine is a sandbox in which QEMU runs (infra/machine). So QEMU is nobody on the host, what the machine sends passes the
+ * A machine is a sandbox in which QEMU runs (infra/image/machine). So QEMU is nobody on the host, what the machine sends passes the
  * sandbox's filter, and everything that a provider owes (machines that outlive the queue, their console, nothing left
  * behind) is the sandbox's.
  */
 import { readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 import type { BuilderSpec, Observation, Provider } from "../provider.ts";
 import type { HostPort } from "../sandbox/egress.ts";
-import { MACHINE_FOLDER } from "../sandbox/infra.ts";
 import type { Weakness } from "../sandbox/launch.ts";
 import { SandboxProvider } from "../sandbox/provider.ts";
+import { MACHINE_FOLDER } from "../sandbox/scripts.ts";
 
 export interface MachineOptions {
   /** One folder a machine is made in it, its disk too. On a disk with room for builds. */

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 
 export interface AptSettings {
   readonly mirror: string;

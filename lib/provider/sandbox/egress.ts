@@ -4,10 +4,10 @@
  * The filter stands in nftables and not in routes. Routes were not tried; reading the kernel and libslirp speaks against
  * them: a socket bound to a device (SO_BINDTODEVICE) passes by an unreachable route, and a packet to 255.255.255.255,
  * which libslirp hands to the host's loopback, needs no route at all. That these rules hold is tested in
- * test/integration/sandbox-boundary.test.ts.
+ * test/integration/provider/sandbox-boundary.test.ts.
  */
 import { isIPv4 } from "node:net";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 
 /** The host's loopback as a sandbox sees it: slirp4netns turns the second address of its network into 127.0.0.1. */
 export const HOST_LOOPBACK = "10.0.2.2";

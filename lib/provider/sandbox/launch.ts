@@ -3,9 +3,9 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { chmod, mkdir, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 import { type EgressPolicy, egressRules, HOST_LOOPBACK, localNetworks, SANDBOX_RESOLVER } from "./egress.ts";
-import { LAUNCH_SCRIPT } from "./infra.ts";
+import { LAUNCH_SCRIPT } from "./scripts.ts";
 
 /** A file or folder of the host that shows up inside, read-only. Its mode must let others read it. */
 export interface Bind {

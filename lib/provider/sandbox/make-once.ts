@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { chmod, mkdir, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 import { hostAptSettings } from "./apt-settings.ts";
-import { ENSURE_SCRIPT } from "./infra.ts";
+import { ENSURE_SCRIPT } from "./scripts.ts";
 
 export interface MakingProgress {
   /** What is being done, for people: "downloading packages". */

@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { access, constants, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
-import { messageOf } from "../../errors.ts";
+import { messageOf } from "../../core/errors.ts";
 import { clearData, makeFolder, type Weakness } from "./launch.ts";
 import { runInSandbox } from "./run.ts";
 import { freeRange, IDS_NEEDED, ownRanges } from "./subordinate-ids.ts";

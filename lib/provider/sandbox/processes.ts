@@ -7,7 +7,7 @@
  */
 import { readdir, readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 
 /** The first stage as it wrote itself down: what no other process has in common with it, also when its id is used again. */
 export interface Keeper {

@@ -2,12 +2,12 @@
  * Builders as throw-away sandboxes on this machine: the provider of a workstation, of the quick start, and of the tests.
  *
  * A sandbox lives on when the process that made it dies; its folder and its processes are the only record. What the
- * boundary is made of is told in infra/sandbox, stage by stage.
+ * boundary is made of is told in lib/provider/sandbox/scripts, stage by stage.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isId } from "../../bus/ids.ts";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
+import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Machine, Observation, Provider } from "../provider.ts";
 import { destroySandbox } from "./destroy.ts";

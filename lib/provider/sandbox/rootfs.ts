@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { CbError } from "../../errors.ts";
-import { IMAGE_FOLDER, MACHINE_FOLDER } from "./infra.ts";
+import { CbError } from "../../core/errors.ts";
 import { isMade, type MakingProgress, makeOnce, type Phase } from "./make-once.ts";
+import { IMAGE_FOLDER, MACHINE_FOLDER } from "./scripts.ts";
 import { ownRanges } from "./subordinate-ids.ts";
 
 type Purpose = "builder" | "machine";

@@ -4,7 +4,7 @@ import { chmod, constants, copyFile, mkdtemp, readFile, rm, stat } from "node:fs
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
-import { CbError, messageOf } from "../../errors.ts";
+import { CbError, messageOf } from "../../core/errors.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { endSandboxIn } from "./folder.ts";
 import { type Bind, clearData, DEFAULT_LIMITS, hostNetworks, launch, makeFolder } from "./launch.ts";

@@ -1,7 +1,7 @@
 /** Subordinate ids: the range of user and group ids that a user may hand to a user namespace (subuid(5), subgid(5)). */
 import { appendFile, readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
-import { CbError } from "../../errors.ts";
+import { CbError } from "../../core/errors.ts";
 
 export interface IdRange {
   readonly first: number;

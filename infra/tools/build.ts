@@ -1,0 +1,130 @@
+/**
+ * Bundles what is shipped: each program of cmd/ as `dist/bin/<name>`, with what they share and what they import lazily in
+ * `dist/chunks`, and the agent as the one file `dist/agent/agent.mjs`. By hand: `npm run build [-- FOLDER]`.
+ */
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type BuildOptions, build as bundle, type OutputFile } from "esbuild";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+
+/** nats, nkeys, tweetnacl, pino and commander are CommonJS and call `require` for Node's own modules. */
+export const REQUIRE =
+  'import { createRequire as cbRequire } from "node:module"; const require = cbRequire(import.meta.url);';
+
+const SHARED = {
+  bundle: true,
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  banner: { js: REQUIRE },
+  // Only cb-local builds, and only in a checkout; a bundler does not go into a bundle.
+  external: ["esbuild"],
+  // Who calls this shows the error it throws.
+  logLevel: "silent",
+  write: false,
+} as const satisfies BuildOptions;
+
+export interface BuildPaths {
+  /** Default: `dist` in the project. */
+  readonly outDir?: string;
+  /** The project's root, with `cmd` and `agent`. */
+  readonly sourceDir?: string;
+}
+
+export interface BuildResult {
+  /** Absolute paths of the programs in `bin`, executable. */
+  readonly programs: readonly string[];
+  /** Absolute path of the agent's one file; undefined while there is no agent/main.ts. */
+  readonly agent: string | undefined;
+}
+
+/**
+ * Builds everything into `outDir` and removes what an earlier build left there. A file that has not
+ * changed is not touched, one that has is replaced at once, so a program may start from it meanwhile.
+ * Throws esbuild's BuildFailure when a source does not compile.
+ */
+export async function build({ outDir = join(root, "dist"), sourceDir = root }: BuildPaths = {}): Promise<BuildResult> {
+  const commands = (await list(join(sourceDir, "cmd"))).filter((name) => name.endsWith(".ts"));
+  const hasAgent = (await list(join(sourceDir, "agent"))).includes("main.ts");
+  const [programs, agent] = await Promise.all([
+    commands.length > 0 ? bundleCommands(commands, { outDir, sourceDir }) : [],
+    hasAgent ? bundleAgent({ outDir, sourceDir }) : [],
+  ]);
+  // Node takes a program without extension for ESM where the nearest package.json says so.
+  const marker = { path: join(outDir, "package.json"), contents: Buffer.from('{ "type": "module" }\n') };
+  const files = [...programs, ...agent, marker];
+  await Promise.all(files.map((file) => replace(file, file.path.startsWith(join(outDir, "bin/")))));
+  // Root of a sandbox is a stranger to the host's files: whatever the umask, it may read the agent.
+  if (hasAgent) await Promise.all([chmod(join(outDir, "agent"), 0o755), chmod(join(outDir, "agent/agent.mjs"), 0o644)]);
+  await removeOthers(outDir, new Set(files.map((file) => file.path)));
+  return {
+    programs: commands.map((name) => join(outDir, "bin", basename(name, ".ts"))),
+    agent: hasAgent ? join(outDir, "agent/agent.mjs") : undefined,
+  };
+}
+
+/** Splitting keeps what a command imports lazily out of what it loads at its start. */
+async function bundleCommands(names: readonly string[], paths: Required<BuildPaths>): Promise<OutputFile[]> {
+  const { outDir, sourceDir } = paths;
+  const { outputFiles } = await bundle({
+    ...SHARED,
+    absWorkingDir: sourceDir,
+    entryPoints: names.map((name) => join("cmd", name)),
+    outdir: outDir,
+    entryNames: "bin/[name]",
+    chunkNames: "chunks/[name]-[hash]",
+    splitting: true,
+  });
+  return outputFiles.map((file) => (dirname(file.path) === join(outDir, "bin") ? asProgram(file) : file));
+}
+
+function asProgram(file: OutputFile): OutputFile {
+  const contents = Buffer.from(`#!/usr/bin/env node\n${file.text.replace(/^#!.*\n/, "")}`);
+  return { ...file, path: file.path.replace(/\.js$/, ""), contents };
+}
+
+/** One file to put into a builder image; minified, because an emulated builder takes seconds to read a large one. */
+async function bundleAgent({ outDir, sourceDir }: Required<BuildPaths>): Promise<OutputFile[]> {
+  const outfile = join(outDir, "agent/agent.mjs");
+  const entry = { absWorkingDir: sourceDir, entryPoints: ["agent/main.ts"], outfile };
+  const { outputFiles } = await bundle({ ...SHARED, ...entry, minify: true });
+  return outputFiles;
+}
+
+interface Written {
+  readonly path: string;
+  readonly contents: Uint8Array;
+}
+
+async function replace({ path, contents }: Written, executable: boolean): Promise<void> {
+  const present = await readFile(path).catch(() => undefined);
+  if (present?.equals(contents)) return;
+  await mkdir(dirname(path), { recursive: true });
+  const part = `${path}.${process.pid}.part`;
+  await writeFile(part, contents, { mode: executable ? 0o755 : 0o644 });
+  await rename(part, path);
+}
+
+async function removeOthers(outDir: string, kept: ReadonlySet<string>): Promise<void> {
+  for (const folder of ["bin", "chunks", "agent"].map((name) => join(outDir, name))) {
+    const paths = (await list(folder)).map((name) => join(folder, name)).filter((path) => !kept.has(path));
+    // What another build is just writing is its own.
+    await Promise.all(paths.filter((path) => !path.endsWith(".part")).map((path) => rm(path, { recursive: true })));
+  }
+}
+
+/** Empty while the folder does not exist. */
+function list(folder: string): Promise<string[]> {
+  return readdir(folder).catch(() => []);
+}
+
+// Not by comparing with import.meta.url: bundled into a program, that would be the program's own.
+if (process.argv[1] === join(root, "infra/tools/build.ts")) {
+  const startedMs = performance.now();
+  const outDir = resolve(process.argv[2] ?? join(root, "dist"));
+  const { programs, agent } = await build({ outDir });
+  const made = [...programs, agent].filter((path) => path !== undefined).map((path) => relative(process.cwd(), path));
+  console.log(`${made.join("\n")}\nbuilt in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+}

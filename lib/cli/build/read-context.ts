@@ -1,0 +1,37 @@
+/** The files that a recipe reads from its caller's disk, found before anything is sent. */
+import { realpath, stat } from "node:fs/promises";
+import { CbError, messageOf } from "../../core/errors.ts";
+import type { Recipe } from "../../protocol/build-messages.ts";
+import { type Context, findContext } from "../../recipe/context/find.ts";
+import { wantsOf } from "../../recipe/inputs.ts";
+
+export interface ContextRequest {
+  readonly recipe: Recipe;
+  /** Where the recipe's paths start; default the working directory. */
+  readonly directory: string | undefined;
+  /** Everything in it is wanted, less what its ignore file names. */
+  readonly whole: boolean;
+  /** Absolute. */
+  readonly imagePath: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Undefined when the recipe reads nothing. Throws CbError "usage" for a directory or a file that is missing or unreadable,
+ * a link that leads out of the directory, and too many files.
+ */
+export async function readContext(request: ContextRequest): Promise<Context | undefined> {
+  const { recipe, whole, imagePath, signal } = request;
+  const directory = await existing(request.directory ?? process.cwd());
+  return findContext({ directory, backend: recipe.backend, wants: wantsOf(recipe), whole, imagePath }, signal);
+}
+
+async function existing(path: string): Promise<string> {
+  const hint = "--context names the directory that the recipe's paths start from";
+  try {
+    if ((await stat(path)).isDirectory()) return await realpath(path);
+  } catch (cause) {
+    throw new CbError("usage", `cannot read the directory ${path}: ${messageOf(cause)}`, { hint, cause });
+  }
+  throw new CbError("usage", `${path} is no directory`, { hint });
+}

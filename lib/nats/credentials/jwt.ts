@@ -1,0 +1,107 @@
+/**
+ * NATS JWTs, version 2: `base64url(header).base64url(claims).base64url(Ed25519 signature)`.
+ *
+ * An encoder of our own, because @nats-io/jwt reads the wall clock and derives public keys with the slow nkeys.js on
+ * every call. What it writes is read back with @nats-io/jwt in the tests and by nats-server.
+ */
+import { createHash } from "node:crypto";
+import type { Account, Operator, User } from "@nats-io/jwt";
+import { CbError } from "../../core/errors.ts";
+import { base32, type NKey } from "./nkey.ts";
+
+export interface Claims {
+  /** A unique id: the hash of everything else, so that equal claims give an equal JWT. */
+  readonly jti: string;
+  /** Seconds since 1970. */
+  readonly iat: number;
+  /** Seconds since 1970; absent for what never expires. */
+  readonly exp?: number;
+  /** Public key of who signed. */
+  readonly iss: string;
+  readonly name: string;
+  /** Public key of whom it speaks of. */
+  readonly sub: string;
+  readonly nats: Readonly<Record<string, unknown>>;
+}
+
+export interface Subject {
+  readonly name: string;
+  /** Public key of whom the JWT speaks of. */
+  readonly publicKey: string;
+  readonly issuedAtMs: number;
+  /** Rounded down to whole seconds. Absent: never expires. */
+  readonly expiresAtMs?: number;
+}
+
+/** `{"typ":"JWT","alg":"ed25519-nkey"}` is what version 2 has, always. */
+const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
+
+/** JWT of an operator, signed by itself. */
+export function operatorJwt(subject: Subject, operator: Partial<Operator>, signer: NKey): string {
+  return encode(subject, { ...operator, type: "operator", version: 2 }, signer);
+}
+
+/** JWT of an account, signed by the operator. */
+export function accountJwt(subject: Subject, account: Partial<Account>, signer: NKey): string {
+  return encode(subject, { ...account, type: "account", version: 2 }, signer);
+}
+
+/**
+ * JWT of a user, signed by a signing key of account `issuerAccount`. Every limit that `user` leaves out is "none": the
+ * server reads a missing number as 0, that is as no subscriptions and no payload at all.
+ */
+export function userJwt(subject: Subject, user: Partial<User>, signer: NKey, issuerAccount: string): string {
+  const limits = { subs: -1, data: -1, payload: -1 };
+  const issuer = signer.publicKey === issuerAccount ? {} : { issuer_account: issuerAccount };
+  return encode(subject, { ...limits, ...user, ...issuer, type: "user", version: 2 }, signer);
+}
+
+/** Never writes `nbf`: a server whose clock is behind would refuse a JWT that is valid. */
+function encode(subject: Subject, nats: Record<string, unknown>, signer: NKey): string {
+  const body = {
+    iat: Math.floor(subject.issuedAtMs / 1000),
+    ...(subject.expiresAtMs === undefined ? {} : { exp: Math.floor(subject.expiresAtMs / 1000) }),
+    iss: signer.publicKey,
+    name: subject.name,
+    sub: subject.publicKey,
+    nats,
+  };
+  const jti = base32(createHash("sha256").update(JSON.stringify(body)).digest());
+  const claims = Buffer.from(JSON.stringify({ jti, ...body } satisfies Claims)).toString("base64url");
+  const signed = `${HEADER}.${claims}`;
+  return `${signed}.${signer.sign(Buffer.from(signed)).toString("base64url")}`;
+}
+
+/**
+ * What a JWT claims, **without** checking the signature: only the server decides whom to trust. For reading the name
+ * and the expiry of one's own credential before it is used. Throws CbError "config" on anything that is no NATS JWT.
+ */
+export function readClaims(jwt: string): Claims {
+  const [header, body, signature, ...rest] = jwt.split(".");
+  const claims = header === HEADER && signature && rest.length === 0 ? parse(body) : undefined;
+  if (claims !== undefined) return claims;
+  throw new CbError("config", "not a NATS JWT of version 2", { hint: "was the text cut short when it was copied?" });
+}
+
+function parse(body: string | undefined): Claims | undefined {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(body ?? "", "base64url").toString());
+    return isClaims(claims) ? claims : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isClaims(value: unknown): value is Claims {
+  if (typeof value !== "object" || value === null) return false;
+  const claims = value as Record<string, unknown>;
+  const texts = [claims.jti, claims.iss, claims.name, claims.sub];
+  const exp = claims.exp;
+  return (
+    texts.every((text) => typeof text === "string") &&
+    Number.isSafeInteger(claims.iat) &&
+    (exp === undefined || Number.isSafeInteger(exp)) &&
+    typeof claims.nats === "object" &&
+    claims.nats !== null
+  );
+}

@@ -1,0 +1,61 @@
+/**
+ * The planner: from what is seen to what is to be done, and when to look again. Pure and synchronous; it leaves no
+ * choice to execution, and each action says why.
+ */
+
+import type { Machine } from "../../provider/provider.ts";
+import { countStock } from "./capacity.ts";
+import { nextDeadlineMs } from "./deadlines.ts";
+import { judge, type Look } from "./decide.ts";
+import { nextAsked, nextBackoff, nextSuspects } from "./memory.ts";
+import type { Action, Memory, Plan, Seen } from "./observation.ts";
+import type { PoolPolicy } from "./policy.ts";
+import { whyBelowTarget } from "./reason.ts";
+import { planCreates, planSurplus } from "./refill.ts";
+import { judgeStranger, orphanedSlots } from "./unrecorded.ts";
+
+export function plan(seen: Seen, policy: PoolPolicy, nowMs: number): Plan {
+  if (!seen.complete) {
+    const why = `the provider cannot be listed in full: ${seen.problem}`;
+    return { actions: [], lookAgainAtMs: nowMs + policy.relistMs, why, memory: seen.memory };
+  }
+  const look: Look = { seen, policy, nowMs };
+  const machines = new Map(machinesOfPool(look).map((machine) => [machine.builder, machine]));
+  const strangers = strangersAmong(machines, seen);
+  const verdicts = [
+    ...seen.records.flatMap((stored) => judge(stored, machines.get(stored.record.builder), look) ?? []),
+    ...strangers.flatMap((machine) => judgeStranger(machine, look) ?? []),
+    ...orphanedSlots(machines, look),
+  ];
+  const backoff = nextBackoff(verdicts, look);
+  const stock = countStock(verdicts, strangers.length, look);
+  const creates = planCreates(stock, backoff, look);
+  const actions = capped([...verdicts, ...planSurplus(stock, look), ...creates], policy.callsPerLook);
+  const memory: Memory = {
+    backoff,
+    suspects: nextSuspects(machines, strangers, look),
+    destroyAskedMs: nextAsked(actions, machines, look),
+  };
+  const why = whyBelowTarget(stock, backoff, look);
+  return { actions, lookAgainAtMs: nextDeadlineMs({ machines, memory, stock }, look), why, memory };
+}
+
+function machinesOfPool({ seen, policy }: Look): Machine[] {
+  return seen.machines.filter((m) => m.installation === seen.installation && m.pool === policy.pool);
+}
+
+function strangersAmong(machines: ReadonlyMap<string, Machine>, seen: Seen): Machine[] {
+  const recorded = new Set(seen.records.map(({ record }) => record.builder));
+  return [...machines.values()].filter(({ builder }) => !recorded.has(builder));
+}
+
+/** At most `limit` calls to destroy, and as many to create; what is cut comes up again in the next look. */
+function capped(actions: readonly Action[], limit: number): Action[] {
+  let destroys = 0;
+  let creates = 0;
+  return actions.filter((action) => {
+    if (action.kind === "create") return ++creates <= limit;
+    if (action.kind === "destroyUnknown" || (action.kind === "destroy" && action.call)) return ++destroys <= limit;
+    return true;
+  });
+}

@@ -1,0 +1,84 @@
+/**
+ * The lifecycle of builders as events: what wakes the reconciler, and what an operator reads afterwards. The records are
+ * the truth; an event that is lost costs a later look and a line in the audit, so nobody waits for one.
+ */
+
+import {
+  DiscardPolicy,
+  type JetStreamClient,
+  type NatsConnection,
+  NatsError,
+  nanos,
+  RetentionPolicy,
+  StorageType,
+} from "nats";
+import { messageOf } from "../../core/errors.ts";
+import type { Logger } from "../../core/log.ts";
+import { BUILDERS_STREAM, patterns, subjects } from "../../protocol/subjects.ts";
+import type { Stored } from "../reconciler/observation.ts";
+
+export interface Journal {
+  /** Publishes the state the record is in. Returns at once, never throws. */
+  tell(stored: Stored): void;
+  /** Until what was told is out, or has failed. */
+  flush(): Promise<void>;
+}
+
+/** Lifecycle messages of 0.5 KiB, six a builder: some 10 000 builders. A week, as long as logs are kept. */
+const BUILDERS_LIMITS = { max_bytes: 32 * 2 ** 20, max_msgs: 60_000, max_age: nanos(7 * 24 * 3_600_000) };
+
+/** More than one for every builder of a large pool; beyond that NATS is away, and the events are worth nothing. */
+const PENDING_MAX = 1_000;
+
+/** Makes the stream, or gives the one that is there today's limits. Throws what nats.js throws. */
+export async function openJournal(nc: NatsConnection, replicas: number, log: Logger): Promise<Journal> {
+  const jsm = await nc.jetstreamManager();
+  const settings = {
+    subjects: [patterns.builderState],
+    num_replicas: replicas,
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    storage: StorageType.File,
+    ...BUILDERS_LIMITS,
+  };
+  await jsm.streams.update(BUILDERS_STREAM, settings).catch((error) => {
+    if (!(error instanceof NatsError) || error.api_error?.err_code !== STREAM_NOT_FOUND) throw error;
+    return jsm.streams.add({ name: BUILDERS_STREAM, ...settings });
+  });
+  return new NatsJournal(nc.jetstream(), log);
+}
+
+/** nats-server errors.json. */
+const STREAM_NOT_FOUND = 10059;
+
+class NatsJournal implements Journal {
+  readonly #js: JetStreamClient;
+  readonly #log: Logger;
+  readonly #pending = new Set<Promise<void>>();
+
+  constructor(js: JetStreamClient, log: Logger) {
+    this.#js = js;
+    this.#log = log;
+  }
+
+  tell(stored: Stored): void {
+    const { builder, state, reason } = stored.record;
+    this.#log.info({ builder, state, reason }, "builder");
+    if (this.#pending.size >= PENDING_MAX) return;
+    const sending: Promise<void> = this.#send(stored).finally(() => this.#pending.delete(sending));
+    this.#pending.add(sending);
+  }
+
+  async flush(): Promise<void> {
+    await Promise.all(this.#pending);
+  }
+
+  async #send({ record, revision }: Stored): Promise<void> {
+    try {
+      const msgID = `${record.builder}.${revision}`;
+      await this.#js.publish(subjects.builderState(record.builder), JSON.stringify(record), { msgID });
+    } catch (cause) {
+      this.#log.warn({ builder: record.builder, cause: messageOf(cause) }, "a lifecycle event was not stored");
+    }
+  }
+}

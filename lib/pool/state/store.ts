@@ -1,0 +1,84 @@
+/** The records of one pool's builders, and the events that their changes of state give. */
+
+import type { Logger } from "../../core/log.ts";
+import { type Keys, StaleWriteError } from "../../nats/jetstream/kv.ts";
+import { type Kept, Mirror } from "../../nats/jetstream/kv-cache.ts";
+import type { Stored } from "../reconciler/observation.ts";
+import type { Journal } from "./journal.ts";
+import { type BuilderRecord, parseRecord } from "./record.ts";
+
+/** Key of the generation: a single token, so it meets no record, which has two. */
+const GENERATION_KEY = "generation";
+
+export interface StoreParts {
+  readonly keys: Keys;
+  readonly journal: Journal;
+  readonly log: Logger;
+  readonly pool: string;
+}
+
+/** Errors as Mirror has them. */
+export class RecordStore {
+  readonly #journal: Journal;
+  readonly #mirror: Mirror<BuilderRecord>;
+
+  constructor({ keys, journal, log, pool }: StoreParts) {
+    this.#journal = journal;
+    this.#mirror = new Mirror({ keys, prefix: pool, parse: parseRecord, log });
+  }
+
+  load(): Promise<void> {
+    return this.#mirror.load();
+  }
+
+  settle(): Promise<void> {
+    return this.#mirror.settle();
+  }
+
+  all(): readonly Stored[] {
+    return Array.from(this.#mirror.entries(), ([, kept]) => storedOf(kept));
+  }
+
+  get(builder: string): Stored | undefined {
+    const kept = this.#mirror.get(builder);
+    return kept && storedOf(kept);
+  }
+
+  async add(record: BuilderRecord): Promise<Stored> {
+    return this.#told(storedOf(await this.#mirror.create(record.builder, record)));
+  }
+
+  /** Gives an event if the state differs from `before`, the one decided on. */
+  async update(record: BuilderRecord, before: Stored): Promise<Stored> {
+    const stored = storedOf(await this.#mirror.update(record.builder, record, before.revision));
+    return record.state === before.record.state ? stored : this.#told(stored);
+  }
+
+  remove({ record, revision }: Stored): Promise<void> {
+    return this.#mirror.remove(record.builder, revision);
+  }
+
+  #told(stored: Stored): Stored {
+    this.#journal.tell(stored);
+    return stored;
+  }
+}
+
+function storedOf({ value, revision }: Kept<BuilderRecord>): Stored {
+  return { record: value, revision };
+}
+
+/** The id of these records, made once with them: it tells machines made from other, lost or restored ones. */
+export async function generationOf(keys: Keys, newId: () => string): Promise<string> {
+  const known = await keys.get(GENERATION_KEY);
+  if (known) return known.value;
+  const made = newId();
+  try {
+    await keys.create(GENERATION_KEY, made);
+    return made;
+  } catch (error) {
+    const other = error instanceof StaleWriteError ? await keys.get(GENERATION_KEY) : undefined;
+    if (other) return other.value;
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+/** The users that cb-admin has added, and those it has revoked. Whose credential is not from there is not on the list. */
+import type { NatsConnection } from "nats";
+import * as v from "valibot";
+import type { Clock } from "../../core/clock.ts";
+import { CbError } from "../../core/errors.ts";
+import { openKeys } from "../../nats/jetstream/kv.ts";
+import { Records, type Stored } from "../../nats/jetstream/records.ts";
+import { count, userKey, userName } from "../../protocol/fields.ts";
+
+/**
+ * One name, and its newest key. `revokedAtMs`: the queue serves the name no longer. `cutAtMs`: NATS refuses the key, too;
+ * only then may the name be given a new one, since a request tells whose it is by the name alone.
+ */
+const userRecord = v.object({
+  v: v.literal(1),
+  name: userName,
+  publicKey: userKey,
+  createdAtMs: count,
+  revokedAtMs: v.optional(count),
+  cutAtMs: v.optional(count),
+});
+export type UserRecord = v.InferOutput<typeof userRecord>;
+
+const BUCKET = "cb-users";
+/** A record takes 0.5 KiB with what JetStream adds. Reserved on disk. */
+const BUCKET_MAX_BYTES = 16 * 2 ** 20;
+/** The whole list fits one message with room. */
+const USERS_MAX = 10_000;
+
+export class Users {
+  readonly #records: Records<UserRecord>;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, UserRecord>();
+
+  /** Makes the bucket if need be, and reads it. Throws CbError "infrastructure". */
+  static async open(nc: NatsConnection, replicas: number, clock: Clock): Promise<Users> {
+    const keys = await openKeys(nc, { bucket: BUCKET, replicas, maxBytes: BUCKET_MAX_BYTES });
+    const users = new Users(new Records(keys, "user", userRecord), clock);
+    for (const [name, { value }] of await users.#records.all()) users.#known.set(name, value);
+    return users;
+  }
+
+  private constructor(records: Records<UserRecord>, clock: Clock) {
+    this.#records = records;
+    this.#clock = clock;
+  }
+
+  /** By name. */
+  all(): UserRecord[] {
+    return [...this.#known.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  isRevoked(name: string): boolean {
+    return this.#known.get(name)?.revokedAtMs !== undefined;
+  }
+
+  /** The name itself. Throws CbError "denied" when it is revoked. */
+  served(name: string): string {
+    if (!this.isRevoked(name)) return name;
+    throw new CbError("denied", `the user ${name} has been revoked`, { hint: "ask your operator" });
+  }
+
+  /** Throws CbError "usage" while the name is taken, or its old key may still connect. */
+  async add(name: string, publicKey: string): Promise<void> {
+    const before = await this.#records.get(name);
+    refuseTaken(before?.value);
+    if (before === undefined && this.#known.size >= USERS_MAX) {
+      throw new CbError("usage", `there are ${USERS_MAX} users, which is the most`);
+    }
+    const record: UserRecord = { v: 1, name, publicKey, createdAtMs: this.#clock.nowMs() };
+    await this.#write(record, before);
+  }
+
+  /** Keeps the time of the first revocation. Throws CbError "usage" when there is no such user. */
+  async revoke(name: string): Promise<UserRecord> {
+    const before = await this.#existing(name);
+    if (before.value.revokedAtMs !== undefined) return before.value;
+    // NATS compares it with the second in which the key's JWT was issued, whatever the clock has done since.
+    const revokedAtMs = Math.max(this.#clock.nowMs(), before.value.createdAtMs);
+    return this.#write({ ...before.value, revokedAtMs }, before);
+  }
+
+  /** NATS refuses that key. Changes nothing of a name that has another by now, or is not revoked. */
+  async cut(name: string, publicKey: string): Promise<UserRecord> {
+    const before = await this.#existing(name);
+    const { value } = before;
+    if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.cutAtMs !== undefined) return value;
+    return this.#write({ ...value, cutAtMs: this.#clock.nowMs() }, before);
+  }
+
+  async #existing(name: string): Promise<Stored<UserRecord>> {
+    const found = await this.#records.get(name);
+    if (found !== undefined) return found;
+    throw new CbError("usage", `no user ${name} is known`, { hint: "see all users with: cb-admin user list" });
+  }
+
+  async #write(record: UserRecord, before: Stored<UserRecord> | undefined): Promise<UserRecord> {
+    if (before === undefined) await this.#records.create(record.name, record);
+    else await this.#records.update(record.name, record, before.revision);
+    this.#known.set(record.name, record);
+    return record;
+  }
+}
+
+function refuseTaken(user: UserRecord | undefined): void {
+  if (user === undefined || user.cutAtMs !== undefined) return;
+  const { name, createdAtMs, revokedAtMs } = user;
+  if (revokedAtMs === undefined) {
+    throw new CbError("usage", `there is a user ${name} already, since ${new Date(createdAtMs).toISOString()}`, {
+      hint: `revoke it and make a new credential with: cb-admin user add --force ${name}`,
+    });
+  }
+  throw new CbError("usage", `the user ${name} is revoked, but NATS may still let its old credential in`, {
+    hint: `finish that first, with the operator key at hand: cb-admin user revoke ${name}`,
+  });
+}

@@ -1,0 +1,128 @@
+/** The places of a definition file that name something on its caller's disk, as apptainer parses them. */
+import type { Recipe } from "../../protocol/build-messages.ts";
+import { SCRIPTS_BEFORE_FILES } from "./made-by-script.ts";
+import { type Line, type Section, stagesOf } from "./sections.ts";
+
+/** A line of %files: the source is a word of apptainer's shell, the destination stands for itself. */
+export interface FilesSource {
+  readonly kind: "files";
+  readonly line: Line;
+  readonly source: string;
+  readonly destination: string | undefined;
+}
+
+/** A line of %appfiles: source and destination stand for themselves, no shell looks at them. */
+export interface AppFilesSource {
+  readonly kind: "appfiles";
+  readonly line: Line;
+  readonly source: string;
+  readonly destination: string | undefined;
+}
+
+/** The image that a stage starts from. */
+export interface BaseSource {
+  readonly kind: "base";
+  readonly line: Line;
+  /** The lines that continue `line`, each of which ends with a backslash but the last. */
+  readonly continued: readonly Line[];
+  readonly bootstrap: LocalBootstrap;
+  /** Where it is, as it stands for itself. */
+  readonly path: string;
+  /** `:tag` or `@digest`, which say what is taken of it. */
+  readonly reference: string;
+}
+
+export type DefinitionSource = FilesSource | AppFilesSource | BaseSource;
+
+const LOCAL_BOOTSTRAPS = ["localimage", "oci-archive", "docker-archive", "oci"] as const;
+export type LocalBootstrap = (typeof LOCAL_BOOTSTRAPS)[number];
+
+interface HeaderValue {
+  readonly line: Line;
+  readonly continued: readonly Line[];
+  readonly value: string;
+}
+
+export interface Definition {
+  /** All of it, arguments filled in. */
+  readonly lines: readonly Line[];
+  /** In the order of the recipe. Their lines are of `lines`. */
+  readonly sources: readonly DefinitionSource[];
+  /** What runs on the machine that builds before files are copied. */
+  readonly script: string;
+}
+
+/** Throws CbError "usage" as stagesOf does. */
+export function readDefinition(recipe: Recipe): Definition {
+  const sections = stagesOf(recipe.text, recipe.buildArgs).flat();
+  const lines = sections.flatMap((section) => [
+    ...(section.head === undefined ? [] : [section.head]),
+    ...section.lines,
+  ]);
+  const scripts = sections.filter(({ name }) => SCRIPTS_BEFORE_FILES.has(name)).flatMap((section) => section.lines);
+  return { lines, sources: sections.flatMap(sourcesOf), script: scripts.map(({ text }) => text).join("\n") };
+}
+
+function sourcesOf({ name, rest, lines }: Section): DefinitionSource[] {
+  if (name === "") return baseOf(lines);
+  if (name === "appfiles") return lines.flatMap(appFile);
+  // `from STAGE` copies between stages; anything else that stands there lets apptainer pass over the section.
+  return name === "files" && rest.split("#")[0] === "" ? lines.flatMap(file) : [];
+}
+
+function file(line: Line): FilesSource[] {
+  const text = line.text.trim();
+  if (text === "" || text.startsWith("#")) return [];
+  // Double quotes hold a word together and are taken off; a single quote begins a word and stays.
+  const words = text.match(/[^\s"']+|"[^"]*"|'[^']*/g) ?? [];
+  const [source = "", destination] = words.map((word) => word.trim().replace(/^"+|"+$/g, ""));
+  return source === "" ? [] : [{ kind: "files", line, source, destination: destination || undefined }];
+}
+
+function appFile(line: Line): AppFilesSource[] {
+  const text = line.text.trim();
+  if (text === "" || text.startsWith("#")) return [];
+  const [, source = "", destination] = /^([^ ]*)(?: (.*))?$/s.exec((text.split("#")[0] ?? "").trim()) ?? [];
+  return source === "" ? [] : [{ kind: "appfiles", line, source, destination }];
+}
+
+function baseOf(lines: readonly Line[]): BaseSource[] {
+  const header = headerOf(lines);
+  const bootstrap = LOCAL_BOOTSTRAPS.find((local) => local === header.get("bootstrap")?.value);
+  const from = header.get("from");
+  if (bootstrap === undefined || from === undefined || from.value === "") return [];
+  const { line, continued, value } = from;
+  if (bootstrap === "localimage") return [{ kind: "base", line, continued, bootstrap, path: value, reference: "" }];
+  const place = [header.get("registry")?.value, header.get("namespace")?.value, value].filter(Boolean).join("/");
+  const [, path = "", reference = ""] = (bootstrap === "oci" ? LAYOUT : ARCHIVE).exec(place) ?? [];
+  return path === "" ? [] : [{ kind: "base", line, continued, bootstrap, path, reference }];
+}
+
+/** `folder@digest`: a colon belongs to the name of the folder. */
+const LAYOUT = /^(.*?)(@[^/]*)?$/;
+/** `archive.tar:tag`. */
+const ARCHIVE = /^([^:]*)(:.*)?$/;
+
+function headerOf(lines: readonly Line[]): Map<string, HeaderValue> {
+  const header = new Map<string, HeaderValue>();
+  let open: { key: string; parts: string[]; lines: Line[] } | undefined;
+  for (const line of lines) {
+    const text = (line.text.split("#")[0] ?? "").trim();
+    if (text === "") {
+      open = undefined;
+      continue;
+    }
+    const [, key = "", first = ""] = open === undefined ? (/^([^:]*):(.*)$/.exec(text) ?? []) : ["", open.key, text];
+    const part = first.trim();
+    const parts = open?.parts ?? [];
+    const more = part.endsWith("\\");
+    parts.push(more ? part.slice(0, -1) : part);
+    const all = open?.lines ?? [];
+    all.push(line);
+    open = more ? { key, parts, lines: all } : undefined;
+    if (more) continue;
+    const [begin = line, ...continued] = all;
+    header.set(key.trim().toLowerCase(), { line: begin, continued, value: parts.join("") });
+  }
+  return header;
+}

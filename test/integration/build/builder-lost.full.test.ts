@@ -1,0 +1,41 @@
+/** Builders that die while something else is on its way: their image, another queue. In real sandboxes. */
+import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import { Deathbed, SLOW } from "../../support/queue/builder-death.ts";
+import { recipe } from "../../support/recipe/recipes.ts";
+
+const test = suite<{ bed: Deathbed }>("a builder that is lost meanwhile");
+
+test.before(async (context) => {
+  context.bed = await Deathbed.start();
+});
+test.after(async ({ bed }) => {
+  await bed?.stop();
+});
+
+test("lost while its image comes: the next one brings it whole, and has the caller's files", async ({ bed }) => {
+  const { stack } = bed;
+  mkdirSync(stack.path("files"));
+  writeFileSync(stack.path("files", "large"), Buffer.alloc(400 * 1024, "x"));
+  const post = "    ls -l /large\n    dd if=/dev/urandom of=/random bs=1M count=100 2>/dev/null\n    echo it is done";
+  const path = recipe(stack, "image", post);
+  appendFileSync(path, `\n%files\n    ${stack.path("files", "large")} /large\n`);
+  const running = bed.begin("image", path);
+  await running.seen(/it is done/);
+  await stack.fileIn("image");
+  process.kill(await bed.pidOf(await bed.builderOf(running, 1), "sandbox"), "SIGKILL");
+  await bed.checkSecondAttempt("image", running, /was lost: its machine/);
+  await bed.checkNothingIsLeft();
+});
+
+test("a queue that is killed between the two attempts leases the second one all the same, once", async ({ bed }) => {
+  const running = bed.begin("queue", recipe(bed.stack, "slow", SLOW));
+  await bed.hit(running, { part: "sandbox", signal: "SIGKILL" });
+  await running.seen(/waiting until it is gone/);
+  await bed.stack.queueEnds("SIGKILL");
+  await bed.stack.up();
+  await bed.checkSecondAttempt("queue", running, /was lost: its machine/);
+  await bed.checkNothingIsLeft();
+});
+
+test.run();

@@ -1,0 +1,95 @@
+/** Ctrl-C at every stage: exit code 130, no file, the builder goes, nobody waits for anything. */
+// slow: a build for each stage at which it is cancelled.
+import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { StatusReply } from "../../../lib/protocol/status-messages.ts";
+import { endless, HELLO, recipe, uncompressed } from "../../support/recipe/recipes.ts";
+import { Stack } from "../../support/stack.ts";
+
+const test = suite<{ stack: Stack }>("cancel");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+});
+test.after(async ({ stack }) => {
+  await stack?.stop();
+});
+
+async function status(stack: Stack): Promise<StatusReply> {
+  return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
+}
+
+/** The files in a folder that a build was told to put its image into. */
+const left = (stack: Stack, folder: string) => readdirSync(stack.path(folder));
+
+test("Ctrl-C while the recipe runs cancels: exit code 130, no file, the builder is destroyed", async ({ stack }) => {
+  mkdirSync(stack.path("cancelled"));
+  const running = stack.start("container-builder", [stack.path("cancelled", "x.sif"), endless(stack, "endless")]);
+  await running.seen(/it has begun/);
+  const [before] = (await status(stack)).pools;
+  const active = before?.builders.filter(({ state }) => state === "leased") ?? [];
+  assert.is(active.length, 1);
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.match(stderr, /Cancelling the build: Completed/);
+  assert.equal(left(stack, "cancelled"), []);
+  const [after] = (await status(stack)).pools;
+  assert.not.ok(after?.builders.some(({ id, state }) => id === active[0]?.id && state !== "destroying"));
+});
+
+test("Ctrl-C while the build waits cancels it, and it never gets a builder", async ({ stack }) => {
+  const holding = endless(stack, "holding");
+  const holders = Array.from({ length: 4 }, (_, n) =>
+    stack.start("container-builder", [stack.path(`h${n}.sif`), holding]),
+  );
+  await Promise.all(holders.map((holder) => holder.seen(/it has begun\n/)));
+  const waiting = stack.start("container-builder", [stack.path("waiting.sif"), holding]);
+  await waiting.seen(/Requesting remote builder: position 1, 4 builds of yours running/);
+  waiting.kill("SIGINT");
+  const { code, stdout } = await waiting.finished;
+  assert.is(code, 130);
+  assert.is(stdout, "");
+  assert.is((await status(stack)).builds.waiting, 0);
+  for (const holder of holders) holder.kill("SIGINT");
+  assert.equal(
+    (await Promise.all(holders.map(({ finished }) => finished))).map(({ code }) => code),
+    [130, 130, 130, 130],
+  );
+});
+
+test("Ctrl-C while the image is coming removes what has come of it", async ({ stack }) => {
+  mkdirSync(stack.path("uploading"));
+  const large = uncompressed(recipe(stack, "large", "    dd if=/dev/urandom of=/large bs=1M count=300 2>/dev/null"));
+  const running = stack.start("container-builder", [stack.path("uploading", "x.sif"), large]);
+  await running.seen(/Build complete/);
+  await stack.fileIn("uploading");
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.equal(left(stack, "uploading"), []);
+});
+
+test("Ctrl-C before the queue has answered cancels as soon as it does", async ({ stack }) => {
+  mkdirSync(stack.path("asking"));
+  const { pid } = JSON.parse(readFileSync(stack.statePath("queue.pid"), "utf8")) as { pid: number };
+  process.kill(pid, "SIGSTOP");
+  try {
+    const running = stack.start("container-builder", [stack.path("asking", "x.sif"), HELLO]);
+    await running.seen(/Connected to queue/);
+    running.kill("SIGINT");
+    await running.seen(/Cancelling the build: .*again/);
+    process.kill(pid, "SIGCONT");
+    const { code, stderr } = await running.finished;
+    assert.is(code, 130, stderr);
+    assert.match(stderr, /Cancelling the build: Completed|cancelled before it began/);
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
+  const { builds } = await status(stack);
+  assert.equal(builds, { waiting: 0, running: 0 });
+  assert.equal(left(stack, "asking"), []);
+});
+
+test.run();

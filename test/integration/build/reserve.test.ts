@@ -1,0 +1,105 @@
+/** The reserve: made, leased, refilled, thrown away after one build, replaced when a builder dies, never above the maximum. */
+// slow: a dozen builds, five of them at once.
+import type { NatsConnection } from "nats";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { openInstallation } from "../../../infra/nats/installation.ts";
+import type { StatusReply } from "../../../lib/protocol/status-messages.ts";
+import { patterns } from "../../../lib/protocol/subjects.ts";
+import { readKeeper } from "../../../lib/provider/sandbox/folder.ts";
+import { connectCore, stackConfig } from "../../support/nats/core-connection.ts";
+import { plainClient } from "../../support/nats/plain-client.ts";
+import { BuilderLife } from "../../support/queue/builder-life.ts";
+import { HELLO } from "../../support/recipe/recipes.ts";
+import { Stack } from "../../support/stack.ts";
+import { strike } from "../../support/strike.ts";
+
+const test = suite<{ stack: Stack; core: NatsConnection; life: BuilderLife }>("reserve");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+  context.core = await connectCore(context.stack);
+  context.life = await BuilderLife.watch(context.core);
+});
+test.after(async ({ stack, core, life }) => {
+  await life?.close();
+  await core?.close();
+  await stack?.stop();
+});
+
+async function status(stack: Stack): Promise<StatusReply> {
+  return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
+}
+
+async function ready(stack: Stack): Promise<string[]> {
+  const { pools } = await status(stack);
+  return (pools[0]?.builders ?? []).filter(({ state }) => state === "ready").map(({ id }) => id);
+}
+
+/** SIGKILL for the first process of a sandbox: the machine is gone from one moment to the next. */
+async function kill(stack: Stack, builder: string): Promise<void> {
+  const keeper = await readKeeper(stack.statePath("sandboxes", builder));
+  strike("the builder's sandbox", keeper?.pid, "SIGKILL");
+}
+
+test("each build gets a builder of its own, which is gone afterwards, and the reserve is full again", async ({
+  stack,
+  life,
+}) => {
+  const builders: string[] = [];
+  for (let n = 0; n < 2; n++) {
+    const leased = life.next("leased");
+    const built = await stack.run("container-builder", ["--force", stack.path("own.sif"), HELLO]);
+    assert.is(built.code, 0, built.stderr);
+    builders.push(await leased);
+  }
+  assert.is(new Set(builders).size, 2);
+  for (const builder of builders) await life.reached(builder, "gone");
+  await life.until(() => life.count("ready") === 2);
+  const reserve = await ready(stack);
+  assert.is(reserve.length, 2);
+  assert.not.ok(builders.some((builder) => reserve.includes(builder)));
+});
+
+test("five builds at once never make more than four builders, and all are served", async ({ stack, life }) => {
+  life.resetPeak();
+  const images = Array.from({ length: 5 }, (_, n) => stack.path(`many-${n}.sif`));
+  const built = await Promise.all(images.map((image) => stack.run("container-builder", [image, HELLO])));
+  assert.equal(
+    built.map(({ code }) => code),
+    [0, 0, 0, 0, 0],
+    built.map(({ stderr }) => stderr).join("\n"),
+  );
+  assert.ok(life.peak <= 4, `${life.peak} builders existed at once`);
+  assert.ok(life.peak > 2, "the reserve is refilled while builds run");
+});
+
+test("a ready builder that dies is replaced", async ({ stack, life }) => {
+  await life.until(() => life.count("ready") === 2);
+  const [victim = ""] = await ready(stack);
+  await kill(stack, victim);
+  await life.reached(victim, "gone");
+  await life.until(() => life.count("ready") === 2);
+  assert.not.ok((await ready(stack)).includes(victim));
+});
+
+test("an operator sees the lines of every build with a client that is not ours", async ({ stack }) => {
+  const installation = await openInstallation(stack.statePath("installation"));
+  if (installation === undefined) throw new Error("no installation");
+  const { caFile, operatorCreds } = installation.files;
+  const port = Number(new URL(stackConfig(stack).url).port);
+  const operator = await plainClient({ port, caFile, serverName: installation.serverName, credsFile: operatorCreds });
+  await operator.subscribe(patterns.log);
+  const built = await stack.run("container-builder", ["--force", stack.path("seen.sif"), HELLO]);
+  assert.is(built.code, 0, built.stderr);
+  assert.is(Buffer.concat(operator.messages.map(({ data }) => data)).toString(), built.stdout);
+  operator.close();
+});
+
+test("the queue answers as a NATS service", async ({ core }) => {
+  const client = core.services.client();
+  for await (const { name } of await client.ping("container-builder-queue")) assert.is(name, "container-builder-queue");
+  for await (const { name } of await client.info("container-builder-queue")) assert.is(name, "container-builder-queue");
+});
+
+test.run();

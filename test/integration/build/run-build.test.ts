@@ -1,0 +1,144 @@
+/** The agent's way of running programs, with real ones on real pipes and terminals. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type BuildExit, type BuildOptions, runBuild } from "../../../agent/run-build.ts";
+import { Terminal } from "../../../agent/terminal.ts";
+
+const test = suite<{ folder: string }>("run-build");
+
+test.before.each((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), "cb-run-build-"));
+});
+test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
+
+/** By sh, which is dash here: bash (5.2) never runs a trap for SIGWINCH again when one came while the trap ran. */
+const step = (name: string, script: string) => ({ name, argv: ["sh", "-c", script] });
+
+/** A build under way, and a way to wait for what it prints. */
+class Watched {
+  text = "";
+  readonly exit: Promise<BuildExit>;
+  #changed = () => {};
+
+  constructor(scripts: readonly string[], options: Partial<BuildOptions>) {
+    const steps = scripts.map((script, n) => step(`program ${n}`, script));
+    this.exit = runBuild(steps, {
+      cwd: "/",
+      env: { PATH: process.env.PATH ?? "", TERM: "xterm" },
+      limitMs: 60_000,
+      signal: new AbortController().signal,
+      write: async (chunk) => {
+        this.text += Buffer.from(chunk).toString();
+        this.#changed();
+      },
+      ...options,
+    });
+  }
+
+  seen(pattern: RegExp): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#changed = () => pattern.test(this.text) && resolve();
+      this.#changed();
+      this.exit.then(() => reject(new Error(`ended without ${pattern}: ${this.text}`)), reject);
+    });
+  }
+}
+
+test("runBuild() runs the programs in turn into one output, and stops at the first that fails", async () => {
+  const all = new Watched(["echo one; echo err >&2", "echo two"], {});
+  assert.equal(await all.exit, { code: 0, reason: "" });
+  assert.is(all.text, "one\nerr\ntwo\n");
+  const failing = new Watched(["echo one", "exit 3", "echo three"], {});
+  assert.equal(await failing.exit, { code: 3, reason: "program 1 ended with exit code 3" });
+  assert.is(failing.text, "one\n");
+});
+
+test("runBuild() gives all programs together one time limit", async ({ folder }) => {
+  const mark = join(folder, "third");
+  const late = new Watched(["sleep 0.3", "sleep 60", `touch ${mark}`], { limitMs: 600 });
+  const startedMs = performance.now();
+  assert.equal(await late.exit, { code: 124, reason: "ran for 0.01 minutes, the limit" });
+  const tookMs = performance.now() - startedMs;
+  assert.ok(tookMs < 850, `the second one alone had ${tookMs - 300} ms`);
+  assert.is(existsSync(mark), false);
+});
+
+test("runBuild() ends whichever program runs when its signal is aborted, and starts none after it", async ({
+  folder,
+}) => {
+  for (const onTerminal of [false, true]) {
+    const terminal = onTerminal ? await Terminal.open(join(folder, "terminal"), { columns: 80, rows: 24 }) : undefined;
+    const startedMs = performance.now();
+    const stop = new AbortController();
+    const mark = join(folder, "third");
+    const build = new Watched(["echo one", "echo pid $$; sleep 60", `touch ${mark}`], {
+      signal: stop.signal,
+      terminal,
+    });
+    await build.seen(/pid (\d+)/);
+    stop.abort(new Error("cancelled by a test"));
+    const error = await build.exit.catch((thrown: Error) => thrown);
+    assert.is((error as Error).message, "cancelled by a test");
+    assert.ok(performance.now() - startedMs < 30_000, "it was waited for");
+    assert.is(existsSync(mark), false);
+  }
+});
+
+const SIZE = { columns: 77, rows: 22 };
+
+test("a program on a terminal has its size from the beginning", async ({ folder }) => {
+  const terminal = await Terminal.open(join(folder, "a folder's name"), SIZE);
+  const build = new Watched(["stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo 'all' \"three\""], { terminal });
+  assert.equal(await build.exit, { code: 0, reason: "" });
+  assert.is(build.text, "22 77\r\nall three\r\n");
+});
+
+/** It says its size now, and again whenever it is told of another one; ends when there is that file. */
+const watching = (end: string) =>
+  `trap 'echo now $(stty size)' WINCH; echo begins $(stty size); until [ -e ${end} ]; do sleep 0.02; done`;
+
+test("resize() tells the program that runs, and the next one starts with the new size", async ({ folder }) => {
+  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
+  const end = join(folder, "end");
+  const build = new Watched([watching(end), "echo second $(stty size)"], { terminal });
+  await build.seen(/begins 22 77/);
+  await terminal.resize({ columns: 120, rows: 40 });
+  await build.seen(/now 40 120/);
+  await terminal.resize({ columns: 60, rows: 10 });
+  await build.seen(/now 10 60/);
+  writeFileSync(end, "");
+  assert.is((await build.exit).code, 0);
+  assert.match(build.text, /second 10 60/);
+});
+
+test("resize() before a program starts, and after its end, leaves the size to the next one", async ({ folder }) => {
+  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
+  for (const [size, shown] of [
+    [{ columns: 50, rows: 20 }, "20 50"],
+    [{ columns: 51, rows: 21 }, "21 51"],
+  ] as const) {
+    await terminal.resize(size);
+    const build = new Watched(["stty size"], { terminal });
+    await build.exit;
+    assert.is(build.text, `${shown}\r\n`);
+  }
+});
+
+test("resize() wins over a program that has read the older size and not set it yet", async ({ folder }) => {
+  const go = join(folder, "go");
+  const slow = `#!/bin/sh\n[ -e ${go} ] || echo setting "$@"\nuntil [ -e ${go} ]; do sleep 0.02; done\nPATH=$REST exec stty "$@"\n`;
+  writeFileSync(join(folder, "stty"), slow, { mode: 0o755 });
+  const REST = process.env.PATH ?? "";
+  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
+  const build = new Watched(["stty size"], { terminal, env: { PATH: `${folder}:${REST}`, REST } });
+  await build.seen(/setting cols 77 rows 22/);
+  await terminal.resize({ columns: 60, rows: 10 });
+  writeFileSync(go, "");
+  await build.exit;
+  assert.match(build.text, /\n10 60\r\n$/);
+});
+
+test.run();

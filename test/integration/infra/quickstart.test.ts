@@ -1,0 +1,69 @@
+/** The first command of the README, in front of an empty state folder: down, up, and up already. */
+// alone: it makes dist/ anew, from which the programs of other files start.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { PROJECT, Stack } from "../../support/stack.ts";
+
+const test = suite<{ stack: Stack }>("quickstart");
+
+test.before((context) => {
+  context.stack = Stack.unstarted();
+});
+test.after(async ({ stack }) => {
+  await stack?.stop();
+});
+
+const shown = [
+  /The local stack is up/,
+  /\$ container-builder --force hello.sif examples\/hello.def/,
+  /Connected to remote builder: cb-[0-9a-f]{8}/,
+  /building as root, uid 0/,
+  /Transferring hello.sif: Completed/,
+  /\$ apptainer run hello.sif\n[\s\S]*Hello from a container!/,
+  /Active builders[\s\S]*Reserve builders[\s\S]*ID: [0-9a-f-]{36}/,
+  /export PATH=".*dist\/bin:\$PATH"/,
+  /cb-local down/,
+];
+
+test("quickstart shows the whole way, and says how to go on and how to stop", async ({ stack }) => {
+  const { code, stdout, stderr } = await stack.npm("quickstart");
+  assert.is(code, 0, stderr);
+  // Two streams of one process: what a person sees is both.
+  for (const pattern of shown) assert.match(stderr + stdout, pattern);
+  assert.ok(existsSync(join(PROJECT, "hello.sif")));
+});
+
+test("quickstart on a stack that is up starts nothing again", async ({ stack }) => {
+  const { code, stderr } = await stack.npm("quickstart");
+  assert.is(code, 0, stderr);
+  assert.not.match(stderr, /Starting|Making the builder's root file system/);
+});
+
+test("cb-local status, down and status tell what runs", async ({ stack }) => {
+  assert.match(
+    (await stack.run("cb-local", ["status"])).stdout,
+    /nats-server: up, pid \d+, tls:[\s\S]*cb-queue: +up.*\nbuilders: +sandbox\n/,
+  );
+  const down = await stack.run("cb-local", ["down"]);
+  assert.is(down.code, 0, down.stderr);
+  assert.match((await stack.run("cb-local", ["status"])).stdout, /nats-server: down\ncb-queue: +down/);
+  const status = await stack.run("cb-status", []);
+  assert.is(status.code, 78, "no queue is configured any more");
+  assert.match(status.stderr, /cb-local up/);
+});
+
+test("the bundled cb-local brings the stack up again, and keeps the programs", async ({ stack }) => {
+  const up = await stack.run("cb-local", ["up"]);
+  assert.is(up.code, 0, up.stderr);
+  assert.is((await stack.run("cb-status", [])).code, 0);
+});
+
+test("cb-local names the actions there are", async ({ stack }) => {
+  const { code, stderr } = await stack.run("cb-local", ["fly"]);
+  assert.is(code, 64);
+  assert.match(stderr, /no such action: fly\n {2}there are up, down, status, quickstart/);
+});
+
+test.run();

@@ -1,0 +1,69 @@
+/** A build's output on its way into the stream: whole, cut at line ends, and bounded. */
+import { randomBytes } from "node:crypto";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
+import { LogTooLong, LogWriter } from "../../../lib/transfer/log-writer.ts";
+import {
+  addStream,
+  LOG,
+  numbered,
+  onServer,
+  publisherOn,
+  type ServerWorld,
+  STREAM,
+  stored,
+} from "../../support/nats/log-stream.ts";
+import { rejection } from "../../support/rejection.ts";
+
+const test = suite<ServerWorld>("log writer");
+onServer(test);
+
+test("LogWriter: a line of 10 MB without a line end, of all byte values, arrives whole", async (world) => {
+  await addStream(world);
+  const publisher = publisherOn(world.guest);
+  const writer = new LogWriter(publisher, { subject: LOG, maxBytes: 20 * 1024 * 1024 });
+  const line = randomBytes(10_000_000).map((byte) => (byte === 10 ? 11 : byte));
+  for (let at = 0; at < line.length; at += 65_536) await writer.write(line.subarray(at, at + 65_536));
+  await writer.write(Buffer.from("\nnext\n"));
+  await writer.end();
+  publisher.close();
+  const got = await stored(world.guest);
+  assert.ok(got.data.equals(Buffer.concat([line, Buffer.from("\nnext\n")])));
+  assert.ok(got.messages.length > 300);
+});
+
+test("LogWriter cuts at line ends, and sends a prompt after partialMs without its end", async (world) => {
+  await addStream(world);
+  const publisher = publisherOn(world.guest);
+  const writer = new LogWriter(publisher, { subject: LOG, maxBytes: 1e6, batchBytes: 1000 });
+  const reader = new StreamReader(world.core, { stream: STREAM, filter: LOG });
+  await writer.write(Buffer.from("one\ntwo\nContinue? "));
+  const first: string[] = [];
+  for await (const { data } of reader) {
+    first.push(Buffer.from(data).toString());
+    if (first.length === 2) break;
+  }
+  assert.equal(first, ["one\ntwo\n", "Continue? "]);
+  const lines = Buffer.concat(numbered(0, 2000));
+  await writer.write(lines);
+  await writer.end();
+  publisher.close();
+  const got = await stored(world.core);
+  assert.ok(got.messages.slice(2).every((message) => message.at(-1) === 10 && message.length <= 1000));
+  assert.ok(Buffer.concat(got.messages.slice(2)).equals(lines));
+});
+
+test("LogWriter rejects with LogTooLong beyond maxBytes, and the log holds exactly maxBytes", async (world) => {
+  await addStream(world);
+  const publisher = publisherOn(world.guest);
+  const writer = new LogWriter(publisher, { subject: LOG, maxBytes: 100 });
+  await writer.write(Buffer.alloc(100, "a"));
+  assert.instance(await rejection(writer.write(Buffer.from("b"))), LogTooLong);
+  assert.instance(await rejection(writer.write(Buffer.from("c"))), LogTooLong);
+  await writer.end();
+  publisher.close();
+  assert.is((await stored(world.core)).data.toString(), "a".repeat(100));
+});
+
+test.run();

@@ -1,0 +1,103 @@
+/** What the reader promises while servers and consumers go: every sequence once, in order. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
+import {
+  addStream,
+  deleteConsumers,
+  LOG,
+  numbered,
+  onServer,
+  publishAll,
+  publisherOn,
+  type ServerWorld,
+  STREAM,
+  sequences,
+} from "../../support/nats/log-stream.ts";
+import { later } from "../../support/rejection.ts";
+import { Seen } from "../../support/seen.ts";
+import { until } from "../../support/until.ts";
+
+const test = suite<ServerWorld>("stream reader in an outage");
+onServer(test);
+
+for (const account of ["core", "guest"] as const) {
+  test(`StreamReader in ${account} goes on over SIGKILL and restart: every sequence once, in order`, async (world) => {
+    await addStream(world);
+    const publisher = publisherOn(world.core);
+    const waited = new Seen<number>();
+    const reader = new StreamReader(world[account], {
+      stream: STREAM,
+      filter: LOG,
+      heartbeatMs: 200,
+      waitingAfterMs: 500,
+      onWaiting: waited.add,
+    });
+    const seqs = new Seen<number>();
+    const reading = later(
+      (async () => {
+        for await (const { seq } of reader) {
+          seqs.add(seq);
+          if (seq === 6_000) break;
+        }
+      })(),
+    );
+    for (let round = 0; round < 3; round += 1) {
+      await publishAll(publisher, numbered(round * 2000, round * 2000 + 2000));
+      await publisher.flush();
+      await seqs.any((seq) => seq > round * 2000);
+      await world.nats.kill();
+      if (round === 1) await waited.next((ms) => ms >= 500);
+      await world.nats.start();
+    }
+    await reading;
+    publisher.close();
+    assert.equal(seqs.all, sequences(6_000));
+    assert.ok(reader.counters.reopened >= 2);
+  });
+
+  test(`StreamReader in ${account} notices that its consumer was deleted, and makes another`, async (world) => {
+    await addStream(world);
+    const publisher = publisherOn(world.core);
+    const reader = new StreamReader(world[account], { stream: STREAM, filter: LOG, heartbeatMs: 200 });
+    const messages = reader[Symbol.asyncIterator]();
+    for (let n = 1; n <= 3; n += 1) {
+      const next = messages.next();
+      await publisher.publish(LOG, Buffer.from(`${n}`));
+      assert.is((await next).value?.seq, n);
+      await deleteConsumers(world);
+    }
+    publisher.close();
+    await messages.return?.();
+  });
+}
+
+test("StreamReader notices by the missing heartbeat a consumer that went while it was not pulling", async (world) => {
+  await addStream(world);
+  const publisher = publisherOn(world.core);
+  for (let n = 0; n < 30; n += 1) await publisher.publish(LOG, Buffer.alloc(1000, n));
+  await publisher.flush();
+  publisher.close();
+  const reader = new StreamReader(world.guest, {
+    stream: STREAM,
+    filter: LOG,
+    windowMessages: 10,
+    heartbeatMs: 200,
+  });
+  const seqs: number[] = [];
+  for await (const { seq } of reader) {
+    seqs.push(seq);
+    if (seq === 30) break;
+    if (seq !== 1) continue;
+    // Once the window is full and no pull waits, nobody tells a reader that has not asked.
+    await until("the window is full", async () => {
+      const [consumer] = await world.jsm.consumers.list(STREAM).next();
+      return consumer?.num_waiting === 0 && consumer.delivered.stream_seq >= 10;
+    });
+    await deleteConsumers(world);
+  }
+  assert.equal(seqs, sequences(30));
+  assert.is(reader.counters.reopened, 1);
+});
+
+test.run();

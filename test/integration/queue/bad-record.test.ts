@@ -1,0 +1,46 @@
+/** Records that cannot be read: the queue guesses at nothing, names them, and takes nothing away. */
+import { randomUUID } from "node:crypto";
+import type { NatsConnection } from "nats";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { openKeys } from "../../../lib/nats/jetstream/kv.ts";
+import { POOL, QueueLab } from "../../support/queue/queue-lab.ts";
+import { rejection } from "../../support/rejection.ts";
+
+const test = suite<{ lab: QueueLab; core: NatsConnection }>("bad record");
+
+test.before(async (world) => {
+  world.lab = await QueueLab.start();
+  world.core = await world.lab.bus.core();
+  await world.lab.queue.kill();
+});
+test.after(({ lab }) => lab?.stop());
+
+const BAD = ["", "garbage", '{"v":1,"state":"waiting"}', "[".repeat(100), "\u0000".repeat(1000)];
+/** A bucket, and the prefix of its keys. */
+const PLACES = [
+  ["cb-builds", "build"],
+  ["cb-builders", POOL],
+  ["cb-slots", POOL],
+] as const;
+
+for (const [bucket, prefix] of PLACES) {
+  test(`a record in ${bucket} that cannot be read keeps the queue from starting, and stays`, async ({ lab, core }) => {
+    const keys = await openKeys(core, { bucket, replicas: 1, maxBytes: 8 * 1024 ** 2 });
+    for (const text of BAD) {
+      const key = `${prefix}.${bucket === "cb-slots" ? 5 : randomUUID()}`;
+      const revision = await keys.create(key, text);
+      const error = String(await rejection(lab.startQueue()));
+      assert.match(error, `${key} cannot be read`);
+      assert.is((await keys.get(key))?.value, text);
+      await keys.remove(key, revision);
+    }
+  });
+}
+
+test("without it the queue starts, and builds", async ({ lab }) => {
+  await lab.startQueue();
+  await lab.leased(await lab.reserve(), 1);
+});
+
+test.run();

@@ -1,0 +1,114 @@
+/** What a queue that is killed while a builder dies leaves, and the next one makes of it. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { leasesOf, running, stuck } from "../../support/queue/lost-builder.ts";
+import { QueueLab } from "../../support/queue/queue-lab.ts";
+
+const test = suite<{ lab: QueueLab }>("lost builders of a killed queue");
+
+test.before(async (context) => {
+  context.lab = await QueueLab.start();
+});
+test.after.each(async ({ lab }) => {
+  await lab.tidy();
+});
+test.after(async ({ lab }) => {
+  await lab?.stop();
+});
+
+test("whose records are lost under a build may run on: the build waits until no listing shows it", async ({ lab }) => {
+  const { build, first } = await running(lab);
+  first.frozen = true;
+  await lab.queue.kill();
+  const before = [...lab.cloud.machines.keys()];
+  const { streams } = await (await lab.bus.core()).jetstreamManager();
+  for (const name of ["KV_cb-builders", "KV_cb-slots"]) await streams.delete(name);
+  await lab.startQueue();
+  await lab.until("the loss", () => lab.record(build)?.loss);
+  await lab.pass(60_000);
+  assert.is(lab.record(build)?.state, "waiting");
+  assert.ok(lab.cloud.machines.has(first.builder), "it is of other records, and nobody's to destroy");
+  for (const builder of before) lab.cloud.machines.delete(builder);
+  await lab.leased(build, 2);
+});
+
+test("killed after the loss is written and before the builder is released: the next queue releases it", async ({
+  lab,
+}) => {
+  const { build, first } = await running(lab);
+  const { queue } = lab;
+  const killed = new Promise<void>((resolve) => {
+    queue.pool.release = async () => {
+      resolve(queue.kill());
+      return new Promise(() => {});
+    };
+  });
+  first.frozen = true;
+  await lab.until("the loss", () => lab.record(build)?.loss);
+  await killed;
+  assert.is(queue.pool.builder(first.builder)?.state, "leased");
+  await lab.startQueue();
+  await lab.leased(build, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.not.ok(lab.cloud.machines.has(first.builder));
+});
+
+test("killed while the machine is on its way out: the next queue waits for it too", async ({ lab }) => {
+  const { build } = await stuck(lab);
+  await lab.queue.kill();
+  await lab.startQueue();
+  await lab.until("a ready builder", () => lab.queue.pool.readyBuilders().length > 0);
+  await lab.pass(30_000);
+  assert.is(lab.record(build)?.state, "waiting");
+  lab.cloud.letGo();
+  await lab.leased(build, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+});
+
+test("killed between the two records of the second lease: it is given back, and counts as no attempt", async ({
+  lab,
+}) => {
+  const { build, first } = await running(lab);
+  const { queue } = lab;
+  const { change } = queue.ports.builds;
+  const killed = new Promise<void>((resolve) => {
+    queue.ports.builds.change = async (id, decide) => {
+      const current = queue.ports.builds.get(id);
+      if (current === undefined || decide(current)?.attempt !== 2) return change.call(queue.ports.builds, id, decide);
+      resolve(queue.kill());
+      return new Promise(() => {});
+    };
+  });
+  first.frozen = true;
+  await lab.until("the half-written lease", () => queue.pool.leases().some(({ builder }) => builder !== first.builder));
+  await killed;
+  await lab.startQueue();
+  await lab.leased(build, 2);
+  assert.is(lab.record(build)?.attempt, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+});
+
+test("killed before the second lease is told: the next queue tells it before the builder begins, once", async ({
+  lab,
+}) => {
+  const { build, first } = await running(lab);
+  const { queue } = lab;
+  const { say } = queue.ports.streams;
+  const killed = new Promise<void>((resolve) => {
+    queue.ports.streams.say = async (id, state) => {
+      if (state.state !== "leased") return say.call(queue.ports.streams, id, state);
+      resolve(queue.kill());
+      return new Promise(() => {});
+    };
+  });
+  first.frozen = true;
+  await lab.until("the second lease", () => lab.record(build)?.attempt === 2);
+  await killed;
+  assert.equal(leasesOf(await lab.told(build)), [1]);
+  await lab.startQueue();
+  const second = await lab.leased(build, 2);
+  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.is(second.lease?.attempt, 2);
+});
+
+test.run();

@@ -1,0 +1,267 @@
+/** What is asked while no queue runs, what waits for the next one, and what one build's trouble leaves to the others. */
+// timeout: 300 s
+
+import { randomUUID } from "node:crypto";
+import { readdirSync } from "node:fs";
+import { type NatsConnection, StorageType } from "nats";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { messageOf } from "../../../lib/core/errors.ts";
+import { connectBus } from "../../../lib/nats/connection.ts";
+import { readCreds } from "../../../lib/nats/credentials/creds.ts";
+import { createKey } from "../../../lib/nats/credentials/nkey.ts";
+import { call } from "../../../lib/nats/rpc/client.ts";
+import { DEFAULT_POLICY } from "../../../lib/pool/reconciler/policy.ts";
+import type { ReserveRequest } from "../../../lib/protocol/build-messages.ts";
+import { reserve } from "../../../lib/protocol/requests.ts";
+import { buildOfStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
+import type { BuildRecord } from "../../../lib/queue/builds/record.ts";
+import { stackConfig } from "../../support/nats/core-connection.ts";
+import { KilledQueue } from "../../support/queue/killed-queue.ts";
+import type { QueueYaml } from "../../support/queue/own-queue.ts";
+import { endless, HELLO } from "../../support/recipe/recipes.ts";
+import { rejection } from "../../support/rejection.ts";
+import type { Running, Stack } from "../../support/stack.ts";
+import { until } from "../../support/until.ts";
+
+const test = suite<{ killed: KilledQueue }>("queue away");
+
+const MIB = 2 ** 20;
+
+test.before(async (context) => {
+  context.killed = await KilledQueue.start();
+});
+test.after(async ({ killed }) => {
+  await killed?.stop();
+});
+
+const start = (stack: Stack, name: string, recipe: string): Running =>
+  stack.start("container-builder", [stack.path(`${name}.sif`), recipe]);
+
+/** Resolves to its id as soon as it is told. */
+async function idOf(stack: Stack, running: Running): Promise<string> {
+  await running.seen(/Build ID: \S+\n/);
+  const { builds } = JSON.parse((await stack.run("cb-builds", ["--json"])).stdout) as { builds: { build: string }[] };
+  return builds[0]?.build ?? "";
+}
+
+async function maxBytes(core: NatsConnection, build: string): Promise<number> {
+  return (await (await core.jetstreamManager()).streams.info(buildStream(build))).config.max_bytes;
+}
+
+/** Streams that reserve all of the storage but a little, in which a build can wait: less than a log needs. */
+async function fill(core: NatsConnection): Promise<string[]> {
+  const { streams } = await core.jetstreamManager();
+  const names: string[] = [];
+  const reserve = async (maxBytes: number) => {
+    const name = `filler-${randomUUID()}`;
+    await streams.add({ name, subjects: [name], storage: StorageType.File, max_bytes: maxBytes });
+    names.push(name);
+  };
+  await reserve(LITTLE_BYTES);
+  for (let bytes = 2 ** 33; bytes >= LITTLE_BYTES; ) {
+    const fits = await reserve(bytes).then(
+      () => true,
+      () => false,
+    );
+    if (!fits) bytes /= 2;
+  }
+  await streams.delete(names.shift() ?? "");
+  return names;
+}
+
+const LITTLE_BYTES = 64 * MIB;
+
+test("a cancel asked while no queue runs takes effect under the next one", async ({ killed }) => {
+  const { stack, queue } = killed;
+  const running = start(stack, "cancel", endless(stack, "cancel"));
+  await running.seen(/it has begun/);
+  await queue.kill();
+  running.kill("SIGINT");
+  await running.seen(/Cancelling the build: the queue does not answer, asking again/);
+  await killed.start();
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+  assert.match(stderr, "Cancelling the build: Completed");
+  await killed.calm();
+});
+
+test("a client that starts while no queue runs says so within 5 s, asks for 20 s, and leaves nothing behind", async ({
+  killed,
+}) => {
+  const { stack, queue } = killed;
+  await queue.kill();
+  const startedMs = performance.now();
+  const running = start(stack, "nobody", HELLO);
+  await running.seen(/Requesting remote builder: the queue does not answer; asking again/);
+  const toldMs = performance.now() - startedMs;
+  assert.ok(toldMs < 5_000, `${toldMs} ms`);
+  const { code, stderr } = await running.finished;
+  assert.is(code, 69, stderr);
+  await killed.start();
+  await killed.calm();
+});
+
+test("builds that wait keep their places over a death of the queue, and only what runs has room for a log", async ({
+  killed,
+}) => {
+  const { stack, queue, core } = killed;
+  await queue.kill("SIGTERM");
+  const oneEach = ({ limits }: QueueYaml) => {
+    limits.leasedPerUser = 1;
+  };
+  await killed.start(oneEach);
+  const first = start(stack, "first", endless(stack, "first"));
+  await first.seen(/it has begun/);
+  const firstId = await idOf(stack, first);
+  const second = start(stack, "second", HELLO);
+  await second.seen(/position 1,/);
+  const secondId = await idOf(stack, second);
+  const third = start(stack, "third", HELLO);
+  await third.seen(/position 2,/);
+  assert.ok((await maxBytes(core, firstId)) > 256 * MIB);
+  assert.is(await maxBytes(core, secondId), MIB);
+
+  await queue.kill();
+  await killed.start(oneEach);
+  const ends: string[] = [];
+  const noted = async (name: string, { finished }: Running) => {
+    const { code, stderr } = await finished;
+    ends.push(name);
+    assert.is(code, 0, stderr);
+    return stderr;
+  };
+  const both = Promise.all([noted("second", second), noted("third", third)]);
+  first.kill("SIGINT");
+  const [, said] = await both;
+  assert.equal(ends, ["second", "third"]);
+  assert.match(said, /position 2,[\s\S]*position 1,/);
+  assert.is((await first.finished).code, 130);
+  await killed.calm();
+});
+
+test("a build for whose log there is no storage says so, keeps none from being built, and is built when there is", async ({
+  killed,
+}) => {
+  const { stack, queue, core } = killed;
+  await queue.kill("SIGTERM");
+  await killed.start();
+  const jsm = await core.jetstreamManager();
+  const fillers = await fill(core);
+  const running = start(stack, "held", HELLO);
+  await running.seen(/NATS has no storage left for build-/);
+  for (const name of fillers) await jsm.streams.delete(name);
+  const { code, stderr } = await running.finished;
+  assert.is(code, 0, stderr);
+  await killed.calm();
+});
+
+test("a reservation that fails half way leaves nothing behind", async ({ killed }) => {
+  const { stack, queue, core } = killed;
+  await queue.kill("SIGTERM");
+  await killed.start(({ limits }) => {
+    limits.contextMiB = 1024 * 1024;
+  });
+  const { creds } = stackConfig(stack);
+  const credential = await readCreds(creds, Date.now());
+  const nc = await connectBus({ address: stackConfig(stack), credential, name: "test" });
+  const archive = { kind: "object", maxBytes: 512 * 1024 * MIB } as const;
+  const question: ReserveRequest = {
+    v: 1,
+    request: randomUUID(),
+    publicKey: createKey("user").publicKey,
+    recipe: { backend: "singularity", text: "Bootstrap: scratch\n", buildArgs: {} },
+    context: { directory: "/", highestId: 0, archive },
+    name: "x.sif",
+  };
+  const options = { nc, asker: credential.name, question, timeoutMs: 10_000 };
+  const refused = await rejection(call(reserve, options));
+  await nc.close();
+  assert.match(messageOf(refused), "NATS has no storage left");
+  const left: string[] = [];
+  for await (const name of (await core.jetstreamManager()).streams.names()) {
+    const build = buildOfStream(name);
+    if (build !== undefined && name === buildStream(build)) left.push(name);
+  }
+  const { stdout } = await stack.run("cb-builds", ["--json"]);
+  const known = (JSON.parse(stdout) as { builds: { build: string }[] }).builds.map(({ build }) => buildStream(build));
+  assert.equal(
+    left.filter((name) => !known.includes(name)),
+    [],
+  );
+});
+
+test("a build that is said to have succeeded without an image ends with exit code 75", async ({ killed }) => {
+  const { stack, queue, core } = killed;
+  await queue.kill("SIGTERM");
+  await killed.start();
+  const running = start(stack, "lied", endless(stack, "lied"));
+  await running.seen(/it has begun/);
+  const build = await idOf(stack, running);
+  const state = { v: 1, state: "succeeded", bytes: 1, digest: `SHA-256=${"A".repeat(43)}=` };
+  await core.jetstream().publish(subjects.state(build), JSON.stringify(state));
+  const { code, stderr } = await running.finished;
+  assert.is(code, 75, stderr);
+  assert.match(stderr, "the build succeeded without an image");
+  await stack.run("cb-cancel", [build]);
+  await killed.calm();
+});
+
+test("a record that cannot be dealt with keeps no other from being looked after", async ({ killed }) => {
+  const { queue, core } = killed;
+  await queue.kill("SIGTERM");
+  const jsm = await core.jetstreamManager();
+  const kv = await core.jetstream().views.kv("cb-builds", { bindOnly: true });
+  // Keys are listed in their order: the bad one comes first.
+  const [bad, old] = ["00000000-0000-4000-8000-000000000000", "ffffffff-ffff-4fff-bfff-ffffffffffff"];
+  const ended = { v: 1, state: "failed", exitCode: 1, reason: "" } as const;
+  const record = (build: string): BuildRecord => ({
+    v: 1,
+    build,
+    user: "local",
+    name: "x.sif",
+    request: randomUUID(),
+    backend: "singularity",
+    pool: "local",
+    state: "ended",
+    createdAtMs: Date.now(),
+    attempt: 0,
+    final: ended,
+    endedAtMs: Date.now(),
+  });
+  // Its final state can be told nowhere: its stream takes another subject.
+  await jsm.streams.add({ name: buildStream(bad), subjects: ["elsewhere"], storage: StorageType.Memory });
+  await kv.put(`build.${bad}`, JSON.stringify(record(bad)));
+  await kv.put(`build.${old}`, JSON.stringify({ ...record(old), announced: true, emptied: true, endedAtMs: 0 }));
+  await killed.start();
+  await until("the old record is forgotten", async () => (await kv.get(`build.${old}`))?.operation !== "PUT");
+  assert.is((await kv.get(`build.${bad}`))?.operation, "PUT");
+  await jsm.streams.delete(buildStream(bad));
+  await killed.calm();
+});
+
+test("a machine whose record was lost is destroyed; machines of a generation of records that was lost are left", async ({
+  killed,
+}) => {
+  const { stack, queue, core } = killed;
+  const machines = () => readdirSync(stack.statePath("sandboxes")).sort();
+  const [orphan = ""] = machines();
+  await queue.kill();
+  const kv = await core.jetstream().views.kv("cb-builders", { bindOnly: true });
+  await kv.purge(`local.${orphan}`);
+  await killed.start();
+  await queue.logs(/an unknown machine is destroyed/);
+  await killed.calm();
+  const before = machines();
+  assert.not.ok(before.includes(orphan));
+
+  await queue.kill();
+  await (await core.jetstreamManager()).streams.delete("KV_cb-builders");
+  await killed.start();
+  await queue.logs(/of another generation of records/);
+  const startedMs = performance.now();
+  await until("more looks than would confirm them", () => performance.now() - startedMs > 5 * DEFAULT_POLICY.confirmMs);
+  assert.equal(machines(), before);
+});
+
+test.run();

@@ -1,0 +1,175 @@
+/** How long builds may wait, run and be kept, what is said meanwhile, and that in the end nothing is left. */
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { Readable } from "node:stream";
+import type { NatsConnection } from "nats";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../../lib/core/errors.ts";
+import { connectBus, guestAccess } from "../../../lib/nats/connection.ts";
+import { BUILDERS_STREAM, bucket, bucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
+import { chunkSize, newObjectId, putObject } from "../../../lib/transfer/put.ts";
+import { LIMITS, QueueLab } from "../../support/queue/queue-lab.ts";
+import { rejection } from "../../support/rejection.ts";
+
+const test = suite<{ lab: QueueLab; core: NatsConnection }>("retention");
+
+/** What a step of the lab and the queue's looks after it may take. */
+const LATE_MS = 15_000;
+
+test.before(async (world) => {
+  world.lab = await QueueLab.start();
+  world.core = await world.lab.bus.core();
+});
+test.after.each(async ({ lab }) => {
+  lab.cloud.refusal = undefined;
+  await lab.tidy();
+});
+test.after(async ({ lab }) => {
+  await lab?.stop();
+});
+
+/** Every stream, with its messages and its consumers, when the reserve is full. The audit is left out: NATS ends it by age. */
+async function kept(lab: QueueLab, core: NatsConnection): Promise<Record<string, unknown>> {
+  await lab.fullReserve();
+  const found: Record<string, unknown> = {};
+  for await (const { config, state } of (await core.jetstreamManager()).streams.list()) {
+    if (config.name !== BUILDERS_STREAM) found[config.name] = [state.messages, state.consumer_count];
+  }
+  return found;
+}
+
+async function has(core: NatsConnection, stream: string): Promise<boolean> {
+  const { streams } = await core.jetstreamManager();
+  for await (const name of streams.names()) if (name === stream) return true;
+  return false;
+}
+
+/** It is that time, and nothing has happened on the way there. */
+const jumpTo = (lab: QueueLab, atMs: number) => lab.clock.jump(Math.max(0, atMs - lab.clock.nowMs()));
+
+/** It becomes true not before that time, and soon after it. */
+async function happensAt(lab: QueueLab, dueMs: number, what: string, look: () => boolean | Promise<boolean>) {
+  jumpTo(lab, dueMs - LATE_MS);
+  await lab.pass(LATE_MS / 2);
+  assert.not.ok(await look(), `${what}, too early`);
+  await lab.until(what, look);
+  const lateMs = lab.clock.nowMs() - dueMs;
+  assert.ok(lateMs >= 0 && lateMs <= LATE_MS, `${what}: ${lateMs} ms after it was due`);
+}
+
+/** A build with an image that nobody has fetched. */
+async function built(lab: QueueLab): Promise<string> {
+  const build = await lab.reserve();
+  const agent = await lab.leased(build, 1);
+  const { installation, url } = lab.bus;
+  const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
+  const credential = { jwt: agent.lease?.jwt ?? "", key: agent.key };
+  const nc = await connectBus({ address, credential, name: "test" });
+  const js = guestAccess(nc);
+  const [content, nuid] = [Buffer.alloc(300_000, "image"), newObjectId()];
+  await agent.ask({ state: "storing", build, image: { nuid, bytes: content.length, chunkBytes: chunkSize(js) } });
+  const { digest } = await putObject(js, Readable.from([content]), { bucket: bucket(build), name: "image", nuid });
+  await agent.end({ kind: "succeeded", bytes: content.length, digest });
+  await nc.close();
+  return build;
+}
+
+/** A build whose recipe failed. */
+async function failed(lab: QueueLab): Promise<string> {
+  const build = await lab.reserve();
+  await (await lab.leased(build, 1)).end({ kind: "failed", exitCode: 1, reason: "its recipe" });
+  return build;
+}
+
+/** A build that was given up before its files came. */
+async function cancelled(lab: QueueLab): Promise<string> {
+  const archive = { kind: "object", maxBytes: 100_000 } as const;
+  const build = await lab.reserve("bob", { context: { directory: "/", highestId: 0, archive } });
+  await lab.cancel(build);
+  return build;
+}
+
+test("an image is kept for a day, log and record for a week; then there is what was there before", async ({
+  lab,
+  core,
+}) => {
+  const before = await kept(lab, core);
+  const builds = [await built(lab), await failed(lab), await cancelled(lab)];
+  const [image = ""] = builds;
+  const { consumers } = await core.jetstreamManager();
+  await consumers.add(buildStream(image), { durable_name: "forgotten" });
+  const endMs = (build: string) => lab.record(build)?.endedAtMs ?? 0;
+  const firstEndMs = endMs(image);
+  const lastEndMs = Math.max(...builds.map(endMs));
+  await happensAt(lab, firstEndMs + LIMITS.imageKeptMs, "the image is gone", async () => {
+    return !(await has(core, bucketStream(image)));
+  });
+  assert.ok(await has(core, buildStream(image)));
+  await happensAt(lab, lastEndMs + LIMITS.recordKeptMs, "all builds are forgotten", () => {
+    return builds.every((build) => lab.record(build) === undefined);
+  });
+  assert.equal(await kept(lab, core), before);
+});
+
+test("a build that its builder does not end is ended a minute after its time, and its builder goes", async ({
+  lab,
+}) => {
+  const build = await lab.reserve();
+  const agent = await lab.leased(build, 1);
+  const leasedMs = lab.record(build)?.leasedAtMs ?? 0;
+  await happensAt(lab, leasedMs + LIMITS.buildMs + 60_000, "the build ends", () => {
+    return lab.record(build)?.state === "ended";
+  });
+  const reason = "it ran for 360 minutes, the longest that is allowed here";
+  assert.equal(lab.record(build)?.final, { v: 1, state: "failed", exitCode: 0, reason });
+  await lab.until("the machine is gone", () => !lab.cloud.machines.has(agent.builder));
+});
+
+test("a build that gets no builder for a day is lost, with the reason", async ({ lab, core }) => {
+  await kept(lab, core);
+  lab.cloud.refusal = new CbError("infrastructure", "no machine today");
+  for (const before of [await lab.reserve(), await lab.reserve()]) await lab.leased(before, 1);
+  const build = await lab.reserve();
+  const createdMs = lab.record(build)?.createdAtMs ?? 0;
+  await happensAt(lab, createdMs + LIMITS.waitMs, "the build ends", () => lab.record(build)?.state === "ended");
+  const { final } = lab.record(build) ?? {};
+  assert.is(final?.state, "lost");
+  assert.match(JSON.stringify(final), "it waited 1440 minutes for a builder, the longest that is allowed here");
+});
+
+test("of one user two hundred ended builds are remembered, the newest", async ({ lab, core }) => {
+  const builds: string[] = [];
+  for (let n = 0; n < 202; n++) {
+    const build = await lab.reserve("many");
+    await lab.cancel(build);
+    builds.push(build);
+    lab.clock.jump(1);
+  }
+  const [first = "", second = "", third = ""] = builds;
+  await lab.until("the oldest are forgotten", () => {
+    return lab.record(first) === undefined && lab.record(second) === undefined;
+  });
+  assert.is(lab.record(third)?.state, "ended");
+  assert.is(lab.queue.ports.builds.all().filter(({ user }) => user === "many").length, 200);
+  assert.not.ok(await has(core, buildStream(first)));
+});
+
+test("a request that is repeated is the same build while it runs, after its end, and under another queue", async ({
+  lab,
+}) => {
+  const request = randomUUID();
+  const [build = "", ...others] = await Promise.all(Array.from({ length: 5 }, () => lab.reserve("eve", { request })));
+  await lab.leased(build, 1);
+  others.push(await lab.reserve("eve", { request }));
+  await lab.cancel(build);
+  others.push(await lab.reserve("eve", { request }));
+  await lab.queue.kill();
+  await lab.startQueue();
+  others.push(await lab.reserve("eve", { request }));
+  assert.equal(new Set(others), new Set([build]));
+  assert.is.not(await lab.reserve("bob", { request }), build, "another's request of the same id is another build");
+  assert.instance(await rejection(lab.reserve("eve", { request: "no id" })), CbError);
+});
+
+test.run();

@@ -1,0 +1,87 @@
+/** Dockerfiles as people write them, through the shipped programs, on images of a real registry. */
+// slow: builds with buildah and then apptainer, many seconds each.
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
+
+const test = suite<{ recipes: RecipeStack }>("dockerfiles");
+
+test.before(async (context) => {
+  context.recipes = await RecipeStack.start();
+});
+test.after(async ({ recipes }) => {
+  await recipes?.stop();
+});
+
+test("a Dockerfile with arguments, stages, a user and an entrypoint becomes an image that runs", async ({
+  recipes,
+}) => {
+  const output = await recipes.built(
+    "dockerfile",
+    `# A comment first.
+ARG TAG=1
+FROM ${recipes.hosts.open}/site/busybox:\${TAG} AS build
+ARG WORD=argument
+RUN <<EOF
+echo "the $WORD"
+mkdir /made
+echo made in the first stage > /made/thing
+EOF
+
+FROM scratch AS tools
+COPY --from=build /made /opt/made
+
+FROM ${recipes.hosts.open}/${IMAGE}
+COPY --from=build /bin/busybox /opt/
+COPY --from=tools --chmod=444 /opt/made/thing /opt/thing
+ENV COLOUR=green FROM="the Dockerfile"
+LABEL author="somebody"
+WORKDIR /work/here
+RUN pwd && id -u && touch root
+USER guest
+RUN id -u
+HEALTHCHECK CMD true
+EXPOSE 80
+ENTRYPOINT ["/bin/sh", "-c", "cat /opt/thing; echo \\"$0 $COLOUR $FROM\\""]
+CMD ["command"]
+`,
+  );
+  for (const line of [
+    /^the argument$/m,
+    /^\/work\/here$/m,
+    /^0$/m,
+    /^1000$/m,
+    /HEALTHCHECK is not supported .* ignored/,
+  ])
+    assert.match(output, line);
+  const seen = await recipes.look(
+    "dockerfile",
+    `apptainer run --unsquash $I; apptainer run --unsquash $I other; apptainer inspect $I`,
+  );
+  for (const line of [
+    "made in the first stage\ncommand green the Dockerfile\n",
+    "other green the Dockerfile\n",
+    "author: somebody",
+  ])
+    assert.match(seen, line);
+});
+
+test("a Dockerfile whose RUN fails gives exit code 1 and names the program", async ({ recipes }) => {
+  const { code, stdout, stderr } = await recipes.build(
+    "fails",
+    `FROM ${recipes.hosts.open}/${IMAGE}\nRUN echo before; exit 7\n`,
+  );
+  assert.is(code, 1);
+  assert.match(stdout, /^before$/m);
+  assert.match(stderr, /the build failed: buildah build ended with exit code 7/);
+});
+
+test("Ctrl-C ends a Dockerfile's build", async ({ recipes }) => {
+  const running = recipes.start("endless", `FROM ${recipes.hosts.open}/${IMAGE}\nRUN echo it has begun; sleep 3600\n`);
+  await running.seen(/^it has begun/m);
+  running.kill("SIGINT");
+  const { code, stderr } = await running.finished;
+  assert.is(code, 130, stderr);
+});
+
+test.run();

@@ -1,0 +1,187 @@
+/** Definition files as people write them, through the shipped programs, on images of real registries. */
+// slow: builds that unpack a base image of a registry, many seconds each.
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
+import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
+
+/** Port 1: nothing listens there, and no sandbox gets through. */
+const DOWN = `${HOST_LOOPBACK}:1`;
+
+const test = suite<{ recipes: RecipeStack }>("recipes");
+
+test.before(async (context) => {
+  context.recipes = await RecipeStack.start();
+});
+test.after(async ({ recipes }) => {
+  await recipes?.stop();
+});
+
+test("a registry that is not named is not asked without TLS, whatever apptainer thinks of its address", async ({
+  recipes,
+}) => {
+  const onUnnamed = [
+    // The permission for one registry is none for another of the same recipe, however that is written.
+    `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\nStage: one\n\nBootstrap: docker\nFrom: {{ HOST }}/${IMAGE}\n\n%arguments\n    HOST=${recipes.hosts.unnamed}\n`,
+    `FROM ${recipes.hosts.unnamed}/${IMAGE}\n`,
+  ];
+  for (const recipe of onUnnamed) {
+    const { code, stdout, stderr } = await recipes.build("unnamed", recipe);
+    assert.is(code, 1, stdout + stderr);
+    assert.match(stdout, "server gave HTTP response to HTTPS client");
+    assert.match(stderr, /the build failed: \w+ build ended with exit code \d+: the registry has no TLS; the operator/);
+  }
+});
+
+test("a registry that refuses, or is down, fails the build with exit code 1 and words", async ({ recipes }) => {
+  for (const head of ["Bootstrap: docker\nFrom: ", "FROM "]) {
+    const refused = await recipes.build("refused", `${head}${recipes.hosts.basic}/${IMAGE}\n`);
+    assert.is(refused.code, 1, refused.stderr);
+    assert.match(refused.stdout, /authentication required/);
+    assert.match(refused.stderr, "the registry refuses the base image; builders have no login");
+    const down = await recipes.build("down", `${head}${DOWN}/${IMAGE}\n`);
+    assert.is(down.code, 1, down.stderr);
+    assert.match(down.stdout, /dial tcp .*:1: connect: /);
+    assert.match(down.stderr, "the builder cannot reach the registry; correct its name");
+    const unknown = await recipes.build("unknown", `${head}${recipes.hosts.open}/site/none:1\n`);
+    assert.is(unknown.code, 1, unknown.stderr);
+    assert.match(unknown.stderr, "the registry has no such image; correct its name or tag", unknown.stdout);
+  }
+});
+
+test("a definition file with stages, on images of a plain-http registry that the configuration names, copies from one into the other", async ({
+  recipes,
+}) => {
+  await recipes.built(
+    "stages",
+    `Bootstrap: docker
+From: ${recipes.hosts.open}/${IMAGE}
+Stage: build
+
+%arguments
+    WHERE=/made
+
+%post
+    mkdir {{ WHERE }}
+    echo made in the first stage > {{ WHERE }}/thing
+
+Bootstrap: docker
+From: ${recipes.hosts.open}/${IMAGE}
+Stage: final
+
+%files from build
+    /made/thing /opt/thing
+
+%runscript
+    cat /opt/thing
+`,
+  );
+  assert.is(await recipes.look("stages", "apptainer run --unsquash $I"), "made in the first stage\n");
+});
+
+test("every section of a definition file has its effect", async ({ recipes }) => {
+  const output = await recipes.built(
+    "sections",
+    `Bootstrap: docker
+From: ${recipes.hosts.open}/${IMAGE}
+
+%arguments
+    WORD=argument
+
+%pre
+    echo "pre runs on $(hostname)"
+
+%setup
+    echo "from setup" > "\${APPTAINER_ROOTFS}/etc/setup"
+
+%post
+    cat /etc/setup
+    echo "post has the {{ WORD }}"
+    echo 'export FROM_POST="set in post"' >> "$APPTAINER_ENVIRONMENT"
+
+%environment
+    export COLOUR=green
+
+%runscript
+    echo "run $COLOUR $FROM_POST $*"
+
+%startscript
+    echo started > /tmp/started
+
+%files
+    sections /etc/recipe
+
+%test
+    echo "the test runs"
+    test -e /etc/setup
+
+%labels
+    Author somebody
+    Version v1.2.3
+
+%help
+    This is help.
+
+%appinstall foo
+    echo "installs foo"
+    touch foo-was-installed
+
+%appfiles foo
+    sections recipe-of-foo
+
+%appenv foo
+    export SHAPE=round
+
+%apprun foo
+    echo "app foo $SHAPE"
+
+%appstart foo
+    echo "starts foo"
+
+%applabels foo
+    Shape round
+
+%apphelp foo
+    This is the help of foo.
+
+%apptest foo
+    echo "tests foo"
+`,
+  );
+  for (const line of ["pre runs on cb-", "from setup", "post has the argument", "installs foo", "the test runs"])
+    assert.match(output, line);
+  const seen = await recipes.look(
+    "sections",
+    `apptainer run --unsquash $I a b
+     apptainer run --unsquash --app foo $I
+     apptainer test --unsquash $I
+     apptainer test --unsquash --app foo $I
+     apptainer inspect --labels $I
+     apptainer inspect --labels --app foo $I
+     apptainer inspect --deffile --startscript $I
+     apptainer run-help $I
+     apptainer run-help --app foo $I
+     apptainer exec --unsquash $I head -n 1 /etc/recipe
+     apptainer exec --unsquash $I cat /scif/apps/foo/scif/startscript
+     apptainer exec --unsquash $I ls /scif/apps/foo`,
+  );
+  for (const line of [
+    "run green set in post a b",
+    "app foo round",
+    "the test runs",
+    "tests foo",
+    "Author: somebody",
+    "Version: v1.2.3",
+    "Shape: round",
+    "echo started > /tmp/started",
+    "This is help.",
+    "This is the help of foo.",
+    "\nBootstrap: docker\n",
+    "starts foo",
+    "recipe-of-foo",
+    "foo-was-installed",
+  ])
+    assert.match(seen, line);
+});
+
+test.run();

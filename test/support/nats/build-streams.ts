@@ -1,0 +1,33 @@
+/** The streams of one build as the queue makes them: bounded, without rollups, never changed by hand. */
+import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig } from "nats";
+import { bucketStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
+
+const MiB = 1024 * 1024;
+
+export const MAX_CONSUMERS = 8;
+
+const BOUNDED: Partial<StreamConfig> = {
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+  num_replicas: 1,
+  discard: DiscardPolicy.New,
+  deny_delete: true,
+  deny_purge: true,
+  allow_rollup_hdrs: false,
+  allow_direct: false,
+  max_consumers: MAX_CONSUMERS,
+  max_bytes: 64 * MiB,
+};
+
+export async function makeBuildStreams(manager: JetStreamManager, build: string): Promise<void> {
+  await manager.streams.add({
+    ...BOUNDED,
+    name: buildStream(build),
+    subjects: [subjects.log(build), subjects.state(build)],
+  });
+  await manager.streams.add({
+    ...BOUNDED,
+    name: bucketStream(build),
+    subjects: [`$O.build-${build}.C.>`, `$O.build-${build}.M.>`],
+  });
+}

@@ -1,0 +1,15 @@
+/** The bus of a test's stack as the queue itself has it. */
+import type { NatsConnection } from "nats";
+import { clientConfig } from "../../../lib/config/client-config.ts";
+import { connectBus } from "../../../lib/nats/connection.ts";
+import { readCreds } from "../../../lib/nats/credentials/creds.ts";
+import type { Stack } from "../stack.ts";
+
+export const stackConfig = (stack: Stack) =>
+  clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
+
+/** In CORE, with all rights. */
+export async function connectCore(stack: Stack): Promise<NatsConnection> {
+  const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
+  return connectBus({ address: stackConfig(stack), credential: creds, name: "test" });
+}

@@ -1,0 +1,34 @@
+/** Sends one user's bad messages as fast as NATS takes them: `flooder URL SERVERNAME CA CREDS SUBJECT COUNT [BYTES]`. */
+import { readFileSync } from "node:fs";
+import { connectBus } from "../../../lib/nats/connection.ts";
+import { readCreds } from "../../../lib/nats/credentials/creds.ts";
+import { inboxPrefix } from "../../../lib/protocol/subjects.ts";
+import { garbage } from "./hostile-bodies.ts";
+
+/** Messages between two looks at whether the server has them: what is written faster lies in this process. */
+const BURST = 2_000;
+const LARGE_BURST = 4;
+
+const [url = "", servername = "", ca = "", creds = "", subject = "", count = "", bytes] = process.argv.slice(2);
+const credential = await readCreds(creds, Date.now());
+const nc = await connectBus({ address: { url, servername, ca: readFileSync(ca, "utf8") }, credential, name: "flood" });
+const bodies = garbage(64).map(([, body]) => body);
+const sent =
+  bytes === undefined ? bodies.filter(({ length }) => length < 200) : [new Uint8Array(Number(bytes)).fill(0x5b)];
+const burst = bytes === undefined ? BURST : LARGE_BURST;
+let answers = 0;
+const reply = `${inboxPrefix(credential.key.publicKey)}.flood`;
+nc.subscribe(reply, {
+  callback: () => {
+    answers += 1;
+  },
+});
+const begin = performance.now();
+console.log("flooding");
+for (let n = 0; n < Number(count); ) {
+  for (let end = Math.min(n + burst, Number(count)); n < end; n++)
+    nc.publish(subject, sent[n % sent.length], { reply });
+  await nc.flush();
+}
+console.log(JSON.stringify({ ms: performance.now() - begin, answers }));
+await nc.close();

@@ -1,0 +1,120 @@
+/** A real nats-server in a temporary folder, on keys of its own, and a door for everybody who may come in. */
+import { rmSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import type { Installation } from "../../../infra/nats/installation.ts";
+import { makeInstallation } from "../../../infra/nats/make-installation.ts";
+import { type RunningServer, type StartOptions, startNatsServer } from "../../../infra/nats/server.ts";
+import { authenticator } from "../../../lib/nats/credentials/authenticator.ts";
+import { type Creds, parseCreds, readCreds } from "../../../lib/nats/credentials/creds.ts";
+import { Issuer, readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
+import { createKey, type NKey } from "../../../lib/nats/credentials/nkey.ts";
+import type { BuildRole } from "../../../lib/protocol/permissions.ts";
+import { inboxPrefix } from "../../../lib/protocol/subjects.ts";
+
+const HOUR_MS = 3_600_000;
+
+export interface Guest {
+  readonly connection: NatsConnection;
+  /** Where the guest may subscribe. */
+  readonly inboxPrefix: string;
+  readonly publicKey: string;
+}
+
+export interface TestBus {
+  readonly installation: Installation;
+  readonly issuer: Issuer;
+  readonly url: string;
+  readonly port: number;
+  /** The queue's connection, in CORE. */
+  core(options?: ConnectionOptions): Promise<NatsConnection>;
+  /** A person who runs the installation, in CORE. */
+  operator(options?: ConnectionOptions): Promise<Guest>;
+  user(name: string, options?: ConnectionOptions): Promise<Guest>;
+  builder(id: string, options?: ConnectionOptions): Promise<Guest>;
+  /** The caller's or the agent's connection for one build, with a key of its own. */
+  build(build: string, role: BuildRole, options?: ConnectionOptions): Promise<Guest>;
+  /** Anybody's. */
+  connect(jwt: string, key: NKey, options?: ConnectionOptions): Promise<Guest>;
+  /** Stops the server and starts it again on the same port and data. */
+  restart(): Promise<void>;
+  /** Closes every connection that was made here, stops the server, removes the folder. */
+  stop(): Promise<void>;
+}
+
+export interface BusOptions {
+  readonly server?: Omit<StartOptions, "installation" | "dataDir">;
+}
+
+export async function startBus(options: BusOptions = {}): Promise<TestBus> {
+  const folder = await mkdtemp(join(tmpdir(), "cb-bus-"));
+  // A test file that breaks off runs no `after`; before uvu's own listener, which ends the process at once.
+  process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  try {
+    const keys = { folder: join(folder, "keys"), name: "test", serverName: "nats.test", nowMs: Date.now() };
+    const installation = await makeInstallation(keys);
+    const start = (port: number) =>
+      startNatsServer({ port, ...options.server, installation, dataDir: join(folder, "data") });
+    return await busOn({ installation, server: await start(0), start, folder });
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly installation: Installation;
+  readonly server: RunningServer;
+  readonly start: (port: number) => Promise<RunningServer>;
+  readonly folder: string;
+}
+
+async function busOn(parts: Parts): Promise<TestBus> {
+  const { installation } = parts;
+  let server = parts.server;
+  const { url, port } = server;
+  const connections: NatsConnection[] = [];
+  const signingKey = await readKeyFile(installation.files.guestSigningSeed);
+  const issuer = new Issuer({ guestAccount: installation.guest, signingKey, nowMs: Date.now });
+
+  const open = async (jwt: string, key: NKey, options: ConnectionOptions = {}): Promise<Guest> => {
+    const tls = { caFile: installation.files.caFile, servername: installation.serverName };
+    const own = inboxPrefix(key.publicKey);
+    const auth = { authenticator: authenticator(jwt, key), inboxPrefix: own };
+    const connection = await connect({ servers: url, tls, ...auth, ...options });
+    connections.push(connection);
+    return { connection, inboxPrefix: own, publicKey: key.publicKey };
+  };
+  const byCreds = (creds: Creds, options?: ConnectionOptions) => open(creds.jwt, creds.key, options);
+  const byText = (text: string, options?: ConnectionOptions) => byCreds(parseCreds(text, "issued"), options);
+  const byFile = async (path: string, options?: ConnectionOptions) =>
+    byCreds(await readCreds(path, Date.now()), options);
+
+  return {
+    installation,
+    issuer,
+    url,
+    port,
+    core: async (options) => (await byFile(installation.files.queueCreds, options)).connection,
+    operator: (options) => byFile(installation.files.operatorCreds, options),
+    user: (name, options) => byText(issuer.userCreds(name).creds, options),
+    builder: (id, options) => byText(issuer.builderCreds(id, Date.now() + HOUR_MS).creds, options),
+    build: (build, role, options) => {
+      const key = createKey("user");
+      const grant = { build, role, publicKey: key.publicKey, expiresAtMs: Date.now() + HOUR_MS };
+      return open(issuer.buildJwt(grant), key, options);
+    },
+    connect: open,
+    restart: async () => {
+      await server.stop();
+      server = await parts.start(port);
+    },
+    stop: async () => {
+      await Promise.allSettled(connections.map((connection) => connection.close()));
+      await server.stop();
+      await rm(parts.folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,23 @@
+/** Sends a directory to a folder, in a process whose memory is looked at: `context-child DIRECTORY ROOT`. */
+import { readFileSync } from "node:fs";
+import { findContext } from "../../../lib/recipe/context/find.ts";
+import { packContext } from "../../../lib/recipe/context/pack.ts";
+import { unpackContext } from "../../../lib/recipe/context/unpack.ts";
+
+const [directory = "", root = ""] = process.argv.slice(2);
+const begin = performance.now();
+const context = await findContext({ directory, backend: "singularity", wants: [], whole: true });
+if (context === undefined) throw new Error("nothing is wanted");
+const found = performance.now();
+let bytes = 0;
+async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    yield chunk;
+  }
+}
+await unpackContext(counted(packContext(context)), { root, highestId: context.highestId });
+const peakKib = Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1]);
+const { files, maxArchiveBytes } = context;
+const [findMs, sendMs] = [found - begin, performance.now() - found];
+console.log(JSON.stringify({ peakKib, bytes, files, maxArchiveBytes, findMs, sendMs }));

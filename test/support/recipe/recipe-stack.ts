@@ -1,0 +1,123 @@
+/** A local stack whose builders reach three registries of one storage, and a short way to build recipes and look at their images. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import * as assert from "uvu/assert";
+import { parse, stringify } from "yaml";
+import { destroyAllSandboxes } from "../../../lib/provider/sandbox/destroy.ts";
+import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
+import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
+import { busyboxLayer } from "../oci/busybox-layer.ts";
+import { push, type RunningRegistry, startRegistry } from "../oci/docker-registry.ts";
+import { testRootfs } from "../rootfs.ts";
+import { type Finished, type Running, Stack } from "../stack.ts";
+
+/** crypt(3) of a password with cost 5, as `htpasswd -B` makes it. */
+const HTPASSWD = "site:$2b$05$abcdefghijklmnopqrstuupdwjCkan1ZJuUj4h8YhSom.c5Jduu3e\n";
+/** A busybox, in all three. */
+export const IMAGE = "site/busybox:1";
+
+/** As builders see the registries, all plain http: `open` and `basic`, which wants a login, are named in the configuration. */
+export interface Hosts {
+  readonly open: string;
+  readonly basic: string;
+  readonly unnamed: string;
+}
+
+export class RecipeStack {
+  readonly stack: Stack;
+  readonly hosts: Hosts;
+  readonly #queue: Running;
+  readonly #clear: () => Promise<void>;
+
+  private constructor(parts: { stack: Stack; hosts: Hosts; queue: Running; clear: () => Promise<void> }) {
+    this.stack = parts.stack;
+    this.hosts = parts.hosts;
+    this.#queue = parts.queue;
+    this.#clear = parts.clear;
+  }
+
+  static async start(): Promise<RecipeStack> {
+    const folder = mkdtempSync(join(tmpdir(), "cb-recipes-"));
+    const registries: RunningRegistry[] = [];
+    let stack: Stack | undefined;
+    const clear = async () => {
+      await Promise.all(registries.map((one) => one.stop()));
+      rmSync(folder, { recursive: true, force: true });
+      await stack?.stop();
+    };
+    try {
+      const hosts = await startRegistries(folder, registries);
+      stack = await Stack.start();
+      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts), clear });
+    } catch (error) {
+      await clear();
+      throw error;
+    }
+  }
+
+  /** Where the host finds one of the registries. */
+  hostOf(name: keyof Hosts): string {
+    return this.hosts[name].replace(HOST_LOOPBACK, "127.0.0.1");
+  }
+
+  async stop(): Promise<void> {
+    this.#queue.kill("SIGTERM");
+    await this.#queue.finished;
+    await this.#clear();
+  }
+
+  /** Builds `<name>.sif` of a recipe in a file whose name says nothing of its kind. */
+  build(name: string, recipe: string, flags: readonly string[] = []): Promise<Finished> {
+    return this.start(name, recipe, flags).finished;
+  }
+
+  start(name: string, recipe: string, flags: readonly string[] = []): Running {
+    writeFileSync(this.stack.path(name), recipe);
+    return this.stack.start("container-builder", [...flags, this.stack.path(`${name}.sif`), this.stack.path(name)]);
+  }
+
+  /** The output of a build that succeeds. */
+  async built(name: string, recipe: string, flags: readonly string[] = []): Promise<string> {
+    const { code, stdout, stderr } = await this.build(name, recipe, flags);
+    assert.is(code, 0, stdout.slice(-3000) + stderr);
+    return stdout;
+  }
+
+  /** What a shell prints that has `apptainer`, and the image `<name>.sif` as $I. */
+  async look(name: string, script: string): Promise<string> {
+    const command = ["bash", "-c", `apptainer() { command apptainer --silent "$@"; }; I=/image.sif; ${script}`];
+    const binds = [{ from: this.stack.path(`${name}.sif`), to: "/image.sif" }];
+    const { stdout, stderr } = await runInSandbox({ rootfs: await testRootfs(), command, binds, stdio: "pipe" });
+    return stdout + stderr;
+  }
+}
+
+async function startRegistries(folder: string, started: RunningRegistry[]): Promise<Hosts> {
+  writeFileSync(join(folder, "htpasswd"), HTPASSWD);
+  const auth = { htpasswd: { realm: "test", path: join(folder, "htpasswd") } };
+  const start = async (options: { auth?: unknown }) => {
+    const registry = await startRegistry({ folder, ...options });
+    started.push(registry);
+    return registry.host;
+  };
+  const [open, basic, unnamed] = [await start({}), await start({ auth }), await start({})];
+  const [repository = "", tag = ""] = IMAGE.split(":");
+  await push(open, repository, [tag], [await busyboxLayer()]);
+  const inside = (host: string) => host.replace("127.0.0.1", HOST_LOOPBACK);
+  return { open: inside(open), basic: inside(basic), unnamed: inside(unnamed) };
+}
+
+/** Replaces the stack's queue, and the builders that stand behind the old filter. */
+async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts): Promise<Running> {
+  const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
+  const [{ provider }] = config.pools;
+  provider.allowHostPorts.push(open, basic, unnamed);
+  const registries = [open, basic].map((host) => ({ host, plainHttp: true }));
+  writeFileSync(stack.path("queue.yaml"), stringify({ ...config, registries }));
+  await stack.queueEnds("SIGTERM");
+  await destroyAllSandboxes(provider.stateDir);
+  const queue = stack.start("cb-queue", ["--config", stack.path("queue.yaml")]);
+  await queue.seen(/cb-queue answers/);
+  return queue;
+}

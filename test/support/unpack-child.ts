@@ -1,6 +1,0 @@
-/** Unpacks an archive where this runs, as an agent does: `unpack-child ARCHIVE ROOT HIGHEST_ID`. */
-import { createReadStream } from "node:fs";
-import { unpackContext } from "../../lib/context/unpack.ts";
-
-const [archive = "", root = "", highestId = ""] = process.argv.slice(2);
-await unpackContext(createReadStream(archive), { root, highestId: Number(highestId) });

@@ -1,0 +1,84 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { ageText } from "../../../../lib/cli/admin/age.ts";
+import { buildersText } from "../../../../lib/cli/admin/builders-text.ts";
+import type { AdminBuilder, BuildersReply } from "../../../../lib/protocol/admin-messages.ts";
+
+const test = suite("builders text");
+
+const NOW = 10_000_000_000;
+
+function builder(id: string, changes: Partial<AdminBuilder> = {}): AdminBuilder {
+  const calm = { state: "ready", machine: "running", reason: "its agent asks for work", host: `h-${id}`, console: [] };
+  return { id, ...calm, sinceMs: NOW - 5_000, ...changes };
+}
+
+const reply = (...pools: Partial<BuildersReply["pools"][number]>[]): BuildersReply => ({
+  v: 1,
+  nowMs: NOW,
+  pools: pools.map((pool) => ({ name: "p", problem: "", builders: [], failures: [], ...pool })),
+});
+
+test("buildersText() shows state, age, host, reason, build, image and console of each machine", () => {
+  const madeOf = { id: "0123", versions: [{ name: "buildah", version: "1.39.3" }] };
+  const leased = builder("b", { state: "leased", reason: "leased to it", build: "x", madeOf, console: ["one", "two"] });
+  assert.is(
+    buildersText(reply({ builders: [builder("a"), leased] })),
+    `pool p: 2 machines
+a  ready  5s  h-a
+    its agent asks for work
+b  leased  5s  h-b
+    leased to it
+    build: x
+    image: 0123: buildah 1.39.3
+    | one
+    | two
+`,
+  );
+});
+
+test("buildersText() names what a machine is besides its builder's state, its fault, and why it has no console", () => {
+  const text = buildersText(
+    reply({
+      problem: "cut short",
+      builders: [
+        builder("a", { machine: "error", fault: "no host", consoleProblem: "took too long" }),
+        builder("b", { state: "requested", machine: "none", host: "" }),
+        builder("c", { state: "booting", machine: "booting" }),
+      ],
+    }),
+  );
+  assert.match(text, "  the provider cannot be listed in full: cut short\n");
+  assert.match(
+    text,
+    "a  ready, machine error  5s  h-a\n    its agent asks for work\n    fault: no host\n    console: took too long\n",
+  );
+  assert.match(text, "b  requested, machine not listed  5s\n");
+  assert.match(text, "c  booting  5s  h-c\n");
+});
+
+test("buildersText() tells how a foreign machine is destroyed, and shows what failed lately", () => {
+  const failures = [{ id: "f", atMs: NOW - 200_000, reason: "it was killed", console: ["last words"] }];
+  assert.is(
+    buildersText(reply({ builders: [builder("a", { state: "foreign", reason: "of other records" })], failures })),
+    `pool p: 1 machine
+a  foreign  5s  h-a
+    of other records
+    to destroy it: cb-admin builders destroy a
+failed lately in pool p:
+f  failed  3m ago
+    it was killed
+    | last words
+`,
+  );
+});
+
+test("ageText() goes on to the next unit at two of it", () => {
+  const ages = [-5, 0, 119_999, 120_000, 7_199_999, 7_200_000, 172_799_999, 172_800_000];
+  assert.equal(
+    ages.map((ms) => ageText(NOW - ms, NOW)),
+    ["0s", "0s", "119s", "2m", "119m", "2h", "47h", "2d"],
+  );
+});
+
+test.run();

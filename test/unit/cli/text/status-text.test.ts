@@ -1,0 +1,59 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { statusText } from "../../../../lib/cli/text/status-text.ts";
+import type { BuilderStatus, StatusReply } from "../../../../lib/protocol/status-messages.ts";
+
+const test = suite("status text");
+
+const builder = (id: string, state: BuilderStatus["state"]): BuilderStatus => ({
+  id,
+  host: `host-${id}`,
+  state,
+  sinceMs: 0,
+  reason: "",
+});
+const reply = (...builders: BuilderStatus[]): StatusReply => ({
+  v: 1,
+  pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, why: "", builders, images: [] }],
+  builds: { waiting: 0, running: 1 },
+});
+
+test("statusText() has the shape that scripts know, with leased builders active and ready ones in reserve", () => {
+  const text = statusText(reply(builder("b", "ready"), builder("a", "leased"), builder("c", "booting")));
+  assert.is(
+    text,
+    `-------------
+Active builders
+-------------
+
+ID: a
+HOST: host-a
+PORT: -
+-------------
+
+-------------
+Reserve builders
+-------------
+
+ID: b
+HOST: host-b
+PORT: -
+-------------`,
+  );
+});
+
+test("statusText() keeps both headings when there are no builders", () => {
+  assert.is(
+    statusText(reply()),
+    "-------------\nActive builders\n-------------\n\n\n-------------\nReserve builders\n-------------\n",
+  );
+});
+
+test("statusText() ends with what each pool's builders are made of, a line for each image", () => {
+  const image = (id: string) => ({ id, versions: [{ name: "apptainer", version: "1.4.5-2" }], builders: 1 });
+  const { pools, ...rest } = reply();
+  const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, images: [image("new"), image("old")] })) });
+  assert.match(text, /\n\n-+\nBuilder images\n-+\n\np: new: apptainer 1\.4\.5-2\np: old: apptainer 1\.4\.5-2$/);
+});
+
+test.run();

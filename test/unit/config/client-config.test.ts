@@ -1,0 +1,93 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type ClientConfigSources, clientConfig } from "../../../lib/config/client-config.ts";
+import { CbError } from "../../../lib/core/errors.ts";
+
+const test = suite<{ root: string }>("client config");
+
+test.before.each((context) => {
+  context.root = mkdtempSync(join(tmpdir(), "cb-client-config-"));
+});
+test.after.each(({ root }) => rmSync(root, { recursive: true }));
+
+function folder(root: string, name: string, text: string): string {
+  const path = join(root, name);
+  mkdirSync(path);
+  writeFileSync(join(path, "config.yaml"), text);
+  return path;
+}
+
+const sources = (root: string, over: Partial<ClientConfigSources>): ClientConfigSources => ({
+  flags: {},
+  env: {},
+  folders: [],
+  localFolder: join(root, "none"),
+  ...over,
+});
+
+test("clientConfig() takes the account only from beside the url: another queue has another", ({ root }) => {
+  const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\naccount: A1\n");
+  assert.is(clientConfig(sources(root, { folders: [site] })).account, "A1");
+  assert.is(clientConfig(sources(root, { folders: [site], env: { NATS_URL: "tls://other:1" } })).account, undefined);
+});
+
+test("clientConfig() takes each setting from the first place that has it", ({ root }) => {
+  const user = folder(root, "user", "url: tls://user:1\n");
+  const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\nservername: s\n");
+  const folders = [user, site];
+  const config = clientConfig(sources(root, { folders }));
+  assert.equal(config, {
+    url: "tls://user:1",
+    urlFrom: join(user, "config.yaml"),
+    creds: "/site.creds",
+    servername: "s",
+  });
+  const env = { NATS_URL: "tls://env:1", QUEUE_HOST: "host" };
+  assert.is(clientConfig(sources(root, { folders, env })).url, "tls://env:1");
+  assert.is(clientConfig(sources(root, { folders, env, flags: { url: "tls://flag:1" } })).url, "tls://flag:1");
+});
+
+test("clientConfig() takes QUEUE_HOST with NATS's port unless it names one", ({ root }) => {
+  const env = { NATS_CREDS: "/c" };
+  assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q" } })).url, "tls://q:4222");
+  assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q:99" } })).url, "tls://q:99");
+});
+
+test("clientConfig() asks the local stack last, and only where no queue is configured", ({ root }) => {
+  const localFolder = folder(root, "local", "url: tls://local:1\ncreds: /local.creds\nservername: l\n");
+  assert.is(clientConfig(sources(root, { localFolder })).url, "tls://local:1");
+  const mine = clientConfig(sources(root, { localFolder, env: { NATS_CREDS: "/mine.creds" } }));
+  assert.equal([mine.url, mine.creds], ["tls://local:1", "/mine.creds"]);
+  const env = { NATS_URL: "tls://env:1", NATS_CREDS: "/env.creds" };
+  assert.equal(clientConfig(sources(root, { localFolder, env })), {
+    url: "tls://env:1",
+    urlFrom: "NATS_URL",
+    creds: "/env.creds",
+  });
+});
+
+test("clientConfig() says what is set nowhere and where it could be", ({ root }) => {
+  for (const [env, variable] of [
+    [{}, "NATS_URL"],
+    [{ NATS_URL: "tls://x:1" }, "NATS_CREDS"],
+  ] as const) {
+    try {
+      clientConfig(sources(root, { env, folders: [join(root, "user")] }));
+      assert.unreachable();
+    } catch (error) {
+      assert.ok(error instanceof CbError);
+      assert.is(error.kind, "config");
+      assert.match(error.hint ?? "", variable);
+    }
+  }
+});
+
+test("clientConfig() refuses a setting that it does not know", ({ root }) => {
+  const folders = [folder(root, "user", "uri: tls://user:1\n")];
+  assert.throws(() => clientConfig(sources(root, { folders })), /config.yaml:1: uri: is not a setting/);
+});
+
+test.run();

@@ -1,0 +1,100 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { missingTools, missingToolsError } from "../../../../infra/tools/setup/ensure-tools.ts";
+import { findPrograms } from "../../../../infra/tools/setup/find-program.ts";
+import { isRecent, natsServerPath } from "../../../../infra/tools/setup/nats-server.ts";
+import { ALL_TOOLS, TOOLS } from "../../../../infra/tools/setup/packages.ts";
+import { CbError } from "../../../../lib/core/errors.ts";
+
+const test = suite<{ folder: string }>("infra/tools/setup");
+
+test.before.each((context) => {
+  context.folder = mkdtempSync(join(tmpdir(), "cb-setup-"));
+});
+test.after.each((context) => rmSync(context.folder, { recursive: true }));
+
+function program(folder: string, name: string, output: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, `#!/bin/sh\necho '${output}'\n`);
+  chmodSync(path, 0o755);
+  return path;
+}
+
+async function failureOf(work: Promise<unknown>): Promise<CbError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  assert.instance(error, CbError);
+  return error as CbError;
+}
+
+test("findPrograms() takes executables in the order of PATH and passes over other files", ({ folder }) => {
+  const path = program(folder, "sh", "ours");
+  assert.is(findPrograms("sh", folder)[0], path);
+  assert.ok(findPrograms("sh", folder).includes("/bin/sh"));
+  chmodSync(path, 0o644);
+  assert.not(findPrograms("sh", folder).includes(path));
+});
+
+test("findPrograms() finds nothing for a name that nobody has", ({ folder }) => {
+  assert.equal(findPrograms("no-such-program-here", folder), []);
+});
+
+test("missingTools() never counts nats-server, which needs no root", ({ folder }) => {
+  assert.equal(missingTools(["nats-server"], folder), []);
+});
+
+test("missingToolsError() names each tool, its reason, and one command with each package once", () => {
+  const error = missingToolsError(["unshare", "nsenter", "slirp4netns"], true);
+  assert.is(error.kind, "config");
+  for (const tool of ["unshare", "nsenter", "slirp4netns"] as const) {
+    assert.ok(error.message.includes(`${tool}: ${TOOLS[tool].why}`));
+  }
+  assert.match(error.hint ?? "", /sudo apt-get install -y --no-install-recommends util-linux slirp4netns$/);
+});
+
+test("missingToolsError() names no apt command where there is no apt", () => {
+  assert.not.match(missingToolsError(["ip"], false).hint ?? "", /apt-get/);
+});
+
+test("TOOLS gives every tool a package and a reason", () => {
+  for (const tool of ALL_TOOLS) assert.ok(TOOLS[tool].package && TOOLS[tool].why, tool);
+});
+
+test("isRecent() is true from 2.9.10 on", () => {
+  assert.not(isRecent([2, 9, 9]));
+  assert.ok(isRecent([2, 9, 10]));
+  assert.ok(isRecent([2, 10, 0]));
+  assert.not(isRecent([1, 10, 20]));
+  assert.ok(isRecent([3, 0, 0]));
+  assert.not(isRecent(undefined));
+});
+
+test("natsServerPath() takes the server that NATS_SERVER names", async ({ folder }) => {
+  const path = program(folder, "mine", "nats-server: v2.10.1");
+  assert.is(await natsServerPath({ env: { NATS_SERVER: path, PATH: "" } }), path);
+});
+
+test("natsServerPath() takes the first server in PATH that is recent enough", async ({ folder }) => {
+  const path = program(folder, "nats-server", "nats-server: v2.9.10");
+  assert.is(await natsServerPath({ env: { PATH: folder } }), path);
+});
+
+test("natsServerPath() refuses a NATS_SERVER that is too old, and says both versions", async ({ folder }) => {
+  const path = program(folder, "old", "nats-server: v2.9.9");
+  const error = await failureOf(natsServerPath({ env: { NATS_SERVER: path } }));
+  assert.is(error.kind, "config");
+  assert.match(error.message, /is version 2\.9\.9; 2\.9\.10 or newer is needed/);
+});
+
+test("natsServerPath() refuses a NATS_SERVER that is no nats-server", async ({ folder }) => {
+  const error = await failureOf(natsServerPath({ env: { NATS_SERVER: join(folder, "nothing") } }));
+  assert.is(error.kind, "config");
+  assert.match(error.message, /is no nats-server/);
+});
+
+test.run();

@@ -1,0 +1,100 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { passReader } from "../../../../lib/nats/jetstream/consumer-proxy.ts";
+
+const door = suite("reader-door");
+
+const ID = "e6a0cd58-255c-4f17-b0df-51c5b0120d07";
+const STREAM = `build-${ID}`;
+const LOG = `build.${ID}.log`;
+const subject = `guest.reader.${STREAM}.r1.${LOG}`;
+const request = (config: object, stream_name = STREAM) => Buffer.from(JSON.stringify({ stream_name, config }));
+
+function passed(config: object, at = subject): Record<string, unknown> {
+  const answer = passReader(at, request(config));
+  assert.ok(answer.ok, JSON.stringify(answer));
+  return answer.ok ? JSON.parse(answer.body).config : {};
+}
+
+function refused(at: string, body: Uint8Array): string {
+  const answer = passReader(at, body);
+  assert.not(answer.ok, at);
+  return answer.ok ? "" : answer.error;
+}
+
+door("passReader() asks JetStream for a pull consumer with the guest's name, filter and start", () => {
+  const answer = passReader(subject, request({ deliver_policy: "by_start_sequence", opt_start_seq: 7 }));
+  assert.ok(answer.ok);
+  assert.is(answer.ok && answer.subject, `$JS.API.CONSUMER.CREATE.${STREAM}.r1.${LOG}`);
+  assert.equal(answer.ok && JSON.parse(answer.body), {
+    stream_name: STREAM,
+    config: {
+      name: "r1",
+      deliver_policy: "by_start_sequence",
+      opt_start_seq: 7,
+      filter_subject: LOG,
+      ack_policy: "none",
+      replay_policy: "instant",
+      max_waiting: 16,
+      inactive_threshold: 30_000_000_000,
+      mem_storage: true,
+      num_replicas: 1,
+    },
+  });
+});
+
+door("passReader() decides everything else itself, whatever the guest writes", () => {
+  const wish = { durable_name: "d", ack_policy: "explicit", max_waiting: 1e6, num_replicas: 5, mem_storage: false };
+  const more = {
+    name: "other",
+    filter_subject: "x",
+    deliver_group: "g",
+    flow_control: true,
+    backoff: [1],
+    metadata: {},
+  };
+  assert.equal(passed({ ...wish, ...more }), passed({}));
+});
+
+door("passReader() bounds the inactive threshold at exactly five minutes", () => {
+  assert.is(passed({ inactive_threshold: 300_000_000_000 }).inactive_threshold, 300_000_000_000);
+  assert.is(passed({ inactive_threshold: 300_000_000_001 }).inactive_threshold, 300_000_000_000);
+});
+
+door("passReader() takes buckets, and a subject without a filter", () => {
+  const bucket = `OBJ_build-${ID}`;
+  assert.ok(passReader(`guest.reader.${bucket}.r1.$O.build-${ID}.C.>`, request({}, bucket)).ok);
+  assert.not("filter_subject" in passed({}, `guest.reader.${STREAM}.r1`));
+});
+
+door("passReader() refuses a deliver_subject, whatever it is", () => {
+  for (const deliver_subject of ["queue.cancel.victim", "_INBOX.x", 7, null, {}]) {
+    assert.match(refused(subject, request({ deliver_subject })), /deliver_subject/);
+  }
+});
+
+door("passReader() refuses streams that are not a build's, and another in the body than in the subject", () => {
+  for (const stream of ["builders", "KV_leases", ID, `OBJ_${ID}`, `build-${ID}x`, "*", ">", `archive-${ID}`]) {
+    refused(`guest.reader.${stream}.r1.x`, request({}, stream));
+  }
+  const other = "60c95481-92f3-4491-94d3-14c45bfbc279";
+  assert.match(refused(subject, request({}, `build-${other}`)), /not the stream/);
+});
+
+door("passReader() refuses bad names, filters and bodies", () => {
+  for (const name of ["", "*", ">", "a b", "x".repeat(65)]) refused(`guest.reader.${STREAM}.${name}`, request({}));
+  for (const filter of ["a b", "x\r\ny", `${"x".repeat(201)}`])
+    refused(`guest.reader.${STREAM}.r1.${filter}`, request({}));
+  const bodies = ["", "null", "[]", "{", '{"stream_name":1}', `{"stream_name":"${STREAM}"}`, " ".repeat(5000)];
+  for (const body of bodies) refused(subject, Buffer.from(body));
+  for (const config of [
+    { opt_start_seq: 0 },
+    { opt_start_seq: 1.5 },
+    { deliver_policy: "x" },
+    { inactive_threshold: -1 },
+  ]) {
+    refused(subject, request(config));
+  }
+});
+
+door.run();

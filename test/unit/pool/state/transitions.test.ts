@@ -1,0 +1,87 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../../../lib/core/errors.ts";
+import {
+  BUILDER_STATES,
+  type BuilderRecord,
+  type BuilderState,
+  parseRecord,
+} from "../../../../lib/pool/state/record.ts";
+import * as transitions from "../../../../lib/pool/state/transitions.ts";
+
+const test = suite("transitions");
+
+const builder = "11111111-1111-4111-8111-111111111111";
+const build = "22222222-2222-4222-8222-222222222222";
+const request = { builder, attempt: builder, pool: "p", slot: 3, reason: "0 ready, 1 wanted" };
+
+function inState(state: BuilderState): BuilderRecord {
+  return { ...transitions.requested(request, 5), state };
+}
+
+const moves: Record<string, (record: BuilderRecord) => BuilderRecord> = {
+  booting: (record) => transitions.booting(record, "host", 9),
+  ready: (record) => transitions.ready(record, 9),
+  leased: (record) => transitions.leased(record, build, 9),
+  doomed: (record) => transitions.doomed(record, "why", 9),
+  released: (record) => transitions.released(record, "why", 9),
+  gone: (record) => transitions.gone(record, "why", 9),
+};
+
+const allowed: Record<string, readonly BuilderState[]> = {
+  booting: ["requested"],
+  ready: ["requested", "booting"],
+  leased: ["ready"],
+  doomed: ["requested", "booting", "ready"],
+  released: ["requested", "booting", "ready", "leased"],
+  gone: ["destroying"],
+};
+
+for (const [name, move] of Object.entries(moves)) {
+  test(`${name}() is allowed from ${allowed[name]?.join(", ")} alone`, () => {
+    for (const state of BUILDER_STATES) {
+      if (allowed[name]?.includes(state)) assert.is(move(inState(state)).sinceMs, 9);
+      else
+        assert.throws(
+          () => move(inState(state)),
+          (error: unknown) => error instanceof CbError && error.kind === "bug",
+        );
+    }
+  });
+}
+
+test("each step of a whole life makes a record that can be read back", () => {
+  const steps = ["booting", "ready", "leased", "released", "gone"];
+  let record = transitions.requested(request, 5);
+  for (const step of steps) {
+    record = moves[step]?.(record) ?? record;
+    assert.equal(parseRecord(JSON.stringify(record), "key"), record);
+  }
+  assert.equal([record.state, record.build, record.createdAtMs, record.seen], ["gone", build, 5, true]);
+});
+
+test("a long reason is clipped to what a record takes", () => {
+  const record = transitions.doomed(inState("booting"), "x".repeat(10_000), 9);
+  assert.equal(parseRecord(JSON.stringify(record), "key"), record);
+  const failed = transitions.createFailed(inState("requested"), "x".repeat(10_000), false);
+  assert.equal(parseRecord(JSON.stringify(failed), "key"), failed);
+});
+
+test("parseRecord() refuses unknown fields, other versions, bad ids and what is no JSON, as CbError config", () => {
+  const good = transitions.requested(request, 5);
+  const bad = [
+    { ...good, v: 2 },
+    { ...good, extra: 1 },
+    { ...good, builder: "a.b" },
+    { ...good, pool: "p.q" },
+    { ...good, slot: -1 },
+  ];
+  for (const text of [...bad.map((one) => JSON.stringify(one)), "{", ""]) {
+    assert.throws(
+      () => parseRecord(text, "p.x"),
+      (error: unknown) => error instanceof CbError && error.kind === "config",
+    );
+  }
+});
+
+test.run();

@@ -1,0 +1,58 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { BuildRecord } from "../../../../lib/queue/builds/record.ts";
+import { builderLost, contextCame, ended, leased } from "../../../../lib/queue/builds/transitions.ts";
+
+const test = suite("build transitions");
+
+const waiting: BuildRecord = {
+  v: 1,
+  build: "60c95481-92f3-4491-94d3-14c45bfbc279",
+  user: "ada",
+  name: "a.sif",
+  request: "e6a0cd58-255c-4f17-b0df-51c5b0120d07",
+  backend: "singularity",
+  pool: "p",
+  state: "waiting",
+  createdAtMs: 1,
+  attempt: 0,
+};
+
+test("leased() counts the attempt and takes only what waits", () => {
+  const record = leased(waiting, "b", 5);
+  assert.equal([record.state, record.attempt, record.builder, record.leasedAtMs], ["leased", 1, "b", 5]);
+  assert.throws(() => leased(record, "c", 6), /cannot be leased/);
+});
+
+test("leased() takes no build whose context is not whole, until it came", () => {
+  const incomplete: BuildRecord = { ...waiting, awaitsContext: true };
+  assert.throws(() => leased(incomplete, "b", 5), /context is not whole/);
+  const whole = contextCame(incomplete);
+  assert.equal(whole, waiting);
+  assert.is(whole && contextCame(whole), undefined);
+  assert.is(contextCame({ ...incomplete, state: "ended" }), undefined);
+});
+
+test("builderLost() puts the build back into the line at its old place, and the next lease is attempt 2", () => {
+  const loss = { builder: "b", atMs: 9, reason: "r" };
+  const lost = builderLost(leased(waiting, "b", 5), loss);
+  assert.equal(lost, { ...waiting, attempt: 1, loss });
+  const again = lost && leased(lost, "c", 10);
+  assert.equal([again?.attempt, again?.builder, again?.leasedAtMs, again?.loss], [2, "c", 10, loss]);
+});
+
+test("builderLost() believes the loss of the build's own builder only, and of one that it has", () => {
+  const loss = { builder: "b", atMs: 9, reason: "r" };
+  assert.is(builderLost(leased(waiting, "c", 5), loss), undefined);
+  assert.is(builderLost(waiting, loss), undefined);
+  const over = ended(leased(waiting, "b", 5), { v: 1, state: "cancelled", reason: "r" }, 7);
+  assert.is(over && builderLost(over, loss), undefined);
+});
+
+test("ended() lets the first end count", () => {
+  const cancelled = ended(waiting, { v: 1, state: "cancelled", reason: "r" }, 7);
+  assert.is(cancelled?.endedAtMs, 7);
+  assert.is(cancelled && ended(cancelled, { v: 1, state: "lost", reason: "r" }, 8), undefined);
+});
+
+test.run();

@@ -1,0 +1,43 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../../../lib/core/errors.ts";
+import { choosePool } from "../../../../lib/queue/leases/choose-pool.ts";
+
+const test = suite("choose pool");
+
+const pools = [
+  { name: "small", arch: "x86_64" },
+  { name: "large", arch: "x86_64" },
+  { name: "summit", arch: "ppc64le" },
+];
+
+test("choosePool() takes the first pool of the architecture, and the first of all when none is asked for", () => {
+  assert.is(choosePool(pools, { arch: "x86_64" }), "small");
+  assert.is(choosePool(pools, { arch: "ppc64le" }), "summit");
+  assert.is(choosePool(pools, {}), "small");
+});
+
+test("choosePool() takes the pool that is named, if that is what it builds for", () => {
+  assert.is(choosePool(pools, { pool: "large" }), "large");
+  assert.is(choosePool(pools, { pool: "summit", arch: "ppc64le" }), "summit");
+});
+
+for (const [wish, message] of [
+  [{ arch: "aarch64" }, "no pool builds for aarch64"],
+  [{ pool: "titan", arch: "x86_64" }, "there is no pool titan"],
+  [{ pool: "summit", arch: "x86_64" }, "pool summit builds for ppc64le, not for x86_64"],
+] as const) {
+  test(`choosePool() says "${message}" and lists the pools`, () => {
+    try {
+      choosePool(pools, wish);
+      assert.unreachable();
+    } catch (error) {
+      if (!(error instanceof CbError)) throw error;
+      assert.is(error.kind, "usage");
+      assert.is(error.message, message);
+      assert.is(error.hint, "the pools are: small (x86_64), large (x86_64), summit (ppc64le)");
+    }
+  });
+}
+
+test.run();

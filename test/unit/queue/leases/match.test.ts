@@ -1,0 +1,65 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type MatchInput, match } from "../../../../lib/queue/leases/match.ts";
+
+const test = suite("match");
+
+const waiting = (build: string, user: string, pool = "p") => ({ build, user, pool });
+const free = (builder: string, pool = "p") => ({ builder, pool });
+const input = (over: Partial<MatchInput>): MatchInput => ({
+  waiting: [],
+  free: [],
+  leasedByUser: new Map(),
+  leasedPerUser: 4,
+  ...over,
+});
+
+test("match() serves in the order of the requests and of the builders' waiting", () => {
+  const found = match(
+    input({ waiting: [waiting("1", "a"), waiting("2", "b")], free: [free("x"), free("y"), free("z")] }),
+  );
+  assert.equal(found, [
+    { build: "1", builder: "x" },
+    { build: "2", builder: "y" },
+  ]);
+});
+
+test("match() gives no builder twice", () => {
+  const found = match(input({ waiting: [waiting("1", "a"), waiting("2", "a")], free: [free("x")] }));
+  assert.equal(found, [{ build: "1", builder: "x" }]);
+});
+
+test("match() passes over a user at the cap, at exactly the cap, and serves the next", () => {
+  const queue = { waiting: [waiting("1", "a"), waiting("2", "b")], free: [free("x")] };
+  assert.equal(match(input({ ...queue, leasedByUser: new Map([["a", 4]]) })), [{ build: "2", builder: "x" }]);
+  assert.equal(match(input({ ...queue, leasedByUser: new Map([["a", 3]]) })), [{ build: "1", builder: "x" }]);
+});
+
+test("match() counts what it gives against the cap", () => {
+  const queue = { waiting: [waiting("1", "a"), waiting("2", "a"), waiting("3", "b")], free: [free("x"), free("y")] };
+  const found = match(input({ ...queue, leasedPerUser: 1 }));
+  assert.equal(found, [
+    { build: "1", builder: "x" },
+    { build: "3", builder: "y" },
+  ]);
+});
+
+test("match() passes over a build whose files are still on their way", () => {
+  const queue = {
+    waiting: [{ ...waiting("1", "a"), awaitsContext: true as const }, waiting("2", "a")],
+    free: [free("x")],
+  };
+  assert.equal(match(input(queue)), [{ build: "2", builder: "x" }]);
+});
+
+test("match() gives a builder of the build's own pool only", () => {
+  const found = match(input({ waiting: [waiting("1", "a", "arm"), waiting("2", "a", "p")], free: [free("x", "p")] }));
+  assert.equal(found, [{ build: "2", builder: "x" }]);
+});
+
+test("match() passes over a build whose lost builder is not gone, and serves the next", () => {
+  const line = [{ ...waiting("1", "a"), awaitsGone: "it was lost" }, waiting("2", "b")];
+  assert.equal(match(input({ waiting: line, free: [free("x")] })), [{ build: "2", builder: "x" }]);
+});
+
+test.run();

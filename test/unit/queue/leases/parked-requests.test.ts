@@ -1,0 +1,40 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { Ask } from "../../../../lib/protocol/builder-messages.ts";
+import { ParkedAsks } from "../../../../lib/queue/leases/parked-requests.ts";
+
+const test = suite("parked asks");
+
+const ready = (builder: string): Ask => ({ v: 1, builder, publicKey: "U", state: "ready" });
+
+test("ParkedAsks.answer() answers the parked question, once", async () => {
+  const parked = new ParkedAsks();
+  const answer = parked.park(ready("a"));
+  assert.ok(parked.answer("a", { v: 1, order: "stop", reason: "test" }));
+  assert.is((await answer).order, "stop");
+  assert.not(parked.answer("a", { v: 1, order: "none" }));
+});
+
+test("ParkedAsks.park() answers an older question of the same builder with none", async () => {
+  const parked = new ParkedAsks();
+  const first = parked.park(ready("a"));
+  const second = parked.park(ready("a"));
+  assert.is((await first).order, "none");
+  parked.answer("a", { v: 1, order: "room" });
+  assert.is((await second).order, "room");
+});
+
+test("ParkedAsks.ready() lists those that could take a build, the longest parked first", () => {
+  const parked = new ParkedAsks();
+  void parked.park(ready("a"));
+  void parked.park({ v: 1, builder: "b", publicKey: "U", state: "building", build: "x" });
+  void parked.park(ready("c"));
+  assert.equal(
+    parked.ready().map(({ builder }) => builder),
+    ["a", "c"],
+  );
+  parked.clear();
+  assert.equal(parked.ready(), []);
+});
+
+test.run();

@@ -1,0 +1,24 @@
+import { statSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../../../lib/core/errors.ts";
+import { Collection, MOST_ENTRIES } from "../../../../lib/recipe/context/collection.ts";
+
+const test = suite("collection");
+
+test("add() takes MOST_ENTRIES entries and refuses the next", () => {
+  const collection = new Collection("stored");
+  const stat = statSync("/");
+  for (let index = 0; index < MOST_ENTRIES; index++) collection.add({ path: "/", stat });
+  let error: unknown;
+  try {
+    collection.add({ path: "/", stat });
+  } catch (thrown) {
+    error = thrown;
+  }
+  assert.instance(error, CbError);
+  assert.is((error as CbError).kind, "usage");
+  assert.match(String(error), "more than 1000000 files and folders");
+});
+
+test.run();

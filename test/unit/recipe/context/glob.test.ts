@@ -1,0 +1,63 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { globRegExp, isPattern } from "../../../../lib/recipe/context/glob.ts";
+
+const test = suite("glob");
+
+const matches = (pattern: string, name: string, dotFiles = false): boolean =>
+  globRegExp(pattern, { dotFiles }).test(name);
+
+test("globRegExp() matches whole names as shells do", () => {
+  for (const [pattern, name] of [
+    ["*.csv", "a.csv"],
+    ["?", "ä"],
+    ["?", "😀"],
+    ["a*b*c", "a-b\n-c"],
+    ["[a-c]x", "bx"],
+    ["[!a-c]x", "dx"],
+    ["[^a]", "b"],
+    ["[]a]", "]"],
+    ["[a-]", "-"],
+    ["[[:digit:]]", "7"],
+    ["[![:alpha:]]", "7"],
+    ["[a\\]b]", "]"],
+    ["\\*", "*"],
+    ["a.b", "a.b"],
+    ["(a|b)+$", "(a|b)+$"],
+    ["[a", "[a"],
+    ["[z-a]", "[z-a]"],
+    ["a{b,c}", "a{b,c}"],
+    ["[&&]", "&"],
+  ] as const) {
+    assert.ok(matches(pattern, name), `${pattern} ${name}`);
+  }
+  for (const [pattern, name] of [
+    ["*.csv", "a.csvx"],
+    ["?", ""],
+    ["?", "ab"],
+    ["[a-c]", "d"],
+    ["[!a]", "a"],
+    ["\\*", "a"],
+    ["a.b", "axb"],
+    ["[[:digit:]]", "a"],
+    ["A", "a"],
+  ] as const) {
+    assert.not(matches(pattern, name), `${pattern} ${name}`);
+  }
+});
+
+test("a dot at the beginning is matched by a dot alone, or by everything with dotFiles", () => {
+  for (const pattern of ["*", "?x", "[.]x", "*x"]) {
+    assert.not(matches(pattern, ".x"), pattern);
+    assert.ok(matches(pattern, ".x", true), pattern);
+  }
+  assert.ok(matches(".*", ".x"));
+  assert.ok(matches("*", "a.x"));
+});
+
+test("isPattern() sees what has a meaning", () => {
+  for (const text of ["*", "a?", "[a]", "a\\b"]) assert.ok(isPattern(text), text);
+  for (const text of ["", "a.b", "{a,b}", "ä]"]) assert.not(isPattern(text), text);
+});
+
+test.run();

@@ -1,0 +1,236 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { CbError } from "../../../../lib/core/errors.ts";
+import type { Recipe } from "../../../../lib/protocol/build-messages.ts";
+import { wantsOf } from "../../../../lib/recipe/inputs.ts";
+
+const test = suite("definition wants");
+
+const HEADER = "Bootstrap: docker\nFrom: debian:12\n";
+const definition = (text: string, buildArgs?: Record<string, string>): Recipe => ({
+  backend: "singularity",
+  text,
+  ...(buildArgs === undefined ? {} : { buildArgs }),
+});
+/** Patterns are marked by a word before them. */
+const paths = (text: string, buildArgs?: Record<string, string>): string[] =>
+  wantsOf(definition(text, buildArgs)).map(({ path, pattern }) => (pattern ? `pattern ${path}` : path));
+/** What the lines of one %files section want. */
+const files = (...lines: string[]): string[] => paths(`${HEADER}%files\n${lines.join("\n")}\n%post\n    true\n`);
+
+function refusal(run: () => unknown): CbError {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof CbError) return error;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+test("wantsOf() takes the sources of %files, and passes over comments, empty lines and what follows the destination", () => {
+  assert.equal(files("", "  # none", "    data.txt /opt", "\ta.sh\t/usr/bin/a # x"), ["data.txt", "a.sh"]);
+  assert.equal(files("alone.txt", "/etc/hosts", "../up/x /x", ". /all", "dir/ /dir"), [
+    "alone.txt",
+    "/etc/hosts",
+    "../up/x",
+    ".",
+    "dir/",
+  ]);
+});
+
+test("wantsOf() says where each want is from, and that links are followed", () => {
+  assert.equal(wantsOf(definition(`${HEADER}\n%files\n    a /a\n`)), [
+    { path: "a", pattern: false, links: "follow", where: "line 5: %files" },
+  ]);
+});
+
+test("wantsOf() takes double quotes off, as apptainer does it", () => {
+  assert.equal(files('"my data.txt" /opt', '"a"/x', 'b "/with blank/"'), ["my data.txt", "a", "b"]);
+  assert.equal(files('""a /x'), []);
+});
+
+test("wantsOf() takes patterns and braces as apptainer's shell does", () => {
+  assert.equal(files("*.py /src", "data/b?.txt /x", "b[12].txt /x"), [
+    "pattern *.py",
+    "pattern data/b?.txt",
+    "pattern b[12].txt",
+  ]);
+  assert.equal(files("{a,b}{1..2}.txt /x"), ["a1.txt", "a2.txt", "b1.txt", "b2.txt"]);
+  assert.equal(files("{a,{b,c*}}/x /x", "{one} /x", "x{,.bak} /x"), [
+    "a/x",
+    "b/x",
+    "pattern c*/x",
+    "{one}",
+    "x",
+    "x.bak",
+  ]);
+  assert.equal(files("**/in /x"), ["pattern */in"]);
+});
+
+test("wantsOf() widens what shells do not agree on", () => {
+  assert.equal(files("b[!1].txt /x", "c[^1] /x", "d[[:digit:]] /x", "open[1 /x"), [
+    "pattern b?.txt",
+    "pattern c?",
+    "pattern d?",
+    "open[1",
+  ]);
+});
+
+test("wantsOf() takes a backslash off, and what it guards for a pattern all the same", () => {
+  assert.equal(files("am\\&p /x", "back\\\\slash /x", "x\\*y /x", "do\\$HOME /x"), [
+    "am&p",
+    "back\\slash",
+    "pattern x*y",
+    "do$HOME",
+  ]);
+});
+
+test("wantsOf() refuses a source whose meaning depends on the machine, with a way out", () => {
+  for (const line of ["$HOME/x /x", `"\${DATA}" /x`, "`pwd` /x", "~/x /x", "~ /x"]) {
+    const error = refusal(() => files("a /a", line));
+    assert.is(error.kind, "usage");
+    assert.match(error.message, "line 5: %files");
+    assert.match(error.hint ?? "", "--build-arg");
+  }
+  assert.equal(files("a$ /x", "a~b /x"), ["a$", "a~b"]);
+});
+
+test("wantsOf() refuses what apptainer's shell would choke on", () => {
+  for (const line of ["'a b' /x", "a&b /x", '"par(en)" /x', "a;b /x", '"sp\\ ace" /x', '"#x" /x']) {
+    assert.is(refusal(() => files(line)).kind, "usage", line);
+  }
+});
+
+test("wantsOf() bounds braces", () => {
+  assert.is(files(`{1..100}-{1..100} /x`).length, 10_000);
+  assert.match(refusal(() => files("{1..100}-{1..101} /x")).message, "more than 10000 paths");
+  assert.match(refusal(() => files("{1..999999999} /x")).message, "more than 10000 paths");
+  assert.match(refusal(() => files(`${"{a,".repeat(2000)} /x`)).message, "more than 4096 characters");
+});
+
+test("wantsOf() bounds the wants of a recipe", () => {
+  const lines = (count: number): string => Array.from({ length: count }, (_, index) => `f${index} /x`).join("\n");
+  assert.is(files(lines(10_000)).length, 10_000);
+  assert.match(refusal(() => files(lines(10_001))).message, "more than 10000 files");
+  assert.is(files("a /x", "a /y").length, 1);
+});
+
+test("wantsOf() passes over what comes from another stage, and over sections that apptainer passes over", () => {
+  for (const head of ["%files from build", "%files from", "%files other", "%files  ", "%filesystem"]) {
+    assert.equal(paths(`${HEADER}${head}\n    a /a\n`), [], head);
+  }
+  for (const head of ["%files", "%files ", "%files # mine", "%FILES", "%Files\r"]) {
+    assert.equal(paths(`${HEADER}${head}\n    a /a\n`), ["a"], head);
+  }
+});
+
+test("wantsOf() reads sections in any order, more than once, and no script for one", () => {
+  const text = `${HEADER}%post\n    cp x /y\n%files\n    a /a\n%runscript\n    b /b\n%files\n    c /c\n`;
+  assert.equal(paths(text), ["a", "c"]);
+});
+
+test("wantsOf() reads files with CR LF", () => {
+  assert.equal(paths("Bootstrap: localimage\r\nFrom: base.sif\r\n\r\n%files\r\n    a\r\n    b /b\r\n"), [
+    "base.sif",
+    "a",
+    "b",
+  ]);
+});
+
+test("wantsOf() reads each stage, also one that begins in a script", () => {
+  const build = "Bootstrap: localimage\nFrom: build.sif\nStage: build\n%files\n    src /src\n%post\n    make\n";
+  const final = "bootstrap: docker\nFrom: debian\n%files from build\n    /bin/x /bin/x\n%files\n    conf /etc\n";
+  assert.equal(paths(`${build}\n${final}`), ["build.sif", "src", "conf"]);
+  assert.equal(paths(`${HEADER}%post\n    cat <<E\n    Bootstrap: localimage\n    From: x.sif\nE\n`), []);
+});
+
+test("wantsOf() takes the base images that are files or folders of the caller", () => {
+  const base = (bootstrap: string, from: string): string[] => paths(`Bootstrap: ${bootstrap}\nFrom: ${from}\n`);
+  assert.equal(base("localimage", "dir/../base.sif # mine"), ["base.sif"]);
+  assert.equal(base("localimage", "/images/a:b.sif"), ["/images/a:b.sif"]);
+  assert.equal(base("localimage", "~/base*.sif"), ["~/base*.sif"]);
+  assert.equal(base("oci-archive", "a.tar:latest"), ["a.tar"]);
+  assert.equal(base("docker-archive", "//srv/a.tar"), ["//srv/a.tar"]);
+  assert.equal(base("oci", "layout:1@sha256:0a"), ["layout:1"]);
+  for (const remote of ["docker", "library", "oras", "docker-daemon", "scratch", "LocalImage"]) {
+    assert.equal(base(remote, "base.sif"), [], remote);
+  }
+});
+
+test("wantsOf() puts registry and namespace before an archive, and not before a local image", () => {
+  const text = (bootstrap: string): string => `Bootstrap: ${bootstrap}\nRegistry: r\nNamespace: n\nFrom: x\n`;
+  assert.equal(paths(text("oci-archive")), ["r/n/x"]);
+  assert.equal(paths(text("localimage")), ["x"]);
+});
+
+test("wantsOf() reads headers in any case, with blanks, comments, continued lines; the last value counts", () => {
+  assert.equal(paths("BOOTSTRAP : localimage\n# no\n FROM:base.sif\n"), ["base.sif"]);
+  assert.equal(paths("Bootstrap: localimage\nFrom: ba\\\n   se.sif\n"), ["base.sif"]);
+  assert.equal(paths("Bootstrap: localimage\nFrom: one\nFrom: two\n"), ["two"]);
+  assert.equal(paths("Bootstrap: localimage\n"), []);
+});
+
+test("wantsOf() keeps the links of an image that is a folder", () => {
+  const links = (bootstrap: string): (string | undefined)[] =>
+    wantsOf(definition(`Bootstrap: ${bootstrap}\nFrom: x\n`)).map((want) => want.links);
+  assert.equal(links("localimage"), ["keep"]);
+  assert.equal(links("oci-archive"), ["follow"]);
+});
+
+test("wantsOf() takes %appfiles literally, without a shell", () => {
+  const text = `${HEADER}%appfiles tool\n    # none\n    b*.txt bin/\n    "x y # z\n    $a\n    a\tb\n`;
+  assert.equal(paths(text), ["b*.txt", '"x', "$a", "a\tb"]);
+});
+
+test("wantsOf() fills arguments in: those given, then those of the stage", () => {
+  const text = `${HEADER}%arguments\n    # no\n    n = a\n    m={{ n }}.txt\n%files\n    {{n}} /x\n    {{ m }} /x\n`;
+  assert.equal(paths(text), ["a", "a.txt"]);
+  assert.equal(paths(text, { n: "b" }), ["b", "b.txt"]);
+  assert.equal(paths(`${HEADER}%files\n    {{ both }}\n`, { both: '"a b" /x' }), ["a b"]);
+  assert.equal(paths("Bootstrap: localimage\nFrom: {{ base }}\n", { base: "x.sif" }), ["x.sif"]);
+});
+
+test("wantsOf() leaves arguments in comments alone, and names one that has no value", () => {
+  assert.equal(files("# {{ n }} /x", "a /x # {{ n }}"), ["a"]);
+  const error = refusal(() => paths(`${HEADER}%post\n    echo {{ n }}\n`, { m: "x" }));
+  assert.match(error.message, "line 4 of the recipe: the argument {{ n }} has no value");
+  assert.match(error.hint ?? "", "--build-arg n=");
+  const stages = `Bootstrap: scratch\n%arguments\n    n=a\nBootstrap: scratch\n%files\n    {{ n }} /x\n`;
+  assert.match(refusal(() => paths(stages)).message, "line 6");
+});
+
+test("wantsOf() refuses an absolute pattern in a folder without a destination", () => {
+  assert.match(refusal(() => files("/data/*/x.txt")).hint ?? "", "destination");
+  assert.equal(files("/data/*/x.txt /x", "/data/*.txt", "data/*/x.txt"), [
+    "pattern /data/*/x.txt",
+    "pattern /data/*.txt",
+    "pattern data/*/x.txt",
+  ]);
+});
+
+test("wantsOf() says what a script that runs before %files may make: what it names, as a whole word", () => {
+  const text = (path: string, script: string): string => `${HEADER}%setup\n${script}\n%files\n    ${path} /x\n`;
+  const made = (path: string, script: string) =>
+    wantsOf({ backend: "singularity", text: text(path, script) })[0]?.perhapsMade;
+  for (const [path, script] of [
+    ["/file1", "    touch /file1"],
+    ["/made", "    mkdir /made; touch /made/x"],
+    ["made.txt", "    date >made.txt"],
+    ["made.txt", "    date > ./made.txt"],
+    ["./made.txt", "    echo x | tee 'made.txt'"],
+  ] as const)
+    assert.is(made(path, script), true, `${path}: ${script}`);
+  for (const [path, script] of [
+    ["/file1", "    touch /file12"],
+    ["/file1", "    touch $APPTAINER_ROOTFS/file1"],
+    ["file1", "    touch /file1"],
+    ["a.b", "    touch axb"],
+    ["made*", "    touch made*"],
+  ] as const)
+    assert.is(made(path, script), undefined, `${path}: ${script}`);
+  const inPost = `${HEADER}%post\n    touch /file1\n%files\n    /file1\n`;
+  assert.is(wantsOf({ backend: "singularity", text: inPost })[0]?.perhapsMade, undefined);
+});
+
+test.run();
