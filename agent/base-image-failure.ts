@@ -44,7 +44,7 @@ const TROUBLES: readonly (readonly [pattern: RegExp, remedy: string])[] = [
 ];
 
 /** Undefined when the build failed of something else. */
-export function baseImageTrouble(output: string): string | undefined {
+export function baseImageFailure(output: string): string | undefined {
   const error = output.match(LAST_ERROR)?.at(-1);
   return error === undefined ? undefined : TROUBLES.find(([pattern]) => pattern.test(error))?.[1];
 }

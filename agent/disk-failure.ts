@@ -14,18 +14,18 @@ const PATIENCE_MS = 10_000;
 const FAILED = /I\/O error, dev (?:vd|sd|xvd|nvme)[^\n]{0,200}/;
 
 /** Undefined where all is well. A sandbox has no kernel of its own to ask, and no /dev/kmsg. */
-export async function diskTrouble(): Promise<string | undefined> {
+export async function diskFailure(): Promise<string | undefined> {
   try {
     await access("/dev/kmsg");
     const options = { timeout: PATIENCE_MS, maxBuffer: KERNEL_LOG_BYTES };
-    return troubleIn((await promisify(execFile)("dmesg", ["--notime"], options)).stdout);
+    return diskFailureIn((await promisify(execFile)("dmesg", ["--notime"], options)).stdout);
   } catch {
     return undefined;
   }
 }
 
 /** Of what the kernel has said. */
-export function troubleIn(kernelLog: string): string | undefined {
+export function diskFailureIn(kernelLog: string): string | undefined {
   const error = FAILED.exec(kernelLog)?.[0];
   return error === undefined ? undefined : `the builder's disk failed (is its host's disk full?): ${error}`;
 }

@@ -12,7 +12,7 @@ import { createKey, type NKey } from "../lib/nats/credentials/nkey.ts";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
 import { decode } from "../lib/protocol/codec.ts";
 import { ownImage } from "./image.ts";
-import { Asker } from "./queue-client.ts";
+import { QueueClient } from "./queue-client.ts";
 import { Terminal } from "./terminal.ts";
 import { work } from "./work.ts";
 
@@ -33,17 +33,17 @@ async function main(): Promise<void> {
   const key = createKey("user");
   say(`builder ${data.builder} asks at ${data.nats.url}`);
   const nc = await connect(data, parseCreds(data.creds, path), "agent");
-  const asker = new Asker({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, say });
-  const lease = await untilLeased(asker);
-  if (lease !== undefined) await serve(data, key, asker, lease);
+  const principal = new QueueClient({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, say });
+  const lease = await untilLeased(principal);
+  if (lease !== undefined) await serve(data, key, principal, lease);
   await nc.drain();
 }
 
 /** The lease, or undefined when this builder is not wanted any more. */
-async function untilLeased(asker: Asker): Promise<Lease | undefined> {
-  const madeOf = await ownImage();
+async function untilLeased(principal: QueueClient): Promise<Lease | undefined> {
+  const builderImage = await ownImage();
   for (;;) {
-    const answer = await asker.ask({ state: "ready", ...(madeOf && { madeOf }) }, never);
+    const answer = await principal.ask({ state: "ready", ...(builderImage && { builderImage }) }, never);
     if (answer.order === "lease") return answer.lease;
     if (answer.order === "stop") {
       say(`told to stop: ${answer.reason}`);
@@ -52,18 +52,25 @@ async function untilLeased(asker: Asker): Promise<Lease | undefined> {
   }
 }
 
-async function serve(data: UserData, key: NKey, asker: Asker, lease: Lease): Promise<void> {
+async function serve(data: UserData, key: NKey, principal: QueueClient, lease: Lease): Promise<void> {
   const { build, attempt } = lease;
   say(`leased to build ${build}, attempt ${attempt}`);
   const stop = new AbortController();
   const size = lease.terminal;
   const terminal = size === undefined ? undefined : await Terminal.open(join(FOLDER, "terminal"), size);
-  const beating = heartbeat(asker, lease, { stop, terminal });
+  const beating = heartbeat(principal, lease, { stop, terminal });
   const nc = await connect(data, { jwt: lease.jwt, key }, "build");
   try {
-    const outcome = await work({ lease, js: guestAccess(nc), asker, folder: FOLDER, terminal, signal: stop.signal });
+    const outcome = await work({
+      lease,
+      js: guestAccess(nc),
+      principal,
+      folder: FOLDER,
+      terminal,
+      signal: stop.signal,
+    });
     say(`build ended: ${JSON.stringify(outcome)}`);
-    await asker.ask({ state: "ended", build, outcome }, stop.signal);
+    await principal.ask({ state: "ended", build, outcome }, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     say(`told to stop: ${messageOf(stop.signal.reason)}`);
@@ -79,9 +86,9 @@ interface Orders {
 }
 
 /** Says "alive" for as long as the build lasts, and does what the queue says. */
-async function heartbeat(asker: Asker, { build }: Lease, { stop, terminal }: Orders): Promise<void> {
+async function heartbeat(principal: QueueClient, { build }: Lease, { stop, terminal }: Orders): Promise<void> {
   while (!stop.signal.aborted) {
-    const answer = await asker.ask({ state: "building", build }, stop.signal);
+    const answer = await principal.ask({ state: "building", build }, stop.signal);
     if (answer.order === "stop") stop.abort(new Error(answer.reason));
     if (answer.order === "resize") await terminal?.resize(answer.terminal);
   }

@@ -8,7 +8,7 @@ import { debootstrapFor, type Emulated } from "./emulation.ts";
 import { registriesConf } from "./registries.ts";
 
 /** Absolute paths. */
-export interface Workplace {
+export interface WorkDir {
   /** Stands for the caller's `/`: the caller's files are put below it. */
   readonly callersRoot: string;
   /** Where the recipe's relative paths start, below `callersRoot`: the programs' working directory. */
@@ -27,7 +27,7 @@ export interface Workplace {
 }
 
 /** `folder` is made. Rejects with the file system's own errors: a full or broken disk is the builder's fault. */
-export async function prepare(lease: Lease, folder: string, emulated?: Emulated): Promise<Workplace> {
+export async function prepare(lease: Lease, folder: string, emulated?: Emulated): Promise<WorkDir> {
   const at = (...parts: readonly string[]) => join(folder, ...parts);
   // Below HOME, where buildah and apptainer look after the machine's own settings.
   const registries = at("home", ".config", "containers", "registries.conf.d");
@@ -60,7 +60,7 @@ export async function prepare(lease: Lease, folder: string, emulated?: Emulated)
 }
 
 /** For when the caller's files are there: it depends on them what the recipe's paths mean. */
-export async function writeRecipe({ recipe }: Lease, place: Workplace): Promise<void> {
+export async function writeRecipe({ recipe }: Lease, place: WorkDir): Promise<void> {
   const hasFile = (path: string) => lstatSync(join(place.callersRoot, path), { throwIfNoEntry: false }) !== undefined;
   await writeFile(place.recipe, rebaseSources(recipe, place.callersRoot, hasFile));
 }

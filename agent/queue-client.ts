@@ -3,8 +3,8 @@ import type { NatsConnection } from "nats";
 import type { Clock } from "../lib/core/clock.ts";
 import { CbError, type ErrorKind, messageOf } from "../lib/core/errors.ts";
 import { call } from "../lib/nats/rpc/client.ts";
-import type { Answer, Ask } from "../lib/protocol/builder-messages.ts";
-import { builderAsk } from "../lib/protocol/requests.ts";
+import type { AgentReply, AgentRequest } from "../lib/protocol/builder-messages.ts";
+import { agentAsk } from "../lib/protocol/requests.ts";
 
 /** A question is parked for up to 3 s: after two more it was lost. One that was only late is asked twice, which harms nothing. */
 const ANSWER_MS = 5_000;
@@ -17,9 +17,9 @@ const PASSING: readonly ErrorKind[] = ["unreachable", "infrastructure"];
 
 type Distribute<T> = T extends unknown ? Omit<T, "v" | "builder" | "publicKey"> : never;
 /** A question without what is the same in all of them. */
-export type Question = Distribute<Ask>;
+export type AgentRequestBody = Distribute<AgentRequest>;
 
-export interface AskerOptions {
+export interface QueueClientOptions {
   readonly nc: NatsConnection;
   readonly builder: string;
   /** Of the key that a lease's JWT is to be made for. */
@@ -28,10 +28,10 @@ export interface AskerOptions {
   readonly say: (line: string) => void;
 }
 
-export class Asker {
-  readonly #options: AskerOptions;
+export class QueueClient {
+  readonly #options: QueueClientOptions;
 
-  constructor(options: AskerOptions) {
+  constructor(options: QueueClientOptions) {
     this.#options = options;
   }
 
@@ -39,7 +39,11 @@ export class Asker {
    * The queue's answer. Asks again until `signal` ends it: an absent queue, or one in trouble, is waited for. Throws what the
    * queue refuses for good, and what it has refused for `refusalsMs` without a break: while it is absent, nobody has refused.
    */
-  async ask(question: Question, signal: AbortSignal, refusalsMs = Number.POSITIVE_INFINITY): Promise<Answer> {
+  async ask(
+    question: AgentRequestBody,
+    signal: AbortSignal,
+    refusalsMs = Number.POSITIVE_INFINITY,
+  ): Promise<AgentReply> {
     const { nc, builder, publicKey, clock, say } = this.#options;
     let waitMs = BACKOFF_FIRST_MS;
     // Added up, because a recipe may set its builder's clock.
@@ -47,8 +51,8 @@ export class Asker {
     for (;;) {
       signal.throwIfAborted();
       try {
-        const full = { v: 1, builder, publicKey, ...question } as Ask;
-        return await call(builderAsk, { nc, asker: builder, question: full, timeoutMs: ANSWER_MS });
+        const full = { v: 1, builder, publicKey, ...question } as AgentRequest;
+        return await call(agentAsk, { nc, principal: builder, request: full, timeoutMs: ANSWER_MS });
       } catch (error) {
         if (!(error instanceof CbError) || !PASSING.includes(error.kind)) throw error;
         refusedMs = error.kind === "infrastructure" ? refusedMs + waitMs : 0;

@@ -1,6 +1,6 @@
 /** Which programs make an image of a recipe, one after the other. */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
-import type { Workplace } from "./prepare.ts";
+import type { WorkDir } from "./prepare.ts";
 
 export interface Step {
   /** For the reason when it fails. */
@@ -9,11 +9,11 @@ export interface Step {
   readonly argv: readonly string[];
 }
 
-export function stepsFor(recipe: Recipe, place: Workplace): Step[] {
+export function stepsFor(recipe: Recipe, place: WorkDir): Step[] {
   return recipe.backend === "docker" ? dockerSteps(recipe, place) : [definitionStep(recipe, place)];
 }
 
-function definitionStep({ buildArgs = {} }: Recipe, place: Workplace): Step {
+function definitionStep({ buildArgs = {} }: Recipe, place: WorkDir): Step {
   // apptainer reads a value of --build-arg as a line of CSV.
   const options = Object.entries(buildArgs).flatMap(([name, value]) => [
     "--build-arg",
@@ -24,13 +24,13 @@ function definitionStep({ buildArgs = {} }: Recipe, place: Workplace): Step {
 }
 
 /** Both programs take the base image of that architecture then, and fail where there is none. */
-const archOption = ({ emulated }: Workplace): string[] => (emulated === undefined ? [] : ["--arch", emulated.oci]);
+const archOption = ({ emulated }: WorkDir): string[] => (emulated === undefined ? [] : ["--arch", emulated.oci]);
 
 /**
  * buildah commits straight into an OCI layout, uncompressed, and keeps no layer for a next time. A layer of 290 MB takes it
  * 3.7 s that way, 10 s by its own storage and an archive, and 17 s with `--layers`.
  */
-function dockerSteps({ text, buildArgs = {} }: Recipe, place: Workplace): Step[] {
+function dockerSteps({ text, buildArgs = {} }: Recipe, place: WorkDir): Step[] {
   const options = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   const own = ["--root", place.storage, "--runroot", `${place.storage}-run`];
   const how = [...archOption(place), "--isolation=chroot", `--format=${formatFor(text)}`, "--layers=false", ...options];

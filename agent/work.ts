@@ -4,16 +4,16 @@ import { CbError, messageOf } from "../lib/core/errors.ts";
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
 import { Publisher } from "../lib/nats/jetstream/publisher.ts";
 import type { BuildState } from "../lib/protocol/build-messages.ts";
-import type { Lease, Outcome } from "../lib/protocol/builder-messages.ts";
+import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
 import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
-import { baseImageTrouble, LastOutput } from "./base-image-failure.ts";
-import { diskTrouble } from "./disk-failure.ts";
+import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
+import { diskFailure } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
-import { prepare, type Workplace, writeRecipe } from "./prepare.ts";
-import type { Asker } from "./queue-client.ts";
+import { prepare, type WorkDir, writeRecipe } from "./prepare.ts";
+import type { QueueClient } from "./queue-client.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
 import { stepsFor } from "./steps.ts";
@@ -23,7 +23,7 @@ export interface WorkOptions {
   readonly lease: Lease;
   /** JetStream with the rights of this build. */
   readonly js: JetStreamAccess;
-  readonly asker: Asker;
+  readonly principal: QueueClient;
   /** A folder for this build alone, on a disk with room for the image. */
   readonly folder: string;
   /** Present: the build runs on a pty. */
@@ -43,7 +43,7 @@ interface Desk extends WorkOptions {
 const LOG_WINDOW_BYTES = 2 * 1024 * 1024;
 
 /** How it ended; by then everything it printed is stored. Throws only when `signal` is aborted. */
-export async function work(options: WorkOptions): Promise<Outcome> {
+export async function work(options: WorkOptions): Promise<BuildOutcome> {
   const { js, lease, signal } = options;
   const publisher = new Publisher(js, { stream: buildStream(lease.build), windowBytes: LOG_WINDOW_BYTES, signal });
   const outcome = await attempt({ ...options, publisher });
@@ -51,11 +51,11 @@ export async function work(options: WorkOptions): Promise<Outcome> {
   publisher.close();
   signal.throwIfAborted();
   // Whatever the build made of it: what it wrote may not be what is there.
-  const trouble = await diskTrouble();
+  const trouble = await diskFailure();
   return trouble === undefined ? outcome : { kind: "broken", reason: trouble };
 }
 
-async function attempt(options: Desk): Promise<Outcome> {
+async function attempt(options: Desk): Promise<BuildOutcome> {
   try {
     const { lease, js, signal } = options;
     const emulated = emulatedArchitecture(lease.arch);
@@ -75,7 +75,7 @@ async function attempt(options: Desk): Promise<Outcome> {
   }
 }
 
-async function buildImage({ lease, publisher, terminal, signal }: Desk, place: Workplace): Promise<BuildExit> {
+async function buildImage({ lease, publisher, terminal, signal }: Desk, place: WorkDir): Promise<BuildExit> {
   await say(publisher, lease.build, { v: 1, state: "building" });
   const last = new LastOutput();
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
@@ -91,7 +91,7 @@ async function buildImage({ lease, publisher, terminal, signal }: Desk, place: W
       },
       signal,
     });
-    const trouble = exit.code === 0 ? undefined : baseImageTrouble(last.text());
+    const trouble = exit.code === 0 ? undefined : baseImageFailure(last.text());
     return trouble === undefined ? exit : { ...exit, reason: `${exit.reason}: ${trouble}` };
   } finally {
     await log.end();
@@ -101,10 +101,13 @@ async function buildImage({ lease, publisher, terminal, signal }: Desk, place: W
 /** Storage is freed when others fetch their images; who cannot have any by then is better told. */
 const ROOM_MS = 10 * 60_000;
 
-async function storeImage({ lease, js, publisher, asker, signal }: Desk, { image: path }: Workplace): Promise<Outcome> {
+async function storeImage(
+  { lease, js, publisher, principal, signal }: Desk,
+  { image: path }: WorkDir,
+): Promise<BuildOutcome> {
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
-  const answer = await asker.ask({ state: "storing", build: lease.build, image }, signal, ROOM_MS);
+  const answer = await principal.ask({ state: "storing", build: lease.build, image }, signal, ROOM_MS);
   if (answer.order !== "room") throw new CbError("infrastructure", `no room was given for the image: ${answer.order}`);
   await say(publisher, lease.build, { v: 1, state: "uploading", ...image });
   const { digest } = await putFile(js, path, {

@@ -11,7 +11,7 @@ import { parse } from "../lib/cli/parse.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
-import { builders, destroy, plan, users } from "../lib/protocol/requests.ts";
+import { adminBuilders, adminDestroy, adminPlan, adminUsers } from "../lib/protocol/requests.ts";
 
 interface Options {
   readonly config?: string;
@@ -67,7 +67,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     about: "show the users, the revoked ones too",
     shape: withJson,
     run: ({ options }) =>
-      withSession(options, async (session) => print(await session.ask(users, { v: 1 }), options, usersText)),
+      withSession(options, async (session) => print(await session.ask(adminUsers, { v: 1 }), options, usersText)),
   },
   builders: {
     about: "show every machine with its state, its age, why, and what it printed last",
@@ -75,7 +75,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     run: async ({ options }) => {
       const consoleLines = lineCount(options.console ?? "");
       await withSession(options, async (session) =>
-        print(await session.ask(builders, { v: 1, consoleLines }), options, buildersText),
+        print(await session.ask(adminBuilders, { v: 1, consoleLines }), options, buildersText),
       );
     },
   },
@@ -85,7 +85,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     run: async ({ options, name }) => {
       const builder = assertId(name);
       await withSession(options, async (session) => {
-        const { pool } = await session.ask(destroy, { v: 1, builder });
+        const { pool } = await session.ask(adminDestroy, { v: 1, builder });
         say(`${builder}: the provider of pool ${pool} destroys it`);
       });
     },
@@ -94,7 +94,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
     about: "show what the reconciler would do now, and why; nothing is done",
     shape: withJson,
     run: ({ options }) =>
-      withSession(options, async (session) => print(await session.ask(plan, { v: 1 }), options, planText)),
+      withSession(options, async (session) => print(await session.ask(adminPlan, { v: 1 }), options, planText)),
   },
 };
 

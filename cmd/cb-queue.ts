@@ -9,7 +9,7 @@ import { EXIT_CODES } from "../lib/core/errors.ts";
 import { createLogger } from "../lib/core/log.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";
-import { startDaemon } from "../lib/queue/daemon.ts";
+import { startQueueDaemon } from "../lib/queue/daemon.ts";
 
 interface Options {
   readonly config: string;
@@ -43,7 +43,7 @@ await main("cb-queue", async (argv) => {
     });
   }
   try {
-    const daemon = await startDaemon({ config, log, signal: stopping.signal });
+    const daemon = await startQueueDaemon({ config, log, signal: stopping.signal });
     await stopped;
     await daemon.stop();
   } catch (error) {

@@ -11,7 +11,7 @@ import { build } from "../infra/tools/build.ts";
 import { ensureTools } from "../infra/tools/setup/ensure-tools.ts";
 import { natsServerPath } from "../infra/tools/setup/nats-server.ts";
 import { ALL_TOOLS, TEST_TOOLS } from "../infra/tools/setup/packages.ts";
-import { saying } from "../infra/tools/setup/run-command.ts";
+import { withProgress } from "../infra/tools/setup/run-command.ts";
 import { folders } from "../lib/config/folders.ts";
 import { CbError, EXIT_CODES, messageOf } from "../lib/core/errors.ts";
 import { ensureDiskImage } from "../lib/provider/qemu/disk.ts";
@@ -74,7 +74,7 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number | undefi
 async function makeDisk(signal: AbortSignal): Promise<void> {
   const agentFile = join(root, "dist/agent/agent.mjs");
   const onProgress = ({ phase }: MakingProgress): boolean => say(`  ${phase}`);
-  await saying("Making the builder's disk image", say, () =>
+  await withProgress("Making the builder's disk image", say, () =>
     ensureDiskImage({ cacheDir: folders().cache, agentFile, onProgress, signal }),
   );
 }

@@ -18,7 +18,7 @@ export const QUEUE_PATIENCE_MS = 25_000;
 /** How often an ending process is looked at: nobody sends an event for a process that is not a child. */
 const LOOK_MS = 20;
 
-export interface DaemonOptions {
+export interface ProcessOptions {
   readonly argv: readonly [string, ...string[]];
   readonly pidFile: string;
   /** Gets standard output and error, after what an earlier run left there. */
@@ -26,7 +26,7 @@ export interface DaemonOptions {
 }
 
 /** The pid. Throws CbError "config" when the program cannot be run. */
-export async function startDaemon({ argv, pidFile, logFile }: DaemonOptions): Promise<number> {
+export async function startProcess({ argv, pidFile, logFile }: ProcessOptions): Promise<number> {
   const log = await open(logFile, "a", 0o600);
   try {
     const [program, ...args] = argv;
@@ -59,7 +59,7 @@ export function runningPid(pidFile: string): number | undefined {
 }
 
 /** Asks it to end, waits, and kills it when it takes longer than `patienceMs`. Does nothing when it is not running. */
-export async function stopDaemon(pidFile: string, patienceMs: number): Promise<void> {
+export async function stopProcess(pidFile: string, patienceMs: number): Promise<void> {
   const endMs = systemClock.nowMs() + patienceMs;
   const pid = runningPid(pidFile);
   if (pid !== undefined) kill(pid, "SIGTERM");

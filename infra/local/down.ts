@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { destroyAllSandboxes } from "../../lib/provider/sandbox/destroy.ts";
 import { findNatsServer } from "../nats/server.ts";
-import { QUEUE_PATIENCE_MS, stopDaemon } from "./daemon.ts";
+import { QUEUE_PATIENCE_MS, stopProcess } from "./daemon.ts";
 import { layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 
@@ -11,7 +11,7 @@ export function down(say: (line: string) => void): Promise<void> {
   const paths = layout();
   return withLock(paths, async () => {
     say("Stopping cb-queue");
-    await stopDaemon(paths.queuePid, QUEUE_PATIENCE_MS);
+    await stopProcess(paths.queuePid, QUEUE_PATIENCE_MS);
     say("Destroying the builders");
     await destroyAllSandboxes(paths.sandboxes);
     say("Stopping nats-server");

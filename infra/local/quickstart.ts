@@ -7,14 +7,14 @@ import { folders } from "../../lib/config/folders.ts";
 import { CbError } from "../../lib/core/errors.ts";
 import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
 import { runImage } from "./run-image.ts";
-import { DIST, type Say, up } from "./up.ts";
+import { DIST, type Notify, up } from "./up.ts";
 
 const PROJECT = dirname(DIST);
 const RECIPE = join("examples", "hello.def");
 const IMAGE = "hello.sif";
 
 /** Throws CbError as `up` does, and "infrastructure" when the example does not build. */
-export async function quickstart(say: Say): Promise<void> {
+export async function quickstart(say: Notify): Promise<void> {
   const startedMs = performance.now();
   const interrupted = interruptSignal();
   await up(say, interrupted);

@@ -2,13 +2,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { CbError } from "../../lib/core/errors.ts";
-import { runImage as runInSandbox } from "../../lib/provider/sandbox/run.ts";
+import { runImageInSandbox as runInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { findPrograms } from "../tools/setup/find-program.ts";
-import type { Say } from "./up.ts";
+import type { Notify } from "./up.ts";
 
 export interface RunImage {
   readonly rootfs: string;
-  readonly say: Say;
+  readonly say: Notify;
   /** A sandbox does not die with the terminal: aborting ends it. */
   readonly signal: AbortSignal;
 }

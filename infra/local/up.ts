@@ -14,7 +14,7 @@ import { ensureTools } from "../tools/setup/ensure-tools.ts";
 import { natsServerPath } from "../tools/setup/nats-server.ts";
 import { SANDBOX_TOOLS } from "../tools/setup/packages.ts";
 import { type BuilderKind, type Builders, prepareBuilders } from "./builders.ts";
-import { QUEUE_PATIENCE_MS, runningPid, startDaemon, stopDaemon } from "./daemon.ts";
+import { QUEUE_PATIENCE_MS, runningPid, startProcess, stopProcess } from "./daemon.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { kindIn, queueYaml } from "./queue-yaml.ts";
@@ -37,14 +37,14 @@ const FROM_SOURCES = import.meta.url.endsWith("/infra/local/up.ts");
  */
 const READY_MS: Readonly<Record<BuilderKind, number>> = { sandbox: 30_000, qemu: 300_000 };
 
-export type Say = (line: string) => void;
+export type Notify = (line: string) => void;
 
 /**
  * Resolves when the queue answers and its reserve is full. Throws CbError "config" naming what is missing and the
  * command that mends it, "usage" when it is up with builders of another kind, "infrastructure" when a part does not start,
  * with its own last words, and what `signal` aborts with.
  */
-export function up(say: Say, signal: AbortSignal, kind: BuilderKind = "sandbox"): Promise<void> {
+export function up(say: Notify, signal: AbortSignal, kind: BuilderKind = "sandbox"): Promise<void> {
   const paths = layout();
   return withLock(paths, async () => {
     await ensureTools({ need: SANDBOX_TOOLS, onStep: say });
@@ -76,7 +76,7 @@ async function refuseOthers(paths: Layout, kind: BuilderKind): Promise<void> {
 }
 
 /** Starts what does not run. */
-async function startStack(paths: Layout, installation: Installation, builders: Builders, say: Say): Promise<void> {
+async function startStack(paths: Layout, installation: Installation, builders: Builders, say: Notify): Promise<void> {
   const nats = await findNatsServer(paths.natsData);
   if (nats !== undefined && runningPid(paths.queuePid) !== undefined) return;
   const natsUrl = nats?.url ?? (await startNats(paths, installation, say));
@@ -85,12 +85,12 @@ async function startStack(paths: Layout, installation: Installation, builders: B
   const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, builders });
   // A queue that runs, and its builders, know NATS at another address: they cannot find it again.
   const moved = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
-  if (moved) await stopDaemon(paths.queuePid, QUEUE_PATIENCE_MS);
+  if (moved) await stopProcess(paths.queuePid, QUEUE_PATIENCE_MS);
   await writeFile(paths.queueConfig, config, { mode: 0o600 });
   await writeClient(paths, installation, natsUrl);
   if (runningPid(paths.queuePid) !== undefined) return;
   say("Starting cb-queue");
-  await startDaemon({
+  await startProcess({
     argv: [process.execPath, join(DIST, "bin", "cb-queue"), "--config", paths.queueConfig],
     pidFile: paths.queuePid,
     logFile: paths.queueLog,
@@ -98,7 +98,7 @@ async function startStack(paths: Layout, installation: Installation, builders: B
 }
 
 /** The url: where it was the last time if that is possible, so that builds that run find it again. */
-async function startNats(paths: Layout, installation: Installation, say: Say): Promise<string> {
+async function startNats(paths: Layout, installation: Installation, say: Notify): Promise<string> {
   say("Starting nats-server");
   const options = {
     installation,

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { NatsConnection } from "nats";
 import { systemClock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
-import { connectBus } from "../../lib/nats/connection.ts";
+import { connectNats } from "../../lib/nats/connection.ts";
 import { call } from "../../lib/nats/rpc/client.ts";
 import { status } from "../../lib/protocol/requests.ts";
 import type { StatusReply } from "../../lib/protocol/status-messages.ts";
@@ -30,7 +30,7 @@ export interface WaitOptions {
 export async function waitForReserve(paths: Layout, { say, signal, readyMs }: WaitOptions): Promise<void> {
   const user = await localUser(paths);
   if (user === undefined) throw new CbError("infrastructure", `no client settings in ${paths.client}`);
-  const nc = await connectBus({ address: user, credential: user.credential, name: "cb-local" });
+  const nc = await connectNats({ address: user, credential: user.credential, name: "cb-local" });
   try {
     const endMs = systemClock.nowMs() + readyMs;
     let said = "";
@@ -51,7 +51,7 @@ export async function waitForReserve(paths: Layout, { say, signal, readyMs }: Wa
 
 async function outlook(nc: NatsConnection, user: string): Promise<{ ready: boolean; text: string }> {
   try {
-    return judge(await call(status, { nc, asker: user, question: { v: 1 }, timeoutMs: ANSWER_MS }));
+    return judge(await call(status, { nc, principal: user, request: { v: 1 }, timeoutMs: ANSWER_MS }));
   } catch (error) {
     if (error instanceof CbError && error.kind === "unreachable") return { ready: false, text: "Waiting for cb-queue" };
     throw error;

@@ -9,7 +9,7 @@ import { CbError, messageOf } from "../../lib/core/errors.ts";
 /** It is up in 50–300 ms; recovering large streams after a crash takes longer. */
 const START_TIMEOUT_MS = 30_000;
 
-export interface Launch {
+export interface NatsLaunch {
   /** A path, or a name on the PATH. */
   readonly program: string;
   readonly confFile: string;
@@ -21,7 +21,7 @@ export interface Launch {
  * What it says before its log file is open goes to `nats-server.err`. Attached, the kernel ends it with us
  * (prctl PR_SET_PDEATHSIG, which setpriv of util-linux sets), so that a killed test leaves no server behind.
  */
-export async function launch({ program, confFile, dataDir, detached }: Launch): Promise<ChildProcess> {
+export async function launchNats({ program, confFile, dataDir, detached }: NatsLaunch): Promise<ChildProcess> {
   const command = [await executable(program), "-c", confFile];
   const [file = program, ...args] = detached ? command : ["setpriv", "--pdeathsig", "KILL", ...command];
   const errors = await open(join(dataDir, "nats-server.err"), "w", 0o600);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CbError, messageOf } from "../../lib/core/errors.ts";
 import type { Installation } from "./installation.ts";
-import { launch, portOf, readPort } from "./launch.ts";
+import { launchNats, portOf, readPort } from "./launch.ts";
 import { serverConfig } from "./server-config.ts";
 
 export interface StartOptions {
@@ -52,7 +52,7 @@ export async function startNatsServer(options: StartOptions): Promise<RunningSer
   const confFile = confFileIn(dataDir);
   await writeFile(confFile, serverConfig(await configOf(options)), { mode: 0o600 });
   const program = options.natsServerPath ?? process.env.NATS_SERVER ?? "nats-server";
-  const child = await launch({ program, confFile, dataDir, detached });
+  const child = await launchNats({ program, confFile, dataDir, detached });
   const pid = child.pid ?? 0;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
   const stop = () => end(child, ended);

@@ -4,11 +4,11 @@ import { type ClientConfig, clientConfig } from "../config/client-config.ts";
 import { folders } from "../config/folders.ts";
 import { systemClock } from "../core/clock.ts";
 import { CbError, type ErrorKind } from "../core/errors.ts";
-import { type BusAddress, type ConnectOptions, connectBus } from "../nats/connection.ts";
-import { readCreds, refuseForeign } from "../nats/credentials/creds.ts";
+import { type ConnectOptions, connectNats, type NatsAddress } from "../nats/connection.ts";
+import { readCreds, refuseOtherAccount } from "../nats/credentials/creds.ts";
 import { type CallOptions, call } from "../nats/rpc/client.ts";
 import { encode } from "../protocol/codec.ts";
-import type { Request } from "../protocol/requests.ts";
+import type { RequestDefinition } from "../protocol/requests.ts";
 import type { Steps } from "./terminal.ts";
 
 /**
@@ -32,14 +32,14 @@ const ASK_AGAIN_MS = 1_000;
 /** How long a queue may be away before a call fails: one that is started again answers after 1 to 6 s (a loaded machine). */
 const RESTART_MS = 20_000;
 
-export interface Patience {
+export interface RequestRetry {
   /** Ends the asking; absent: nothing does. */
   readonly signal?: AbortSignal;
   /** Told of every question that nobody answered, and that will be asked again. */
   readonly onSilent: (why: string) => void;
 }
 
-interface Persistence extends Patience {
+interface Persistence extends RequestRetry {
   /** What another try may mend. */
   readonly passing: readonly ErrorKind[];
   /** By performance.now(). */
@@ -56,7 +56,7 @@ export interface ConnectFlags {
 
 interface SessionParts {
   readonly nc: NatsConnection;
-  readonly address: BusAddress;
+  readonly address: NatsAddress;
   readonly user: string;
   readonly origin: string;
   readonly heardByMs: number;
@@ -65,7 +65,7 @@ interface SessionParts {
 export class Session {
   readonly nc: NatsConnection;
   /** Where NATS is, for the build's own connection. */
-  readonly address: BusAddress;
+  readonly address: NatsAddress;
   readonly user: string;
   /** For messages: where the address and the credential were configured. */
   readonly origin: string;
@@ -90,7 +90,7 @@ export class Session {
     steps.begin("Connecting to BuilderQueue");
     const config = readConfig(flags);
     const creds = await readCreds(config.creds, Date.now());
-    if (config.account !== undefined) refuseForeign(creds, { path: config.creds, account: config.account });
+    if (config.account !== undefined) refuseOtherAccount(creds, { path: config.creds, account: config.account });
     const address = addressOf(config);
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
     const nc = await connect({ address, credential: creds, name: `${program} ${creds.name}` }, origin);
@@ -102,7 +102,7 @@ export class Session {
    * Asks the queue in this user's name; `timeoutMs` where it has to ask others first, though not of a session's first question,
    * which finds out whether anybody is there. Errors as `call` has them; "unreachable" names the address and its origin.
    */
-  async ask<Q, R>(request: Request<Q, R>, question: Q, timeoutMs = REPLY_MS): Promise<R> {
+  async ask<Q, R>(request: RequestDefinition<Q, R>, question: Q, timeoutMs = REPLY_MS): Promise<R> {
     try {
       return await this.#ask(request, question, timeoutMs);
     } catch (error) {
@@ -114,7 +114,7 @@ export class Session {
    * The same through outages of NATS and the queue: asks again until there is an answer, and says so to `onSilent`. Throws
    * what the queue refuses, and what `signal` aborts with.
    */
-  askUntilAnswered<Q, R>(request: Request<Q, R>, question: Q, patience: Patience): Promise<R> {
+  askUntilAnswered<Q, R>(request: RequestDefinition<Q, R>, question: Q, patience: RequestRetry): Promise<R> {
     return this.#askAgain(request, question, { ...patience, passing: ["unreachable", "infrastructure"] });
   }
 
@@ -123,20 +123,20 @@ export class Session {
    * asked twice. Throws what the queue refuses, "unreachable" when nobody answered, and what `signal` aborts with.
    */
   askThroughRestart<Q, R>(
-    request: Request<Q, R>,
+    request: RequestDefinition<Q, R>,
     question: Q,
-    { limitMs = RESTART_MS, ...patience }: Patience & { readonly limitMs?: number },
+    { limitMs = RESTART_MS, ...patience }: RequestRetry & { readonly limitMs?: number },
   ): Promise<R> {
     const untilMs = performance.now() + limitMs;
     return this.#askAgain(request, question, { ...patience, passing: ["unreachable"], untilMs });
   }
 
   /** The same without waiting for what the queue says to it; it is sent before the session closes. */
-  tell<Q, R>(request: Request<Q, R>, question: Q): void {
+  tell<Q, R>(request: RequestDefinition<Q, R>, question: Q): void {
     this.nc.publish(request.subject(this.user), encode(question));
   }
 
-  async #askAgain<Q, R>(request: Request<Q, R>, question: Q, persistence: Persistence): Promise<R> {
+  async #askAgain<Q, R>(request: RequestDefinition<Q, R>, question: Q, persistence: Persistence): Promise<R> {
     const { signal, onSilent, passing, untilMs = Number.POSITIVE_INFINITY } = persistence;
     for (;;) {
       signal?.throwIfAborted();
@@ -152,11 +152,11 @@ export class Session {
     }
   }
 
-  #ask<Q, R>(request: Request<Q, R>, question: CallOptions<Q>["question"], timeoutMs: number): Promise<R> {
+  #ask<Q, R>(request: RequestDefinition<Q, R>, question: CallOptions<Q>["request"], timeoutMs: number): Promise<R> {
     const leftMs = Math.max(FIRST_REPLY_MIN_MS, this.#heardByMs - performance.now());
     const limitMs = this.#asked ? timeoutMs : Math.min(timeoutMs, leftMs);
     this.#asked = true;
-    return call(request, { nc: this.nc, asker: this.user, question, timeoutMs: limitMs });
+    return call(request, { nc: this.nc, principal: this.user, request: question, timeoutMs: limitMs });
   }
 
   #located(error: unknown): unknown {
@@ -177,7 +177,7 @@ function readConfig(flags: ConnectFlags): ClientConfig {
 
 async function connect(options: ConnectOptions, origin: string): Promise<NatsConnection> {
   try {
-    return await connectBus(options);
+    return await connectNats(options);
   } catch (error) {
     throw error instanceof CbError ? withOrigin(error, { message: error.message, origin }) : error;
   }
@@ -187,7 +187,7 @@ function withOrigin({ kind, hint, cause }: CbError, { message, origin }: { messa
   return new CbError(kind, message, { hint: hint === undefined ? origin : `${hint}; ${origin}`, cause });
 }
 
-const addressOf = ({ url, servername, ca }: ClientConfig): BusAddress => ({
+const addressOf = ({ url, servername, ca }: ClientConfig): NatsAddress => ({
   url,
   ...(servername === undefined ? {} : { servername }),
   ...(ca === undefined ? {} : { ca }),

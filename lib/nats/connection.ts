@@ -9,7 +9,7 @@ import type { NKey } from "./credentials/nkey.ts";
 import type { JetStreamAccess } from "./jetstream/api.ts";
 
 /** Where NATS is. */
-export interface BusAddress {
+export interface NatsAddress {
   /** `tls://host:port`, or several with commas between. */
   readonly url: string;
   /** The one name in the servers' certificates. Without it nats.js would check an IP address as "localhost". */
@@ -25,14 +25,14 @@ export interface Credential {
 }
 
 export interface ConnectOptions {
-  readonly address: BusAddress;
+  readonly address: NatsAddress;
   readonly credential: Credential;
   /** Shown to operators in the server's connection list. */
   readonly name: string;
   /** How long the first connection may take. 4 s leaves a second of the five in which a user is told. */
   readonly timeoutMs?: number;
   /** A refused credential does not end it either: what a daemon wants, since a server that starts may not know it yet. */
-  readonly stubborn?: boolean;
+  readonly ignoreAuthErrors?: boolean;
   /** Told when the connection is lost and found again. */
   readonly onStatus?: (status: "lost" | "back", server: string) => void;
 }
@@ -46,7 +46,7 @@ const RECONNECT_WAIT_MS = 500;
  * A connection that comes back for ever. Throws CbError "unreachable" when nobody answers, "denied" when NATS refuses
  * the credential, "config" when the address is none or would not be safe.
  */
-export async function connectBus(options: ConnectOptions): Promise<NatsConnection> {
+export async function connectNats(options: ConnectOptions): Promise<NatsConnection> {
   const { address, credential } = options;
   const prefix = inboxPrefix(credential.key.publicKey);
   const tls = tlsOptions(address);
@@ -61,7 +61,7 @@ export async function connectBus(options: ConnectOptions): Promise<NatsConnectio
       reconnectTimeWait: RECONNECT_WAIT_MS,
       // The first pings after a frozen server or a cut cable tell within half a minute; the default takes four.
       pingInterval: 10_000,
-      ...(options.stubborn ? { ignoreAuthErrorAbort: true } : {}),
+      ...(options.ignoreAuthErrors ? { ignoreAuthErrorAbort: true } : {}),
       ...tls,
     });
     inboxes.set(nc, prefix);
@@ -86,7 +86,7 @@ export async function connectPatiently(
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await unlessAborted(connectBus({ stubborn: true, ...options }), signal);
+      return await unlessAborted(connectNats({ ignoreAuthErrors: true, ...options }), signal);
     } catch (error) {
       if (!(error instanceof CbError) || error.kind !== "unreachable") throw error;
       onFailure(error);
@@ -115,7 +115,7 @@ function unlessAborted(connecting: Promise<NatsConnection>, signal: AbortSignal)
  * `tls://` means TLS: without the option nats.js takes whatever the server offers, and whoever sits in between could offer
  * nothing. Throws CbError "config" on what would not be safe.
  */
-function tlsOptions({ url, servername, ca }: BusAddress): { tls?: { ca?: string; servername?: string } } {
+function tlsOptions({ url, servername, ca }: NatsAddress): { tls?: { ca?: string; servername?: string } } {
   const servers = url.split(",").map((one) => parseUrl(one.trim(), url));
   if (servers.every(({ protocol }) => protocol === "nats:")) {
     const open = servers.find(({ hostname }) => !LOOPBACK.test(hostname));

@@ -4,10 +4,10 @@ export interface Registry {
   readonly host: string;
   /** Without TLS: only for a registry that the configuration marks so. */
   readonly plainHttp: boolean;
-  readonly login?: Login;
+  readonly login?: RegistryLogin;
 }
 
-export interface Login {
+export interface RegistryLogin {
   readonly username: string;
   readonly password: string;
 }

@@ -4,9 +4,9 @@
  */
 import * as v from "valibot";
 import { CbError } from "../core/errors.ts";
-import type { Login, Registry } from "./address.ts";
+import type { Registry, RegistryLogin } from "./address.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
-import { type Get, getJson } from "./get-json.ts";
+import { getJson, type JsonRequest } from "./get-json.ts";
 
 /** Docker's token servers say `token`, OAuth's `access_token`; both when they want to please everybody. */
 const tokenReply = v.object({
@@ -17,7 +17,7 @@ const tokenReply = v.object({
 const TOKEN = /^[\w.~+/-]+=*$/;
 
 /** The value of `Authorization` that the challenge asks for. Throws CbError "denied" when there is none to give. */
-export async function authorize(registry: Registry, header: string, get: Omit<Get, "url">): Promise<string> {
+export async function authorize(registry: Registry, header: string, get: Omit<JsonRequest, "url">): Promise<string> {
   const challenges = parseChallenges(header);
   const bearer = challenges.find(({ scheme }) => scheme === "bearer");
   if (bearer !== undefined) return `Bearer ${await fetchToken(registry, bearer, get)}`;
@@ -32,7 +32,7 @@ export async function authorize(registry: Registry, header: string, get: Omit<Ge
   return basic(login);
 }
 
-async function fetchToken(registry: Registry, challenge: Challenge, get: Omit<Get, "url">): Promise<string> {
+async function fetchToken(registry: Registry, challenge: Challenge, get: Omit<JsonRequest, "url">): Promise<string> {
   const url = tokenUrl(registry, challenge);
   const { login } = registry;
   const answer = await getJson({ ...get, url, authorization: login && basic(login) });
@@ -62,5 +62,5 @@ function tokenUrl(registry: Registry, { parameters }: Challenge): URL {
   return url;
 }
 
-const basic = ({ username, password }: Login): string =>
+const basic = ({ username, password }: RegistryLogin): string =>
   `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;

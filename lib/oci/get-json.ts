@@ -6,7 +6,7 @@ import { headerText } from "./header-values.ts";
 /** A page of 100 names of 255 characters is 26 kB, all tags of a busy repository in one page some hundred. */
 const BODY_MAX_BYTES = 4 * 1024 * 1024;
 
-export interface Answer {
+export interface JsonReply {
   readonly status: number;
   readonly link: string;
   readonly challenge: string;
@@ -14,7 +14,7 @@ export interface Answer {
   readonly body: unknown;
 }
 
-export interface Get {
+export interface JsonRequest {
   readonly url: URL;
   readonly authorization?: string | undefined;
   readonly dispatcher: Dispatcher;
@@ -25,7 +25,7 @@ export interface Get {
  * Any status is an answer, a redirect too: following one would carry a credential to wherever it leads. Throws CbError
  * "unreachable" when there is none, "infrastructure" when it is over its bound.
  */
-export async function getJson({ url, authorization, dispatcher, signal }: Get): Promise<Answer> {
+export async function getJson({ url, authorization, dispatcher, signal }: JsonRequest): Promise<JsonReply> {
   try {
     const headers = { accept: "application/json", ...(authorization === undefined ? {} : { authorization }) };
     const { statusCode, headers: got, body } = await request(url, { dispatcher, signal, headers });

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { CbError } from "../core/errors.ts";
 import { originOf, type Registry } from "./address.ts";
 import { authorize } from "./authorization.ts";
-import { type Answer, getJson } from "./get-json.ts";
+import { getJson, type JsonReply } from "./get-json.ts";
 import { nextPage } from "./link.ts";
 
 /** The distribution project's own client asks for 100 at a time; a registry may give fewer. */
@@ -40,14 +40,14 @@ const tagsPage = v.pipe(
   v.transform((page) => page.tags),
 );
 
-export interface Image {
+export interface RepositoryImages {
   readonly repository: string;
   readonly tags: readonly string[];
 }
 
-export interface Listing {
+export interface ImageListing {
   /** In the order of their characters' codes, the tags too; repositories without a tag are left out. */
-  readonly images: readonly Image[];
+  readonly images: readonly RepositoryImages[];
   /** There is more than our bounds let through, or than came before `signal`. */
   readonly truncated: boolean;
   /** How many repositories are in the catalog, but kept from this login; they are left out. */
@@ -59,7 +59,7 @@ export interface Listing {
  * naming the registry: "unreachable" when it does not answer, or `signal` comes before any tags, "denied" when it or its token server
  * refuses the catalog or every repository, "infrastructure" when it answers something else.
  */
-export async function listImages(registry: Registry, signal: AbortSignal): Promise<Listing> {
+export async function listImages(registry: Registry, signal: AbortSignal): Promise<ImageListing> {
   const timeouts = { connect: { timeout: CONNECT_MS }, headersTimeout: SILENCE_MS, bodyTimeout: SILENCE_MS };
   const dispatcher = new EnvHttpProxyAgent(timeouts);
   try {
@@ -90,7 +90,7 @@ class Lister {
     this.#get = { dispatcher, signal };
   }
 
-  async list(): Promise<Listing> {
+  async list(): Promise<ImageListing> {
     const catalog = await this.#names(CATALOG, catalogPage, REPOSITORIES_MAX);
     const tags = new Map<string, Names>();
     const refusals: CbError[] = [];
@@ -144,7 +144,7 @@ class Lister {
   }
 
   /** Once more with what the registry asks for, when it asks. A token is good for one path's scope. */
-  async #ask(url: URL, known: string | undefined): Promise<Answer & { authorization: string | undefined }> {
+  async #ask(url: URL, known: string | undefined): Promise<JsonReply & { authorization: string | undefined }> {
     const first = await getJson({ ...this.#get, url, authorization: known });
     if (first.status !== 401) return { ...first, authorization: known };
     const authorization = await authorize(this.#registry, first.challenge, this.#get);
@@ -152,7 +152,7 @@ class Lister {
   }
 }
 
-function read(answer: Answer, { pathname }: URL, schema: v.GenericSchema<unknown, string[]>): string[] {
+function read(answer: JsonReply, { pathname }: URL, schema: v.GenericSchema<unknown, string[]>): string[] {
   const { status } = answer;
   if (status === 401 || status === 403) throw new CbError("denied", `it refuses ${pathname} (${status})`);
   if (status !== 200) throw new CbError("infrastructure", `it answers ${status} to ${pathname}`);

@@ -2,7 +2,7 @@
 
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
-import { openKeys } from "../nats/jetstream/kv.ts";
+import { openKvStore } from "../nats/jetstream/kv.ts";
 import { patterns } from "../protocol/subjects.ts";
 import { Pool, type PoolParts } from "./pool.ts";
 import { openJournal } from "./state/journal.ts";
@@ -31,8 +31,8 @@ export async function openPool(options: PoolOptions): Promise<Pool> {
   const { nc, replicas } = options;
   return Pool.open({
     ...options,
-    builderKeys: await openKeys(nc, { bucket: BUILDERS_BUCKET, replicas, maxBytes: BUILDERS_MAX_BYTES }),
-    slotKeys: await openKeys(nc, { bucket: SLOTS_BUCKET, replicas, maxBytes: SLOTS_MAX_BYTES }),
+    builderKeys: await openKvStore(nc, { bucket: BUILDERS_BUCKET, replicas, maxBytes: BUILDERS_MAX_BYTES }),
+    slotKeys: await openKvStore(nc, { bucket: SLOTS_BUCKET, replicas, maxBytes: SLOTS_MAX_BYTES }),
     journal: await openJournal(nc, replicas, options.log),
     events: (wake) => {
       const events = nc.subscribe(patterns.builderState, { callback: wake });

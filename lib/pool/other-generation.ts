@@ -2,7 +2,7 @@
 
 import { CbError } from "../core/errors.ts";
 import type { Machine } from "../provider/provider.ts";
-import type { Seen } from "./reconciler/observation.ts";
+import type { Observation } from "./reconciler/observation.ts";
 import { type Belonging, belongs } from "./survey.ts";
 
 /**
@@ -10,7 +10,7 @@ import { type Belonging, belongs } from "./survey.ts";
  * CbError "usage" for a machine of these records, which the reconciler looks after, and "infrastructure" when it is not
  * shown and the listing was not complete.
  */
-export function foreignMachine(builder: string, seen: Seen, belonging: Belonging): Machine | undefined {
+export function otherGenerationMachine(builder: string, seen: Observation, belonging: Belonging): Machine | undefined {
   const machine = seen.machines.find((one) => one.builder === builder && belongs(one, seen, belonging));
   const recorded = seen.records.some(({ record }) => record.builder === builder);
   if (recorded || machine?.generation === seen.generation) {

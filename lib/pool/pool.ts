@@ -6,14 +6,14 @@
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
-import { type Keys, StaleWriteError } from "../nats/jetstream/kv.ts";
+import { type KvStore, StaleWriteError } from "../nats/jetstream/kv.ts";
 import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Provider } from "../provider/provider.ts";
-import { foreignMachine } from "./other-generation.ts";
+import { otherGenerationMachine } from "./other-generation.ts";
 import type { GoneEvent, LostEvent } from "./reconciler/executor.ts";
 import { limited } from "./reconciler/limit.ts";
 import { type Preview, Reconciler } from "./reconciler/loop.ts";
-import type { Stored } from "./reconciler/observation.ts";
+import type { StoredBuilder } from "./reconciler/observation.ts";
 import type { PoolPolicy } from "./reconciler/policy.ts";
 import { type Failure, Failures } from "./state/failures.ts";
 import type { Journal } from "./state/journal.ts";
@@ -24,8 +24,8 @@ import { leased, ready, released } from "./state/transitions.ts";
 import { type BuilderView, type PoolStatus, viewOf, viewsOf } from "./views.ts";
 
 export interface PoolParts {
-  readonly builderKeys: Keys;
-  readonly slotKeys: Keys;
+  readonly builderKeys: KvStore;
+  readonly slotKeys: KvStore;
   readonly journal: Journal;
   /** Calls back at each lifecycle event until the function it returns is called. */
   readonly events: (wake: () => void) => () => void;
@@ -43,7 +43,7 @@ export interface PoolParts {
 export type AgentState = "idle" | "busy";
 
 /** Whether a question is to be answered. `alive: false`: refuse it, the builder is unknown, or has been given up. */
-export type Heard =
+export type HeartbeatResult =
   | { readonly alive: true; readonly state: BuilderState; readonly build: string | undefined }
   | { readonly alive: false; readonly reason: string };
 
@@ -54,7 +54,7 @@ export class Pool {
   readonly #parts: PoolParts;
   readonly #store: RecordStore;
   readonly #reconciler: Reconciler;
-  readonly #lastAskMs = new Map<string, number>();
+  readonly #lastHeartbeatMs = new Map<string, number>();
   readonly #lostListeners = new Set<(event: LostEvent) => void>();
   readonly #goneListeners = new Set<(event: GoneEvent) => void>();
   readonly #failures = new Failures();
@@ -79,7 +79,7 @@ export class Pool {
     this.#store = loaded.store;
     const onLost = (event: LostEvent): void => tellAll(this.#lostListeners, event);
     const onGone = (event: GoneEvent): void => {
-      this.#lastAskMs.delete(event.builder);
+      this.#lastHeartbeatMs.delete(event.builder);
       tellAll(this.#goneListeners, event);
     };
     this.#reconciler = new Reconciler(
@@ -87,7 +87,7 @@ export class Pool {
       {
         waiting: () => this.#waiting,
         listeningSinceMs: () => this.#listeningSinceMs,
-        lastAskMs: () => this.#lastAskMs,
+        lastHeartbeatMs: () => this.#lastHeartbeatMs,
         stoodStill: () => this.setListening(this.#listeningSinceMs !== undefined),
       },
     );
@@ -112,8 +112,8 @@ export class Pool {
   }
 
   /** One look now, for tests and tools; the running pool looks by itself. */
-  async look(): Promise<void> {
-    await this.#reconciler.look();
+  async runPass(): Promise<void> {
+    await this.#reconciler.runPass();
   }
 
   /** Questions are heard from now on (subscribed and connected), or no longer: silence counts only while they are. */
@@ -121,7 +121,7 @@ export class Pool {
     const nowMs = this.#parts.clock.nowMs();
     this.#listeningSinceMs = listening ? nowMs : undefined;
     // Heard before the clock was set back: it would be heard until that time has come again.
-    for (const [builder, atMs] of this.#lastAskMs) this.#lastAskMs.set(builder, Math.min(atMs, nowMs));
+    for (const [builder, atMs] of this.#lastHeartbeatMs) this.#lastHeartbeatMs.set(builder, Math.min(atMs, nowMs));
     this.wake("listening");
   }
 
@@ -136,12 +136,12 @@ export class Pool {
    * An agent has asked. Makes a new builder ready when it says `idle`, and notes what it says it was made of; a write that
    * fails shows as the state it still has, and the agent's next question tries again. Never throws.
    */
-  async heard(builder: string, agent: AgentState, madeOf?: BuilderImage): Promise<Heard> {
+  async heartbeat(builder: string, agent: AgentState, builderImage?: BuilderImage): Promise<HeartbeatResult> {
     const stored = this.#store.get(builder);
     if (!stored || !isAlive(stored.record)) return refused(stored);
-    this.#lastAskMs.set(builder, this.#parts.clock.nowMs());
+    this.#lastHeartbeatMs.set(builder, this.#parts.clock.nowMs());
     const fresh = stored.record.state === "requested" || stored.record.state === "booting";
-    if (fresh && agent === "idle") await this.#makeReady(stored, madeOf);
+    if (fresh && agent === "idle") await this.#makeReady(stored, builderImage);
     const now = this.#store.get(builder);
     if (!now || !isAlive(now.record)) return refused(now);
     return { alive: true, state: now.record.state, build: now.record.build };
@@ -154,7 +154,7 @@ export class Pool {
 
   /** Ready, and heard by this process; the longest ready first. */
   readyBuilders(): readonly BuilderView[] {
-    return viewsOf(this.#store, "ready").filter(({ builder }) => this.#lastAskMs.has(builder));
+    return viewsOf(this.#store, "ready").filter(({ builder }) => this.#lastHeartbeatMs.has(builder));
   }
 
   /** Every lease there is. The queue releases those whose build has ended or is unknown to it. */
@@ -248,10 +248,10 @@ export class Pool {
    * False when there is none of that id.
    * Throws CbError "usage" for one that these records are about, "infrastructure" when the provider fails.
    */
-  async destroyForeign(builder: string, pools: ReadonlySet<string>): Promise<boolean> {
+  async destroyOtherGeneration(builder: string, pools: ReadonlySet<string>): Promise<boolean> {
     const { clock, policy, provider, log } = this.#parts;
-    const { seen } = await this.preview();
-    const machine = foreignMachine(builder, seen, { pool: policy.pool, pools });
+    const { observed: seen } = await this.preview();
+    const machine = otherGenerationMachine(builder, seen, { pool: policy.pool, pools });
     if (machine === undefined) return false;
     log.warn({ builder, generation: machine.generation }, "a machine of another generation is destroyed, as asked");
     const limit = { clock, signal: this.#stopping.signal, limitMs: policy.callTimeoutMs, what: "the destroy call" };
@@ -271,13 +271,13 @@ export class Pool {
       booting: viewsOf(this.#store, "requested", "booting"),
       destroying: viewsOf(this.#store, "destroying", "gone"),
       // The latest plan may be older than the builder that has just become ready.
-      why: reserve.length >= reserveTarget + this.#waiting ? "" : this.#reconciler.why(),
+      reason: reserve.length >= reserveTarget + this.#waiting ? "" : this.#reconciler.reason(),
     };
   }
 
-  async #makeReady(stored: Stored, madeOf: BuilderImage | undefined): Promise<void> {
+  async #makeReady(stored: StoredBuilder, builderImage: BuilderImage | undefined): Promise<void> {
     try {
-      await this.#store.update(ready(stored.record, this.#parts.clock.nowMs(), madeOf), stored);
+      await this.#store.update(ready(stored.record, this.#parts.clock.nowMs(), builderImage), stored);
     } catch (error) {
       const { builder } = stored.record;
       this.#parts.log.warn({ builder, cause: messageOf(error) }, "a builder could not be noted as ready yet");
@@ -289,7 +289,7 @@ function isAlive(record: BuilderRecord): boolean {
   return record.state !== "destroying" && record.state !== "gone";
 }
 
-function refused(stored: Stored | undefined): Heard {
+function refused(stored: StoredBuilder | undefined): HeartbeatResult {
   const reason = stored ? `this builder has been given up: ${stored.record.reason}` : "no such builder";
   return { alive: false, reason };
 }

@@ -12,7 +12,7 @@ export interface BuilderView {
   readonly reason: string;
   readonly build: string | undefined;
   /** As its agent says. */
-  readonly madeOf: BuilderImage | undefined;
+  readonly builderImage: BuilderImage | undefined;
 }
 
 export interface PoolStatus {
@@ -24,7 +24,7 @@ export interface PoolStatus {
   readonly booting: readonly BuilderView[];
   readonly destroying: readonly BuilderView[];
   /** Why the reserve is not at its target, a sentence; empty when it is. */
-  readonly why: string;
+  readonly reason: string;
 }
 
 /** Those in one of `states`, the longest in it first. */
@@ -36,6 +36,6 @@ export function viewsOf(store: RecordStore, ...states: readonly BuilderState[]):
     .map(({ record }) => viewOf(record));
 }
 
-export function viewOf({ builder, host, state, sinceMs, reason, build, madeOf }: BuilderRecord): BuilderView {
-  return { builder, host, state, sinceMs, reason, build, madeOf };
+export function viewOf({ builder, host, state, sinceMs, reason, build, builderImage }: BuilderRecord): BuilderView {
+  return { builder, host, state, sinceMs, reason, build, builderImage };
 }

@@ -14,7 +14,7 @@ const user = v.object({
   /** From then on the queue serves it no longer. */
   revokedAtMs: v.optional(count),
   /** From then on NATS refuses its key, too. */
-  cutAtMs: v.optional(count),
+  natsRevokedAtMs: v.optional(count),
 });
 export type UserEntry = v.InferOutput<typeof user>;
 
@@ -22,8 +22,8 @@ export const usersRequest = v.object({ v: version });
 export const usersReply = v.object({ v: version, users: v.array(user) });
 export type UsersReply = v.InferOutput<typeof usersReply>;
 
-/** Safe to repeat. `cut` is the key that NATS refuses by now, once it does; the reply then waits for the builds' end. */
-export const revokeUserRequest = v.object({ v: version, name: userName, cut: v.optional(userKey) });
+/** Safe to repeat. `revokedKey`: NATS refuses this key by now; the queue then replies when the builds have ended. */
+export const revokeUserRequest = v.object({ v: version, name: userName, revokedKey: v.optional(userKey) });
 export const revokeUserReply = v.object({
   v: version,
   /** NATS is to refuse what was issued for this key up to `revokedAtMs`. */
@@ -59,7 +59,7 @@ const builder = v.object({
   host: line,
   build: v.optional(line),
   /** As the builder says; absent until it has asked, and where its image does not say. */
-  madeOf: v.optional(builderImage),
+  builderImage: v.optional(builderImage),
   ...printed,
 });
 export type AdminBuilder = v.InferOutput<typeof builder>;
@@ -96,8 +96,8 @@ export const planReply = v.object({
       /** In words for people: "create in slot 2". */
       actions: v.array(v.object({ what: line, reason: line })),
       /** Why the reserve is not at its target; empty when it is. */
-      why: line,
-      lookAgainAtMs: count,
+      reason: line,
+      nextPassAtMs: count,
     }),
   ),
 });

@@ -34,12 +34,12 @@ const buildArgs = v.pipe(
 );
 
 /** A recipe as a builder needs it. */
-export const recipe = v.object({
+export const recipeSchema = v.object({
   backend,
   text: v.pipe(v.string(), v.minLength(1), v.maxBytes(RECIPE_MAX_BYTES)),
   buildArgs: v.optional(buildArgs),
 });
-export type Recipe = v.InferOutput<typeof recipe>;
+export type Recipe = v.InferOutput<typeof recipeSchema>;
 
 /** An archive of this many bytes travels inside the reservation: scripts and settings do, and no bucket is made for them. */
 export const INLINE_CONTEXT_MAX_BYTES = 256 * 1024;
@@ -71,7 +71,7 @@ export const reserveRequest = v.object({
   v: version,
   request: id,
   publicKey: userKey,
-  recipe,
+  recipe: recipeSchema,
   /**
    * The files that the recipe reads from the caller's disk. `object`: they follow as the object `context` in the build's
    * bucket, an archive of at most `maxBytes`, and the caller says `sent` when it is whole.

@@ -1,31 +1,31 @@
 /** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
 import * as v from "valibot";
-import { leasedContext, recipe } from "./build-messages.ts";
+import { leasedContext, recipeSchema } from "./build-messages.ts";
 import { builderImage } from "./builder-image.ts";
 import { architecture, chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** How the build in this builder ended, as the agent saw it. */
-export const outcome = v.variant("kind", [
+export const buildOutcome = v.variant("kind", [
   v.object({ kind: v.literal("succeeded"), bytes: count, digest }),
   /** The recipe failed: the build program's exit code, and what it was. */
   v.object({ kind: v.literal("failed"), exitCode: count, reason: line }),
   /** The builder failed: worth another builder. */
   v.object({ kind: v.literal("broken"), reason: line }),
 ]);
-export type Outcome = v.InferOutput<typeof outcome>;
+export type BuildOutcome = v.InferOutput<typeof buildOutcome>;
 
 /**
  * The agent always has one question outstanding; a new one replaces it. `ready`: give me work. `building`: still
  * alive. `storing`: an image of `bytes` is to be stored, make room. `ended`: this is how it ended. What a builder was made of
  * is told with each `ready`, since any of them may be the first that is heard; an image that does not say leaves it out.
  */
-export const ask = v.variant("state", [
+export const agentRequest = v.variant("state", [
   v.object({
     v: version,
     builder: id,
     publicKey: userKey,
     state: v.literal("ready"),
-    madeOf: v.optional(builderImage),
+    builderImage: v.optional(builderImage),
   }),
   v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("building"), build: id }),
   v.object({
@@ -36,16 +36,23 @@ export const ask = v.variant("state", [
     build: id,
     image: v.object({ nuid, bytes: count, chunkBytes }),
   }),
-  v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("ended"), build: id, outcome }),
+  v.object({
+    v: version,
+    builder: id,
+    publicKey: userKey,
+    state: v.literal("ended"),
+    build: id,
+    outcome: buildOutcome,
+  }),
 ]);
-export type Ask = v.InferOutput<typeof ask>;
+export type AgentRequest = v.InferOutput<typeof agentRequest>;
 
 /** All that an agent needs for one build. `jwt` is for the public key in the question, and for this build alone. */
 export const lease = v.object({
   build: id,
   attempt: count,
   jwt,
-  recipe,
+  recipe: recipeSchema,
   /** What the image is to run on; absent: what the builder itself is. */
   arch: v.optional(architecture),
   /** Absent: the recipe reads nothing from its caller's disk. */
@@ -62,11 +69,11 @@ export type Lease = v.InferOutput<typeof lease>;
  * caller's terminal has this size now. `stop`: you are of no
  * use any more (your build is cancelled, has ended, or you are not known); the machine goes.
  */
-export const answer = v.variant("order", [
+export const agentReply = v.variant("order", [
   v.object({ v: version, order: v.literal("none") }),
   v.object({ v: version, order: v.literal("lease"), lease }),
   v.object({ v: version, order: v.literal("room") }),
   v.object({ v: version, order: v.literal("resize"), terminal }),
   v.object({ v: version, order: v.literal("stop"), reason: line }),
 ]);
-export type Answer = v.InferOutput<typeof answer>;
+export type AgentReply = v.InferOutput<typeof agentReply>;

@@ -9,12 +9,12 @@ import type { User } from "@nats-io/jwt";
 import { MESSAGE_MAX_BYTES } from "./codec.ts";
 import {
   ADMIN_VERBS,
-  bucketStream,
+  buildBucketStream,
+  buildChunkSubjects,
+  buildMetaSubject,
   buildStream,
-  chunkSubjects,
   GUEST_API_PREFIX,
   inboxPrefix,
-  metaSubject,
   patterns,
   QUEUE_VERBS,
   subjects,
@@ -50,8 +50,8 @@ export function builderPermissions(builder: string, publicKey: string): Rights {
  * puts the image. Both can read either object: an image half way up is the caller's to see.
  */
 export function buildPermissions(role: BuildRole, build: string, publicKey: string): Rights {
-  const bucket = bucketStream(build);
-  const puts = [chunkSubjects(build), metaSubject(build, role === "caller" ? "context" : "image")];
+  const bucket = buildBucketStream(build);
+  const puts = [buildChunkSubjects(build), buildMetaSubject(build, role === "caller" ? "context" : "image")];
   // The agent looks after an outage which of its messages was stored last.
   const last = `${GUEST_API_PREFIX}.STREAM.MSG.GET.${buildStream(build)}`;
   const own = role === "caller" ? readerCalls(buildStream(build)) : [subjects.log(build), subjects.state(build), last];

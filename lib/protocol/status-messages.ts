@@ -24,7 +24,7 @@ export const statusReply = v.object({
       arch: line,
       reserve: v.object({ target: count, ready: count, max: count }),
       /** Why the reserve is not at its target; empty when it is. */
-      why: line,
+      reason: line,
       builders: v.array(builder),
       /** What its builders say they were made of, the most frequent first, and how many say so. An older queue tells none. */
       images: v.optional(v.array(v.object({ ...builderImage.entries, builders: count })), []),

@@ -57,32 +57,32 @@ export const patterns = {
 export const GUEST_READER_PREFIX = "guest.reader";
 
 /** Those who ask on subjects of one form, which the credential of each fixes. */
-export interface Askers {
+export interface Principals {
   /** The subject of all their questions. */
-  readonly everybody: string;
+  readonly all: string;
   /** The subject of all that one of them asks. */
-  readonly one: (asker: string) => string;
+  readonly one: (principal: string) => string;
   /** Who asks on this subject; undefined for what could not stand in a subject of ours. */
   readonly of: (subject: string) => string | undefined;
-  /** The subject with a star where the asker stands: the pattern of one request. */
+  /** The subject with a star where the principal stands: the pattern of one request. */
   readonly pattern: (subject: string) => string;
 }
 
-/** In each form the asker is one token. */
-const askersOf = (everybody: string, at: number, rest = ""): Askers => ({
-  everybody: everybody + rest,
-  one: (asker) => everybody.split(".").with(at, asker).join(".") + rest,
+/** In each form the principal is one token. */
+const principalsOf = (everybody: string, at: number, rest = ""): Principals => ({
+  all: everybody + rest,
+  one: (principal) => everybody.split(".").with(at, principal).join(".") + rest,
   of: (subject) => /^[\w-]+$/.exec(subject.split(".", at + 1)[at] ?? "")?.[0],
   pattern: (subject) => subject.split(".").with(at, "*").join("."),
 });
 
 /** Everybody whom the queue answers. */
-export const askers = {
-  users: askersOf("queue.*.*", 2),
-  operators: askersOf("admin.*.*", 2),
-  builders: askersOf("builder.*.ask", 1),
+export const principals = {
+  users: principalsOf("queue.*.*", 2),
+  operators: principalsOf("admin.*.*", 2),
+  builders: principalsOf("builder.*.ask", 1),
   /** Those who follow a build: the stream that they want to read stands for them. */
-  readers: askersOf(`${GUEST_READER_PREFIX}.*`, 2, ".>"),
+  readers: principalsOf(`${GUEST_READER_PREFIX}.*`, 2, ".>"),
 };
 
 /** The stream that audits the pool; only the queue writes it. */
@@ -94,9 +94,9 @@ export const buildStream = (build: string): string => `build-${assertId(build)}`
 export const buildFilter = (build: string): string => `build.${assertId(build)}.*`;
 /** The bucket of a build's context and image, and the stream that NATS keeps it in. */
 export const bucket = (build: string): string => `build-${assertId(build)}`;
-export const bucketStream = (build: string): string => `OBJ_build-${assertId(build)}`;
-export const chunkSubjects = (build: string): string => `$O.build-${assertId(build)}.C.>`;
-export const metaSubjects = (build: string): string => `$O.build-${assertId(build)}.M.>`;
+export const buildBucketStream = (build: string): string => `OBJ_build-${assertId(build)}`;
+export const buildChunkSubjects = (build: string): string => `$O.build-${assertId(build)}.C.>`;
+export const buildMetaSubjects = (build: string): string => `$O.build-${assertId(build)}.M.>`;
 
 /** Under this prefix the account GUEST sees the part of the JetStream API that it may use. */
 export const GUEST_API_PREFIX = "JSC.API";
@@ -108,7 +108,7 @@ export const inboxPrefix = (publicKey: string): string => `_INBOX.${assertUserKe
 export type BuildObject = "context" | "image";
 
 /** The subject of one object's description: its name in base64url with padding, as the stock clients write it. */
-export const metaSubject = (build: string, object: BuildObject): string =>
+export const buildMetaSubject = (build: string, object: BuildObject): string =>
   `$O.${bucket(build)}.M.${Buffer.from(object).toString("base64")}`;
 
 /** The build whose stream or bucket's stream that is; undefined for every other. */

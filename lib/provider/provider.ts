@@ -41,7 +41,7 @@ export interface Machine extends MachineIdentity {
   readonly fault?: string;
 }
 
-export interface Observation {
+export interface MachineListing {
   /** When the listing was started, by this machine's clock, where that was before it was asked for: shared or kept. */
   readonly startedAtMs?: number;
   readonly machines: readonly Machine[];
@@ -76,7 +76,7 @@ interface RefusalOptions {
 
 export interface Provider {
   /** Everything that carries this installation's mark, in one look. Throws CbError. */
-  observe(signal: AbortSignal): Promise<Observation>;
+  listMachines(signal: AbortSignal): Promise<MachineListing>;
   /**
    * Accepted, not finished. Idempotent by `spec.attempt`. Throws RefusedError where nothing was made, any other CbError
    * where that is not known: then a machine may still appear in the listing.

@@ -10,8 +10,8 @@ import { VERSION } from "../core/version.ts";
 import { type ConnectOptions, connectPatiently } from "../nats/connection.ts";
 import { readCreds } from "../nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../nats/credentials/issuer.ts";
-import { openReaderDoor } from "../nats/jetstream/consumer-proxy.ts";
-import { openKeys } from "../nats/jetstream/kv.ts";
+import { openConsumerProxy } from "../nats/jetstream/consumer-proxy.ts";
+import { openKvStore } from "../nats/jetstream/kv.ts";
 import { Records } from "../nats/jetstream/records.ts";
 import { queueAnswers, startService } from "../nats/rpc/server.ts";
 import type { Registry } from "../oci/address.ts";
@@ -26,7 +26,7 @@ import { buildRecord, recipeRecord } from "./builds/record.ts";
 import { BuildStreams } from "./builds/streams.ts";
 import { checkAtStart } from "./check-providers.ts";
 import { OUTAGE_MS } from "./leases/credential-life.ts";
-import { ParkedAsks } from "./leases/parked-requests.ts";
+import { ParkedRequests } from "./leases/parked-requests.ts";
 import type { QueuePorts } from "./ports.ts";
 import { Queue } from "./queue.ts";
 import { Users } from "./users/users.ts";
@@ -43,7 +43,7 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-export interface DaemonOptions {
+export interface QueueDaemonOptions {
   readonly config: QueueConfig;
   readonly log: Logger;
   /** Ends the start, which may wait for NATS. */
@@ -51,7 +51,7 @@ export interface DaemonOptions {
 }
 
 /** Resolves when the queue answers. Throws CbError "config", "denied", "infrastructure", and what `signal` aborts with. */
-export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+export async function startQueueDaemon(options: QueueDaemonOptions): Promise<Daemon> {
   const { config, log } = options;
   const issuer = await makeIssuer(config, systemClock);
   const providers = providersFor(config);
@@ -72,7 +72,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   }
   const ports = await makePorts({ config, nc, issuer, pools, log });
   const queue = new Queue(ports);
-  const door = openReaderDoor(reading);
+  const door = openConsumerProxy(reading);
   const service = await startService(nc, VERSION);
   await queue.start({ questions: asked, readers: door });
   await reading.flush();
@@ -88,7 +88,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 async function connect(
-  { config, log, signal }: DaemonOptions,
+  { config, log, signal }: QueueDaemonOptions,
   what: string,
   onStatus: (status: "lost" | "back") => void = () => undefined,
 ): Promise<NatsConnection> {
@@ -174,8 +174,8 @@ async function openOnePool(
 async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }): Promise<QueuePorts> {
   const { config, nc, issuer, pools, log } = wiring;
   const { replicas } = config.nats;
-  const keys = await openKeys(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
-  const recipeKeys = await openKeys(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES });
+  const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
+  const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES });
   const stores = {
     records: new Records(keys, "build", buildRecord),
     recipes: new Records(recipeKeys, "recipe", recipeRecord),
@@ -186,7 +186,7 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }),
     pools,
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
-    parked: new ParkedAsks(),
+    parked: new ParkedRequests(),
     issuer,
     images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),
     plainHttpRegistries: config.registries.filter(({ plainHttp }) => plainHttp).map(({ host }) => host),

@@ -8,7 +8,7 @@ import type { Images } from "./api/images.ts";
 import type { Builds } from "./builds/builds.ts";
 import type { BuildStreams } from "./builds/streams.ts";
 import type { PoolKind } from "./leases/choose-pool.ts";
-import type { ParkedAsks } from "./leases/parked-requests.ts";
+import type { ParkedRequests } from "./leases/parked-requests.ts";
 import type { Users } from "./users/users.ts";
 
 export interface QueuePorts {
@@ -19,7 +19,7 @@ export interface QueuePorts {
   readonly pools: ReadonlyMap<string, Pool>;
   /** The same pools, by what they build for. */
   readonly poolKinds: readonly PoolKind[];
-  readonly parked: ParkedAsks;
+  readonly parked: ParkedRequests;
   readonly issuer: Issuer;
   readonly images: Images;
   /** HOST or HOST:PORT of the registries that builders may ask without TLS. */

@@ -1,11 +1,11 @@
 /** The reservation service: takes up what it finds, answers, and ticks. */
 import type { NatsConnection } from "nats";
 import { messageOf } from "../core/errors.ts";
-import type { Doors } from "../nats/rpc/client-subscriptions.ts";
-import { Listener } from "../nats/rpc/server.ts";
+import type { ClientSubscriptions } from "../nats/rpc/client-subscriptions.ts";
+import { RpcServer } from "../nats/rpc/server.ts";
 import * as registry from "../protocol/requests.ts";
 import type { StatusReply } from "../protocol/status-messages.ts";
-import { askers, bucketStream, buildStream } from "../protocol/subjects.ts";
+import { buildBucketStream, buildStream, principals } from "../protocol/subjects.ts";
 import { serveAdmin } from "./api/admin.ts";
 import { OwnBuilds } from "./api/own-builds.ts";
 import { poolStatus } from "./api/pool-status.ts";
@@ -14,7 +14,7 @@ import { Reservations } from "./api/reservations.ts";
 import { Terminals } from "./api/terminals.ts";
 import { Contexts } from "./builds/contexts.ts";
 import { Endings } from "./builds/endings.ts";
-import { WaitingRoom } from "./builds/waiting-notices.ts";
+import { WaitingNotices } from "./builds/waiting-notices.ts";
 import { Leases } from "./leases/leases.ts";
 import { LostBuilders } from "./leases/lost-builders.ts";
 import type { QueuePorts } from "./ports.ts";
@@ -32,10 +32,10 @@ export class Queue {
   readonly #terminals: Terminals;
   readonly #contexts: Contexts;
   readonly #reservations: Reservations;
-  readonly #waitingRoom: WaitingRoom;
+  readonly #waitingRoom: WaitingNotices;
   readonly #refusals: Refusals;
-  #listener: Listener | undefined;
-  #readers: Pick<Doors, "expect"> | undefined;
+  #listener: RpcServer | undefined;
+  #readers: Pick<ClientSubscriptions, "expect"> | undefined;
   #ticker: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
@@ -49,11 +49,17 @@ export class Queue {
     this.#contexts = new Contexts(ports, this.#endings, place);
     this.#reservations = new Reservations(ports, this.#endings, place);
     this.#refusals = new Refusals(ports);
-    this.#waitingRoom = new WaitingRoom(ports, this.#leases, this.#lost);
+    this.#waitingRoom = new WaitingNotices(ports, this.#leases, this.#lost);
   }
 
   /** Takes up the records, then answers over that connection, and tells the door for readers which streams they may want. */
-  async start({ questions, readers }: { questions: NatsConnection; readers: Pick<Doors, "expect"> }): Promise<void> {
+  async start({
+    questions,
+    readers,
+  }: {
+    questions: NatsConnection;
+    readers: Pick<ClientSubscriptions, "expect">;
+  }): Promise<void> {
     this.#readers = readers;
     await this.#ports.builds.load();
     await this.#takeUp();
@@ -81,10 +87,12 @@ export class Queue {
   }
 
   #serve(nc: NatsConnection): void {
-    const listener = new Listener({ nc, onRefused: (subject, error) => this.#refusals.note(subject, error) });
+    const listener = new RpcServer({ nc, onRefused: (subject, error) => this.#refusals.note(subject, error) });
     this.#listener = listener;
-    const on = <Q, R>(request: registry.Request<Q, R>, handler: (asker: string, question: Q) => R | Promise<R>) =>
-      listener.serve(request, async (asker, question) => handler(asker, question));
+    const on = <Q, R>(
+      request: registry.RequestDefinition<Q, R>,
+      handler: (principal: string, question: Q) => R | Promise<R>,
+    ) => listener.serve(request, async (principal, question) => handler(principal, question));
     const { users, images } = this.#ports;
     const reservations = this.#reservations;
     const ownBuilds = new OwnBuilds(this.#ports);
@@ -106,11 +114,11 @@ export class Queue {
     on(registry.builds, (user) => ownBuilds.list(user));
     on(registry.status, () => this.#status());
     on(registry.images, () => images.list());
-    on(registry.builderAsk, (builder, q) => this.#leases.onAsk(builder, q));
+    on(registry.agentAsk, (builder, q) => this.#leases.onAsk(builder, q));
     serveAdmin({ listener, ports: this.#ports, endings: this.#endings });
-    for (const { name } of users.all()) if (!users.isRevoked(name)) listener.expect(askers.users, name);
+    for (const { name } of users.all()) if (!users.isRevoked(name)) listener.expect(principals.users, name);
     for (const { user, build, state } of this.#ports.builds.all()) {
-      listener.expect(askers.users, user);
+      listener.expect(principals.users, user);
       if (state !== "ended") this.#expectReaders(build);
     }
     this.#expectBuilders();
@@ -118,12 +126,12 @@ export class Queue {
 
   /** Who is expected need not be met among strangers, who may flood. */
   #expectReaders(build: string): void {
-    for (const stream of [buildStream(build), bucketStream(build)]) this.#readers?.expect(stream);
+    for (const stream of [buildStream(build), buildBucketStream(build)]) this.#readers?.expect(stream);
   }
 
   #expectBuilders(): void {
     for (const pool of this.#ports.pools.values())
-      for (const builder of pool.builders()) this.#listener?.expect(askers.builders, builder);
+      for (const builder of pool.builders()) this.#listener?.expect(principals.builders, builder);
   }
 
   /** Streams of reservations that an earlier queue did not finish, and buckets that it made for a build just as that ended. */

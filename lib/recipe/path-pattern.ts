@@ -1,7 +1,7 @@
 /** Patterns of apptainer's shell and of Go (buildah), in the form that a Want has for both. */
-import type { Want } from "./recipe-input.ts";
+import type { RecipeInput } from "./recipe-input.ts";
 
-type PathPattern = Pick<Want, "path" | "pattern">;
+type PathPattern = Pick<RecipeInput, "path" | "pattern">;
 
 /** What stands in brackets without a meaning that the two see differently: no negation, no class, no quoting. */
 const PLAIN_CLASS = /^[\w.,+-]+$/;

@@ -1,5 +1,5 @@
 /** One thing that a recipe reads from its caller's disk. */
-export interface Want {
+export interface RecipeInput {
   /** As the recipe has it after its arguments are filled in: absolute, or relative to the caller's directory. */
   readonly path: string;
   /** `*`, `?` and `[…]` in the path are patterns; otherwise every character stands for itself. */

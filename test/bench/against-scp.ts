@@ -7,7 +7,7 @@ import { appendFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { userInfo } from "node:os";
 import { clientConfig } from "../../lib/config/client-config.ts";
-import { connectBus } from "../../lib/nats/connection.ts";
+import { connectNats } from "../../lib/nats/connection.ts";
 import { readCreds } from "../../lib/nats/credentials/creds.ts";
 import type { JetStreamAccess } from "../../lib/nats/jetstream/api.ts";
 import { getObject } from "../../lib/transfer/get.ts";
@@ -109,7 +109,7 @@ async function objects(stack: Stack, ssh: Ssh): Promise<number> {
   row("scp", sizeMib, "MiB/s", scpSeconds);
   const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
   const credential = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
-  const nc = await connectBus({ address, credential, name: "bench" });
+  const nc = await connectNats({ address, credential, name: "bench" });
   try {
     const bucket = "bench";
     await nc.jetstream().views.os(bucket);

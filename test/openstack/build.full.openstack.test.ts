@@ -5,7 +5,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runCommand } from "../../infra/tools/setup/run-command.ts";
-import { runImage } from "../../lib/provider/sandbox/run.ts";
+import { runImageInSandbox } from "../../lib/provider/sandbox/run.ts";
 import { CloudSite } from "../support/openstack/cloud-site.ts";
 import { type Listings, OpenStackApi } from "../support/openstack/openstack-api.ts";
 import { untilCloud } from "../support/openstack/until-cloud.ts";
@@ -105,7 +105,7 @@ test("container-builder on the host gets an image that runs; the server is gone,
   const built = await site.stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stdout + built.stderr);
   console.log(`the build: ${seconds(startedMs)}`);
-  const run = await runImage(image, { rootfs: await testRootfs(), stdio: "pipe" });
+  const run = await runImageInSandbox(image, { rootfs: await testRootfs(), stdio: "pipe" });
   assert.is(run.code, 0, run.stderr);
   await untilCloud("the server of the build is gone", async () => !(await ours()).includes(used ?? ""));
   await asked(2);

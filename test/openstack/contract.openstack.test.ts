@@ -60,7 +60,7 @@ test("observe() shows nothing of another installation, and nothing that only loo
   await other.create(theirs, signal());
   await observedAs(other, theirs.builder, "running");
   const lookAlike = await demo.createServer({ "cb-installation": INSTALLATION }, [`cb-installation=${INSTALLATION}`]);
-  assert.equal((await provider.observe(signal())).machines, []);
+  assert.equal((await provider.listMachines(signal())).machines, []);
   await provider.destroy(theirs.builder, signal());
   assert.is((await observedAs(other, theirs.builder, "running")).builder, theirs.builder);
   await demo.deleteServer(lookAlike);

@@ -73,7 +73,7 @@ for (const { is, isFelt, ...fault } of TROUBLES) {
 test("quota 0 and back, and the queue killed meanwhile: nothing is given up, and what is used is made again", async () => {
   await lab.admin.setInstanceQuota(lab.demo.projectId, 0);
   await lab.useOne();
-  await lab.until("it says why", () => /quota/i.test(lab.pool.status().why));
+  await lab.until("it says why", () => /quota/i.test(lab.pool.status().reason));
   await killed();
   await lab.until("the rest is ready", () => lab.pool.readyBuilders().length === RESERVE - 1);
   await lab.admin.setInstanceQuota(lab.demo.projectId, -1);

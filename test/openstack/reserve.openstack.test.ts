@@ -17,7 +17,7 @@ test.after(() => lab?.stop());
 test("nova-api killed: the reserve serves what it has, says why there is no more, and is refilled", async () => {
   await lab.box.service("kill", "nova-api");
   await lab.useOne();
-  await lab.until("it says why", () => lab.pool.status().why.includes("cannot be listed"));
+  await lab.until("it says why", () => lab.pool.status().reason.includes("cannot be listed"));
   assert.is(lab.pool.readyBuilders().length, RESERVE - 1, "silence of the cloud is no reason to give up a builder");
   await lab.box.service("start", "nova-api");
   await lab.untilSettled("settled after nova-api was killed");
@@ -38,7 +38,7 @@ test("the quota is used up: it is the reason for waiting, and no machine is give
   await lab.admin.setInstanceQuota(lab.demo.projectId, RESERVE - 1);
   await lab.useOne();
   await lab.until("one is gone", async () => (await lab.demo.servers()).length === RESERVE - 1);
-  await lab.until("it says why", () => lab.pool.status().why === `reserve 4 of 5: quota, 4 of 4 instances`);
+  await lab.until("it says why", () => lab.pool.status().reason === `reserve 4 of 5: quota, 4 of 4 instances`);
   await lab.useOne();
   await lab.until("as many as the quota allows", () => lab.pool.readyBuilders().length === RESERVE - 1);
   assert.is(lab.pool.failures().length, failures);

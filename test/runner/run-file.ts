@@ -15,7 +15,7 @@ import {
   sendSignal,
   type Traces,
 } from "./leftovers.ts";
-import { judge, type SuiteCount, type Verdict } from "./verdict.ts";
+import { type SuiteCount, type Verdict, verdictOf } from "./verdict.ts";
 
 /** Enough for the failures of a file; a test that prints for ever must not fill the memory. */
 const KEPT_BYTES = 64 * 1024;
@@ -86,7 +86,7 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
   if (notRemoved !== undefined) leftovers.push(notRemoved);
 
   const { suites, output } = reading.result();
-  const verdict = judge({ suites, declaredSuites: file.declaredSuites, exit, stopped, leftovers, skipsFail });
+  const verdict = verdictOf({ suites, declaredSuites: file.declaredSuites, exit, stopped, leftovers, skipsFail });
   return { file, verdict, output, tookMs: performance.now() - startedMs };
 }
 

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Ending, judge, type SuiteCount } from "./verdict.ts";
+import { type Ending, type SuiteCount, verdictOf } from "./verdict.ts";
 
 const test = suite("test/runner/verdict");
 
@@ -14,12 +14,12 @@ function ending(changes: Partial<Ending>): Ending {
 }
 
 test("judge() passes a file whose tests all passed", () => {
-  assert.equal(judge(ending({})), { passed: 3, failed: 0, skipped: 0, problems: [] });
+  assert.equal(verdictOf(ending({})), { passed: 3, failed: 0, skipped: 0, problems: [] });
 });
 
 test("judge() counts each test that did not pass, once, whatever the exit code", () => {
   for (const code of [0, 1]) {
-    const verdict = judge(ending({ suites: [count(1, 3), count(2, 2)], exit: { code, signal: null } }));
+    const verdict = verdictOf(ending({ suites: [count(1, 3), count(2, 2)], exit: { code, signal: null } }));
     assert.is(verdict.passed, 3);
     assert.is(verdict.failed, 2);
     assert.is(verdict.problems.length, 1);
@@ -27,28 +27,28 @@ test("judge() counts each test that did not pass, once, whatever the exit code",
 });
 
 test("judge() fails a file without tests, without counts, or with a suite that never ran", () => {
-  assert.is(judge(ending({ suites: [count(0, 0)] })).failed, 1);
-  assert.is(judge(ending({ suites: [], declaredSuites: 0 })).failed, 1);
-  assert.is(judge(ending({ suites: undefined })).failed, 1);
-  assert.is(judge(ending({ declaredSuites: 2 })).failed, 1);
+  assert.is(verdictOf(ending({ suites: [count(0, 0)] })).failed, 1);
+  assert.is(verdictOf(ending({ suites: [], declaredSuites: 0 })).failed, 1);
+  assert.is(verdictOf(ending({ suites: undefined })).failed, 1);
+  assert.is(verdictOf(ending({ declaredSuites: 2 })).failed, 1);
 });
 
 test("judge() accepts more suites than the source declares: a contract runs once for each provider", () => {
-  assert.is(judge(ending({ suites: [count(1, 1), count(1, 1)], declaredSuites: 1 })).failed, 0);
+  assert.is(verdictOf(ending({ suites: [count(1, 1), count(1, 1)], declaredSuites: 1 })).failed, 0);
 });
 
 test("judge() fails on an exit code, a signal, a stop and each thing left behind", () => {
-  assert.is(judge(ending({ exit: { code: 1, signal: null } })).failed, 1);
-  assert.is(judge(ending({ exit: { code: null, signal: "SIGSEGV" } })).failed, 1);
-  assert.is(judge(ending({ stopped: "it did not end within 1 s" })).failed, 1);
-  assert.is(judge(ending({ leftovers: ["a process", "a mount"] })).failed, 2);
+  assert.is(verdictOf(ending({ exit: { code: 1, signal: null } })).failed, 1);
+  assert.is(verdictOf(ending({ exit: { code: null, signal: "SIGSEGV" } })).failed, 1);
+  assert.is(verdictOf(ending({ stopped: "it did not end within 1 s" })).failed, 1);
+  assert.is(verdictOf(ending({ leftovers: ["a process", "a mount"] })).failed, 2);
 });
 
 test("judge() fails on skipped tests only where they are not allowed", () => {
   const suites = [count(2, 2, 1)];
-  assert.is(judge(ending({ suites })).failed, 0);
-  assert.is(judge(ending({ suites })).skipped, 1);
-  assert.is(judge(ending({ suites, skipsFail: true })).failed, 1);
+  assert.is(verdictOf(ending({ suites })).failed, 0);
+  assert.is(verdictOf(ending({ suites })).skipped, 1);
+  assert.is(verdictOf(ending({ suites, skipsFail: true })).failed, 1);
 });
 
 test.run();

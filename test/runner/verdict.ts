@@ -28,7 +28,7 @@ export interface Verdict {
   readonly problems: readonly string[];
 }
 
-export function judge(ending: Ending): Verdict {
+export function verdictOf(ending: Ending): Verdict {
   const suites = ending.suites ?? [];
   const sum = (key: keyof SuiteCount): number => suites.reduce((total, count) => total + count[key], 0);
   const passed = sum("passed");

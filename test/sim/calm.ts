@@ -36,7 +36,7 @@ export function checkCalm(
   const states = records.map(({ key, value }) => parseRecord(value, key).state).join(" ");
   assert.is(waiting.length, 0, `every build got a builder: ${note}`);
   assert.is(running.size, 0, note);
-  assert.is(states, Array(policy.reserveTarget).fill("ready").join(" "), `${note} ${pool?.status().why}`);
+  assert.is(states, Array(policy.reserveTarget).fill("ready").join(" "), `${note} ${pool?.status().reason}`);
   assert.is(cloud.machines.size, policy.reserveTarget, note);
   assert.is(slotKeys.entries.size, policy.reserveTarget, note);
   assert.ok(counts.leased > 0 && counts.created > 0, note);

@@ -5,7 +5,7 @@ import { CbError } from "../../lib/core/errors.ts";
 import {
   type BuilderSpec,
   type Machine,
-  type Observation,
+  type MachineListing,
   type Provider,
   RefusedError,
 } from "../../lib/provider/provider.ts";
@@ -41,7 +41,7 @@ export class SimCloud implements Provider {
     this.#events = events;
   }
 
-  async observe(): Promise<Observation> {
+  async listMachines(): Promise<MachineListing> {
     await this.#delay(5, 400);
     this.#mayFail("the listing failed");
     const machines = [...this.machines.values()].map((machine) => ({ ...machine }));

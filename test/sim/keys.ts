@@ -2,11 +2,11 @@
 
 import type { Clock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
-import { type Entry, type Keys, StaleWriteError } from "../../lib/nats/jetstream/kv.ts";
+import { type KvEntry, type KvStore, StaleWriteError } from "../../lib/nats/jetstream/kv.ts";
 import type { Random } from "./random.ts";
 
-export class SimKeys implements Keys {
-  readonly entries = new Map<string, Entry>();
+export class SimKeys implements KvStore {
+  readonly entries = new Map<string, KvEntry>();
   /** Probability of each, while there is trouble. */
   refuses = 0;
   losesReply = 0;
@@ -19,7 +19,7 @@ export class SimKeys implements Keys {
     this.#random = random;
   }
 
-  list(prefix: string): Promise<Entry[]> {
+  list(prefix: string): Promise<KvEntry[]> {
     return this.#call(() => [...this.entries.values()].filter(({ key }) => key.startsWith(`${prefix}.`)));
   }
 
@@ -27,7 +27,7 @@ export class SimKeys implements Keys {
     return this.list(prefix).then((entries) => entries.map(({ key }) => key));
   }
 
-  get(key: string): Promise<Entry | undefined> {
+  get(key: string): Promise<KvEntry | undefined> {
     return this.#call(() => this.entries.get(key));
   }
 

@@ -7,7 +7,7 @@ import type { Clock } from "../../lib/core/clock.ts";
 import { ManualClock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
 import { createLogger } from "../../lib/core/log.ts";
-import type { Keys } from "../../lib/nats/jetstream/kv.ts";
+import type { KvStore } from "../../lib/nats/jetstream/kv.ts";
 import { Pool } from "../../lib/pool/pool.ts";
 import { type PoolPolicy, poolPolicy } from "../../lib/pool/reconciler/policy.ts";
 import { parseRecord } from "../../lib/pool/state/record.ts";
@@ -134,7 +134,7 @@ export class World {
     return Pool.open({
       builderKeys: mortal(this.builderKeys, life),
       slotKeys: mortal(this.slotKeys, life),
-      journal: { tell: () => this.pool?.wake("event"), flush: async () => {} },
+      journal: { publish: () => this.pool?.wake("event"), flush: async () => {} },
       events: () => () => {},
       provider: mortal<Provider>(this.cloud, life),
       policy,
@@ -149,7 +149,7 @@ export class World {
   async #ask(builder: string): Promise<void> {
     await this.clock.sleep(this.random.between(0, 900));
     const { pool } = this;
-    const heard = await pool?.heard(builder, this.running.has(builder) ? "busy" : "idle");
+    const heard = await pool?.heartbeat(builder, this.running.has(builder) ? "busy" : "idle");
     // A lease whose reply was lost: its agent asks, and the queue knows of no such build on it.
     const stray = heard?.alive && heard.state === "leased" && !this.#leasing.has(builder) && !this.running.has(builder);
     if (stray) await this.#release(pool, builder, "stray lease");
@@ -206,7 +206,7 @@ export class World {
 }
 
 /** The same thing for a process that may die: then no call comes back. */
-function mortal<T extends Keys | Provider>(target: T, life: Life): T {
+function mortal<T extends KvStore | Provider>(target: T, life: Life): T {
   return new Proxy(target, {
     get(object, name) {
       const method: unknown = Reflect.get(object, name);

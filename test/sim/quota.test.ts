@@ -22,14 +22,14 @@ sim(
     void world.startQueue();
     await pass(world, 120);
     assert.is(world.cloud.machines.size, 3);
-    assert.is(world.pool?.status().why, "reserve 3 of 5: simulated quota");
+    assert.is(world.pool?.status().reason, "reserve 3 of 5: simulated quota");
     const { refused } = world.cloud;
     await pass(world, 600);
     assert.ok(world.cloud.refused - refused <= 10, `${world.cloud.refused - refused} tries in ten minutes`);
     assert.equal([world.pool?.failures(), world.slotKeys.entries.size], [[], 3]);
     world.cloud.quota = 20;
     await pass(world, 180);
-    assert.ok(isCalm(world), world.pool?.status().why);
+    assert.ok(isCalm(world), world.pool?.status().reason);
     world.kill();
   },
 );
@@ -49,7 +49,7 @@ sim("builds go on at a quota, one builder after another, and nothing is over it"
   assert.equal([world.counts.leased, most], [10, 3]);
   world.cloud.quota = 20;
   await untilCalm(world);
-  assert.ok(isCalm(world), world.pool?.status().why);
+  assert.ok(isCalm(world), world.pool?.status().reason);
   assert.equal(world.violations, []);
   world.kill();
 });
@@ -57,8 +57,8 @@ sim("builds go on at a quota, one builder after another, and nothing is over it"
 sim("leaves a cloud alone that limits its listings, as long as it asks", async () => {
   const world = new World(3, { totalMax: 2, reserveTarget: 1 });
   let looks = 0;
-  const observe = world.cloud.observe.bind(world.cloud);
-  world.cloud.observe = async () => {
+  const observe = world.cloud.listMachines.bind(world.cloud);
+  world.cloud.listMachines = async () => {
     if (looks++ > 0) return observe();
     throw new RefusedError("infrastructure", "simulated rate", { limit: "rate", retryAfterMs: 60_000 });
   };
@@ -66,7 +66,7 @@ sim("leaves a cloud alone that limits its listings, as long as it asks", async (
   await pass(world, 59);
   assert.is(looks, 1);
   await pass(world, 60);
-  assert.ok(isCalm(world), world.pool?.status().why);
+  assert.ok(isCalm(world), world.pool?.status().reason);
   world.kill();
 });
 

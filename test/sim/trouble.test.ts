@@ -4,11 +4,11 @@ import * as assert from "uvu/assert";
 import { CbError } from "../../lib/core/errors.ts";
 import { createLogger } from "../../lib/core/log.ts";
 import { Pool } from "../../lib/pool/pool.ts";
-import { execute, type Hands, type Outcome } from "../../lib/pool/reconciler/executor.ts";
+import { type ExecutionReport, type ExecutorDependencies, execute } from "../../lib/pool/reconciler/executor.ts";
 import { poolPolicy } from "../../lib/pool/reconciler/policy.ts";
 import { Slots } from "../../lib/pool/state/slots.ts";
 import { RecordStore } from "../../lib/pool/state/store.ts";
-import { booting, doomed, gone, leased, ready, requested } from "../../lib/pool/state/transitions.ts";
+import { booting, gone, leased, markedForDestroy, ready, requested } from "../../lib/pool/state/transitions.ts";
 import { SimCloud } from "./cloud.ts";
 import { fastClock } from "./fast-clock.ts";
 import { SimKeys } from "./keys.ts";
@@ -18,7 +18,7 @@ import { Random } from "./random.ts";
 const test = suite("pool in trouble");
 
 const log = createLogger({ name: "test", level: "silent" });
-const journal = { tell: () => {}, flush: async () => {} };
+const journal = { publish: () => {}, flush: async () => {} };
 const endless = new AbortController().signal;
 
 /** A thousand times as fast as what is simulated. */
@@ -33,7 +33,7 @@ function scene() {
   const store = new RecordStore({ keys: builderKeys, journal, log, pool: "p" });
   const slots = new Slots({ keys: slotKeys, log, pool: "p" });
   const goneOnes: string[] = [];
-  const hands: Hands = {
+  const hands: ExecutorDependencies = {
     ...{ provider: cloud, store, slots, policy, clock, log, installation: "i", generation: "g" },
     userDataFor: async () => "{}",
     onLost: () => {},
@@ -73,7 +73,7 @@ test("execute() does not do what was decided on an older revision", async () => 
   assert.is(store.get(builder)?.record.state, "destroying");
 });
 
-const messages = ({ createFailures }: Outcome): string => createFailures.map(({ message }) => message).join();
+const messages = ({ createFailures }: ExecutionReport): string => createFailures.map(({ message }) => message).join();
 
 test("execute() notes a failed create in the record, counts it, and keeps the slot", async () => {
   const { store, slots, hands, cloud } = scene();
@@ -113,7 +113,7 @@ test("execute() closes a record whose slot is another's by now, and leaves that 
   const { store, slots, hands, goneOnes } = scene();
   const added = await store.add(newRecord(0));
   const { builder } = added.record;
-  const over = await store.update(gone(doomed(added.record, "x", 1), "x", 2), added);
+  const over = await store.update(gone(markedForDestroy(added.record, "x", 1), "x", 2), added);
   await slots.claim(0, { v: 1, builder: randomUUID(), attempt: randomUUID(), claimedAtMs: 1 });
   await execute([{ kind: "gone", builder, revision: over.revision, reason: "x" }], hands, endless);
   assert.equal([store.all().length, slots.all().length, goneOnes], [0, 1, [builder]]);
@@ -148,9 +148,9 @@ test("a look first settles what is in doubt", async () => {
   const { builder } = added.record;
   const pool = await poolOn(parts);
   parts.builderKeys.losesReply = 1;
-  assert.equal(await pool.heard(builder, "idle"), { alive: true, state: "requested", build: undefined });
+  assert.equal(await pool.heartbeat(builder, "idle"), { alive: true, state: "requested", build: undefined });
   parts.builderKeys.losesReply = 0;
-  await pool.look();
+  await pool.runPass();
   assert.equal(
     pool.readyBuilders().map((view) => view.builder),
     [builder],
@@ -201,16 +201,16 @@ test("heard() makes an idle new builder ready, and refuses unknown and given-up 
   const parts = scene();
   const { record } = await parts.store.add(newRecord());
   const pool = await poolOn(parts);
-  assert.equal(await pool.heard(randomUUID(), "idle"), { alive: false, reason: "no such builder" });
-  assert.equal(await pool.heard(record.builder, "busy"), { alive: true, state: "requested", build: undefined });
+  assert.equal(await pool.heartbeat(randomUUID(), "idle"), { alive: false, reason: "no such builder" });
+  assert.equal(await pool.heartbeat(record.builder, "busy"), { alive: true, state: "requested", build: undefined });
   assert.is(pool.readyBuilders().length, 0);
-  assert.equal(await pool.heard(record.builder, "idle"), { alive: true, state: "ready", build: undefined });
+  assert.equal(await pool.heartbeat(record.builder, "idle"), { alive: true, state: "ready", build: undefined });
   assert.equal(
     pool.readyBuilders().map(({ builder }) => builder),
     [record.builder],
   );
   await pool.release(record.builder, "done");
-  assert.equal(await pool.heard(record.builder, "idle"), {
+  assert.equal(await pool.heartbeat(record.builder, "idle"), {
     alive: false,
     reason: "this builder has been given up: done",
   });
@@ -222,7 +222,7 @@ test("a pool that has stood still starts counting silence anew", async () => {
   await parts.store.update(ready(added.record, 1), added);
   let lateMs = 0;
   const jumping = { ...clock, nowMs: () => clock.nowMs() + lateMs };
-  const observe = parts.cloud.observe.bind(parts.cloud);
+  const observe = parts.cloud.listMachines.bind(parts.cloud);
   parts.cloud.plant({ ...added.record, installation: "i", generation: "", status: "running", host: "h" });
   const pool = await Pool.open({
     ...{
@@ -242,16 +242,16 @@ test("a pool that has stood still starts counting silence anew", async () => {
     },
   });
   pool.setListening(true);
-  await pool.heard(added.record.builder, "idle");
-  parts.cloud.observe = async () => {
+  await pool.heartbeat(added.record.builder, "idle");
+  parts.cloud.listMachines = async () => {
     lateMs += 3_600_000;
     return observe();
   };
-  await pool.look();
+  await pool.runPass();
   assert.is(pool.status().reserve.length, 1);
-  parts.cloud.observe = observe;
+  parts.cloud.listMachines = observe;
   lateMs += parts.policy.silenceTimeoutMs;
-  await pool.look();
+  await pool.runPass();
   assert.is(pool.status().reserve.length, 0);
 });
 

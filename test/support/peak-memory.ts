@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
-import { readKeeper } from "../../lib/provider/sandbox/folder.ts";
+import { readSupervisor } from "../../lib/provider/sandbox/folder.ts";
 import { processesOf } from "../../lib/provider/sandbox/processes.ts";
 import type { Stack } from "./stack.ts";
 
@@ -88,7 +88,7 @@ export function daemonsOf(
   return {
     agent: async () => {
       const folders = await readdir(sandboxes).catch(() => []);
-      const keepers = await Promise.all(folders.map((folder) => readKeeper(join(sandboxes, folder))));
+      const keepers = await Promise.all(folders.map((folder) => readSupervisor(join(sandboxes, folder))));
       const known = keepers.filter((keeper) => keeper !== undefined);
       const pids = (await Promise.all(known.map(processesOf))).flat();
       const areAgents = await Promise.all(pids.map(isAgent));

@@ -69,7 +69,7 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
     const spec = newSpec(installation, printAndStay("once"));
     await Promise.all([provider.create(spec, signal()), provider.create(spec, signal())]);
     await provider.create(spec, signal());
-    const { machines } = await provider.observe(signal());
+    const { machines } = await provider.listMachines(signal());
     assert.is(machines.filter(({ builder }) => builder === spec.builder).length, 1);
     await rejects(provider.create({ ...spec, attempt: randomUUID() }, signal()));
     await provider.destroy(spec.builder, signal());
@@ -116,7 +116,7 @@ export function newSpec(installation: string, userData: string): BuilderSpec {
 export async function observedAs(provider: Provider, builder: string, status: Machine["status"]): Promise<Machine> {
   const giveUpAtMs = performance.now() + SETTLE_MS;
   for (;;) {
-    const { machines } = await provider.observe(signal());
+    const { machines } = await provider.listMachines(signal());
     const machine = machines.find((candidate) => candidate.builder === builder);
     if (machine?.status === status) return machine;
     if (performance.now() > giveUpAtMs) throw new Error(`${builder} is ${JSON.stringify(machine)} and not ${status}`);
@@ -128,7 +128,7 @@ export async function observedAs(provider: Provider, builder: string, status: Ma
 export async function observedGone(provider: Provider, builder: string): Promise<void> {
   const giveUpAtMs = performance.now() + SETTLE_MS;
   for (;;) {
-    const { machines, complete } = await provider.observe(signal());
+    const { machines, complete } = await provider.listMachines(signal());
     if (complete && !machines.some((machine) => machine.builder === builder)) return;
     if (performance.now() > giveUpAtMs) throw new Error(`${builder} does not go away`);
     await delay(LOOK_MS);

@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import type { Provider } from "../../lib/provider/provider.ts";
 
 export async function destroyAll(provider: Provider): Promise<void> {
-  const { machines } = await provider.observe(AbortSignal.timeout(60_000));
+  const { machines } = await provider.listMachines(AbortSignal.timeout(60_000));
   for (const { builder } of machines) await provider.destroy(builder, AbortSignal.timeout(60_000));
 }
 

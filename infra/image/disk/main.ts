@@ -6,7 +6,7 @@ import { CbError, EXIT_CODES, messageOf } from "../../../lib/core/errors.ts";
 import { ensureDiskImage } from "../../../lib/provider/qemu/disk.ts";
 import { build } from "../../tools/build.ts";
 import { ensureTools } from "../../tools/setup/ensure-tools.ts";
-import { runCommand, saying } from "../../tools/setup/run-command.ts";
+import { runCommand, withProgress } from "../../tools/setup/run-command.ts";
 
 const USAGE = "usage: npm run disk -- FILE.qcow2 | FILE.raw";
 const say = (line: string): boolean => process.stderr.write(`${line}\n`);
@@ -30,13 +30,13 @@ async function main(target: string | undefined): Promise<void> {
   const { agent } = await build();
   if (agent === undefined) throw new CbError("config", "there is no agent/main.ts to put into the image");
   const { cache } = folders();
-  const disk = await saying("Making the builder's disk image", say, () =>
+  const disk = await withProgress("Making the builder's disk image", say, () =>
     ensureDiskImage({ cacheDir: cache, agentFile: agent, onProgress: ({ phase }) => say(`  ${phase}`) }),
   );
   const beside = await mkdtemp(join(dirname(path), ".container-builder-"));
   try {
     const part = join(beside, basename(path));
-    const { code, output } = await saying(`Writing ${path}`, say, () =>
+    const { code, output } = await withProgress(`Writing ${path}`, say, () =>
       runCommand(["qemu-img", "convert", "-f", "raw", ...options, disk, part]),
     );
     if (code !== 0) throw new CbError("output", `qemu-img could not write ${path}: ${output.trim()}`);

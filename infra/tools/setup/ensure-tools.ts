@@ -4,7 +4,7 @@ import { aptInstall, hasApt } from "./apt.ts";
 import { findPrograms } from "./find-program.ts";
 import { natsServerPath } from "./nats-server.ts";
 import { TOOLS, type Tool } from "./packages.ts";
-import { saying } from "./run-command.ts";
+import { withProgress } from "./run-command.ts";
 
 export interface EnsureOptions {
   readonly need: readonly Tool[];
@@ -23,7 +23,7 @@ export async function ensureTools({ need, onStep }: EnsureOptions): Promise<void
     const isRoot = process.getuid?.() === 0;
     if (!isRoot || !hasApt()) throw missingToolsError(missing, hasApt());
     const packages = packagesOf(missing);
-    await saying(`Installing packages with apt-get: ${packages.join(" ")}`, onStep, () => aptInstall(packages));
+    await withProgress(`Installing packages with apt-get: ${packages.join(" ")}`, onStep, () => aptInstall(packages));
   }
   if (need.includes("nats-server")) await natsServerPath({ onStep });
 }

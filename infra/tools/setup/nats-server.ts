@@ -9,7 +9,7 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
 import { aptUnpack, hasApt } from "./apt.ts";
 import { findPrograms, isExecutable } from "./find-program.ts";
-import { runCommand, saying } from "./run-command.ts";
+import { runCommand, withProgress } from "./run-command.ts";
 
 /** Debian 12's, the oldest that the accounts and the object store were tried on. */
 const OLDEST = [2, 9, 10] as const;
@@ -40,7 +40,9 @@ export async function natsServerPath(options: NatsServerOptions = {}): Promise<s
       hint: "install it from https://github.com/nats-io/nats-server/releases, in PATH or named by NATS_SERVER",
     });
   }
-  await saying("Fetching nats-server from the Debian archive", options.onStep ?? (() => {}), () => fetchInto(cached));
+  await withProgress("Fetching nats-server from the Debian archive", options.onStep ?? (() => {}), () =>
+    fetchInto(cached),
+  );
   return cached;
 }
 
@@ -54,7 +56,7 @@ export async function natsServerOf(release: string, options: NatsServerOptions =
   const { mirror } = await hostAptSettings();
   const source = `deb [check-valid-until=no] ${mirror} ${release} main`;
   const step = `Fetching nats-server of Debian ${release}`;
-  await saying(step, options.onStep ?? (() => {}), () => fetchInto(cached, source));
+  await withProgress(step, options.onStep ?? (() => {}), () => fetchInto(cached, source));
   return cached;
 }
 

@@ -7,7 +7,7 @@ const KEPT_BYTES = 64 * 1024;
 /** A quiet half minute looks like a hang to a person. */
 const STILL_THERE_MS = 15_000;
 
-export interface Outcome {
+export interface CommandResult {
   /** The exit code; 127, as in a shell, where the program could not be started; 128 where a signal ended it. */
   readonly code: number;
   /** The last 64 KiB of stdout and stderr, as they came. */
@@ -15,7 +15,10 @@ export interface Outcome {
 }
 
 /** Never throws: a program that cannot be started is an outcome like any other. */
-export function runCommand(argv: readonly [string, ...string[]], options: { cwd?: string } = {}): Promise<Outcome> {
+export function runCommand(
+  argv: readonly [string, ...string[]],
+  options: { cwd?: string } = {},
+): Promise<CommandResult> {
   const [program, ...args] = argv;
   const env = { ...process.env, LC_ALL: "C.UTF-8", DEBIAN_FRONTEND: "noninteractive" };
   return new Promise((done) => {
@@ -32,7 +35,11 @@ export function runCommand(argv: readonly [string, ...string[]], options: { cwd?
 }
 
 /** Says that `what` starts, that it is still going on, and how long it took. */
-export async function saying<T>(what: string, onStep: (line: string) => void, work: () => Promise<T>): Promise<T> {
+export async function withProgress<T>(
+  what: string,
+  onStep: (line: string) => void,
+  work: () => Promise<T>,
+): Promise<T> {
   const startedMs = performance.now();
   const seconds = (): string => ((performance.now() - startedMs) / 1000).toFixed(1);
   onStep(what);

@@ -4,11 +4,11 @@ import { type AdminConfig, adminConfig } from "../../config/admin-config.ts";
 import { folders } from "../../config/folders.ts";
 import { systemClock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
-import { type BusAddress, connectBus } from "../../nats/connection.ts";
+import { connectNats, type NatsAddress } from "../../nats/connection.ts";
 import { readCreds } from "../../nats/credentials/creds.ts";
 import { call } from "../../nats/rpc/client.ts";
 import { queueAnswers } from "../../nats/rpc/server.ts";
-import type { Request } from "../../protocol/requests.ts";
+import type { RequestDefinition } from "../../protocol/requests.ts";
 
 /** How long connecting and the first sign of the queue may take together: an operator reads within five seconds that nobody answers. */
 const HEARD_MS = 4_500;
@@ -20,7 +20,7 @@ const REPLY_MS = 90_000;
 
 export class AdminSession {
   readonly config: AdminConfig;
-  readonly address: BusAddress;
+  readonly address: NatsAddress;
   readonly #nc: NatsConnection;
   readonly #operator: string;
 
@@ -33,12 +33,12 @@ export class AdminSession {
     const config = adminConfig(configFile, folders());
     const { url, servername, ca } = config;
     const creds = await readCreds(config.creds, systemClock.nowMs());
-    const address: BusAddress = {
+    const address: NatsAddress = {
       url,
       ...(servername === undefined ? {} : { servername }),
       ...(ca === undefined ? {} : { ca }),
     };
-    const nc = await connectBus({ address, credential: creds, name: `cb-admin ${creds.name}` }).catch((error) => {
+    const nc = await connectNats({ address, credential: creds, name: `cb-admin ${creds.name}` }).catch((error) => {
       throw located(error, config);
     });
     const session = new AdminSession(config, address, { nc, operator: creds.name });
@@ -50,7 +50,7 @@ export class AdminSession {
     );
   }
 
-  private constructor(config: AdminConfig, address: BusAddress, parts: { nc: NatsConnection; operator: string }) {
+  private constructor(config: AdminConfig, address: NatsAddress, parts: { nc: NatsConnection; operator: string }) {
     this.config = config;
     this.address = address;
     this.#nc = parts.nc;
@@ -58,8 +58,8 @@ export class AdminSession {
   }
 
   /** Errors as `call` has them. */
-  ask<Q, R>(request: Request<Q, R>, question: Q): Promise<R> {
-    return call(request, { nc: this.#nc, asker: this.#operator, question, timeoutMs: REPLY_MS });
+  ask<Q, R>(request: RequestDefinition<Q, R>, question: Q): Promise<R> {
+    return call(request, { nc: this.#nc, principal: this.#operator, request: question, timeoutMs: REPLY_MS });
   }
 
   close(): Promise<void> {

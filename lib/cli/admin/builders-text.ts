@@ -20,7 +20,7 @@ function section({ name, problem, builders, failures }: BuildersReply["pools"][n
 }
 
 function builderLines(builder: AdminBuilder, nowMs: number): string[] {
-  const { id, state, machine, sinceMs, reason, fault, host, build, madeOf, console, consoleProblem } = builder;
+  const { id, state, machine, sinceMs, reason, fault, host, build, builderImage, console, consoleProblem } = builder;
   // A machine that does what its builder's state says is not worth a word.
   const word =
     machine === "running" || machine === state ? "" : `, machine ${machine === "none" ? "not listed" : machine}`;
@@ -29,10 +29,10 @@ function builderLines(builder: AdminBuilder, nowMs: number): string[] {
     `    ${reason}`,
     ...(fault === undefined ? [] : [`    fault: ${fault}`]),
     ...(build === undefined ? [] : [`    build: ${build}`]),
-    ...(madeOf === undefined ? [] : [`    image: ${imageText(madeOf)}`]),
+    ...(builderImage === undefined ? [] : [`    image: ${imageText(builderImage)}`]),
     ...(consoleProblem === undefined ? [] : [`    console: ${consoleProblem}`]),
     ...console.map(printed),
-    ...(state === "foreign" ? [`    to destroy it: cb-admin builders destroy ${id}`] : []),
+    ...(state === "other generation" ? [`    to destroy it: cb-admin builders destroy ${id}`] : []),
   ];
 }
 

@@ -3,7 +3,7 @@ import { chmod, readFile, stat } from "node:fs/promises";
 import type { AccountFiles } from "../../config/admin-config.ts";
 import { systemClock } from "../../core/clock.ts";
 import { CbError, messageOf } from "../../core/errors.ts";
-import { type BusAddress, type Credential, connectBus } from "../../nats/connection.ts";
+import { type Credential, connectNats, type NatsAddress } from "../../nats/connection.ts";
 import { lookUpAccount, pushAccount } from "../../nats/credentials/account-claims.ts";
 import { readCreds } from "../../nats/credentials/creds.ts";
 import { readKeyFile } from "../../nats/credentials/issuer.ts";
@@ -19,7 +19,7 @@ import { writeSecretFile } from "../../nats/credentials/secret-file.ts";
 
 /** All that signs, read before anything is changed, so that a key that is not at hand is known first. */
 export interface Signer {
-  readonly address: BusAddress;
+  readonly address: NatsAddress;
   readonly sys: Credential;
   readonly operatorKey: NKey;
   /** Public key of GUEST. */
@@ -29,14 +29,14 @@ export interface Signer {
   readonly earlier: Revocations;
 }
 
-export interface KeyToCut {
+export interface KeyToRevoke {
   readonly publicKey: string;
   /** Whatever was issued for the key up to this second is refused. */
   readonly atMs: number;
 }
 
 /** Throws CbError "config" naming what is missing, "denied" when the credential has expired. */
-export async function openSigner(address: BusAddress, files: AccountFiles): Promise<Signer> {
+export async function openSigner(address: NatsAddress, files: AccountFiles): Promise<Signer> {
   const operatorKey = await readKeyFile(files.operatorKey);
   const sys = await readCreds(files.sysCreds, systemClock.nowMs());
   const jwt = await readJwt(files.jwt);
@@ -49,10 +49,10 @@ export async function openSigner(address: BusAddress, files: AccountFiles): Prom
  * they do already. Errors as connectBus, lookUpAccount and pushAccount have them. `note` is told what did not work and does
  * not matter today.
  */
-export async function cutKey(signer: Signer, key: KeyToCut, note: (text: string) => void): Promise<void> {
+export async function revokeKey(signer: Signer, key: KeyToRevoke, note: (text: string) => void): Promise<void> {
   const { address, sys, operatorKey, account, jwtFile, earlier } = signer;
   const wanted = mergeRevocations(earlier, { [key.publicKey]: Math.floor(key.atMs / 1000) });
-  const nc = await connectBus({ address, credential: sys, name: "cb-admin" });
+  const nc = await connectNats({ address, credential: sys, name: "cb-admin" });
   try {
     // The servers' own is the newest: another operator may have revoked somebody else from elsewhere.
     const now = await lookUpAccount(nc, account);

@@ -12,8 +12,8 @@ export function usersText({ users }: UsersReply): string {
   return rows.map((cells) => `${line(cells).trimEnd()}\n`).join("");
 }
 
-function row({ name, publicKey, createdAtMs, revokedAtMs, cutAtMs }: UserEntry): string[] {
-  const state = revokedAtMs === undefined ? "active" : cutAtMs === undefined ? "half-revoked" : "revoked";
+function row({ name, publicKey, createdAtMs, revokedAtMs, natsRevokedAtMs }: UserEntry): string[] {
+  const state = revokedAtMs === undefined ? "active" : natsRevokedAtMs === undefined ? "half-revoked" : "revoked";
   return [name, state, when(createdAtMs), revokedAtMs === undefined ? "-" : when(revokedAtMs), publicKey];
 }
 

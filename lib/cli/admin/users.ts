@@ -6,24 +6,24 @@ import { createKey } from "../../nats/credentials/nkey.ts";
 import { assertUserName } from "../../protocol/ids.ts";
 import * as registry from "../../protocol/requests.ts";
 import type { AdminSession } from "./admin-session.ts";
-import { cutKey, openSigner, type Signer } from "./revoke-key.ts";
+import { openSigner, revokeKey, type Signer } from "./revoke-key.ts";
 
-export type Say = (line: string) => void;
+export type Notify = (line: string) => void;
 
 /**
  * The text of the credential file; the seed in it has been nowhere else. With `force` a user of that name is revoked
  * first. Throws CbError "usage" on a bad name and, without `force`, on one that is taken; else as revokeUser.
  */
-export async function addUser(session: AdminSession, name: string, options: { force: boolean; say: Say }) {
+export async function addUser(session: AdminSession, name: string, options: { force: boolean; say: Notify }) {
   assertUserName(name);
   if (options.force && (await isThere(session, name))) await revokeUser(session, name, options.say);
   const key = createKey("user");
-  const { jwt } = await session.ask(registry.addUser, { v: 1, name, publicKey: key.publicKey });
+  const { jwt } = await session.ask(registry.adminAddUser, { v: 1, name, publicKey: key.publicKey });
   return formatCreds(jwt, key);
 }
 
 async function isThere(session: AdminSession, name: string): Promise<boolean> {
-  const { users } = await session.ask(registry.users, { v: 1 });
+  const { users } = await session.ask(registry.adminUsers, { v: 1 });
   return users.some((user) => user.name === name);
 }
 
@@ -32,14 +32,14 @@ async function isThere(session: AdminSession, name: string): Promise<boolean> {
  * repeated when it failed half way. Throws CbError "usage" when there is no such user, and "config" when the operator key is
  * not at hand: the first half is done then.
  */
-export async function revokeUser(session: AdminSession, name: string, say: Say): Promise<void> {
+export async function revokeUser(session: AdminSession, name: string, say: Notify): Promise<void> {
   assertUserName(name);
-  const { publicKey, revokedAtMs, builds } = await session.ask(registry.revokeUser, { v: 1, name });
+  const { publicKey, revokedAtMs, builds } = await session.ask(registry.adminRevokeUser, { v: 1, name });
   const ending = builds === 0 ? "" : `, and ends ${builds === 1 ? "1 build" : `${builds} builds`}`;
   say(`${name}: the queue refuses it${ending}`);
   const signer = await signerOf(session, name);
-  await cutKey(signer, { publicKey, atMs: revokedAtMs }, say);
-  await session.ask(registry.revokeUser, { v: 1, name, cut: publicKey });
+  await revokeKey(signer, { publicKey, atMs: revokedAtMs }, say);
+  await session.ask(registry.adminRevokeUser, { v: 1, name, revokedKey: publicKey });
   say(`${name}: NATS refuses its credential, and has closed its connections`);
 }
 

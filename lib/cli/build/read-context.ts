@@ -3,7 +3,7 @@ import { realpath, stat } from "node:fs/promises";
 import { CbError, messageOf } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { type Context, findContext } from "../../recipe/context/find.ts";
-import { wantsOf } from "../../recipe/inputs.ts";
+import { inputsOf } from "../../recipe/inputs.ts";
 
 export interface ContextRequest {
   readonly recipe: Recipe;
@@ -23,7 +23,7 @@ export interface ContextRequest {
 export async function readContext(request: ContextRequest): Promise<Context | undefined> {
   const { recipe, whole, imagePath, signal } = request;
   const directory = await existing(request.directory ?? process.cwd());
-  return findContext({ directory, backend: recipe.backend, wants: wantsOf(recipe), whole, imagePath }, signal);
+  return findContext({ directory, backend: recipe.backend, wants: inputsOf(recipe), whole, imagePath }, signal);
 }
 
 async function existing(path: string): Promise<string> {

@@ -9,7 +9,7 @@ import type { Context } from "../../recipe/context/find.ts";
 import { packContext } from "../../recipe/context/pack.ts";
 import { putObject } from "../../transfer/put.ts";
 import { size } from "../text/progress.ts";
-import { TransferNews } from "../watch/transfer-progress.ts";
+import { TransferProgress } from "../watch/transfer-progress.ts";
 import type { BuildOrder } from "./build-flow.ts";
 
 type Offer = NonNullable<ReserveRequest["context"]>;
@@ -25,7 +25,7 @@ export async function offerContext(context: Context, signal: AbortSignal): Promi
   return { directory, highestId, archive: { kind: "inline", tar: Buffer.concat(pieces).toString("base64") } };
 }
 
-export interface Sending {
+export interface ContextUpload {
   readonly nc: NatsConnection;
   readonly build: string;
   readonly context: Context;
@@ -36,11 +36,11 @@ export interface Sending {
  * Resolves when the queue knows that the files are whole in the build's bucket, or when the build has ended meanwhile, as
  * its stream then says. Throws CbError "usage" when a file cannot be read any more, and what putObject throws.
  */
-export async function sendContext(order: BuildOrder, { nc, build, context, signal }: Sending): Promise<void> {
+export async function sendContext(order: BuildOrder, { nc, build, context, signal }: ContextUpload): Promise<void> {
   const { session, steps } = order;
   const title = "Sending build context";
   steps.begin(title);
-  const news = new TransferNews(steps, title, context.maxArchiveBytes);
+  const news = new TransferProgress(steps, title, context.maxArchiveBytes);
   try {
     const { sizeBytes } = await putObject(guestAccess(nc), packContext(context, { signal }), {
       bucket: bucket(build),

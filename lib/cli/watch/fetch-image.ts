@@ -10,13 +10,13 @@ import { bucket } from "../../protocol/subjects.ts";
 import { getObject } from "../../transfer/get.ts";
 import { receiveFile } from "../../transfer/receive-file.ts";
 import { size } from "../text/progress.ts";
-import { TransferNews } from "./transfer-progress.ts";
+import { TransferProgress } from "./transfer-progress.ts";
 import type { Watcher } from "./watch-build.ts";
 
 /** Who wants the image, and where. */
-export type Taker = Pick<Watcher, "steps" | "imagePath" | "force" | "interrupted">;
+export type ImageTarget = Pick<Watcher, "steps" | "imagePath" | "force" | "interrupted">;
 
-export interface Fetch {
+export interface ImageFetchOptions {
   readonly nc: NatsConnection;
   readonly build: string;
   readonly announced: Extract<BuildState, { state: "uploading" }>;
@@ -24,12 +24,15 @@ export interface Fetch {
 }
 
 /** Resolves when the verified image stands in its place, with what it is. Throws what receiveFile throws, with the way to the image. */
-export async function fetchImage(taker: Taker, { nc, build, announced, signal }: Fetch): Promise<StoredObject> {
+export async function fetchImage(
+  taker: ImageTarget,
+  { nc, build, announced, signal }: ImageFetchOptions,
+): Promise<StoredObject> {
   const { steps, imagePath, force } = taker;
   const { nuid, bytes } = announced;
   const title = `Transferring ${basename(imagePath)}`;
   steps.begin(title);
-  const news = new TransferNews(steps, title, bytes);
+  const news = new TransferProgress(steps, title, bytes);
   const chunks = getObject(guestAccess(nc), {
     bucket: bucket(build),
     name: "image",

@@ -4,7 +4,7 @@ import type { NatsConnection } from "nats";
 import { CbError } from "../../core/errors.ts";
 import type { StoredObject } from "../../nats/jetstream/object-layout.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
-import { fetchImage, type Taker } from "./fetch-image.ts";
+import { fetchImage, type ImageTarget } from "./fetch-image.ts";
 
 interface Fetching {
   readonly image: Promise<StoredObject>;
@@ -12,14 +12,14 @@ interface Fetching {
 }
 
 export class ImageFetch {
-  readonly #taker: Taker;
+  readonly #taker: ImageTarget;
   readonly #nc: NatsConnection;
   readonly #build: string;
   /** The last attempt that announced an image. */
   #attempt = -1;
   #fetching: Fetching | undefined;
 
-  constructor(taker: Taker, { nc, build }: { nc: NatsConnection; build: string }) {
+  constructor(taker: ImageTarget, { nc, build }: { nc: NatsConnection; build: string }) {
     this.#taker = taker;
     this.#nc = nc;
     this.#build = build;

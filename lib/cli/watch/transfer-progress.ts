@@ -8,7 +8,7 @@ const BAR_MS = 100;
 const LINE_MS = 10_000;
 
 /** Shows how one transfer is getting on, as the step under way. */
-export class TransferNews {
+export class TransferProgress {
   readonly #steps: Steps;
   /** A long title would leave no room for the bar. */
   readonly #columns: number;

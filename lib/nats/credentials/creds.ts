@@ -66,7 +66,7 @@ export async function readCreds(path: string, nowMs: number): Promise<Creds> {
 }
 
 /** Throws CbError "denied" when the credential is for another installation: the server would say no more than "violation". */
-export function refuseForeign(creds: Creds, { path, account }: { path: string; account: string }): void {
+export function refuseOtherAccount(creds: Creds, { path, account }: { path: string; account: string }): void {
   if (creds.account === account) return;
   throw new CbError("denied", `the credential ${path} of ${creds.name} is of another installation`, {
     hint: `it is in the account ${creds.account}, this installation's is ${account}: ask its operators for one`,

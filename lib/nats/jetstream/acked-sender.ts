@@ -8,7 +8,7 @@ import { type JetStreamAccess, parseJson, refusalIn } from "./api.ts";
 import type { SentMessage } from "./send-window.ts";
 import { ConnectionClosed, type Refusal } from "./stream-errors.ts";
 
-export interface Answers {
+export interface AckCallbacks {
   /** Message n is stored in that stream, whichever round it went out in. */
   stored(n: number, seq: number, stream: string): void;
   /** Message n of this round is not stored. */
@@ -23,12 +23,12 @@ export class AckedSender {
   /** Unique to this sender: no other writer's message is ever taken for ours. */
   readonly idPrefix = nuid.next();
   readonly #js: JetStreamAccess;
-  readonly #answers: Answers;
+  readonly #answers: AckCallbacks;
   readonly #inbox: string;
   readonly #acks: Subscription;
   #round = 0;
 
-  constructor(js: JetStreamAccess, answers: Answers) {
+  constructor(js: JetStreamAccess, answers: AckCallbacks) {
     this.#js = js;
     this.#answers = answers;
     this.#inbox = createInbox(js.inboxPrefix);

@@ -18,7 +18,7 @@ export interface JetStreamAccess {
 /** A leader that died is replaced within 4 to 7 s (measured); a call that waits as long is simply made again. */
 const CALL_TIMEOUT_MS = 5_000;
 
-export type ApiAnswer =
+export type ApiReply =
   | { readonly kind: "ok"; readonly body: unknown }
   | { readonly kind: "refused"; readonly refusal: Refusal }
   /** Nothing came back: no server, no leader, or (in GUEST, where it cannot be told apart) nobody who listens. */
@@ -51,7 +51,7 @@ export async function callApi(
   call: string,
   body: unknown,
   timeoutMs = CALL_TIMEOUT_MS,
-): Promise<ApiAnswer> {
+): Promise<ApiReply> {
   const subject = `${js.apiPrefix}.${call}`;
   try {
     const reply = await js.nc.request(subject, JSON.stringify(body), { timeout: timeoutMs });

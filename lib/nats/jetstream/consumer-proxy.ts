@@ -8,8 +8,8 @@
  */
 import type { Msg, NatsConnection } from "nats";
 import * as v from "valibot";
-import { askers, buildOfStream, GUEST_READER_PREFIX } from "../../protocol/subjects.ts";
-import { Doors } from "../rpc/client-subscriptions.ts";
+import { buildOfStream, GUEST_READER_PREFIX, principals } from "../../protocol/subjects.ts";
+import { ClientSubscriptions } from "../rpc/client-subscriptions.ts";
 
 const MS_IN_NS = 1_000_000;
 /** A reader that is gone for so long makes a new consumer; what is left behind counts against the stream's bound. */
@@ -40,7 +40,7 @@ const requestSchema = v.object({
   }),
 });
 
-export type DoorAnswer =
+export type ProxyDecision =
   | { readonly ok: true; readonly subject: string; readonly body: string }
   | { readonly ok: false; readonly error: string };
 
@@ -49,7 +49,7 @@ export type DoorAnswer =
  * memory, without acknowledgements, that goes away by itself. Only for streams of builds; whose build it is, the
  * guest's permissions have decided by the subject.
  */
-export function passReader(subject: string, body: Uint8Array): DoorAnswer {
+export function consumerRequest(subject: string, body: Uint8Array): ProxyDecision {
   const [stream = "", name = "", ...rest] = subject.slice(GUEST_READER_PREFIX.length + 1).split(".");
   const filter = rest.join(".");
   if (buildOfStream(stream) === undefined) return refuse("not a stream of a build");
@@ -83,10 +83,10 @@ export function passReader(subject: string, body: Uint8Array): DoorAnswer {
  * Serves the door on a connection in CORE until it is closed; each stream's readers come through a part of their own. The
  * queue's leader alone opens it: while there is none, existing readers read on and new ones ask again.
  */
-export function openReaderDoor(core: NatsConnection): Doors {
+export function openConsumerProxy(core: NatsConnection): ClientSubscriptions {
   const asking = new Map<string, number>();
   const pass = async (message: Msg, stream: string) => {
-    const answer = passReader(message.subject, message.data);
+    const answer = consumerRequest(message.subject, message.data);
     if (!answer.ok) return message.respond(refusal(400, answer.error));
     asking.set(stream, (asking.get(stream) ?? 0) + 1);
     try {
@@ -103,17 +103,17 @@ export function openReaderDoor(core: NatsConnection): Doors {
   };
   // Whoever makes readers without end is told so, and keeps nobody else waiting.
   const tooMuch = (message: Msg) => void message.respond(TOO_MUCH);
-  return new Doors({
+  return new ClientSubscriptions({
     nc: core,
-    askers: askers.readers,
-    hear: (message) => {
+    principals: principals.readers,
+    onMessage: (message) => {
       // What came through the import has such a reply; anything else is no guest, or a forgery from within CORE.
       if (!message.reply?.startsWith("_R_.")) return;
-      const stream = askers.readers.of(message.subject) ?? "";
+      const stream = principals.readers.of(message.subject) ?? "";
       if ((asking.get(stream) ?? 0) >= MAX_ASKING) tooMuch(message);
       else void pass(message, stream);
     },
-    tooMuch,
+    onExcess: tooMuch,
   });
 }
 
@@ -126,7 +126,7 @@ function refusal(code: 400 | 429 | 503, description: string): string {
 const TOO_MUCH = refusal(429, "these are more readers at once than one build may have: ask again in some seconds");
 const UNANSWERED = refusal(503, "JetStream did not answer: ask again");
 
-function refuse(error: string): DoorAnswer {
+function refuse(error: string): ProxyDecision {
   return { ok: false, error };
 }
 

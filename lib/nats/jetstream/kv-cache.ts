@@ -6,15 +6,15 @@
 
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
-import type { Keys } from "./kv.ts";
+import type { KvStore } from "./kv.ts";
 
-export interface Kept<V> {
+export interface CachedValue<V> {
   readonly value: V;
   readonly revision: number;
 }
 
-export interface MirrorParts<V> {
-  readonly keys: Keys;
+export interface KvCacheOptions<V> {
+  readonly keys: KvStore;
   /** One token; the keys of this mirror are what follows it. */
   readonly prefix: string;
   /** Throws CbError "config" on what it cannot read. */
@@ -22,12 +22,12 @@ export interface MirrorParts<V> {
   readonly log: Logger;
 }
 
-export class Mirror<V> {
-  readonly #parts: MirrorParts<V>;
-  readonly #kept = new Map<string, Kept<V>>();
+export class KvCache<V> {
+  readonly #parts: KvCacheOptions<V>;
+  readonly #kept = new Map<string, CachedValue<V>>();
   readonly #doubtful = new Set<string>();
 
-  constructor(parts: MirrorParts<V>) {
+  constructor(parts: KvCacheOptions<V>) {
     this.#parts = parts;
   }
 
@@ -35,7 +35,7 @@ export class Mirror<V> {
   async load(): Promise<void> {
     const { keys, prefix, parse } = this.#parts;
     const fresh = (await keys.list(prefix)).map(({ key, value, revision }) => {
-      const kept: Kept<V> = { value: parse(value, key), revision };
+      const kept: CachedValue<V> = { value: parse(value, key), revision };
       return [key.slice(prefix.length + 1), kept] as const;
     });
     this.#kept.clear();
@@ -47,21 +47,21 @@ export class Mirror<V> {
     for (const key of this.#doubtful) await this.#lookUp(key);
   }
 
-  entries(): IterableIterator<[string, Kept<V>]> {
+  entries(): IterableIterator<[string, CachedValue<V>]> {
     return this.#kept.entries();
   }
 
-  get(key: string): Kept<V> | undefined {
+  get(key: string): CachedValue<V> | undefined {
     return this.#kept.get(key);
   }
 
   /** Throws StaleWriteError if there is one, CbError "infrastructure" without NATS. */
-  async create(key: string, value: V): Promise<Kept<V>> {
+  async create(key: string, value: V): Promise<CachedValue<V>> {
     return this.#write(key, value, (at, text) => this.#parts.keys.create(at, text));
   }
 
   /** Throws StaleWriteError if `revision` is not the newest, CbError "infrastructure" without NATS. */
-  async update(key: string, value: V, revision: number): Promise<Kept<V>> {
+  async update(key: string, value: V, revision: number): Promise<CachedValue<V>> {
     return this.#write(key, value, (at, text) => this.#parts.keys.update(at, text, revision));
   }
 
@@ -71,7 +71,7 @@ export class Mirror<V> {
     this.#kept.delete(key);
   }
 
-  async #write(key: string, value: V, write: (at: string, text: string) => Promise<number>): Promise<Kept<V>> {
+  async #write(key: string, value: V, write: (at: string, text: string) => Promise<number>): Promise<CachedValue<V>> {
     const revision = await this.#orLookUp(key, () => write(this.#at(key), JSON.stringify(value)));
     const kept = { value, revision };
     this.#keep(key, kept);
@@ -101,7 +101,7 @@ export class Mirror<V> {
   }
 
   /** Two writes under way may answer in any order: the newest stays. */
-  #keep(key: string, kept: Kept<V>): void {
+  #keep(key: string, kept: CachedValue<V>): void {
     if ((this.#kept.get(key)?.revision ?? 0) < kept.revision) this.#kept.set(key, kept);
   }
 

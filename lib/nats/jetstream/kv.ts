@@ -6,19 +6,19 @@
 import { headers, type JetStreamClient, type JetStreamManager, type KV, type NatsConnection, NatsError } from "nats";
 import { CbError, messageOf } from "../../core/errors.ts";
 
-export interface Entry {
+export interface KvEntry {
   readonly key: string;
   readonly value: string;
   readonly revision: number;
 }
 
 /** All throw CbError "infrastructure" when NATS does not answer: the write may then have happened or not. */
-export interface Keys {
+export interface KvStore {
   /** Everything under `prefix` (whole tokens), in no order. */
-  list(prefix: string): Promise<Entry[]>;
+  list(prefix: string): Promise<KvEntry[]>;
   /** The keys of it alone; one that has just been removed may be among them. */
   names(prefix: string): Promise<string[]>;
-  get(key: string): Promise<Entry | undefined>;
+  get(key: string): Promise<KvEntry | undefined>;
   /** The new revision; throws StaleWriteError if the key exists. */
   create(key: string, value: string): Promise<number>;
   /** The new revision; throws StaleWriteError unless `revision` is the newest. */
@@ -44,7 +44,7 @@ export interface BucketOptions {
 }
 
 /** Opens the bucket and makes it if need be. Throws CbError "infrastructure". */
-export async function openKeys(nc: NatsConnection, options: BucketOptions): Promise<Keys> {
+export async function openKvStore(nc: NatsConnection, options: BucketOptions): Promise<KvStore> {
   const { bucket, replicas, maxBytes } = options;
   return answered(`opening the bucket ${bucket}`, async () => {
     const settings = { history: 1, replicas, max_bytes: maxBytes, allow_direct: false };
@@ -53,7 +53,7 @@ export async function openKeys(nc: NatsConnection, options: BucketOptions): Prom
   });
 }
 
-class NatsKeys implements Keys {
+class NatsKeys implements KvStore {
   readonly #js: JetStreamClient;
   readonly #kv: KV;
   readonly #jsm: JetStreamManager;
@@ -67,8 +67,8 @@ class NatsKeys implements Keys {
   }
 
   /** By stream info and reads from the leader: the stock listing needs a consumer, and may stop with one. */
-  async list(prefix: string): Promise<Entry[]> {
-    const entries: Entry[] = [];
+  async list(prefix: string): Promise<KvEntry[]> {
+    const entries: KvEntry[] = [];
     for (const key of await this.names(prefix)) {
       const entry = await this.get(key);
       if (entry) entries.push(entry);
@@ -84,7 +84,7 @@ class NatsKeys implements Keys {
     return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(this.#subject("").length));
   }
 
-  async get(key: string): Promise<Entry | undefined> {
+  async get(key: string): Promise<KvEntry | undefined> {
     const entry = await answered(`reading ${key}`, () => this.#kv.get(key));
     return entry?.operation === "PUT" ? { key, value: entry.string(), revision: entry.revision } : undefined;
   }

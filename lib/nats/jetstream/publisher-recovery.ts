@@ -15,7 +15,7 @@ import { lastOwnMessage } from "./last-own-message.ts";
 import type { SendWindow } from "./send-window.ts";
 import { ConnectionClosed, NotAllowed, StreamNotFound } from "./stream-errors.ts";
 
-export interface Patience {
+export interface RetryPolicy {
   /** Without any acknowledgement for this long the window is sent again. Default 5 s: a leader is replaced in 4 to 7 s. */
   readonly ackTimeoutMs?: number;
   /** Messages older than this are looked for in the stream before they are sent again. Default half of 2 minutes. */
@@ -40,7 +40,7 @@ const RETRY_MS = { first: 100, longest: 2_000 };
 
 export class PublisherRecovery {
   readonly #of: Recovered;
-  readonly #patience: Patience;
+  readonly #patience: RetryPolicy;
   readonly #ackTimeoutMs: number;
   readonly #watch: ConnectionWatch;
   readonly #ticker: NodeJS.Timeout;
@@ -55,7 +55,7 @@ export class PublisherRecovery {
   #missing = 0;
   #resent = 0;
 
-  constructor(of: Recovered, patience: Patience) {
+  constructor(of: Recovered, patience: RetryPolicy) {
     this.#of = of;
     this.#patience = patience;
     this.#ackTimeoutMs = patience.ackTimeoutMs ?? 5_000;

@@ -11,7 +11,7 @@ import { nanos, nuid } from "nats";
 import * as v from "valibot";
 import type { CbError } from "../../core/errors.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
-import { type ApiAnswer, callApi, type JetStreamAccess } from "./api.ts";
+import { type ApiReply, callApi, type JetStreamAccess } from "./api.ts";
 import {
   DELETE_TIMEOUT_MS,
   deleteConsumer,
@@ -210,14 +210,14 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   }
 
   /** A call that was under way when the connection went is lost, and nobody waits for one when the reading ends. */
-  #interrupted(): Promise<ApiAnswer> {
+  #interrupted(): Promise<ApiReply> {
     return new Promise((resolve) => {
       this.#interrupt = () => resolve({ kind: "silent" });
     });
   }
 
   /** The answer to a call that was given up may still come, or is lost: then there is a consumer that nobody uses. */
-  async #deleteLate(name: string, asked: Promise<ApiAnswer>): Promise<void> {
+  async #deleteLate(name: string, asked: Promise<ApiReply>): Promise<void> {
     const answer = await asked.catch(() => undefined);
     if (answer?.kind !== "refused") await deleteConsumer(this.#js, this.#options.stream, name);
   }

@@ -4,27 +4,27 @@
  */
 import { CbError } from "../../core/errors.ts";
 import { decode, encode, type Schema } from "../../protocol/codec.ts";
-import type { Keys } from "./kv.ts";
+import type { KvStore } from "./kv.ts";
 
-export interface Stored<T> {
+export interface StoredRecord<T> {
   readonly value: T;
   readonly revision: number;
 }
 
 export class Records<T> {
-  readonly #keys: Keys;
+  readonly #keys: KvStore;
   readonly #prefix: string;
   readonly #schema: Schema<T>;
 
   /** `prefix` is one token; a record's key is `<prefix>.<id>`. */
-  constructor(keys: Keys, prefix: string, schema: Schema<T>) {
+  constructor(keys: KvStore, prefix: string, schema: Schema<T>) {
     this.#keys = keys;
     this.#prefix = prefix;
     this.#schema = schema;
   }
 
   /** All there are, by id. Throws CbError "infrastructure" as `get`. */
-  async all(): Promise<Map<string, Stored<T>>> {
+  async all(): Promise<Map<string, StoredRecord<T>>> {
     const entries = await this.#keys.list(this.#prefix);
     return new Map(
       entries.map(({ key, value, revision }) => [this.#id(key), { value: this.#read(key, value), revision }]),
@@ -37,7 +37,7 @@ export class Records<T> {
   }
 
   /** Throws CbError "infrastructure" without NATS, and on a record that this version cannot read: it is not guessed at. */
-  async get(id: string): Promise<Stored<T> | undefined> {
+  async get(id: string): Promise<StoredRecord<T> | undefined> {
     const entry = await this.#keys.get(this.#key(id));
     return entry === undefined ? undefined : { value: this.#read(entry.key, entry.value), revision: entry.revision };
   }

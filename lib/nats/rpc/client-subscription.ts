@@ -8,7 +8,7 @@
  * that is shut finds no responder: the server refuses it at once, and keeps nothing of it.
  */
 import type { Msg, NatsConnection, Subscription } from "nats";
-import type { Shares } from "./token-bucket.ts";
+import type { TokenBuckets } from "./token-bucket.ts";
 
 /** Messages that one opening lets in; the next follows at half of them. Five hundred clients may ask at once. */
 const CREDIT = 1024;
@@ -24,25 +24,25 @@ const OPENING_BYTES = 8 * 1024 * 1024;
  * server hands out while it is told to stop, some messages are lost, and remembered for a minute as not answered.
  */
 const LARGE_BYTES = 4096;
-/** For so long it is opened with caution when its asker has asked for more than its share. */
+/** For so long it is opened with caution when its principal has asked for more than its share. */
 const DISTRUSTED_MS = 600_000;
 
-export interface DoorOptions {
+export interface ClientSubscriptionOptions {
   readonly nc: NatsConnection;
   readonly subject: string;
   /** The NATS queue group of the subscriptions: a message comes to one of a group. */
   readonly group: string;
   /** Whose share it is of which each message takes. It is opened only while that has room for what may come. */
-  readonly asker: string;
-  readonly shares: Shares;
-  /** After a lost connection it is opened with caution for as long as one whose asker has asked for too much. */
-  readonly wary?: boolean;
+  readonly principal: string;
+  readonly buckets: TokenBuckets;
+  /** After a lost connection it is opened with caution for as long as one whose principal has asked for too much. */
+  readonly cautiousAfterReconnect?: boolean;
   /** `fits`: the share had room for it. */
-  readonly hear: (message: Msg, fits: boolean) => void;
+  readonly onMessage: (message: Msg, fits: boolean) => void;
 }
 
-export class Door {
-  readonly #options: DoorOptions;
+export class ClientSubscription {
+  readonly #options: ClientSubscriptionOptions;
   /** Openings overlap, as the rest of one is left when the next begins. */
   readonly #subscriptions = new Set<Subscription>();
   #waiting: NodeJS.Timeout | undefined;
@@ -54,7 +54,7 @@ export class Door {
   #distrustedUntilMs = Number.NEGATIVE_INFINITY;
 
   /** Opens it. */
-  constructor(options: DoorOptions) {
+  constructor(options: ClientSubscriptionOptions) {
     this.#options = options;
     this.#open();
   }
@@ -85,20 +85,20 @@ export class Door {
   /** Opens one that was dropped with the connection. With caution: it may be what came through it that ended that. */
   openAgain(): void {
     this.#opening = CAUTIOUS_CREDIT / 2;
-    if (this.#options.wary) this.#distrust();
+    if (this.#options.cautiousAfterReconnect) this.#distrust();
     this.#open();
   }
 
   /** At once, or as soon as the share has room for so many small questions as come in, or for one of `bytes`. */
   #open(bytes = 0): void {
-    const { nc, subject, group, shares, asker } = this.#options;
+    const { nc, subject, group, buckets: shares, principal } = this.#options;
     // Who leaves says so in another task than the one that a timer wakes.
     if (this.#waiting !== undefined || nc.isClosed() || nc.isDraining()) return;
-    const { questionBytes } = shares.share;
+    const { requestBytes: questionBytes } = shares.limit;
     const isDistrusted = performance.now() < this.#distrustedUntilMs;
     const mostByBytes = Math.max(CAUTIOUS_CREDIT, Math.floor(OPENING_BYTES / Math.max(1, this.#largestBytes)));
     const max = isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT, mostByBytes);
-    const waitMs = shares.untilRoomMs(asker, Math.max(max * questionBytes, questionBytes + bytes));
+    const waitMs = shares.untilAvailableMs(principal, Math.max(max * questionBytes, questionBytes + bytes));
     if (waitMs > 0) {
       this.#waiting = setTimeout(() => {
         this.#waiting = undefined;
@@ -122,9 +122,9 @@ export class Door {
   }
 
   #onMessage(message: Msg): void {
-    const { shares, asker, hear } = this.#options;
+    const { buckets: shares, principal, onMessage: hear } = this.#options;
     const bytes = message.data.length;
-    const fits = shares.take(asker, bytes);
+    const fits = shares.take(principal, bytes);
     this.#largestBytes = Math.max(this.#largestBytes, bytes);
     if (!fits) this.#distrust();
     if (!fits && bytes > LARGE_BYTES) this.#hold(bytes);

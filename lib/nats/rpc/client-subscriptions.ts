@@ -5,65 +5,69 @@
  * others too. The two are in NATS queue groups of different names, so that each gets every message.
  */
 import type { Msg, NatsConnection } from "nats";
-import type { Askers } from "../../protocol/subjects.ts";
+import type { Principals } from "../../protocol/subjects.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
-import { Door } from "./client-subscription.ts";
-import { ASKER_SHARE, type Share, Shares } from "./token-bucket.ts";
+import { ClientSubscription } from "./client-subscription.ts";
+import { PRINCIPAL_RATE_LIMIT, type RateLimit, TokenBuckets } from "./token-bucket.ts";
 
 /** Doors at once, each of 1 KiB: as many as there may be users, and room for builders that come and go. */
 const DOORS_MAX = 16_384;
 
-export interface Hearing {
+export interface ClientSubscriptionsOptions {
   readonly nc: NatsConnection;
-  readonly askers: Askers;
-  readonly hear: (message: Msg) => void;
-  /** Beyond the asker's share: to be answered, and not to be looked at. */
-  readonly tooMuch: (message: Msg) => void;
+  readonly principals: Principals;
+  readonly onMessage: (message: Msg) => void;
+  /** Beyond the principal's share: to be answered, and not to be looked at. */
+  readonly onExcess: (message: Msg) => void;
 }
 
-/** An asker whose door was opened. */
+/** An principal whose door was opened. */
 interface Known {
-  readonly door: Door;
-  /** A message has come through the door. Until then all that the asker sends is heard as a stranger's. */
+  readonly door: ClientSubscription;
+  /** A message has come through the door. Until then all that the principal sends is heard as a stranger's. */
   proven: boolean;
   /** The reply subjects of the last messages, which the server makes: the same for both copies, in whatever order they come. */
   readonly replies: Set<string>;
 }
 
-/** Copies come one after the other, or as far apart as an asker has connections that send at the same time. */
+/** Copies come one after the other, or as far apart as an principal has connections that send at the same time. */
 const REPLIES_MAX = 32;
 
 /**
  * Of all strangers together, which is of all that everybody asks: each message costs the network its bytes once more, and the
  * queue a look at whose it is. A thousand small questions a second, and what a busy site's recipes and files take.
  */
-const STRANGERS_SHARE: Share = { questionBytes: 16 * 1024, burstBytes: 64 * 1024 * 1024, bytesPerS: 16 * 1024 * 1024 };
+const STRANGERS_SHARE: RateLimit = {
+  requestBytes: 16 * 1024,
+  burstBytes: 64 * 1024 * 1024,
+  bytesPerS: 16 * 1024 * 1024,
+};
 
-export class Doors {
-  readonly #hearing: Hearing;
-  readonly #shares = new Shares(ASKER_SHARE);
-  /** By asker, who was heard last at the end. */
+export class ClientSubscriptions {
+  readonly #hearing: ClientSubscriptionsOptions;
+  readonly #shares = new TokenBuckets(PRINCIPAL_RATE_LIMIT);
+  /** By principal, who was heard last at the end. */
   readonly #known = new Map<string, Known>();
-  readonly #strangers: Door;
-  /** Copies of known askers' messages that have not come through a door, by reply subject, in the order in which they came. */
+  readonly #strangers: ClientSubscription;
+  /** Copies of known principals' messages that have not come through a door, by reply subject, in the order in which they came. */
   readonly #unmatched = new Map<string, { readonly message: Msg; readonly round: number }>();
   #round = 0;
   #matching: Promise<void> | undefined;
   readonly #watch: ConnectionWatch;
   #closed = false;
 
-  constructor(hearing: Hearing) {
+  constructor(hearing: ClientSubscriptionsOptions) {
     this.#hearing = hearing;
-    const { nc, askers } = hearing;
-    this.#strangers = new Door({
+    const { nc, principals } = hearing;
+    this.#strangers = new ClientSubscription({
       nc,
-      subject: askers.everybody,
+      subject: principals.all,
       group: "strangers",
-      asker: "everybody",
-      shares: new Shares(STRANGERS_SHARE),
+      principal: "everybody",
+      buckets: new TokenBuckets(STRANGERS_SHARE),
       // Of all that everybody asks it cannot be told whose was too much.
-      wary: true,
-      hear: (message) => this.#onStranger(message),
+      cautiousAfterReconnect: true,
+      onMessage: (message) => this.#onStranger(message),
     });
     this.#watch = new ConnectionWatch(hearing.nc, {
       // What nats.js has it subscribes to again, and does not tell the server again how many messages it may send.
@@ -76,9 +80,9 @@ export class Doors {
     });
   }
 
-  /** Opens the door of an asker who has not asked yet: while others flood, a stranger may have to ask often to be met. */
-  expect(asker: string): void {
-    if (!this.#known.has(asker)) this.#add(asker);
+  /** Opens the door of an principal who has not asked yet: while others flood, a stranger may have to ask often to be met. */
+  expect(principal: string): void {
+    if (!this.#known.has(principal)) this.#add(principal);
   }
 
   /** Resolves when everything that the server had sent by now was heard. */
@@ -96,7 +100,7 @@ export class Doors {
     this.#all((door) => door.stop());
   }
 
-  #all(change: (door: Door) => void): void {
+  #all(change: (door: ClientSubscription) => void): void {
     change(this.#strangers);
     for (const known of this.#known.values()) {
       known.proven = false;
@@ -105,12 +109,12 @@ export class Doors {
   }
 
   #onStranger(message: Msg): void {
-    const asker = this.#hearing.askers.of(message.subject);
-    const known = asker === undefined ? undefined : (this.#known.get(asker) ?? this.#add(asker));
-    if (asker === undefined || known === undefined) {
-      this.#hearing.hear(message);
+    const principal = this.#hearing.principals.of(message.subject);
+    const known = principal === undefined ? undefined : (this.#known.get(principal) ?? this.#add(principal));
+    if (principal === undefined || known === undefined) {
+      this.#hearing.onMessage(message);
     } else if (!known.proven) {
-      if (isFirst(known, message)) this.#hear(asker, message, this.#shares.take(asker, message.data.length));
+      if (isFirst(known, message)) this.#hear(principal, message, this.#shares.take(principal, message.data.length));
     } else if (message.reply && !known.replies.has(message.reply)) {
       this.#unmatched.set(message.reply, { message, round: this.#round });
       this.#matching ??= this.#match();
@@ -122,7 +126,7 @@ export class Doors {
    * be answered, as the server keeps what is not; a second ping, should the first one's answer have come in between.
    */
   async #match(): Promise<void> {
-    const { nc, tooMuch } = this.#hearing;
+    const { nc, onExcess: tooMuch } = this.#hearing;
     while (this.#unmatched.size > 0 && !nc.isClosed()) {
       const round = this.#round++;
       try {
@@ -141,23 +145,23 @@ export class Doors {
     this.#matching = undefined;
   }
 
-  #add(asker: string): Known | undefined {
+  #add(principal: string): Known | undefined {
     if (this.#closed) return undefined;
-    const { nc, askers } = this.#hearing;
-    const door = new Door({
+    const { nc, principals } = this.#hearing;
+    const door = new ClientSubscription({
       nc,
-      subject: askers.one(asker),
+      subject: principals.one(principal),
       group: "known",
-      asker,
-      shares: this.#shares,
-      hear: (message, fits) => {
+      principal,
+      buckets: this.#shares,
+      onMessage: (message, fits) => {
         known.proven = true;
         if (message.reply) this.#unmatched.delete(message.reply);
-        if (isFirst(known, message)) this.#hear(asker, message, fits);
+        if (isFirst(known, message)) this.#hear(principal, message, fits);
       },
     });
     const known: Known = { door, proven: false, replies: new Set() };
-    this.#known.set(asker, known);
+    this.#known.set(principal, known);
     const [[oldest, unused] = []] = this.#known;
     if (this.#known.size > DOORS_MAX && oldest !== undefined) {
       this.#known.delete(oldest);
@@ -166,14 +170,14 @@ export class Doors {
     return known;
   }
 
-  #hear(asker: string, message: Msg, fits: boolean): void {
-    const { hear, tooMuch } = this.#hearing;
+  #hear(principal: string, message: Msg, fits: boolean): void {
+    const { onMessage: hear, onExcess: tooMuch } = this.#hearing;
     if (fits) hear(message);
     else tooMuch(message);
-    const known = this.#known.get(asker);
+    const known = this.#known.get(principal);
     if (known === undefined) return;
-    this.#known.delete(asker);
-    this.#known.set(asker, known);
+    this.#known.delete(principal);
+    this.#known.set(principal, known);
   }
 }
 

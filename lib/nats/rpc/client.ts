@@ -3,13 +3,13 @@ import { type Msg, type NatsConnection, NatsError } from "nats";
 import * as v from "valibot";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { decode, encode } from "../../protocol/codec.ts";
-import { type Request, refusal } from "../../protocol/requests.ts";
+import { errorReply, type RequestDefinition } from "../../protocol/requests.ts";
 
 export interface CallOptions<Question> {
   readonly nc: NatsConnection;
   /** The user's name or the builder's id, as the credential has it. */
-  readonly asker: string;
-  readonly question: Question;
+  readonly principal: string;
+  readonly request: Question;
   /** How long the reply may take. */
   readonly timeoutMs: number;
 }
@@ -19,11 +19,11 @@ export interface CallOptions<Question> {
  * "infrastructure" on a reply that this program cannot read.
  */
 export async function call<Question, Reply>(
-  request: Request<Question, Reply>,
+  request: RequestDefinition<Question, Reply>,
   options: CallOptions<Question>,
 ): Promise<Reply> {
-  const subject = request.subject(options.asker);
-  const message = await ask(options.nc, subject, encode(options.question), options.timeoutMs);
+  const subject = request.subject(options.principal);
+  const message = await ask(options.nc, subject, encode(options.request), options.timeoutMs);
   if (message.headers?.hasError || message.headers?.has("Nats-Service-Error")) throw refused(message, subject);
   try {
     return decode(request.reply, message.data, `the reply to ${subject}`);
@@ -62,7 +62,7 @@ function callError(subject: string, cause: unknown): CbError {
 }
 
 function refused(message: Msg, subject: string): CbError {
-  const parsed = v.safeParse(refusal, tryJson(message));
+  const parsed = v.safeParse(errorReply, tryJson(message));
   if (!parsed.success) return new CbError("infrastructure", `the queue failed on ${subject}`);
   const { kind, message: text, hint } = parsed.output.error;
   return new CbError(kind, text, hint === undefined ? {} : { hint });

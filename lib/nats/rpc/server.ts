@@ -1,18 +1,18 @@
-/** Answering: everything that the queue is asked on subjects of the registry, each asker heard through a door of its own. */
+/** Answering: everything that the queue is asked on subjects of the registry, each principal heard through a door of its own. */
 import { headers, type Msg, type NatsConnection, type Service } from "nats";
 import { CbError } from "../../core/errors.ts";
 import { decode, encode } from "../../protocol/codec.ts";
-import type { Request } from "../../protocol/requests.ts";
-import type { Askers } from "../../protocol/subjects.ts";
+import type { RequestDefinition } from "../../protocol/requests.ts";
+import type { Principals } from "../../protocol/subjects.ts";
 import { isNatsAway } from "../nats-away.ts";
-import { Doors } from "./client-subscriptions.ts";
+import { ClientSubscriptions } from "./client-subscriptions.ts";
 
 /** The third token of `queue.*.<user>`, the second of `builder.<id>.ask`: the one star of the pattern. */
-export type Handler<Question, Reply> = (asker: string, question: Question) => Promise<Reply>;
+export type Handler<Question, Reply> = (principal: string, question: Question) => Promise<Reply>;
 
-export interface ListenerOptions {
+export interface RpcServerOptions {
   readonly nc: NatsConnection;
-  /** Told of every refusal, and of every question beyond the asker's share, so that it is logged. */
+  /** Told of every refusal, and of every question beyond the principal's share, so that it is logged. */
   readonly onRefused: (subject: string, error: CbError) => void;
 }
 
@@ -58,63 +58,64 @@ interface Refused {
 
 /** Made once: it is sent to whoever floods. */
 const TOO_MUCH = refusalOf(
-  new CbError("infrastructure", "these are more questions at once than one asker may have", {
+  new CbError("infrastructure", "these are more questions at once than one principal may have", {
     hint: "wait some seconds and ask again",
   }),
   429,
 );
 
-type Served = (asker: string, message: Msg) => Promise<Uint8Array>;
+type Served = (principal: string, message: Msg) => Promise<Uint8Array>;
 
 /** Every question that it hears gets one answer: the handler's, or a refusal that says why. */
-export class Listener {
-  readonly #options: ListenerOptions;
+export class RpcServer {
+  readonly #options: RpcServerOptions;
   /** By the pattern of the request. */
   readonly #served = new Map<string, Served>();
-  readonly #doors = new Map<Askers, Doors>();
+  readonly #subscriptions = new Map<Principals, ClientSubscriptions>();
 
-  constructor(options: ListenerOptions) {
+  constructor(options: RpcServerOptions) {
     this.#options = options;
   }
 
-  /** The first request of its askers opens the way for them, so that all of theirs should be served in one go. */
-  serve<Question, Reply>(request: Request<Question, Reply>, handler: Handler<Question, Reply>): void {
-    const { askers, maxBytes = QUESTION_MAX_BYTES } = request;
-    this.#served.set(request.pattern, async (asker, { data }) => {
+  /** The first request of its principals opens the way for them, so that all of theirs should be served in one go. */
+  serve<Question, Reply>(request: RequestDefinition<Question, Reply>, handler: Handler<Question, Reply>): void {
+    const { principals, maxBytes = QUESTION_MAX_BYTES } = request;
+    this.#served.set(request.pattern, async (principal, { data }) => {
       // Throws on what is no name or id, although the server's permissions let no such subject pass.
-      request.subject(asker);
-      const question = decode(request.question, data, request.name, { maxBytes, maxValues: QUESTION_MAX_VALUES });
-      return encode(await handler(asker, question));
+      request.subject(principal);
+      const question = decode(request.request, data, request.name, { maxBytes, maxValues: QUESTION_MAX_VALUES });
+      return encode(await handler(principal, question));
     });
-    if (!this.#doors.has(askers)) this.#doors.set(askers, this.#doorsFor(askers));
+    if (!this.#subscriptions.has(principals)) this.#subscriptions.set(principals, this.#doorsFor(principals));
   }
 
   /** Whoever is known is heard also while others of their kind ask without end. Of no effect on who is expected already. */
-  expect(askers: Askers, asker: string): void {
-    this.#doors.get(askers)?.expect(asker);
+  expect(principals: Principals, principal: string): void {
+    this.#subscriptions.get(principals)?.expect(principal);
   }
 
   /** Resolves when everything that the server had sent by now was heard; answers may be on their way. */
   async close(): Promise<void> {
-    await Promise.all([...this.#doors.values()].map((doors) => doors.close()));
+    await Promise.all([...this.#subscriptions.values()].map((doors) => doors.close()));
   }
 
-  #doorsFor(askers: Askers): Doors {
-    const find = ({ subject }: Msg) => this.#served.get(askers.pattern(subject));
-    return new Doors({
+  #doorsFor(principals: Principals): ClientSubscriptions {
+    const find = ({ subject }: Msg) => this.#served.get(principals.pattern(subject));
+    return new ClientSubscriptions({
       nc: this.#options.nc,
-      askers,
+      principals,
       // Only a closed connection keeps a refusal from being sent, and then nobody waits for it.
-      hear: (message) => void this.#hear(askers.of(message.subject), find(message), message).catch(() => undefined),
-      tooMuch: (message) => this.#refuse(message, TOO_MUCH),
+      onMessage: (message) =>
+        void this.#hear(principals.of(message.subject), find(message), message).catch(() => undefined),
+      onExcess: (message) => this.#refuse(message, TOO_MUCH),
     });
   }
 
-  async #hear(asker = "", served: Served | undefined, message: Msg): Promise<void> {
+  async #hear(principal = "", served: Served | undefined, message: Msg): Promise<void> {
     try {
       if (served === undefined) throw new CbError("usage", `nobody is asked on ${message.subject.slice(0, 200)}`);
       // Throws for a reply that is larger than NATS takes.
-      message.respond(await served(asker, message));
+      message.respond(await served(principal, message));
     } catch (thrown) {
       this.#refuse(message, refusalOf(asRefusal(thrown), 400));
     }

@@ -35,7 +35,12 @@ export function failed(before: Backoff, reason: string, policy: BackoffPolicy, n
 }
 
 /** After a limit nothing is tried at once: the next create would meet it too. */
-export function createFailed(before: Backoff, failure: CreateFailure, policy: BackoffPolicy, nowMs: number): Backoff {
+export function backoffAfterCreateFailure(
+  before: Backoff,
+  failure: CreateFailure,
+  policy: BackoffPolicy,
+  nowMs: number,
+): Backoff {
   const { message, limit, retryAfterMs = 0 } = failure;
   if (limit === undefined) return failed(before, `a create failed: ${message}`, policy, nowMs);
   const failures = (before.limit === undefined ? 0 : before.failures) + 1;

@@ -2,19 +2,19 @@
 
 import type { Machine } from "../../provider/provider.ts";
 import type { BuilderRecord } from "../state/record.ts";
-import type { Stock } from "./capacity.ts";
-import { bootDeadlineMs, type Look, silenceDeadlineMs } from "./decide.ts";
-import type { Memory } from "./observation.ts";
+import type { Capacity } from "./capacity.ts";
+import { bootDeadlineMs, type PlanInput, silenceDeadlineMs } from "./decide.ts";
+import type { PassMemory } from "./observation.ts";
 
 export interface Pending {
   readonly machines: ReadonlyMap<string, Machine>;
-  readonly memory: Memory;
-  readonly stock: Stock;
+  readonly memory: PassMemory;
+  readonly stock: Capacity;
 }
 
 /** The earliest of all deadlines to come, at most `relistMs` ahead. */
-export function nextDeadlineMs(pending: Pending, look: Look): number {
-  const { seen, policy, nowMs } = look;
+export function nextDeadlineMs(pending: Pending, look: PlanInput): number {
+  const { observed: seen, policy, nowMs } = look;
   const { memory, stock } = pending;
   const recorded = new Set(seen.records.map(({ record }) => record.builder));
   const candidates = [
@@ -32,7 +32,7 @@ export function nextDeadlineMs(pending: Pending, look: Look): number {
   return Math.min(nowMs + policy.relistMs, ...candidates.filter((atMs) => atMs > nowMs));
 }
 
-function deadlinesOf(record: BuilderRecord, look: Look): number[] {
+function deadlinesOf(record: BuilderRecord, look: PlanInput): number[] {
   const soonMs = look.nowMs + look.policy.pendingMs;
   switch (record.state) {
     case "requested":

@@ -2,17 +2,17 @@
 
 import type { Machine } from "../../provider/provider.ts";
 import type { BuilderRecord } from "../state/record.ts";
-import type { Action, Seen, Stored } from "./observation.ts";
+import type { Action, Observation, StoredBuilder } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
 
-export interface Look {
-  readonly seen: Seen;
+export interface PlanInput {
+  readonly observed: Observation;
   readonly policy: PoolPolicy;
   readonly nowMs: number;
 }
 
 /** Undefined: leave it as it is. */
-export function judge(stored: Stored, machine: Machine | undefined, look: Look): Action | undefined {
+export function decide(stored: StoredBuilder, machine: Machine | undefined, look: PlanInput): Action | undefined {
   const { record, revision } = stored;
   const { builder } = record;
   switch (record.state) {
@@ -39,26 +39,30 @@ export function judge(stored: Stored, machine: Machine | undefined, look: Look):
  * The listing was started after the builder took its state, and does not show it. A state of the future is one from before
  * the clock was set back.
  */
-export function isAbsent(record: BuilderRecord, machine: Machine | undefined, { seen, nowMs }: Look): boolean {
+export function isAbsent(
+  record: BuilderRecord,
+  machine: Machine | undefined,
+  { observed: seen, nowMs }: PlanInput,
+): boolean {
   const isOfFuture = record.sinceMs > nowMs && seen.observedAtMs <= nowMs;
   return machine === undefined && (record.sinceMs < seen.observedAtMs || isOfFuture);
 }
 
 /** The second listing that shows it out of place, and not in one burst with the first. */
-export function isConfirmed(builder: string, { seen, policy }: Look): boolean {
+export function isConfirmed(builder: string, { observed: seen, policy }: PlanInput): boolean {
   const sinceMs = seen.memory.suspects.get(builder);
   return sinceMs !== undefined && seen.observedAtMs - sinceMs >= policy.confirmMs;
 }
 
 /** When a builder that is not heard of is given up; Infinity while nobody listens. */
-export function silenceDeadlineMs(record: BuilderRecord, { seen, policy }: Look): number {
+export function silenceDeadlineMs(record: BuilderRecord, { observed: seen, policy }: PlanInput): number {
   if (seen.listeningSinceMs === undefined) return Number.POSITIVE_INFINITY;
-  const heardMs = seen.lastAskMs.get(record.builder) ?? record.sinceMs;
+  const heardMs = seen.lastHeartbeatMs.get(record.builder) ?? record.sinceMs;
   return Math.max(heardMs, seen.listeningSinceMs) + policy.silenceTimeoutMs;
 }
 
 /** When a builder that has not asked yet is given up; Infinity while nobody listens. */
-export function bootDeadlineMs(record: BuilderRecord, { seen, policy }: Look): number {
+export function bootDeadlineMs(record: BuilderRecord, { observed: seen, policy }: PlanInput): number {
   if (seen.listeningSinceMs === undefined) return Number.POSITIVE_INFINITY;
   return Math.max(record.createdAtMs, seen.listeningSinceMs) + policy.bootTimeoutMs;
 }
@@ -71,7 +75,7 @@ function graceEndMs(createdAtMs: number, policy: PoolPolicy): number {
 function reasonToDestroy(
   record: BuilderRecord,
   machine: Machine | undefined,
-  look: Look,
+  look: PlanInput,
 ): { reason: string; failure: boolean } | undefined {
   if (record.state === "requested" && isAbsent(record, machine, look)) {
     // The failed call was counted when it failed.
@@ -84,11 +88,12 @@ function reasonToDestroy(
     }
   }
   const trouble =
-    machineTrouble(record, machine, look) ?? (record.state === "ready" ? silence(record, look) : unborn(record, look));
+    machineTrouble(record, machine, look) ??
+    (record.state === "ready" ? silence(record, look) : neverBooted(record, look));
   return trouble === undefined ? undefined : { reason: trouble, failure: true };
 }
 
-function machineTrouble(record: BuilderRecord, machine: Machine | undefined, look: Look): string | undefined {
+function machineTrouble(record: BuilderRecord, machine: Machine | undefined, look: PlanInput): string | undefined {
   if (machine?.status === "error")
     return `its machine is in error: ${machine.fault ?? "the provider does not say why"}`;
   if (machine?.status === "destroying") return "its machine is being taken away, and not by us";
@@ -96,30 +101,33 @@ function machineTrouble(record: BuilderRecord, machine: Machine | undefined, loo
   return vanished ? "its machine is gone from the provider's listing" : undefined;
 }
 
-function silence(record: BuilderRecord, look: Look): string | undefined {
+function silence(record: BuilderRecord, look: PlanInput): string | undefined {
   if (look.nowMs < silenceDeadlineMs(record, look)) return undefined;
   return `its agent has not asked for ${seconds(look.policy.silenceTimeoutMs)}`;
 }
 
-function unborn(record: BuilderRecord, look: Look): string | undefined {
+function neverBooted(record: BuilderRecord, look: PlanInput): string | undefined {
   if (look.nowMs < bootDeadlineMs(record, look)) return undefined;
   return `its agent has not asked within ${seconds(look.policy.bootTimeoutMs)} of its create`;
 }
 
-function noteHost({ record, revision }: Stored, machine: Machine | undefined): Action | undefined {
+function noteHost({ record, revision }: StoredBuilder, machine: Machine | undefined): Action | undefined {
   if (!machine) return undefined;
   const host = machine.host === "" ? record.host : machine.host.slice(0, 255);
   if (record.seen && record.state !== "requested" && host === record.host) return undefined;
   return { kind: "see", builder: record.builder, revision, host, reason: "the provider lists its machine" };
 }
 
-function destroyAgain({ record, revision }: Stored, { seen, policy, nowMs }: Look): Action | undefined {
+function destroyAgain(
+  { record, revision }: StoredBuilder,
+  { observed: seen, policy, nowMs }: PlanInput,
+): Action | undefined {
   const askedMs = seen.memory.destroyAskedMs.get(record.builder);
   if (askedMs !== undefined && nowMs - askedMs < policy.destroyRetryMs) return undefined;
   return { kind: "destroy", builder: record.builder, revision, call: true, reason: record.reason, failure: false };
 }
 
-function confirmGone({ record, revision }: Stored, look: Look): Action | undefined {
+function confirmGone({ record, revision }: StoredBuilder, look: PlanInput): Action | undefined {
   const { policy, nowMs } = look;
   if (!isAbsent(record, undefined, look)) return undefined;
   const mayAppear = !record.seen && record.refused !== true && nowMs < graceEndMs(record.createdAtMs, policy);

@@ -12,10 +12,10 @@ import { type Provider, RefusedError } from "../../provider/provider.ts";
 import type { Failure } from "../state/failures.ts";
 import type { Slots } from "../state/slots.ts";
 import type { RecordStore } from "../state/store.ts";
-import { booting, createFailed, doomed, gone, hosted, requested } from "../state/transitions.ts";
+import { booting, builderCreateFailed, gone, hosted, markedForDestroy, requested } from "../state/transitions.ts";
 import type { CreateFailure } from "./backoff.ts";
 import { eachAtMost, limited } from "./limit.ts";
-import type { Action, Destroy, Stored } from "./observation.ts";
+import type { Action, Destroy, StoredBuilder } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
 
 export interface LostEvent {
@@ -31,7 +31,7 @@ export interface GoneEvent {
   readonly reason: string;
 }
 
-export interface Hands {
+export interface ExecutorDependencies {
   readonly provider: Provider;
   readonly store: RecordStore;
   readonly slots: Slots;
@@ -49,7 +49,7 @@ export interface Hands {
   readonly newId?: () => string;
 }
 
-export interface Outcome {
+export interface ExecutionReport {
   /** What went wrong with creates: they make the pool back off. */
   readonly createFailures: readonly CreateFailure[];
   /** Actions that did not come through, for whatever reason. */
@@ -57,7 +57,11 @@ export interface Outcome {
 }
 
 /** Never throws: what fails is logged, counted, and seen again by the next look. */
-export async function execute(actions: readonly Action[], hands: Hands, signal: AbortSignal): Promise<Outcome> {
+export async function execute(
+  actions: readonly Action[],
+  hands: ExecutorDependencies,
+  signal: AbortSignal,
+): Promise<ExecutionReport> {
   const createFailures: CreateFailure[] = [];
   let undone = 0;
   await eachAtMost(actions, hands.policy.concurrency, async (action) => {
@@ -78,17 +82,17 @@ function failureOf(error: unknown): CreateFailure {
   return { message: messageOf(error), ...(limit && { limit }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
-async function perform(action: Action, hands: Hands, signal: AbortSignal): Promise<void> {
+async function perform(action: Action, hands: ExecutorDependencies, signal: AbortSignal): Promise<void> {
   switch (action.kind) {
     case "create":
-      return create(action.slot, action.reason, { hands, signal });
+      return create(action.slot, action.reason, { dependencies: hands, signal });
     case "see":
       return see(decidedOn(action, hands), action.host, hands);
     case "destroy":
-      return destroy(action, { hands, signal });
+      return destroy(action, { dependencies: hands, signal });
     case "destroyUnknown":
       hands.log.warn({ builder: action.builder, reason: action.reason }, "an unknown machine is destroyed");
-      return callDestroy(action.builder, { hands, signal });
+      return callDestroy(action.builder, { dependencies: hands, signal });
     case "gone":
       return close(decidedOn(action, hands), action.reason, hands);
     case "freeSlot":
@@ -100,12 +104,12 @@ async function perform(action: Action, hands: Hands, signal: AbortSignal): Promi
   }
 }
 
-interface Grip {
-  readonly hands: Hands;
+interface ExecutorCall {
+  readonly dependencies: ExecutorDependencies;
   readonly signal: AbortSignal;
 }
 
-async function create(slot: number, reason: string, { hands, signal }: Grip): Promise<void> {
+async function create(slot: number, reason: string, { dependencies: hands, signal }: ExecutorCall): Promise<void> {
   const { clock, policy, store, installation, generation } = hands;
   const newId = hands.newId ?? randomUUID;
   const [builder, attempt, pool, claimedAtMs] = [newId(), newId(), policy.pool, clock.nowMs()];
@@ -128,13 +132,13 @@ async function create(slot: number, reason: string, { hands, signal }: Grip): Pr
 }
 
 /** Unless its agent has asked meanwhile: then it was made after all. */
-async function noteFailure(stored: Stored, error: unknown, { store }: Hands): Promise<void> {
+async function noteFailure(stored: StoredBuilder, error: unknown, { store }: ExecutorDependencies): Promise<void> {
   if (stored.record.state !== "requested") return;
   const refused = error instanceof RefusedError;
-  await store.update(createFailed(stored.record, messageOf(error), refused), stored);
+  await store.update(builderCreateFailed(stored.record, messageOf(error), refused), stored);
 }
 
-async function see(stored: Stored, host: string, { store, clock }: Hands): Promise<void> {
+async function see(stored: StoredBuilder, host: string, { store, clock }: ExecutorDependencies): Promise<void> {
   const { record } = stored;
   await store.update(
     record.state === "requested" ? booting(record, host, clock.nowMs()) : hosted(record, host),
@@ -142,22 +146,22 @@ async function see(stored: Stored, host: string, { store, clock }: Hands): Promi
   );
 }
 
-async function destroy(action: Destroy, grip: Grip): Promise<void> {
-  const { hands, signal } = grip;
+async function destroy(action: Destroy, grip: ExecutorCall): Promise<void> {
+  const { dependencies: hands, signal } = grip;
   const stored = decidedOn(action, hands);
   if (stored.record.state !== "destroying") {
-    await hands.store.update(doomed(stored.record, action.reason, hands.clock.nowMs()), stored);
+    await hands.store.update(markedForDestroy(stored.record, action.reason, hands.clock.nowMs()), stored);
   }
   if (action.failure) await keepEvidence(action, grip);
-  if (action.call) await callDestroy(action.builder, { hands, signal });
+  if (action.call) await callDestroy(action.builder, { dependencies: hands, signal });
 }
 
-async function callDestroy(builder: string, { hands, signal }: Grip): Promise<void> {
+async function callDestroy(builder: string, { dependencies: hands, signal }: ExecutorCall): Promise<void> {
   await limited(limitOf(hands, signal, "the destroy call"), (cut) => hands.provider.destroy(builder, cut));
 }
 
 /** The record says gone before its slot is free, and goes last: killed in between, the next look does the rest. */
-async function close(decided: Stored, reason: string, hands: Hands): Promise<void> {
+async function close(decided: StoredBuilder, reason: string, hands: ExecutorDependencies): Promise<void> {
   const { store, slots, clock } = hands;
   const over = decided.record.state === "gone";
   const stored = over ? decided : await store.update(gone(decided.record, reason, clock.nowMs()), decided);
@@ -172,7 +176,10 @@ async function close(decided: Stored, reason: string, hands: Hands): Promise<voi
 const EVIDENCE_MAX_BYTES = 4096;
 
 /** What the machine printed, for the operator, before it is gone; having none is no reason to keep the machine. */
-async function keepEvidence({ builder, reason, call }: Destroy, { hands, signal }: Grip): Promise<void> {
+async function keepEvidence(
+  { builder, reason, call }: Destroy,
+  { dependencies: hands, signal }: ExecutorCall,
+): Promise<void> {
   let printed = new Uint8Array();
   if (call) {
     const limit = limitOf(hands, signal, "the console call");
@@ -185,12 +192,15 @@ async function keepEvidence({ builder, reason, call }: Destroy, { hands, signal 
 }
 
 /** The record as the plan saw it. Throws StaleWriteError if it has changed since. */
-function decidedOn({ builder, revision }: { builder: string; revision: number }, { store }: Hands): Stored {
+function decidedOn(
+  { builder, revision }: { builder: string; revision: number },
+  { store }: ExecutorDependencies,
+): StoredBuilder {
   const stored = store.get(builder);
   if (stored?.revision !== revision) throw new StaleWriteError(`builder ${builder}`);
   return stored;
 }
 
-function limitOf({ clock, policy }: Hands, signal: AbortSignal, what: string) {
+function limitOf({ clock, policy }: ExecutorDependencies, signal: AbortSignal, what: string) {
   return { clock, signal, what, limitMs: policy.callTimeoutMs };
 }

@@ -4,23 +4,23 @@
  */
 
 import { RefusedError } from "../../provider/provider.ts";
-import { createFailed, delayMs, NO_BACKOFF } from "./backoff.ts";
-import { execute, type Hands } from "./executor.ts";
-import { type Listing, listMachines } from "./listing.ts";
-import type { Memory, Plan, Seen } from "./observation.ts";
+import { backoffAfterCreateFailure, delayMs, NO_BACKOFF } from "./backoff.ts";
+import { type ExecutorDependencies, execute } from "./executor.ts";
+import { type ObservedMachines, observeMachines } from "./listing.ts";
+import type { Observation, PassMemory, Plan } from "./observation.ts";
 import { plan } from "./planner.ts";
 
 /** What the queue hears and knows, read at each look. */
-export interface Hearing {
+export interface ReconcilerInputs {
   readonly waiting: () => number;
   readonly listeningSinceMs: () => number | undefined;
-  readonly lastAskMs: () => ReadonlyMap<string, number>;
+  readonly lastHeartbeatMs: () => ReadonlyMap<string, number>;
   /** This process stood still: what was asked meanwhile has not been heard yet. */
   readonly stoodStill: () => void;
 }
 
 export interface Preview {
-  readonly seen: Seen;
+  readonly observed: Observation;
   readonly plan: Plan;
 }
 
@@ -30,11 +30,11 @@ const STANDSTILL_MS = 5_000;
 /** For what is under way when the loop is stopped; then its calls are cut. The records know how it stood. */
 const STOP_GRACE_MS = 5_000;
 
-const NO_MEMORY: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+const NO_MEMORY: PassMemory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
 
 export class Reconciler {
-  readonly #hands: Hands;
-  readonly #hearing: Hearing;
+  readonly #hands: ExecutorDependencies;
+  readonly #hearing: ReconcilerInputs;
   readonly #stopping = new AbortController();
   readonly #cut = new AbortController();
   #awake = new AbortController();
@@ -52,7 +52,7 @@ export class Reconciler {
   #running: Promise<void> | undefined;
   #why = "the pool has not been looked at yet";
 
-  constructor(hands: Hands, hearing: Hearing) {
+  constructor(hands: ExecutorDependencies, hearing: ReconcilerInputs) {
     this.#hands = hands;
     this.#hearing = hearing;
   }
@@ -79,7 +79,7 @@ export class Reconciler {
   }
 
   /** One look, and the plan it carried out. Joins the one under way if there is one. Never throws. */
-  look(): Promise<Plan> {
+  runPass(): Promise<Plan> {
     this.#look ??= this.#lookOnce().finally(() => {
       this.#look = undefined;
     });
@@ -93,9 +93,9 @@ export class Reconciler {
   async preview(): Promise<Preview> {
     await this.#look;
     const { clock, policy } = this.#hands;
-    const { error: _, ...listing } = await listMachines(this.#hands, this.#cut.signal);
+    const { error: _, ...listing } = await observeMachines(this.#hands, this.#cut.signal);
     const seen = this.#seen(listing);
-    return { seen, plan: plan(seen, policy, clock.nowMs()) };
+    return { observed: seen, plan: plan(seen, policy, clock.nowMs()) };
   }
 
   /** Whether the latest complete listing shows its machine; true before there was one. */
@@ -104,7 +104,7 @@ export class Reconciler {
   }
 
   /** The latest plan's sentence; see Plan.why. */
-  why(): string {
+  reason(): string {
     return this.#why;
   }
 
@@ -113,11 +113,11 @@ export class Reconciler {
     while (!this.#stopping.signal.aborted) {
       this.#awake = new AbortController();
       const startedMs = clock.nowMs();
-      const { lookAgainAtMs } = await this.look();
+      const { nextPassAtMs } = await this.runPass();
       const holdMs = Math.max(delayMs(this.#failedListings, policy.backoff), this.#askedToWaitMs);
-      await this.#sleepUntil(Math.max(startedMs + policy.minLookGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
+      await this.#sleepUntil(Math.max(startedMs + policy.minPassGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
       // A clock that was set back meanwhile must not make it sleep until that time has come again.
-      await this.#sleepUntil(Math.min(lookAgainAtMs, clock.nowMs() + policy.relistMs), this.#awake.signal);
+      await this.#sleepUntil(Math.min(nextPassAtMs, clock.nowMs() + policy.relistMs), this.#awake.signal);
     }
   }
 
@@ -150,19 +150,19 @@ export class Reconciler {
     this.#noticeStandstill(startedMs + policy.callTimeoutMs);
     const decided = plan(this.#seen(listing), policy, clock.nowMs());
     this.#memory = decided.memory;
-    this.#why = decided.why;
+    this.#why = decided.reason;
     const outcome = await execute(decided.actions, this.#hands, this.#cut.signal);
     const [failure] = outcome.createFailures;
     if (failure !== undefined) {
-      const backoff = createFailed(this.#memory.backoff, failure, policy.backoff, clock.nowMs());
+      const backoff = backoffAfterCreateFailure(this.#memory.backoff, failure, policy.backoff, clock.nowMs());
       this.#memory = { ...this.#memory, backoff };
     }
     const againMs = outcome.undone > 0 ? clock.nowMs() + policy.pendingMs : Number.POSITIVE_INFINITY;
-    return { ...decided, lookAgainAtMs: Math.min(decided.lookAgainAtMs, againMs) };
+    return { ...decided, nextPassAtMs: Math.min(decided.nextPassAtMs, againMs) };
   }
 
-  async #observe(): Promise<Listing> {
-    const { error, ...listing } = await listMachines(this.#hands, this.#cut.signal);
+  async #observe(): Promise<ObservedMachines> {
+    const { error, ...listing } = await observeMachines(this.#hands, this.#cut.signal);
     this.#askedToWaitMs = error instanceof RefusedError ? (error.retryAfterMs ?? 0) : 0;
     if (error === undefined) this.#failedListings = 0;
     else this.#hands.log.warn({ err: error, failures: ++this.#failedListings }, "the provider cannot be listed");
@@ -174,7 +174,7 @@ export class Reconciler {
     return listing;
   }
 
-  #seen(listing: Listing): Seen {
+  #seen(listing: ObservedMachines): Observation {
     const { installation, generation, store, slots } = this.#hands;
     return {
       ...listing,
@@ -184,7 +184,7 @@ export class Reconciler {
       slots: slots.all(),
       waiting: this.#hearing.waiting(),
       listeningSinceMs: this.#hearing.listeningSinceMs(),
-      lastAskMs: this.#hearing.lastAskMs(),
+      lastHeartbeatMs: this.#hearing.lastHeartbeatMs(),
       memory: this.#memory,
     };
   }

@@ -5,7 +5,7 @@ import type { BuilderRecord, SlotClaim } from "../state/record.ts";
 import type { Backoff } from "./backoff.ts";
 
 /** A record and the revision it was read at; whoever decides by it writes with that revision. */
-export interface Stored {
+export interface StoredBuilder {
   readonly record: BuilderRecord;
   readonly revision: number;
 }
@@ -17,7 +17,7 @@ export interface Slot extends SlotClaim {
 }
 
 /** What one look hands to the next. Empty after a restart: then everything gets its full time again. */
-export interface Memory {
+export interface PassMemory {
   /** Builder ids out of place, known and vanished or unknown and there, each since the listing that first showed it. */
   readonly suspects: ReadonlyMap<string, number>;
   /** When the provider was last asked to destroy it. */
@@ -25,7 +25,7 @@ export interface Memory {
   readonly backoff: Backoff;
 }
 
-export interface Seen {
+export interface Observation {
   readonly installation: string;
   /** Of the records. */
   readonly generation: string;
@@ -35,14 +35,14 @@ export interface Seen {
   /** Why the listing is not complete. */
   readonly problem: string;
   readonly machines: readonly Machine[];
-  readonly records: readonly Stored[];
+  readonly records: readonly StoredBuilder[];
   readonly slots: readonly Slot[];
   /** Builds that wait for a builder of this pool. */
   readonly waiting: number;
   /** Since when questions are heard without a break; undefined while they are not. Silence counts only from here. */
   readonly listeningSinceMs: number | undefined;
-  readonly lastAskMs: ReadonlyMap<string, number>;
-  readonly memory: Memory;
+  readonly lastHeartbeatMs: ReadonlyMap<string, number>;
+  readonly memory: PassMemory;
 }
 
 /** Each with its reason, a sentence for people. `revision` is the one that was decided on. */
@@ -89,8 +89,8 @@ export interface Lost {
 
 export interface Plan {
   readonly actions: readonly Action[];
-  readonly lookAgainAtMs: number;
+  readonly nextPassAtMs: number;
   /** Why the reserve is not at its target, or why builds wait: a sentence for the callers; empty when it is. */
-  readonly why: string;
-  readonly memory: Memory;
+  readonly reason: string;
+  readonly memory: PassMemory;
 }

@@ -4,47 +4,47 @@
  */
 
 import type { Machine } from "../../provider/provider.ts";
-import { countStock } from "./capacity.ts";
+import { countCapacity } from "./capacity.ts";
 import { nextDeadlineMs } from "./deadlines.ts";
-import { judge, type Look } from "./decide.ts";
+import { decide, type PlanInput } from "./decide.ts";
 import { nextAsked, nextBackoff, nextSuspects } from "./memory.ts";
-import type { Action, Memory, Plan, Seen } from "./observation.ts";
+import type { Action, Observation, PassMemory, Plan } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
-import { whyBelowTarget } from "./reason.ts";
+import { reasonBelowTarget } from "./reason.ts";
 import { planCreates, planSurplus } from "./refill.ts";
-import { judgeStranger, orphanedSlots } from "./unrecorded.ts";
+import { decideUnrecorded, orphanedSlots } from "./unrecorded.ts";
 
-export function plan(seen: Seen, policy: PoolPolicy, nowMs: number): Plan {
+export function plan(seen: Observation, policy: PoolPolicy, nowMs: number): Plan {
   if (!seen.complete) {
     const why = `the provider cannot be listed in full: ${seen.problem}`;
-    return { actions: [], lookAgainAtMs: nowMs + policy.relistMs, why, memory: seen.memory };
+    return { actions: [], nextPassAtMs: nowMs + policy.relistMs, reason: why, memory: seen.memory };
   }
-  const look: Look = { seen, policy, nowMs };
+  const look: PlanInput = { observed: seen, policy, nowMs };
   const machines = new Map(machinesOfPool(look).map((machine) => [machine.builder, machine]));
   const strangers = strangersAmong(machines, seen);
   const verdicts = [
-    ...seen.records.flatMap((stored) => judge(stored, machines.get(stored.record.builder), look) ?? []),
-    ...strangers.flatMap((machine) => judgeStranger(machine, look) ?? []),
+    ...seen.records.flatMap((stored) => decide(stored, machines.get(stored.record.builder), look) ?? []),
+    ...strangers.flatMap((machine) => decideUnrecorded(machine, look) ?? []),
     ...orphanedSlots(machines, look),
   ];
   const backoff = nextBackoff(verdicts, look);
-  const stock = countStock(verdicts, strangers.length, look);
+  const stock = countCapacity(verdicts, strangers.length, look);
   const creates = planCreates(stock, backoff, look);
-  const actions = capped([...verdicts, ...planSurplus(stock, look), ...creates], policy.callsPerLook);
-  const memory: Memory = {
+  const actions = capped([...verdicts, ...planSurplus(stock, look), ...creates], policy.callsPerPass);
+  const memory: PassMemory = {
     backoff,
     suspects: nextSuspects(machines, strangers, look),
     destroyAskedMs: nextAsked(actions, machines, look),
   };
-  const why = whyBelowTarget(stock, backoff, look);
-  return { actions, lookAgainAtMs: nextDeadlineMs({ machines, memory, stock }, look), why, memory };
+  const why = reasonBelowTarget(stock, backoff, look);
+  return { actions, nextPassAtMs: nextDeadlineMs({ machines, memory, stock }, look), reason: why, memory };
 }
 
-function machinesOfPool({ seen, policy }: Look): Machine[] {
+function machinesOfPool({ observed: seen, policy }: PlanInput): Machine[] {
   return seen.machines.filter((m) => m.installation === seen.installation && m.pool === policy.pool);
 }
 
-function strangersAmong(machines: ReadonlyMap<string, Machine>, seen: Seen): Machine[] {
+function strangersAmong(machines: ReadonlyMap<string, Machine>, seen: Observation): Machine[] {
   const recorded = new Set(seen.records.map(({ record }) => record.builder));
   return [...machines.values()].filter(({ builder }) => !recorded.has(builder));
 }

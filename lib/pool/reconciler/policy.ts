@@ -19,7 +19,7 @@ export interface PoolPolicy {
   /** The look while a machine is on its way in or out, which no event tells. */
   readonly pendingMs: number;
   /** Between the starts of two looks, whatever wakes the loop. */
-  readonly minLookGapMs: number;
+  readonly minPassGapMs: number;
   /** How long after it was claimed a create may still bring up a machine that no listing has shown. */
   readonly createGraceMs: number;
   /** How long after its claim a slot may wait for the record that comes before the create call. */
@@ -37,7 +37,7 @@ export interface PoolPolicy {
   /** Calls to the provider under way at once. */
   readonly concurrency: number;
   /** Creates, and destroys, planned in one look: a look that takes long sees late. */
-  readonly callsPerLook: number;
+  readonly callsPerPass: number;
 }
 
 export const DEFAULT_POLICY: PoolPolicy = {
@@ -58,7 +58,7 @@ export const DEFAULT_POLICY: PoolPolicy = {
   // A person waits for the boot or the slot: about what one notices.
   pendingMs: 1_000,
   // Events come in bursts (a build ends, its builder goes, another is made): one look answers several.
-  minLookGapMs: 100,
+  minPassGapMs: 100,
   // Half of it to get the call sent, callTimeoutMs for the call, and the rest for the listing to show it.
   createGraceMs: 120_000,
   // Two writes to NATS lie between, of 5 s at most each. Without a record no create was called: a queue that was killed
@@ -76,7 +76,7 @@ export const DEFAULT_POLICY: PoolPolicy = {
   callTimeoutMs: 30_000,
   // What a small cloud's API and a two-core workstation take without anybody noticing.
   concurrency: 4,
-  callsPerLook: 8,
+  callsPerPass: 8,
 };
 
 /** The defaults with what a site changes. Throws CbError "config" naming everything that does not hold together. */
@@ -87,8 +87,8 @@ export function poolPolicy(changes: Partial<PoolPolicy> = {}): PoolPolicy {
       typeof value === "number" && !(Number.isSafeInteger(value) && value >= 0) ? [`${name} is ${value}`] : [],
     ),
     ...(policy.totalMax < 1 ? ["totalMax is below 1: nothing could ever be built"] : []),
-    ...(policy.concurrency < 1 || policy.callsPerLook < 1 ? ["concurrency and callsPerLook start at 1"] : []),
-    ...(policy.minLookGapMs < 10 || policy.relistMs < policy.minLookGapMs
+    ...(policy.concurrency < 1 || policy.callsPerPass < 1 ? ["concurrency and callsPerLook start at 1"] : []),
+    ...(policy.minPassGapMs < 10 || policy.relistMs < policy.minPassGapMs
       ? ["minLookGapMs is at least 10, and relistMs not below it"]
       : []),
     ...(policy.createGraceMs < 2 * policy.callTimeoutMs ? ["createGraceMs is below twice callTimeoutMs"] : []),

@@ -1,14 +1,14 @@
 /** The sentence for people who wait: why there is no builder for them yet. */
 
 import type { Backoff } from "./backoff.ts";
-import type { Stock } from "./capacity.ts";
-import type { Look } from "./decide.ts";
+import type { Capacity } from "./capacity.ts";
+import type { PlanInput } from "./decide.ts";
 
 /**
  * Empty while as many are ready as are wanted. It holds nothing that counts up or down with the time: each change of it
  * becomes a message in the stream of every waiting build, and those streams are bounded.
  */
-export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }: Look): string {
+export function reasonBelowTarget(stock: Capacity, backoff: Backoff, { policy, nowMs }: PlanInput): string {
   if (stock.ready.length >= stock.wanted) return "";
   if (backoff.limit === undefined && nowMs < backoff.untilMs) {
     return `a pause after ${backoff.failures} failures to make a builder, the last: ${backoff.reason}`;
@@ -23,7 +23,7 @@ export function whyBelowTarget(stock: Stock, backoff: Backoff, { policy, nowMs }
     if (backoff.failures > 0 && stock.leaving > 0) {
       return `${builders(stock.leaving)} on the way out must be gone first; the last to fail: ${backoff.reason}`;
     }
-    const unknown = stock.strangers === 0 ? "" : `, ${stock.strangers} of them not in our records`;
+    const unknown = stock.unrecorded === 0 ? "" : `, ${stock.unrecorded} of them not in our records`;
     return `the maximum of ${builders(policy.totalMax)} is reached (${stock.existing} exist${unknown})`;
   }
   return backoff.failures > 0 ? `one builder at a time after a failure: ${backoff.reason}` : "builders are being made";

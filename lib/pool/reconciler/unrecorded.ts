@@ -1,18 +1,18 @@
 /** What carries our mark but stands in no record: machines without a record, and slots without one. */
 
 import type { Machine } from "../../provider/provider.ts";
-import { isConfirmed, type Look } from "./decide.ts";
+import { isConfirmed, type PlanInput } from "./decide.ts";
 import type { Action } from "./observation.ts";
 
 /**
  * Ours and of this generation of records: destroyed once confirmed. Of another generation the records were lost or
  * restored, and a build may run on it: reported, and left to the operator.
  */
-export function judgeStranger(machine: Machine, look: Look): Action | undefined {
+export function decideUnrecorded(machine: Machine, look: PlanInput): Action | undefined {
   const { builder } = machine;
-  if (machine.generation !== look.seen.generation) {
+  if (machine.generation !== look.observed.generation) {
     // Said at its first sighting: it stays until somebody acts, and a log that repeats itself is not read.
-    if (look.seen.memory.suspects.has(builder)) return undefined;
+    if (look.observed.memory.suspects.has(builder)) return undefined;
     return {
       kind: "report",
       builder,
@@ -27,7 +27,10 @@ export function judgeStranger(machine: Machine, look: Look): Action | undefined 
  * Claims of creates that never got as far as a record, once nothing can come of them any more: the record is written
  * before the create call, which is not made when that took too long, and is removed after the slot is free.
  */
-export function orphanedSlots(machines: ReadonlyMap<string, Machine>, { seen, policy, nowMs }: Look): Action[] {
+export function orphanedSlots(
+  machines: ReadonlyMap<string, Machine>,
+  { observed: seen, policy, nowMs }: PlanInput,
+): Action[] {
   const recorded = new Set(seen.records.map(({ record }) => record.builder));
   return seen.slots
     .filter(({ builder }) => !recorded.has(builder) && !machines.has(builder))
@@ -35,7 +38,7 @@ export function orphanedSlots(machines: ReadonlyMap<string, Machine>, { seen, po
     .map(({ slot, revision }) => ({ kind: "freeSlot", slot, revision, reason: "claimed, and nothing came of it" }));
 }
 
-function askedLately(builder: string, { seen, policy, nowMs }: Look): boolean {
+function askedLately(builder: string, { observed: seen, policy, nowMs }: PlanInput): boolean {
   const askedMs = seen.memory.destroyAskedMs.get(builder);
   return askedMs !== undefined && nowMs - askedMs < policy.destroyRetryMs;
 }

@@ -15,11 +15,11 @@ import {
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { BUILDERS_STREAM, patterns, subjects } from "../../protocol/subjects.ts";
-import type { Stored } from "../reconciler/observation.ts";
+import type { StoredBuilder } from "../reconciler/observation.ts";
 
 export interface Journal {
   /** Publishes the state the record is in. Returns at once, never throws. */
-  tell(stored: Stored): void;
+  publish(stored: StoredBuilder): void;
   /** Until what was told is out, or has failed. */
   flush(): Promise<void>;
 }
@@ -61,7 +61,7 @@ class NatsJournal implements Journal {
     this.#log = log;
   }
 
-  tell(stored: Stored): void {
+  publish(stored: StoredBuilder): void {
     const { builder, state, reason } = stored.record;
     this.#log.info({ builder, state, reason }, "builder");
     if (this.#pending.size >= PENDING_MAX) return;
@@ -73,7 +73,7 @@ class NatsJournal implements Journal {
     await Promise.all(this.#pending);
   }
 
-  async #send({ record, revision }: Stored): Promise<void> {
+  async #send({ record, revision }: StoredBuilder): Promise<void> {
     try {
       const msgID = `${record.builder}.${revision}`;
       await this.#js.publish(subjects.builderState(record.builder), JSON.stringify(record), { msgID });

@@ -49,7 +49,7 @@ const builderRecordSchema = v.strictObject({
   /** The build it is leased to, or was. */
   build: v.exactOptional(id),
   /** As its agent says. */
-  madeOf: v.exactOptional(builderImage),
+  builderImage: v.exactOptional(builderImage),
 });
 
 export type BuilderRecord = Readonly<v.InferOutput<typeof builderRecordSchema>>;

@@ -4,17 +4,17 @@
  */
 
 import type { Logger } from "../../core/log.ts";
-import type { Keys } from "../../nats/jetstream/kv.ts";
-import { type Kept, Mirror } from "../../nats/jetstream/kv-cache.ts";
+import type { KvStore } from "../../nats/jetstream/kv.ts";
+import { type CachedValue, KvCache } from "../../nats/jetstream/kv-cache.ts";
 import type { Slot } from "../reconciler/observation.ts";
 import { parseClaim, type SlotClaim } from "./record.ts";
 
 /** Errors as Mirror has them. */
 export class Slots {
-  readonly #mirror: Mirror<SlotClaim>;
+  readonly #mirror: KvCache<SlotClaim>;
 
-  constructor({ keys, log, pool }: { keys: Keys; log: Logger; pool: string }) {
-    this.#mirror = new Mirror({ keys, prefix: pool, parse: parseClaim, log });
+  constructor({ keys, log, pool }: { keys: KvStore; log: Logger; pool: string }) {
+    this.#mirror = new KvCache({ keys, prefix: pool, parse: parseClaim, log });
   }
 
   load(): Promise<void> {
@@ -43,6 +43,6 @@ export class Slots {
   }
 }
 
-function slotOf(slot: number, { value, revision }: Kept<SlotClaim>): Slot {
+function slotOf(slot: number, { value, revision }: CachedValue<SlotClaim>): Slot {
   return { ...value, slot, revision };
 }

@@ -1,9 +1,9 @@
 /** The records of one pool's builders, and the events that their changes of state give. */
 
 import type { Logger } from "../../core/log.ts";
-import { type Keys, StaleWriteError } from "../../nats/jetstream/kv.ts";
-import { type Kept, Mirror } from "../../nats/jetstream/kv-cache.ts";
-import type { Stored } from "../reconciler/observation.ts";
+import { type KvStore, StaleWriteError } from "../../nats/jetstream/kv.ts";
+import { type CachedValue, KvCache } from "../../nats/jetstream/kv-cache.ts";
+import type { StoredBuilder } from "../reconciler/observation.ts";
 import type { Journal } from "./journal.ts";
 import { type BuilderRecord, parseRecord } from "./record.ts";
 
@@ -11,7 +11,7 @@ import { type BuilderRecord, parseRecord } from "./record.ts";
 const GENERATION_KEY = "generation";
 
 export interface StoreParts {
-  readonly keys: Keys;
+  readonly keys: KvStore;
   readonly journal: Journal;
   readonly log: Logger;
   readonly pool: string;
@@ -20,11 +20,11 @@ export interface StoreParts {
 /** Errors as Mirror has them. */
 export class RecordStore {
   readonly #journal: Journal;
-  readonly #mirror: Mirror<BuilderRecord>;
+  readonly #mirror: KvCache<BuilderRecord>;
 
   constructor({ keys, journal, log, pool }: StoreParts) {
     this.#journal = journal;
-    this.#mirror = new Mirror({ keys, prefix: pool, parse: parseRecord, log });
+    this.#mirror = new KvCache({ keys, prefix: pool, parse: parseRecord, log });
   }
 
   load(): Promise<void> {
@@ -35,41 +35,41 @@ export class RecordStore {
     return this.#mirror.settle();
   }
 
-  all(): readonly Stored[] {
+  all(): readonly StoredBuilder[] {
     return Array.from(this.#mirror.entries(), ([, kept]) => storedOf(kept));
   }
 
-  get(builder: string): Stored | undefined {
+  get(builder: string): StoredBuilder | undefined {
     const kept = this.#mirror.get(builder);
     return kept && storedOf(kept);
   }
 
-  async add(record: BuilderRecord): Promise<Stored> {
+  async add(record: BuilderRecord): Promise<StoredBuilder> {
     return this.#told(storedOf(await this.#mirror.create(record.builder, record)));
   }
 
   /** Gives an event if the state differs from `before`, the one decided on. */
-  async update(record: BuilderRecord, before: Stored): Promise<Stored> {
+  async update(record: BuilderRecord, before: StoredBuilder): Promise<StoredBuilder> {
     const stored = storedOf(await this.#mirror.update(record.builder, record, before.revision));
     return record.state === before.record.state ? stored : this.#told(stored);
   }
 
-  remove({ record, revision }: Stored): Promise<void> {
+  remove({ record, revision }: StoredBuilder): Promise<void> {
     return this.#mirror.remove(record.builder, revision);
   }
 
-  #told(stored: Stored): Stored {
-    this.#journal.tell(stored);
+  #told(stored: StoredBuilder): StoredBuilder {
+    this.#journal.publish(stored);
     return stored;
   }
 }
 
-function storedOf({ value, revision }: Kept<BuilderRecord>): Stored {
+function storedOf({ value, revision }: CachedValue<BuilderRecord>): StoredBuilder {
   return { record: value, revision };
 }
 
 /** The id of these records, made once with them: it tells machines made from other, lost or restored ones. */
-export async function generationOf(keys: Keys, newId: () => string): Promise<string> {
+export async function generationOf(keys: KvStore, newId: () => string): Promise<string> {
   const known = await keys.get(GENERATION_KEY);
   if (known) return known.value;
   const made = newId();

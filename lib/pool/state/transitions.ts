@@ -16,7 +16,7 @@ const ALLOWED: Readonly<Record<BuilderState, readonly BuilderState[]>> = {
   gone: [],
 };
 
-export interface Request {
+export interface BuilderRequest {
   readonly builder: string;
   readonly attempt: string;
   readonly pool: string;
@@ -24,7 +24,7 @@ export interface Request {
   readonly reason: string;
 }
 
-export function requested(request: Request, nowMs: number): BuilderRecord {
+export function requested(request: BuilderRequest, nowMs: number): BuilderRecord {
   const fresh = { v: 1, state: "requested", host: "", seen: false, sinceMs: nowMs, createdAtMs: nowMs } as const;
   return { ...request, ...fresh, reason: clip(request.reason) };
 }
@@ -35,8 +35,12 @@ export function booting(record: BuilderRecord, host: string, nowMs: number): Bui
 }
 
 /** Its agent has asked for work, and may have said what the builder was made of. */
-export function ready(record: BuilderRecord, nowMs: number, madeOf?: BuilderImage): BuilderRecord {
-  return { ...moved(record, "ready", "its agent asks for work", nowMs), seen: true, ...(madeOf && { madeOf }) };
+export function ready(record: BuilderRecord, nowMs: number, builderImage?: BuilderImage): BuilderRecord {
+  return {
+    ...moved(record, "ready", "its agent asks for work", nowMs),
+    seen: true,
+    ...(builderImage && { builderImage }),
+  };
 }
 
 export function leased(record: BuilderRecord, build: string, nowMs: number): BuilderRecord {
@@ -44,7 +48,7 @@ export function leased(record: BuilderRecord, build: string, nowMs: number): Bui
 }
 
 /** The pool gives it up. Never a leased one: that is for `released`. */
-export function doomed(record: BuilderRecord, reason: string, nowMs: number): BuilderRecord {
+export function markedForDestroy(record: BuilderRecord, reason: string, nowMs: number): BuilderRecord {
   if (record.state === "leased") throw forbidden(record, "destroying");
   return moved(record, "destroying", reason, nowMs);
 }
@@ -59,7 +63,7 @@ export function gone(record: BuilderRecord, reason: string, nowMs: number): Buil
 }
 
 /** Not a change of state: the create call failed; unless it was refused, a listing will say whether it left a machine. */
-export function createFailed(record: BuilderRecord, error: string, refused: boolean): BuilderRecord {
+export function builderCreateFailed(record: BuilderRecord, error: string, refused: boolean): BuilderRecord {
   if (record.state !== "requested") throw forbidden(record, "requested");
   return { ...record, createError: clip(error), ...(refused && { refused }) };
 }

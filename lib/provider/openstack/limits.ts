@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { CbError } from "../../core/errors.ts";
 import type { Compute } from "./api/compute.ts";
 import { refusalOf } from "./api/refusal.ts";
-import type { Session } from "./api/session.ts";
+import type { CloudSession } from "./api/session.ts";
 
 export interface Limit {
   /** As people say it: "instances". */
@@ -29,11 +29,11 @@ const absolute = v.object({
 const computeReply = v.object({ limits: v.object({ absolute }) });
 const networkReply = v.object({ quota: v.object({ port: v.object({ limit: most, used: v.number() }) }) });
 
-export class Limits {
-  readonly #session: Session;
+export class CloudLimits {
+  readonly #session: CloudSession;
   readonly #compute: Compute;
 
-  constructor(session: Session, compute: Compute) {
+  constructor(session: CloudSession, compute: Compute) {
     this.#session = session;
     this.#compute = compute;
   }

@@ -20,7 +20,7 @@ export interface Listed {
   readonly startedAtMs: number;
 }
 
-export class Listing {
+export class ServerListing {
   readonly #compute: Compute;
   readonly #installation: string;
   #kept: Listed | undefined;

@@ -6,15 +6,15 @@ import * as v from "valibot";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
-import type { BuilderSpec, Observation, Provider } from "../provider.ts";
+import type { BuilderSpec, MachineListing, Provider } from "../provider.ts";
 import { RefusedError } from "../provider.ts";
-import { wordsOf } from "./api/fault-text.ts";
-import { type Answer, NoAnswerError } from "./api/http.ts";
+import { faultText } from "./api/fault-text.ts";
+import { type HttpReply, NoReplyError } from "./api/http.ts";
 import { refusalOf } from "./api/refusal.ts";
 import { type OwnServer, ownServer } from "./api/server.ts";
 import { limitsText, reached } from "./limits.ts";
 import { metadataOf, tagOf, tagsOf } from "./marks.ts";
-import { type Shape, type ShapeSettings, shapeFor } from "./server-template.ts";
+import { type ServerTemplate, type ServerTemplateSettings, serverTemplateFor } from "./server-template.ts";
 import type { Site } from "./site.ts";
 
 /** A create and this fit into the time that the pool gives to the two together. */
@@ -28,15 +28,15 @@ const createdSchema = v.object({ server: v.object({ id: v.string() }) });
 
 export class OpenStackProvider implements Provider {
   readonly #site: Site;
-  readonly #settings: ShapeSettings;
-  #shape: { readonly shape: Shape; readonly atMs: number } | undefined;
+  readonly #settings: ServerTemplateSettings;
+  #shape: { readonly shape: ServerTemplate; readonly atMs: number } | undefined;
 
-  constructor(site: Site, settings: ShapeSettings) {
+  constructor(site: Site, settings: ServerTemplateSettings) {
     this.#site = site;
     this.#settings = settings;
   }
 
-  async observe(signal: AbortSignal): Promise<Observation> {
+  async listMachines(signal: AbortSignal): Promise<MachineListing> {
     signal.throwIfAborted();
     const { servers, problem, startedAtMs } = await this.#site.listing.look();
     const machines = servers.map(({ machine }) => machine);
@@ -74,10 +74,10 @@ export class OpenStackProvider implements Provider {
     return limitsText(await this.#site.limits.read(signal));
   }
 
-  async #shapeNow(signal: AbortSignal): Promise<Shape> {
+  async #shapeNow(signal: AbortSignal): Promise<ServerTemplate> {
     const kept = this.#shape;
     if (kept !== undefined && performance.now() - kept.atMs < SHAPE_KEPT_MS) return kept.shape;
-    const shape = await shapeFor(this.#settings, this.#site.things, signal);
+    const shape = await serverTemplateFor(this.#settings, this.#site.things, signal);
     this.#shape = { shape, atMs: performance.now() };
     return shape;
   }
@@ -91,11 +91,11 @@ export class OpenStackProvider implements Provider {
       const answer = await compute.create(body, signal);
       if (answer.status === 202) return this.#made(answer);
       if (answer.status < 500) throw await this.#explained(refusalOf(answer, "this machine"), signal);
-      doubt = `nova answers ${answer.status}: ${wordsOf(answer)}`;
+      doubt = `nova answers ${answer.status}: ${faultText(answer)}`;
     } catch (error) {
       // What was there a moment ago may have been deleted.
       this.#shape = undefined;
-      if (!(error instanceof NoAnswerError && error.sent)) throw signal.aborted ? error : asRefusal(error);
+      if (!(error instanceof NoReplyError && error.sent)) throw signal.aborted ? error : asRefusal(error);
       doubt = error.message;
     } finally {
       listing.changed();
@@ -104,7 +104,7 @@ export class OpenStackProvider implements Provider {
   }
 
   /** One whose id cannot be read is made all the same: a listing will show it. */
-  #made({ body }: Answer): void {
+  #made({ body }: HttpReply): void {
     const created = v.safeParse(createdSchema, body);
     if (created.success) this.#site.listing.made(created.output.server.id);
   }
@@ -158,7 +158,7 @@ function asRefusal(error: unknown): unknown {
 }
 
 /** The body of POST /servers. Throws CbError "config" where nova would not take a tag. */
-function requestOf(spec: BuilderSpec, { server, hints }: Shape): object {
+function requestOf(spec: BuilderSpec, { server, hints }: ServerTemplate): object {
   const own = {
     name: `cb-${spec.pool}-${spec.builder.slice(0, 8)}`,
     metadata: metadataOf(spec),

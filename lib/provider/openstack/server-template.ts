@@ -1,10 +1,10 @@
 /** What a pool's machines are made of, as its configuration names it and as nova wants it. */
 import { CbError } from "../../core/errors.ts";
-import type { Thing, Things } from "./cloud-resources.ts";
+import type { CloudResource, CloudResources } from "./cloud-resources.ts";
 import { firstFew } from "./first-few.ts";
 
 /** Each by name or by id. */
-export interface ShapeSettings {
+export interface ServerTemplateSettings {
   readonly flavor: string;
   /** Of several active images of that name the newest: so a new one is taken up by being uploaded. */
   readonly image: string;
@@ -16,13 +16,17 @@ export interface ShapeSettings {
 }
 
 /** The parts of nova's POST /servers that are the same for all machines of a pool. */
-export interface Shape {
+export interface ServerTemplate {
   readonly server: object;
   readonly hints?: object;
 }
 
 /** Throws CbError "config" naming every setting that names nothing, and what exists instead. */
-export async function shapeFor(settings: ShapeSettings, things: Things, signal: AbortSignal): Promise<Shape> {
+export async function serverTemplateFor(
+  settings: ServerTemplateSettings,
+  things: CloudResources,
+  signal: AbortSignal,
+): Promise<ServerTemplate> {
   const { keyName, securityGroups, availabilityZone, serverGroup } = settings;
   const found = new Found();
   const [flavor] = found.all("flavor", [settings.flavor], await things.flavors(signal));
@@ -49,12 +53,12 @@ export async function shapeFor(settings: ShapeSettings, things: Things, signal: 
 }
 
 interface Search {
-  readonly things: Things;
+  readonly things: CloudResources;
   readonly found: Found;
   readonly signal: AbortSignal;
 }
 
-async function imageFor(wanted: string, { things, found, signal }: Search): Promise<Thing | undefined> {
+async function imageFor(wanted: string, { things, found, signal }: Search): Promise<CloudResource | undefined> {
   const [newest] = await things.images(wanted, signal);
   return newest ?? found.all("image", [wanted], await things.allImages(signal))[0];
 }
@@ -68,7 +72,7 @@ function zoneIn(availabilityZone: string): string {
 class Found {
   readonly #mistakes: string[] = [];
 
-  all(setting: string, wanted: readonly string[], things: readonly Thing[]): Thing[] {
+  all(setting: string, wanted: readonly string[], things: readonly CloudResource[]): CloudResource[] {
     return wanted.flatMap((name) => this.#one(setting, name, things) ?? []);
   }
 
@@ -77,7 +81,7 @@ class Found {
     throw new CbError("config", `the cloud does not have what is configured\n${this.#mistakes.join("\n")}`);
   }
 
-  #one(setting: string, wanted: string, things: readonly Thing[]): Thing | undefined {
+  #one(setting: string, wanted: string, things: readonly CloudResource[]): CloudResource | undefined {
     const byId = things.find(({ id }) => id === wanted);
     if (byId !== undefined) return byId;
     const [first, second] = things.filter(({ name }) => name === wanted);

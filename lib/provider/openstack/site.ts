@@ -1,29 +1,29 @@
 /** One cloud with one login: what the pools on it share. */
 
 import { Compute } from "./api/compute.ts";
-import { Session, type SessionOptions } from "./api/session.ts";
+import { CloudSession, type SessionOptions } from "./api/session.ts";
 import { Attempts } from "./attempts.ts";
 import type { Cloud } from "./auth/cloud.ts";
 import { type CloudChoice, findCloud } from "./auth/find-cloud.ts";
-import { Things } from "./cloud-resources.ts";
-import { Limits } from "./limits.ts";
-import { Listing } from "./listing.ts";
+import { CloudResources } from "./cloud-resources.ts";
+import { CloudLimits } from "./limits.ts";
+import { ServerListing } from "./listing.ts";
 
 export interface Site {
   readonly installation: string;
-  readonly session: Session;
+  readonly session: CloudSession;
   readonly compute: Compute;
-  readonly things: Things;
-  readonly limits: Limits;
-  readonly listing: Listing;
+  readonly things: CloudResources;
+  readonly limits: CloudLimits;
+  readonly listing: ServerListing;
   readonly attempts: Attempts;
 }
 
 export function siteOn(cloud: Cloud, installation: string, options: SessionOptions = {}): Site {
-  const session = new Session(cloud, options);
+  const session = new CloudSession(cloud, options);
   const compute = new Compute(session);
-  const lists = { things: new Things(session, compute), limits: new Limits(session, compute) };
-  const shared = { listing: new Listing(compute, installation), attempts: new Attempts() };
+  const lists = { things: new CloudResources(session, compute), limits: new CloudLimits(session, compute) };
+  const shared = { listing: new ServerListing(compute, installation), attempts: new Attempts() };
   return { installation, session, compute, ...lists, ...shared };
 }
 

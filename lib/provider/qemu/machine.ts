@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError } from "../../core/errors.ts";
-import type { BuilderSpec, Observation, Provider } from "../provider.ts";
+import type { BuilderSpec, MachineListing, Provider } from "../provider.ts";
 import type { HostPort } from "../sandbox/egress.ts";
 import type { Weakness } from "../sandbox/launch.ts";
 import { SandboxProvider } from "../sandbox/provider.ts";
@@ -58,8 +58,8 @@ export class MachineProvider implements Provider {
     });
   }
 
-  observe(signal: AbortSignal): Promise<Observation> {
-    return this.#sandboxes.observe(signal);
+  listMachines(signal: AbortSignal): Promise<MachineListing> {
+    return this.#sandboxes.listMachines(signal);
   }
 
   /** Throws CbError "config" when the disk image is not there, and as SandboxProvider does. */

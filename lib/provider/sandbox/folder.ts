@@ -9,7 +9,7 @@ import { isId } from "../../protocol/ids.ts";
 import { consoleLines } from "../console-lines.ts";
 import type { Machine, MachineIdentity, MachineStatus } from "../provider.ts";
 import { clearData, makeFolder } from "./launch.ts";
-import { endProcessesOf, isAlive, type Keeper, parseKeeper } from "./processes.ts";
+import { endProcessesOf, isAlive, parseSupervisor, type Supervisor } from "./processes.ts";
 
 const metadataSchema = v.strictObject({
   installation: v.string(),
@@ -74,13 +74,13 @@ async function removeUnlisted(folder: string): Promise<void> {
 
 /** Ends the processes of the sandbox that has this folder. */
 export async function endSandboxIn(folder: string): Promise<void> {
-  const keeper = await readKeeper(folder);
+  const keeper = await readSupervisor(folder);
   if (keeper !== undefined) await endProcessesOf(keeper);
 }
 
 /** `undefined` while there is none. */
-export async function readKeeper(folder: string): Promise<Keeper | undefined> {
-  return parseKeeper(await readOr(join(folder, "keeper"), ""));
+export async function readSupervisor(folder: string): Promise<Supervisor | undefined> {
+  return parseSupervisor(await readOr(join(folder, "keeper"), ""));
 }
 
 /** Removes what programs that were killed left half named or half removed: some small files each. */
@@ -142,7 +142,7 @@ async function statusOf(
   program: string,
 ): Promise<{ status: MachineStatus; fault?: string }> {
   if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
-  const keeper = await readKeeper(folder);
+  const keeper = await readSupervisor(folder);
   const alive = keeper !== undefined && (await isAlive(keeper));
   const status = await readOr(join(folder, "status"), "");
   if (alive) return { status: status.includes("started") ? "running" : "booting" };
@@ -152,7 +152,7 @@ async function statusOf(
 
 interface Dead {
   readonly folder: string;
-  readonly keeper: Keeper | undefined;
+  readonly keeper: Supervisor | undefined;
   readonly status: string;
   readonly program: string;
 }

@@ -22,7 +22,7 @@ export interface Device {
   readonly path: string;
 }
 
-export interface Limits {
+export interface SandboxLimits {
   /** Processes and threads of all ids inside together. */
   readonly processes: number;
   /** Open files of one process; a lower limit of the host stays. */
@@ -30,7 +30,7 @@ export interface Limits {
 }
 
 /** A build of a big program with `make -j` takes a few hundred; apptainer and buildah some tens of threads each. */
-export const DEFAULT_LIMITS: Limits = { processes: 4096, files: 65_536 };
+export const DEFAULT_LIMITS: SandboxLimits = { processes: 4096, files: 65_536 };
 
 /**
  * Parts of the boundary that a configuration may do without, by name, where the kernel lacks what they need.
@@ -38,7 +38,7 @@ export const DEFAULT_LIMITS: Limits = { processes: 4096, files: 65_536 };
  */
 export type Weakness = "egress-filter";
 
-export interface Launch {
+export interface SandboxLaunch {
   /** Made by makeFolder. */
   readonly folder: string;
   readonly rootfs: string;
@@ -48,7 +48,7 @@ export interface Launch {
   readonly binds: readonly Bind[];
   /** `undefined`: no network but its own loopback. */
   readonly network: EgressPolicy | undefined;
-  readonly limits: Limits;
+  readonly limits: SandboxLimits;
   readonly devices: readonly Device[];
   readonly allowWeak: readonly Weakness[];
   /** Found inside at /run/container-builder/user-data. */
@@ -66,7 +66,7 @@ export async function makeFolder(folder: string): Promise<void> {
 }
 
 /** Starts a sandbox that does not depend on this process. Resolves when the first stage runs. */
-export async function launch(spec: Launch): Promise<ChildProcess> {
+export async function launchSandbox(spec: SandboxLaunch): Promise<ChildProcess> {
   const status = await open(join(spec.folder, "status"), "a", 0o600);
   try {
     const child = spawn("bash", [LAUNCH_SCRIPT, ...spec.command], {
@@ -107,7 +107,7 @@ export async function hostNetworks(): Promise<string[]> {
   });
 }
 
-function environmentOf(spec: Launch): Record<string, string> {
+function environmentOf(spec: SandboxLaunch): Record<string, string> {
   const loopback = spec.network?.allowHostPorts.some(({ address }) => address === HOST_LOOPBACK) ?? false;
   return {
     PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin:/usr/bin:/bin`,

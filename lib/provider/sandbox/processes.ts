@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { CbError } from "../../core/errors.ts";
 
 /** The first stage as it wrote itself down: what no other process has in common with it, also when its id is used again. */
-export interface Keeper {
+export interface Supervisor {
   readonly pid: number;
   /** In clock ticks since boot, a hundredth of a second each (proc(5): starttime, USER_HZ). */
   readonly startTicks: number;
@@ -25,13 +25,13 @@ const END_TIMEOUT_MS = 10_000;
 const LOOK_AGAIN_MS = 5;
 
 /** From the first stage's line: "PID START-TICKS BOOT-ID". `undefined` for anything else. */
-export function parseKeeper(line: string): Keeper | undefined {
+export function parseSupervisor(line: string): Supervisor | undefined {
   const [, pid, startTicks, bootId] = /^(\d+) (\d+) ([0-9a-f-]+)\n$/.exec(line) ?? [];
   if (pid === undefined || bootId === undefined) return undefined;
   return { pid: Number(pid), startTicks: Number(startTicks), bootId };
 }
 
-export async function isAlive(keeper: Keeper): Promise<boolean> {
+export async function isAlive(keeper: Supervisor): Promise<boolean> {
   if (keeper.bootId !== (await bootId())) return false;
   const stat = await readStat(keeper.pid);
   return stat !== undefined && stat.startTicks === keeper.startTicks;
@@ -41,7 +41,7 @@ export async function isAlive(keeper: Keeper): Promise<boolean> {
  * The living processes of a sandbox's stages, and of what runs inside unless it made a session of its own. That their
  * session is the keeper's is not enough after its death: another daemon's session may have got the number since.
  */
-export async function processesOf(keeper: Keeper): Promise<number[]> {
+export async function processesOf(keeper: Supervisor): Promise<number[]> {
   if (keeper.bootId !== (await bootId())) return [];
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name)).map(Number);
   const stats = await Promise.all(pids.map(readStat));
@@ -53,7 +53,7 @@ export async function processesOf(keeper: Keeper): Promise<number[]> {
 }
 
 /** Kills all of a sandbox and resolves when nothing is left. Throws CbError "infrastructure" if something stays. */
-export async function endProcessesOf(keeper: Keeper): Promise<void> {
+export async function endProcessesOf(keeper: Supervisor): Promise<void> {
   const giveUpAtMs = performance.now() + END_TIMEOUT_MS;
   for (;;) {
     const pids = await processesOf(keeper);

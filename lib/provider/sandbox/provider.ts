@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { CbError } from "../../core/errors.ts";
 import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
-import type { BuilderSpec, Machine, Observation, Provider } from "../provider.ts";
+import type { BuilderSpec, Machine, MachineListing, Provider } from "../provider.ts";
 import { destroySandbox } from "./destroy.ts";
 import type { HostPort } from "./egress.ts";
 import {
@@ -21,7 +21,15 @@ import {
   readMetadata,
   sweepRemains,
 } from "./folder.ts";
-import { type Bind, DEFAULT_LIMITS, type Device, hostNetworks, type Limits, launch, type Weakness } from "./launch.ts";
+import {
+  type Bind,
+  DEFAULT_LIMITS,
+  type Device,
+  hostNetworks,
+  launchSandbox,
+  type SandboxLimits,
+  type Weakness,
+} from "./launch.ts";
 
 export interface SandboxProviderOptions {
   /** One folder a builder is made in it. On a disk with room for builds; not on NFS, which cannot carry an overlay. */
@@ -38,7 +46,7 @@ export interface SandboxProviderOptions {
   readonly allowHostPorts: readonly HostPort[];
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
   readonly denyNetworks?: readonly string[];
-  readonly limits?: Limits;
+  readonly limits?: SandboxLimits;
   /** None by default. */
   readonly devices?: readonly Device[];
   /** What the boundary may lack here; nothing by default. */
@@ -57,7 +65,7 @@ export class SandboxProvider implements Provider {
     this.#options = options;
   }
 
-  async observe(signal: AbortSignal): Promise<Observation> {
+  async listMachines(signal: AbortSignal): Promise<MachineListing> {
     const { stateDir, installation, program = "the agent" } = this.#options;
     const folders = await listFolders(stateDir);
     const nowMs = Date.now();
@@ -81,7 +89,7 @@ export class SandboxProvider implements Provider {
     if (!(await claimFolder(stateDir, { ...identityOf(spec), host, createdAtMs: Date.now() }))) {
       return await this.#confirmSame(spec);
     }
-    const child = await launch({
+    const child = await launchSandbox({
       folder: join(stateDir, spec.builder),
       rootfs,
       hostname: host,

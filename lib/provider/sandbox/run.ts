@@ -7,9 +7,9 @@ import type { Readable } from "node:stream";
 import { CbError, messageOf } from "../../core/errors.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { endSandboxIn } from "./folder.ts";
-import { type Bind, clearData, DEFAULT_LIMITS, hostNetworks, launch, makeFolder } from "./launch.ts";
+import { type Bind, clearData, DEFAULT_LIMITS, hostNetworks, launchSandbox, makeFolder } from "./launch.ts";
 
-export interface RunOptions {
+export interface SandboxRunOptions {
   readonly rootfs: string;
   readonly command: readonly string[];
   readonly binds?: readonly Bind[];
@@ -32,7 +32,7 @@ export interface RunResult {
 const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
 
 /** Runs a command as root inside. Throws CbError "infrastructure" when there is no sandbox to be had, and what `signal` aborts with. */
-export async function runInSandbox(options: RunOptions): Promise<RunResult> {
+export async function runInSandbox(options: SandboxRunOptions): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), "container-builder-run-"));
   let child: ChildProcess | undefined;
   const end = () => killStages(child);
@@ -40,7 +40,7 @@ export async function runInSandbox(options: RunOptions): Promise<RunResult> {
     options.signal?.throwIfAborted();
     options.signal?.addEventListener("abort", end);
     await makeFolder(folder);
-    child = await launch({
+    child = await launchSandbox({
       folder,
       rootfs: options.rootfs,
       hostname: "sandbox",
@@ -75,7 +75,10 @@ export async function runInSandbox(options: RunOptions): Promise<RunResult> {
  * Runs a finished image as `apptainer run` would, where the host has no apptainer. The image is unpacked first, because
  * a sandbox has no /dev/fuse to mount it with; apptainer's remarks on that are left out.
  */
-export async function runImage(image: string, options: Omit<RunOptions, "command" | "binds">): Promise<RunResult> {
+export async function runImageInSandbox(
+  image: string,
+  options: Omit<SandboxRunOptions, "command" | "binds">,
+): Promise<RunResult> {
   const copies = await mkdtemp(join(tmpdir(), "container-builder-image-"));
   try {
     return await runInSandbox({

@@ -1,10 +1,10 @@
 /** What operators ask: users, machines, the plan. Only the account CORE reaches these subjects. */
 
 import { CbError } from "../../core/errors.ts";
-import type { Listener } from "../../nats/rpc/server.ts";
+import type { RpcServer } from "../../nats/rpc/server.ts";
 import type { BuildersReply, PlanReply, UsersReply } from "../../protocol/admin-messages.ts";
 import * as registry from "../../protocol/requests.ts";
-import { askers } from "../../protocol/subjects.ts";
+import { principals } from "../../protocol/subjects.ts";
 import type { Endings } from "../builds/endings.ts";
 import type { QueuePorts } from "../ports.ts";
 import { endBuildsOf, liveBuildsOf } from "../users/revoked-builds.ts";
@@ -13,13 +13,20 @@ import { machinesOf } from "./machines.ts";
 import { actionText } from "./plan-text.ts";
 
 export interface AdminParts {
-  readonly listener: Listener;
+  readonly listener: RpcServer;
   readonly ports: QueuePorts;
   readonly endings: Endings;
 }
 
 export function serveAdmin({ listener, ports, endings }: AdminParts): void {
-  const { addUser, revokeUser, users, builders, destroy, plan } = registry;
+  const {
+    adminAddUser: addUser,
+    adminRevokeUser: revokeUser,
+    adminUsers: users,
+    adminBuilders: builders,
+    adminDestroy: destroy,
+    adminPlan: plan,
+  } = registry;
   const { log } = ports;
   listener.serve(addUser, async (operator, { name, publicKey }) => {
     // What a revoked user of this name has left must not become the new one's.
@@ -27,15 +34,18 @@ export function serveAdmin({ listener, ports, endings }: AdminParts): void {
     // Signed before it is written down: a revocation reaches what was issued up to a time, and the record has that time.
     const jwt = ports.issuer.userJwt(name, publicKey);
     await ports.users.add(name, publicKey);
-    listener.expect(askers.users, name);
+    listener.expect(principals.users, name);
     log.info({ operator, user: name, publicKey }, "user added");
     return { v: 1, jwt };
   });
-  listener.serve(revokeUser, async (operator, { name, cut }) => {
+  listener.serve(revokeUser, async (operator, { name, revokedKey }) => {
     const builds = liveBuildsOf(name, ports);
-    const record = cut === undefined ? await revoke(name, ports, endings) : await noteCut(name, cut, ports, endings);
+    const record =
+      revokedKey === undefined
+        ? await revoke(name, ports, endings)
+        : await noteNatsRevocation(name, revokedKey, ports, endings);
     const { publicKey, createdAtMs, revokedAtMs = createdAtMs } = record;
-    log.warn({ operator, user: name, publicKey, cut, builds }, "user revoked");
+    log.warn({ operator, user: name, publicKey, revokedKey, builds }, "user revoked");
     return { v: 1, publicKey, revokedAtMs, builds };
   });
   listener.serve(users, async () => ({ v: 1, users: ports.users.all().map(entry) }));
@@ -48,7 +58,7 @@ export function serveAdmin({ listener, ports, endings }: AdminParts): void {
   listener.serve(plan, () => previewPlans(ports));
 }
 
-/** The asker has yet to tell NATS, and is not to be kept from it by builds that take their time to end. */
+/** The principal has yet to tell NATS, and is not to be kept from it by builds that take their time to end. */
 async function revoke(name: string, ports: QueuePorts, endings: Endings): Promise<UserRecord> {
   const record = await ports.users.revoke(name);
   void endBuildsOf(name, ports, endings);
@@ -56,9 +66,14 @@ async function revoke(name: string, ports: QueuePorts, endings: Endings): Promis
 }
 
 /** Revokes nobody: somebody else may have finished it, and given the name a new key. */
-async function noteCut(name: string, cut: string, ports: QueuePorts, endings: Endings): Promise<UserRecord> {
+async function noteNatsRevocation(
+  name: string,
+  revokedKey: string,
+  ports: QueuePorts,
+  endings: Endings,
+): Promise<UserRecord> {
   if (ports.users.isRevoked(name)) await endBuildsOf(name, ports, endings);
-  return ports.users.cut(name, cut);
+  return ports.users.noteNatsRevocation(name, revokedKey);
 }
 
 function entry({ v: _, ...user }: UserRecord): UsersReply["users"][number] {
@@ -72,7 +87,7 @@ async function listBuilders(ports: QueuePorts, consoleLines: number): Promise<Bu
 /** The name of the pool that had it. */
 async function destroyForeign(builder: string, { pools }: QueuePorts): Promise<string> {
   const names = new Set(pools.keys());
-  for (const [name, pool] of pools) if (await pool.destroyForeign(builder, names)) return name;
+  for (const [name, pool] of pools) if (await pool.destroyOtherGeneration(builder, names)) return name;
   throw new CbError("usage", `no provider lists a machine ${builder} of ours`, {
     hint: "see all machines with: cb-admin builders",
   });
@@ -86,8 +101,8 @@ async function previewPlans({ pools, clock }: QueuePorts): Promise<PlanReply> {
     pools: previews.map(({ name, plan }) => ({
       name,
       actions: plan.actions.map((action) => ({ what: actionText(action), reason: action.reason })),
-      why: plan.why,
-      lookAgainAtMs: Math.ceil(plan.lookAgainAtMs),
+      reason: plan.reason,
+      nextPassAtMs: Math.ceil(plan.nextPassAtMs),
     })),
   };
 }

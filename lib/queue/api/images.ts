@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
 import type { Registry } from "../../oci/address.ts";
-import { type Listing, listImages } from "../../oci/list-images.ts";
+import { type ImageListing, listImages } from "../../oci/list-images.ts";
 import type { ImagesReply, RegistryImages } from "../../protocol/images-messages.ts";
 
 /** What a registry has not told by then is left out: a thousand repositories took 2.5 s on a loopback. */
@@ -87,7 +87,7 @@ export class Images {
 
 /** As many images as fit, from the first on. */
 export function withinBytes(
-  { images, truncated }: Pick<Listing, "images" | "truncated">,
+  { images, truncated }: Pick<ImageListing, "images" | "truncated">,
   maxBytes: number,
 ): Pick<RegistryImages, "images" | "truncated"> {
   let bytes = 0;

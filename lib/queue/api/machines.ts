@@ -26,7 +26,7 @@ export async function machinesOf(pools: Pools, clock: Clock, lines: number): Pro
   const previews = await Promise.all(
     [...pools].map(async ([name, pool]) => ({ name, pool, ...(await pool.preview()) })),
   );
-  const surveys = previews.map(({ name, pool, seen }) => {
+  const surveys = previews.map(({ name, pool, observed: seen }) => {
     // Pools on one cloud list each other's machines: one that belongs to none of them is shown once.
     const found = survey(seen, { pool: name, pools: names }).filter(({ builder }) => !shown.has(builder));
     for (const { builder } of found) shown.add(builder);

@@ -17,13 +17,13 @@ interface NamedPool {
 }
 
 export function poolStatus({ name, arch, pool }: NamedPool): PoolReply {
-  const { active, reserve, booting, destroying, reserveTarget, totalMax, why } = pool.status();
+  const { active, reserve, booting, destroying, reserveTarget, totalMax, reason } = pool.status();
   const builders = [...active, ...reserve, ...booting, ...destroying];
   return {
     name,
     arch,
     reserve: { target: reserveTarget, ready: reserve.length, max: totalMax },
-    why,
+    reason,
     builders: builders.flatMap(entry),
     images: imagesOf(builders),
   };
@@ -35,12 +35,12 @@ function entry({ builder, host, state, sinceMs, reason }: BuilderView): PoolRepl
 }
 
 /** Those that say the same are one; an id alone proves nothing. */
-export function imagesOf(builders: readonly Pick<BuilderView, "madeOf">[]): PoolReply["images"] {
+export function imagesOf(builders: readonly Pick<BuilderView, "builderImage">[]): PoolReply["images"] {
   const images = new Map<string, PoolReply["images"][number]>();
-  for (const { madeOf } of builders) {
-    if (madeOf === undefined) continue;
-    const text = imageText(madeOf);
-    images.set(text, { ...madeOf, builders: (images.get(text)?.builders ?? 0) + 1 });
+  for (const { builderImage } of builders) {
+    if (builderImage === undefined) continue;
+    const text = imageText(builderImage);
+    images.set(text, { ...builderImage, builders: (images.get(text)?.builders ?? 0) + 1 });
   }
   return [...images.values()].toSorted((a, b) => b.builders - a.builders).slice(0, IMAGES_MAX);
 }

@@ -1,4 +1,4 @@
-/** What was refused, in the log: the first few of each asker in full, and how many more there were. */
+/** What was refused, in the log: the first few of each principal in full, and how many more there were. */
 import type { CbError } from "../../core/errors.ts";
 import type { QueuePorts } from "../ports.ts";
 

@@ -1,4 +1,4 @@
-/** What callers ask: reserve, cancel, received. Each answers for the asker's own builds only. */
+/** What callers ask: reserve, cancel, received. Each answers for the principal's own builds only. */
 import { randomUUID } from "node:crypto";
 import { CbError } from "../../core/errors.ts";
 import type {

@@ -2,7 +2,7 @@
 
 import { CbError } from "../../core/errors.ts";
 import type { ResizeRequest } from "../../protocol/build-messages.ts";
-import type { Answer } from "../../protocol/builder-messages.ts";
+import type { AgentReply } from "../../protocol/builder-messages.ts";
 import type { QueuePorts } from "../ports.ts";
 
 export class Terminals {
@@ -28,7 +28,7 @@ export class Terminals {
   }
 
   /** What the builder of this build is to be told, once; `none` is the order to ask again. */
-  orderFor(build: string): Answer {
+  orderFor(build: string): AgentReply {
     const terminal = this.#sizes.get(build);
     this.#sizes.delete(build);
     return terminal === undefined ? { v: 1, order: "none" } : { v: 1, order: "resize", terminal };

@@ -1,7 +1,7 @@
 /** All builds that are remembered, in memory as in KV. Every change goes through `change`, decided on what KV holds. */
 
 import { StaleWriteError } from "../../nats/jetstream/kv.ts";
-import type { Records, Stored } from "../../nats/jetstream/records.ts";
+import type { Records, StoredRecord } from "../../nats/jetstream/records.ts";
 import type { BuildRecord, RecipeRecord } from "./record.ts";
 
 /** A write that lost this often against other writers is a bug: there is one leader, and its handlers are few. */
@@ -14,7 +14,7 @@ export interface BuildStores {
 
 export class Builds {
   readonly #stores: BuildStores;
-  readonly #known = new Map<string, Stored<BuildRecord>>();
+  readonly #known = new Map<string, StoredRecord<BuildRecord>>();
   /** `user/request` → build. */
   readonly #byRequest = new Map<string, string>();
   /** Builds of which a write failed that may have happened. */
@@ -135,7 +135,7 @@ export class Builds {
     this.#doubtful.delete(build);
   }
 
-  #remember(build: string, stored: Stored<BuildRecord>): void {
+  #remember(build: string, stored: StoredRecord<BuildRecord>): void {
     const known = this.#known.get(build);
     if (known !== undefined && known.revision > stored.revision) return;
     this.#known.set(build, stored);

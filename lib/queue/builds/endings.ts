@@ -3,7 +3,7 @@
 import type { FinalState } from "../../protocol/build-messages.ts";
 import type { QueuePorts } from "../ports.ts";
 import type { BuildRecord } from "./record.ts";
-import { ended } from "./transitions.ts";
+import { buildEnded } from "./transitions.ts";
 
 export class Endings {
   readonly #ports: QueuePorts;
@@ -17,7 +17,7 @@ export class Endings {
   /** Ends the build, unless it has ended. True when this was the end. */
   async end(build: string, final: FinalState): Promise<boolean> {
     const { builds, clock, log } = this.#ports;
-    const record = await builds.change(build, (current) => ended(current, final, clock.nowMs()));
+    const record = await builds.change(build, (current) => buildEnded(current, final, clock.nowMs()));
     if (record === undefined) return false;
     log.info({ build, user: record.user, attempt: record.attempt, final }, "build ended");
     await this.finish(record);

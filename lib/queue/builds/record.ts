@@ -3,7 +3,7 @@
  * it was is kept for its owner until the retention is over.
  */
 import * as v from "valibot";
-import { backend, finalState, leasedContext, recipe } from "../../protocol/build-messages.ts";
+import { backend, finalState, leasedContext, recipeSchema } from "../../protocol/build-messages.ts";
 import { count, id, line, terminal } from "../../protocol/fields.ts";
 
 /** The builder that died under a build. */
@@ -49,5 +49,5 @@ export const buildRecord = v.object({
 export type BuildRecord = v.InferOutput<typeof buildRecord>;
 
 /** What a builder needs to know is kept beside the record, so that a queue of many waiting builds holds none in memory. */
-export const recipeRecord = v.object({ v: v.literal(1), recipe, context: v.optional(leasedContext) });
+export const recipeRecord = v.object({ v: v.literal(1), recipe: recipeSchema, context: v.optional(leasedContext) });
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

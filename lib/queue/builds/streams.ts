@@ -16,12 +16,12 @@ import type { BuildState } from "../../protocol/build-messages.ts";
 import { encode } from "../../protocol/codec.ts";
 import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
 import {
-  bucketStream,
+  buildBucketStream,
+  buildChunkSubjects,
+  buildMetaSubject,
+  buildMetaSubjects,
   buildOfStream,
   buildStream,
-  chunkSubjects,
-  metaSubject,
-  metaSubjects,
   subjects,
 } from "../../protocol/subjects.ts";
 
@@ -112,7 +112,7 @@ export class BuildStreams {
     for await (const name of streams.names()) {
       const build = buildOfStream(name);
       const found = build === undefined ? "kept" : judge(build);
-      const isBucket = build !== undefined && name === bucketStream(build);
+      const isBucket = build !== undefined && name === buildBucketStream(build);
       if (found === "unknown" || (found === "emptied" && isBucket)) unknown.push(name);
     }
     for (const name of unknown) await this.#delete(name);
@@ -125,7 +125,7 @@ export class BuildStreams {
    */
   async makeRoom(build: string, object: ComingObject, maxBytes: number): Promise<void> {
     const { streams } = await this.#manager();
-    const name = bucketStream(build);
+    const name = buildBucketStream(build);
     const there = await streams.info(name).catch(unlessNotFound);
     const wanted = (there?.state.bytes ?? 0) + roomFor(object);
     if (there !== undefined && there.config.max_bytes >= wanted) return;
@@ -139,7 +139,7 @@ export class BuildStreams {
     await this.#add({
       ...COMMON,
       name,
-      subjects: [chunkSubjects(build), metaSubjects(build)],
+      subjects: [buildChunkSubjects(build), buildMetaSubjects(build)],
       max_bytes: wanted,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
@@ -149,21 +149,21 @@ export class BuildStreams {
   /** The whole context in the bucket; undefined when it is not there, or not whole. */
   async contextOf(build: string): Promise<StoredObject | undefined> {
     const { streams } = await this.#manager();
-    const query = { last_by_subj: metaSubject(build, "context") };
-    const message = await streams.getMessage(bucketStream(build), query).catch(unlessNotFound);
+    const query = { last_by_subj: buildMetaSubject(build, "context") };
+    const message = await streams.getMessage(buildBucketStream(build), query).catch(unlessNotFound);
     return message === undefined ? undefined : parseMeta(parseJson(message.data));
   }
 
   /** How much of the build's bucket is used; undefined when there is none. */
   async bucketBytes(build: string): Promise<number | undefined> {
     const { streams } = await this.#manager();
-    return (await streams.info(bucketStream(build)).catch(unlessNotFound))?.state.bytes;
+    return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.bytes;
   }
 
   /** How many read the bucket now, counting those that went without a word for a minute; 0 when there is no bucket. */
   async bucketReaders(build: string): Promise<number> {
     const { streams } = await this.#manager();
-    return (await streams.info(bucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
+    return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
   }
 
   /** Appends a state. */
@@ -195,7 +195,7 @@ export class BuildStreams {
 
   /** Deletes image and context; nothing happens when there are none. */
   deleteBucket(build: string): Promise<void> {
-    return this.#delete(bucketStream(build));
+    return this.#delete(buildBucketStream(build));
   }
 
   /** Deletes all there is of the build. */

@@ -3,7 +3,7 @@ import type { FinalState } from "../../protocol/build-messages.ts";
 import type { BuildRecord, Loss } from "./record.ts";
 
 /** A waiting build is given a builder. */
-export function leased(record: BuildRecord, builder: string, nowMs: number): BuildRecord {
+export function buildLeased(record: BuildRecord, builder: string, nowMs: number): BuildRecord {
   if (record.state !== "waiting") throw new Error(`a build in state ${record.state} cannot be leased`);
   if (record.awaitsContext) throw new Error("a build whose context is not whole cannot be leased");
   return { ...record, state: "leased", attempt: record.attempt + 1, builder, leasedAtMs: nowMs };
@@ -27,7 +27,7 @@ export function contextCame(record: BuildRecord): BuildRecord | undefined {
 }
 
 /** The build ends. Undefined when it has ended already: the first end is the one that counts. */
-export function ended(record: BuildRecord, final: FinalState, nowMs: number): BuildRecord | undefined {
+export function buildEnded(record: BuildRecord, final: FinalState, nowMs: number): BuildRecord | undefined {
   if (record.state === "ended") return undefined;
   return { ...record, state: "ended", final, endedAtMs: nowMs };
 }

@@ -6,11 +6,11 @@ import type { QueuePorts } from "../ports.ts";
 import { explain, type PoolOutlook } from "./explain.ts";
 
 const outlook = (name: string, pool: Pool): PoolOutlook => {
-  const { booting, active, totalMax, why } = pool.status();
+  const { booting, active, totalMax, reason: why } = pool.status();
   return { name, booting: booting.length, leased: active.length, max: totalMax, why };
 };
 
-export class WaitingRoom {
+export class WaitingNotices {
   readonly #ports: QueuePorts;
   readonly #leases: Leases;
   readonly #lost: LostBuilders;

@@ -1,13 +1,13 @@
 /** What agents ask, and which build each gets. An order goes out only as the reply to an agent's own question. */
 
 import { CbError, messageOf } from "../../core/errors.ts";
-import type { Heard } from "../../pool/pool.ts";
+import type { HeartbeatResult } from "../../pool/pool.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
-import type { Answer, Ask, Lease, Outcome } from "../../protocol/builder-messages.ts";
+import type { AgentReply, AgentRequest, BuildOutcome, Lease } from "../../protocol/builder-messages.ts";
 import type { Terminals } from "../api/terminals.ts";
 import type { Endings } from "../builds/endings.ts";
 import type { BuildRecord } from "../builds/record.ts";
-import { leased } from "../builds/transitions.ts";
+import { buildLeased } from "../builds/transitions.ts";
 import type { QueuePorts } from "../ports.ts";
 import { OUTAGE_MS } from "./credential-life.ts";
 import type { LostBuilders } from "./lost-builders.ts";
@@ -50,7 +50,7 @@ export class Leases {
   }
 
   /** The answer to one question; it may take as long as a question is parked. */
-  async onAsk(builder: string, ask: Ask): Promise<Answer> {
+  async onAsk(builder: string, ask: AgentRequest): Promise<AgentReply> {
     if (ask.builder !== builder) throw new CbError("usage", `builder ${builder} asks in the name of ${ask.builder}`);
     const heard = await this.#hear(ask);
     if (!heard.alive) return { v: 1, order: "stop", reason: heard.reason };
@@ -113,7 +113,7 @@ export class Leases {
     await streams.makeLogRoom(build);
     if (!(await pool.lease(builder, build))) return;
     const record = await builds.change(build, (current) =>
-      current.state === "waiting" ? leased(current, builder, clock.nowMs()) : undefined,
+      current.state === "waiting" ? buildLeased(current, builder, clock.nowMs()) : undefined,
     );
     if (record === undefined) return pool.release(builder, "its build was cancelled before it began");
     log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
@@ -167,14 +167,14 @@ export class Leases {
     for (const build of [...this.#held.keys()]) if (!waiting.has(build)) this.#held.delete(build);
   }
 
-  /** What the pools know of the asker; one of them knows it, or none. */
-  async #hear(ask: Ask): Promise<Heard> {
-    let heard: Heard = { alive: false, reason: "no such builder" };
+  /** What the pools know of the principal; one of them knows it, or none. */
+  async #hear(ask: AgentRequest): Promise<HeartbeatResult> {
+    let heard: HeartbeatResult = { alive: false, reason: "no such builder" };
     for (const pool of this.#ports.pools.values()) {
       heard =
         ask.state === "ready"
-          ? await pool.heard(ask.builder, "idle", ask.madeOf)
-          : await pool.heard(ask.builder, "busy");
+          ? await pool.heartbeat(ask.builder, "idle", ask.builderImage)
+          : await pool.heartbeat(ask.builder, "busy");
       if (heard.alive) return heard;
     }
     return heard;
@@ -185,7 +185,7 @@ export class Leases {
    * second, since each costs a signature and somebody in the builder may ask for fun. The queue may have been killed
    * before it told the caller of the lease: then it does so now.
    */
-  async #onReady(ask: Ask, build: string | undefined): Promise<Answer> {
+  async #onReady(ask: AgentRequest, build: string | undefined): Promise<AgentReply> {
     const record = build === undefined ? undefined : this.#ports.builds.get(build);
     if (record?.builder === ask.builder && record.state === "leased" && this.#mayRepeat(ask.builder)) {
       await this.#announce(record);
@@ -227,7 +227,7 @@ export class Leases {
     };
   }
 
-  async #onStoring(record: BuildRecord, image: { bytes: number; chunkBytes: number }): Promise<Answer> {
+  async #onStoring(record: BuildRecord, image: { bytes: number; chunkBytes: number }): Promise<AgentReply> {
     const { limits, streams } = this.#ports;
     if (image.bytes > limits.imageBytes) {
       const reason = `the image has ${image.bytes} bytes; at most ${limits.imageBytes} are allowed`;
@@ -244,7 +244,7 @@ export class Leases {
     return { v: 1, order: "stop", reason: "the build is not this builder's any more" };
   }
 
-  async #onEnded(record: BuildRecord, outcome: Outcome): Promise<Answer> {
+  async #onEnded(record: BuildRecord, outcome: BuildOutcome): Promise<AgentReply> {
     const { build, builder = "" } = record;
     if (outcome.kind === "broken") {
       await this.#lost.lose({ build, builder, reason: outcome.reason });
@@ -255,7 +255,7 @@ export class Leases {
   }
 }
 
-function finalOf(outcome: Exclude<Outcome, { kind: "broken" }>): FinalState {
+function finalOf(outcome: Exclude<BuildOutcome, { kind: "broken" }>): FinalState {
   if (outcome.kind === "succeeded") return { v: 1, state: "succeeded", bytes: outcome.bytes, digest: outcome.digest };
   return { v: 1, state: "failed", exitCode: outcome.exitCode, reason: outcome.reason };
 }

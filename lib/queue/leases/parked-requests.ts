@@ -2,7 +2,7 @@
  * The newest question of each agent, held until there is something to say. So a lease takes one round trip and not a
  * polling interval, and the answer, whatever it is, tells the agent that the queue is there.
  */
-import type { Answer, Ask } from "../../protocol/builder-messages.ts";
+import type { AgentReply, AgentRequest } from "../../protocol/builder-messages.ts";
 
 /**
  * Held this long. A question dies with the queue that holds it, and nobody tells the agent: so a queue that was killed
@@ -11,19 +11,19 @@ import type { Answer, Ask } from "../../protocol/builder-messages.ts";
 const PARK_MS = 3_000;
 
 interface Parked {
-  readonly ask: Ask;
-  readonly resolve: (answer: Answer) => void;
+  readonly ask: AgentRequest;
+  readonly resolve: (answer: AgentReply) => void;
   readonly timer: NodeJS.Timeout;
 }
 
-const NOTHING: Answer = { v: 1, order: "none" };
+const NOTHING: AgentReply = { v: 1, order: "none" };
 
-export class ParkedAsks {
+export class ParkedRequests {
   /** In the order in which the questions came: the longest parked first. */
   readonly #parked = new Map<string, Parked>();
 
   /** The answer, once there is one; "none" after `PARK_MS`, or as soon as a newer question of this builder comes. */
-  park(ask: Ask): Promise<Answer> {
+  park(ask: AgentRequest): Promise<AgentReply> {
     this.answer(ask.builder, NOTHING);
     return new Promise((resolve) => {
       const timer = setTimeout(() => this.answer(ask.builder, NOTHING), PARK_MS);
@@ -32,7 +32,7 @@ export class ParkedAsks {
   }
 
   /** False when no question of this builder is outstanding: it will ask again. */
-  answer(builder: string, answer: Answer): boolean {
+  answer(builder: string, answer: AgentReply): boolean {
     const parked = this.#parked.get(builder);
     if (parked === undefined) return false;
     clearTimeout(parked.timer);
@@ -42,11 +42,11 @@ export class ParkedAsks {
   }
 
   /** The questions of those that could take a build now. */
-  ready(): Ask[] {
+  ready(): AgentRequest[] {
     return [...this.#parked.values()].map(({ ask }) => ask).filter(({ state }) => state === "ready");
   }
 
-  get(builder: string): Ask | undefined {
+  get(builder: string): AgentRequest | undefined {
     return this.#parked.get(builder)?.ask;
   }
 

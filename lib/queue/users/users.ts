@@ -3,12 +3,12 @@ import type { NatsConnection } from "nats";
 import * as v from "valibot";
 import type { Clock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
-import { openKeys } from "../../nats/jetstream/kv.ts";
-import { Records, type Stored } from "../../nats/jetstream/records.ts";
+import { openKvStore } from "../../nats/jetstream/kv.ts";
+import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
 import { count, userKey, userName } from "../../protocol/fields.ts";
 
 /**
- * One name, and its newest key. `revokedAtMs`: the queue serves the name no longer. `cutAtMs`: NATS refuses the key, too;
+ * One name, and its newest key. `revokedAtMs`: the queue serves the name no longer. `natsRevokedAtMs`: NATS refuses the key, too;
  * only then may the name be given a new one, since a request tells whose it is by the name alone.
  */
 const userRecord = v.object({
@@ -17,7 +17,7 @@ const userRecord = v.object({
   publicKey: userKey,
   createdAtMs: count,
   revokedAtMs: v.optional(count),
-  cutAtMs: v.optional(count),
+  natsRevokedAtMs: v.optional(count),
 });
 export type UserRecord = v.InferOutput<typeof userRecord>;
 
@@ -34,7 +34,7 @@ export class Users {
 
   /** Makes the bucket if need be, and reads it. Throws CbError "infrastructure". */
   static async open(nc: NatsConnection, replicas: number, clock: Clock): Promise<Users> {
-    const keys = await openKeys(nc, { bucket: BUCKET, replicas, maxBytes: BUCKET_MAX_BYTES });
+    const keys = await openKvStore(nc, { bucket: BUCKET, replicas, maxBytes: BUCKET_MAX_BYTES });
     const users = new Users(new Records(keys, "user", userRecord), clock);
     for (const [name, { value }] of await users.#records.all()) users.#known.set(name, value);
     return users;
@@ -81,20 +81,21 @@ export class Users {
   }
 
   /** NATS refuses that key. Changes nothing of a name that has another by now, or is not revoked. */
-  async cut(name: string, publicKey: string): Promise<UserRecord> {
+  async noteNatsRevocation(name: string, publicKey: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     const { value } = before;
-    if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.cutAtMs !== undefined) return value;
-    return this.#write({ ...value, cutAtMs: this.#clock.nowMs() }, before);
+    if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.natsRevokedAtMs !== undefined)
+      return value;
+    return this.#write({ ...value, natsRevokedAtMs: this.#clock.nowMs() }, before);
   }
 
-  async #existing(name: string): Promise<Stored<UserRecord>> {
+  async #existing(name: string): Promise<StoredRecord<UserRecord>> {
     const found = await this.#records.get(name);
     if (found !== undefined) return found;
     throw new CbError("usage", `no user ${name} is known`, { hint: "see all users with: cb-admin user list" });
   }
 
-  async #write(record: UserRecord, before: Stored<UserRecord> | undefined): Promise<UserRecord> {
+  async #write(record: UserRecord, before: StoredRecord<UserRecord> | undefined): Promise<UserRecord> {
     if (before === undefined) await this.#records.create(record.name, record);
     else await this.#records.update(record.name, record, before.revision);
     this.#known.set(record.name, record);
@@ -103,7 +104,7 @@ export class Users {
 }
 
 function refuseTaken(user: UserRecord | undefined): void {
-  if (user === undefined || user.cutAtMs !== undefined) return;
+  if (user === undefined || user.natsRevokedAtMs !== undefined) return;
   const { name, createdAtMs, revokedAtMs } = user;
   if (revokedAtMs === undefined) {
     throw new CbError("usage", `there is a user ${name} already, since ${new Date(createdAtMs).toISOString()}`, {

@@ -5,7 +5,7 @@ import { ARCHIVE_END_BYTES, entryBytes } from "./archive-size.ts";
 import type { BytePath } from "./byte-path.ts";
 import { PathList } from "./path-list.ts";
 
-export interface Entry {
+export interface ContextEntry {
   readonly path: BytePath;
   /** Of the entry itself, or of what it leads to when links are followed. */
   readonly stat: Stats;
@@ -22,7 +22,7 @@ const MOST_HARD_LINKS = 250_000;
 
 /** Files that tar packs in one go: it either follows all links or stores all. */
 export class Collection {
-  readonly as: Entry["as"];
+  readonly as: ContextEntry["as"];
   readonly paths = new PathList();
   files = 0;
   bytes = 0;
@@ -31,7 +31,7 @@ export class Collection {
   #longestPath = 0;
   readonly #inodes = new Set<string>();
 
-  constructor(as: Entry["as"]) {
+  constructor(as: ContextEntry["as"]) {
     this.as = as;
   }
 
@@ -41,7 +41,7 @@ export class Collection {
   }
 
   /** Throws CbError "usage" when it is one entry too many. */
-  add({ path, stat, target }: Omit<Entry, "as">): void {
+  add({ path, stat, target }: Omit<ContextEntry, "as">): void {
     if (this.paths.length >= MOST_ENTRIES) {
       const hint = "name fewer folders in the recipe, or list what is not needed in .cbignore";
       throw new CbError("usage", `the context has more than ${MOST_ENTRIES} files and folders`, { hint });

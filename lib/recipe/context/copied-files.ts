@@ -3,9 +3,9 @@
  * copies links below as they are, and passes over what the ignore file lists; so nothing of that is sent.
  */
 import { posix } from "node:path";
-import type { Want } from "../recipe-input.ts";
+import type { RecipeInput } from "../recipe-input.ts";
 import { type BytePath, foldersBetween, shown, under } from "./byte-path.ts";
-import type { Entry } from "./collection.ts";
+import type { ContextEntry } from "./collection.ts";
 import { expand } from "./expand.ts";
 import { checkReadable, isReadable, linkTarget, lookAt } from "./file-access.ts";
 import { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
@@ -17,7 +17,7 @@ import { type Found, walk } from "./walk.ts";
 const IGNORE_FILES = [".containerignore", ".dockerignore"];
 
 /** Yields undefined where it has looked and found nothing to send. Throws CbError "usage". */
-export function* copiedFiles(wants: readonly Want[], search: Search): Generator<Entry | undefined> {
+export function* copiedFiles(wants: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
   if (wants.length === 0) return;
   const { directory } = search;
   const ignore = readIgnoreFile(directory, IGNORE_FILES);
@@ -38,7 +38,7 @@ export function* copiedFiles(wants: readonly Want[], search: Search): Generator<
   }
 }
 
-function namedPaths(want: Want, directory: BytePath, ignore: IgnoreFile | undefined): BytePath[] {
+function namedPaths(want: RecipeInput, directory: BytePath, ignore: IgnoreFile | undefined): BytePath[] {
   const paths = expand(want, directory, true);
   if (paths.length === 0) throw missing(want, directory);
   const kept = paths.filter((path) => {
@@ -52,7 +52,11 @@ function namedPaths(want: Want, directory: BytePath, ignore: IgnoreFile | undefi
 
 const nameIn = (directory: BytePath, path: BytePath): string => path.slice(directory.length).replace(/^\//, "");
 
-function followed(want: Want, path: BytePath, { directory }: Search): { links: readonly BytePath[]; target: BytePath } {
+function followed(
+  want: RecipeInput,
+  path: BytePath,
+  { directory }: Search,
+): { links: readonly BytePath[]; target: BytePath } {
   const end = resolveWithin(directory, path.slice(directory.length).split("/"));
   const link = end.links.at(-1);
   const isLink = link === undefined ? "" : `: ${shown(link)} is a symbolic link to ${shown(linkTarget(link))}`;
@@ -74,7 +78,7 @@ function followed(want: Want, path: BytePath, { directory }: Search): { links: r
 }
 
 /** It and the folders above it in the directory. */
-function* entriesTo(path: BytePath, search: Search): Generator<Entry> {
+function* entriesTo(path: BytePath, search: Search): Generator<ContextEntry> {
   for (const step of [...foldersBetween(search.directory, path), path]) {
     const stat = lookAt(step);
     if (stat === undefined || !isSendable(stat)) continue;

@@ -6,22 +6,22 @@
 import type { Stats } from "node:fs";
 import { posix } from "node:path";
 import type { CbError } from "../../core/errors.ts";
-import type { Want } from "../recipe-input.ts";
+import type { RecipeInput } from "../recipe-input.ts";
 import { type BytePath, isWithin, shown } from "./byte-path.ts";
-import type { Entry } from "./collection.ts";
+import type { ContextEntry } from "./collection.ts";
 import { expand, foldersOnTheWay } from "./expand.ts";
 import { checkReadable, isReadable, linkTarget, lookAt, lookThrough, realPath } from "./file-access.ts";
 import { isSendable, missing, refusal, type Search, storedLink } from "./search.ts";
 import { type Folder, type Found, walk } from "./walk.ts";
 
 interface Root {
-  readonly want: Want;
+  readonly want: RecipeInput;
   readonly path: BytePath;
   readonly stat: Stats;
 }
 
 /** Yields undefined where it has looked and found nothing to send. Throws CbError "usage". */
-export function* definitionFiles(wants: readonly Want[], search: Search): Generator<Entry | undefined> {
+export function* definitionFiles(wants: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
   const roots = new Map<BytePath, Root>();
   const open = new Set([search.realDirectory]);
   for (const want of wants) {
@@ -41,7 +41,7 @@ export function* definitionFiles(wants: readonly Want[], search: Search): Genera
 }
 
 /** Without what the recipe makes itself. */
-function namedPaths(want: Want, search: Search): BytePath[] {
+function namedPaths(want: RecipeInput, search: Search): BytePath[] {
   const paths = expand(want, want.path.startsWith("/") ? "/" : search.directory, false);
   if (paths.length === 0) throw missing(want, search.directory);
   const made = want.perhapsMade ? paths.filter((path) => lookAt(path) === undefined) : [];
@@ -50,7 +50,7 @@ function namedPaths(want: Want, search: Search): BytePath[] {
 }
 
 /** With their owner and mode, as long as they can be read; tar makes the others on the way. */
-function* foldersTo(path: BytePath, search: Search): Generator<Entry> {
+function* foldersTo(path: BytePath, search: Search): Generator<ContextEntry> {
   for (const folder of foldersOnTheWay(path, search.directory)) {
     const stat = lookThrough(folder);
     const usable = stat?.isDirectory() === true && isReadable(folder);
@@ -58,7 +58,7 @@ function* foldersTo(path: BytePath, search: Search): Generator<Entry> {
   }
 }
 
-function namedRoot(want: Want, path: BytePath, search: Search): Root {
+function namedRoot(want: RecipeInput, path: BytePath, search: Search): Root {
   const stat = lookThrough(path);
   if (stat === undefined) throw lookAt(path) === undefined ? missing(want, search.directory) : dangling(want, path);
   const plain = posix.normalize(path);
@@ -71,13 +71,13 @@ function namedRoot(want: Want, path: BytePath, search: Search): Root {
   return { want, path: plain, stat };
 }
 
-function dangling(want: Want, path: BytePath): CbError {
+function dangling(want: RecipeInput, path: BytePath): CbError {
   const what = `is a symbolic link to ${shown(linkTarget(path))}, which does not exist`;
   return refusal(want, path, what, "correct the link, or remove it");
 }
 
 interface Below {
-  readonly want: Want;
+  readonly want: RecipeInput;
   readonly search: Search;
   /** Where links may lead: the directory and all that is named, without links. */
   readonly open: ReadonlySet<BytePath>;
@@ -97,7 +97,7 @@ function visit(path: BytePath, inside: Folder, below: Below): Found {
     return {};
   }
   if (stat.isFile()) checkReadable(path);
-  const entry: Entry = { path, stat, as: want.links === "keep" ? "stored" : "followed" };
+  const entry: ContextEntry = { path, stat, as: want.links === "keep" ? "stored" : "followed" };
   return { ...(taken === undefined ? { entry } : {}), ...(stat.isDirectory() ? { below: stat } : {}) };
 }
 

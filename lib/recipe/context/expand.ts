@@ -1,6 +1,6 @@
 /** From the path in a recipe to the paths on the disk that it means. */
 import { posix } from "node:path";
-import type { Want } from "../recipe-input.ts";
+import type { RecipeInput } from "../recipe-input.ts";
 import { type BytePath, foldersBetween, fromText, isWithin, shown, under } from "./byte-path.ts";
 import { MOST_ENTRIES } from "./collection.ts";
 import { lookAt, lookThrough } from "./file-access.ts";
@@ -11,7 +11,7 @@ import { namesIn } from "./walk.ts";
  * Absolute, with `.` and `..` as the recipe has them; what is named without a pattern need not exist. `goStyle`: patterns
  * match dot files and know `**` as those of buildah do; those of shells do neither.
  */
-export function expand({ path, pattern }: Want, start: BytePath, goStyle: boolean): BytePath[] {
+export function expand({ path, pattern }: RecipeInput, start: BytePath, goStyle: boolean): BytePath[] {
   const parts = fromText(path)
     .split("/")
     .filter((part) => part !== "" && part !== ".");

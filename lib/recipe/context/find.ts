@@ -3,9 +3,9 @@ import type { Stats } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CbError } from "../../core/errors.ts";
 import type { Backend } from "../../protocol/build-messages.ts";
-import type { Want } from "../recipe-input.ts";
+import type { RecipeInput } from "../recipe-input.ts";
 import { type BytePath, fromText, shown } from "./byte-path.ts";
-import { Collection, type Entry } from "./collection.ts";
+import { Collection, type ContextEntry } from "./collection.ts";
 import { copiedFiles } from "./copied-files.ts";
 import { definitionFiles } from "./definition-files.ts";
 import { checkReadable, lookAt, lookThrough, realPath } from "./file-access.ts";
@@ -17,7 +17,7 @@ export interface ContextOptions {
   readonly directory: string;
   /** Whose rules the wants follow: apptainer's or buildah's. */
   readonly backend: Backend;
-  readonly wants: readonly Want[];
+  readonly wants: readonly RecipeInput[];
   /** The whole directory too, less what its ignore file lists. */
   readonly whole: boolean;
   /** Absolute: the image that is to come here. An older one of its name is no part of the whole directory. */
@@ -90,7 +90,7 @@ function* entries(
   { wants, whole, backend, imagePath }: ContextOptions,
   stat: Stats,
   search: Search,
-): Generator<Entry | undefined> {
+): Generator<ContextEntry | undefined> {
   // A build begins in it, even when it is empty.
   search.take(search.directory, "itself");
   const asItIs = lookAt(search.directory)?.isDirectory() === true && (backend === "docker" || wants.length === 0);

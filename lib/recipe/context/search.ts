@@ -1,17 +1,17 @@
 /** What the parts of one search share: where it is made, what is taken already, and what is to be told. */
 import type { Stats } from "node:fs";
 import { CbError } from "../../core/errors.ts";
-import type { Want } from "../recipe-input.ts";
+import type { RecipeInput } from "../recipe-input.ts";
 import { type BytePath, shown } from "./byte-path.ts";
-import type { Entry } from "./collection.ts";
+import type { ContextEntry } from "./collection.ts";
 import { linkTarget } from "./file-access.ts";
-import { LeftOut } from "./skipped-files.ts";
+import { SkippedFiles } from "./skipped-files.ts";
 
 export class Search {
   /** The caller's directory as the caller names it, and without links. */
   readonly directory: BytePath;
   readonly realDirectory: BytePath;
-  readonly leftOut = new LeftOut();
+  readonly leftOut = new SkippedFiles();
   /** `all`: with what is below it, by a walk of its own. `itself`: the entry alone. */
   readonly taken = new Map<BytePath, "all" | "itself">();
 
@@ -32,11 +32,11 @@ export class Search {
 export const isSendable = (stat: Stats): boolean => stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
 
 /** What a recipe names and cannot have. */
-export function refusal(want: Want, path: BytePath, what: string, hint: string): CbError {
+export function refusal(want: RecipeInput, path: BytePath, what: string, hint: string): CbError {
   return new CbError("usage", `${want.where}: ${shown(path)} ${what}`, { hint });
 }
 
-export function missing(want: Want, directory: BytePath): CbError {
+export function missing(want: RecipeInput, directory: BytePath): CbError {
   const place = want.path.startsWith("/") ? "" : ` in ${shown(directory)}`;
   const what = want.pattern ? `matches nothing${place}` : `does not exist${place}`;
   const hint = want.path.startsWith("/")
@@ -45,7 +45,7 @@ export function missing(want: Want, directory: BytePath): CbError {
   return new CbError("usage", `${want.where}: ${want.path} ${what}`, { hint });
 }
 
-export const storedLink = (path: BytePath, stat: Stats): Entry => ({
+export const storedLink = (path: BytePath, stat: Stats): ContextEntry => ({
   path,
   stat,
   as: "stored",

@@ -23,7 +23,7 @@ const WORDS = {
   dangling: ["link leads nowhere", "links lead nowhere"],
 } as const;
 
-export class LeftOut {
+export class SkippedFiles {
   readonly #kinds = new Map<keyof typeof WORDS, Kind>();
 
   add(kind: keyof typeof WORDS, path: BytePath, target?: string): void {

@@ -1,7 +1,7 @@
 /** Goes through a folder and what is below it, one folder open at a time, in memory that the number of files does not fill. */
 import { opendirSync, type Stats } from "node:fs";
 import { type BytePath, toBytes, under } from "./byte-path.ts";
-import type { Entry } from "./collection.ts";
+import type { ContextEntry } from "./collection.ts";
 import { orUnreadable } from "./file-access.ts";
 
 /** A folder on the way, as an answer to whether a link leads back into it. */
@@ -13,7 +13,7 @@ export interface Folder {
 
 export interface Found {
   /** Absent: it is not taken itself. */
-  readonly entry?: Entry;
+  readonly entry?: ContextEntry;
   /** Present: the walk goes on below it. */
   readonly below?: Stats;
 }
@@ -25,7 +25,7 @@ export type Visit = (path: BytePath, inside: Folder) => Found;
  * What is below `root`, but not `root` itself; each folder comes before what is in it. Yields undefined for what is not
  * taken, so that the taker can pause. Throws CbError "usage" on a folder that cannot be read.
  */
-export function* walk(root: BytePath, stat: Stats, visit: Visit): Generator<Entry | undefined> {
+export function* walk(root: BytePath, stat: Stats, visit: Visit): Generator<ContextEntry | undefined> {
   const waiting: Folder[] = [{ path: root, stat, above: undefined }];
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
     for (const name of namesIn(folder.path)) {

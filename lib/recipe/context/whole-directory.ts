@@ -1,7 +1,7 @@
 /** Everything below the caller's directory less what the ignore file lists; links as they are. */
 import type { Stats } from "node:fs";
 import { type BytePath, isWithin } from "./byte-path.ts";
-import type { Entry } from "./collection.ts";
+import type { ContextEntry } from "./collection.ts";
 import { checkReadable, lookAt, realPath } from "./file-access.ts";
 import { readIgnoreFile } from "./ignore-file.ts";
 import { isSendable, type Search, storedLink } from "./search.ts";
@@ -11,7 +11,7 @@ import { type Found, walk } from "./walk.ts";
 const IGNORE_FILES = [".cbignore", ".containerignore", ".dockerignore"];
 
 /** What the search has taken already is passed over. Yields undefined for what is not sent. Throws CbError "usage". */
-export function* wholeDirectory(stat: Stats, search: Search): Generator<Entry | undefined> {
+export function* wholeDirectory(stat: Stats, search: Search): Generator<ContextEntry | undefined> {
   const { directory } = search;
   // As a part of the directory that is named in the recipe it was walked already.
   if (search.taken.get(directory) === "all") return;
@@ -36,7 +36,7 @@ function entryOf(path: BytePath, stat: Stats, search: Search): Found {
   return {};
 }
 
-function noted(link: Entry, { leftOut, realDirectory }: Search): Entry {
+function noted(link: ContextEntry, { leftOut, realDirectory }: Search): ContextEntry {
   const real = realPath(link.path);
   if (real === undefined) leftOut.add("dangling", link.path, link.target);
   else if (!isWithin(realDirectory, real)) leftOut.add("outside", link.path, link.target);

@@ -2,13 +2,13 @@
 import { posix } from "node:path";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { pathPattern } from "../path-pattern.ts";
-import type { Want } from "../recipe-input.ts";
+import type { RecipeInput } from "../recipe-input.ts";
 import { type Instruction, instructionsOf, isDocument } from "./instructions.ts";
 import { DockerfileVariables } from "./variables.ts";
 import { expandWord, type Word } from "./words.ts";
 
 /** ONBUILD is left out: buildah runs nothing of it, neither in a later stage nor in another build from this image. */
-export function dockerfileWants(recipe: Recipe): Want[] {
+export function dockerfileInputs(recipe: Recipe): RecipeInput[] {
   const variables = new DockerfileVariables(recipe.buildArgs ?? {});
   return instructionsOf(recipe.text).flatMap((instruction) => {
     variables.take(instruction);
@@ -40,7 +40,7 @@ function bindSource(flag: string, expand: (word: string) => Word): Word[] {
 }
 
 /** `/x` and `../x` are `x` of the context: nothing leads out of it. */
-function wantOf({ text, certain }: Word, { line, name }: Instruction): Want {
+function wantOf({ text, certain }: Word, { line, name }: Instruction): RecipeInput {
   const known = certain ? text : text.slice(0, text.lastIndexOf("/") + 1);
   // Any number of folders, for which a pattern of a Want has no sign.
   const [folder = ""] = known.split("**");

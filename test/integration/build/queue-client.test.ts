@@ -3,17 +3,17 @@ import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Asker } from "../../../agent/queue-client.ts";
+import { QueueClient } from "../../../agent/queue-client.ts";
 import type { Clock } from "../../../lib/core/clock.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
-import { Listener } from "../../../lib/nats/rpc/server.ts";
-import type { Answer } from "../../../lib/protocol/builder-messages.ts";
-import { builderAsk } from "../../../lib/protocol/requests.ts";
+import { RpcServer } from "../../../lib/nats/rpc/server.ts";
+import type { AgentReply } from "../../../lib/protocol/builder-messages.ts";
+import { agentAsk } from "../../../lib/protocol/requests.ts";
 import { type PlainNats, startPlainNats } from "../../support/nats/plain-nats.ts";
 import { rejection } from "../../support/rejection.ts";
 
-const test = suite<{ server: PlainNats; queue: NatsConnection; asker: Asker; clock: Counting }>("Asker");
+const test = suite<{ server: PlainNats; queue: NatsConnection; principal: QueueClient; clock: Counting }>("Asker");
 
 const builder = randomUUID();
 const REFUSALS_MS = 600_000;
@@ -41,13 +41,13 @@ test.before.each(async (context) => {
   context.clock = new Counting();
   const { publicKey } = createKey("user");
   const nc = await context.server.connect("core");
-  context.asker = new Asker({ nc, builder, publicKey, clock: context.clock, say: () => undefined });
+  context.principal = new QueueClient({ nc, builder, publicKey, clock: context.clock, say: () => undefined });
 });
 test.after.each(({ server }) => server.stop());
 
 /** A queue that answers so from now on. */
-async function answering(nc: NatsConnection, handler: () => Answer): Promise<void> {
-  new Listener({ nc, onRefused: () => undefined }).serve(builderAsk, async () => handler());
+async function answering(nc: NatsConnection, handler: () => AgentReply): Promise<void> {
+  new RpcServer({ nc, onRefused: () => undefined }).serve(agentAsk, async () => handler());
   await nc.flush();
 }
 
@@ -55,35 +55,35 @@ const full = (): never => {
   throw new CbError("infrastructure", "NATS has no storage left for it");
 };
 
-test("a queue that is absent for longer than refusals may last is waited for", async ({ asker, clock, queue }) => {
+test("a queue that is absent for longer than refusals may last is waited for", async ({ principal, clock, queue }) => {
   clock.onSleep = async () => {
     if (clock.sleptMs < 2 * REFUSALS_MS) return;
     clock.onSleep = () => undefined;
     await answering(queue, () => ({ v: 1, order: "room" }));
   };
-  assert.is((await asker.ask({ state: "ready" }, never, REFUSALS_MS)).order, "room");
+  assert.is((await principal.ask({ state: "ready" }, never, REFUSALS_MS)).order, "room");
   assert.ok(clock.sleptMs >= 2 * REFUSALS_MS);
 });
 
 test("what the queue refuses for the whole time is thrown in its own words, and not before", async ({
-  asker,
+  principal,
   clock,
   queue,
 }) => {
   await answering(queue, full);
-  const error = await rejection(asker.ask({ state: "ready" }, never, REFUSALS_MS));
+  const error = await rejection(principal.ask({ state: "ready" }, never, REFUSALS_MS));
   assert.match((error as CbError).message, "NATS has no storage left for it");
   assert.ok(clock.sleptMs > REFUSALS_MS - 10_000 && clock.sleptMs <= REFUSALS_MS, `${clock.sleptMs} ms`);
 });
 
-test("refusals before an absence do not count", async ({ asker, clock, queue }) => {
+test("refusals before an absence do not count", async ({ principal, clock, queue }) => {
   await answering(queue, full);
   const enough = new AbortController();
   clock.onSleep = async () => {
     if (clock.sleptMs > 0.8 * REFUSALS_MS && !queue.isClosed()) await queue.close();
     if (clock.sleptMs > 2 * REFUSALS_MS) enough.abort();
   };
-  assert.is(await rejection(asker.ask({ state: "ready" }, enough.signal, REFUSALS_MS)), enough.signal.reason);
+  assert.is(await rejection(principal.ask({ state: "ready" }, enough.signal, REFUSALS_MS)), enough.signal.reason);
 });
 
 test.run();

@@ -6,7 +6,7 @@ import * as assert from "uvu/assert";
 import { openInstallation } from "../../../infra/nats/installation.ts";
 import type { StatusReply } from "../../../lib/protocol/status-messages.ts";
 import { patterns } from "../../../lib/protocol/subjects.ts";
-import { readKeeper } from "../../../lib/provider/sandbox/folder.ts";
+import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
 import { connectCore, stackConfig } from "../../support/nats/core-connection.ts";
 import { plainClient } from "../../support/nats/plain-client.ts";
 import { BuilderLife } from "../../support/queue/builder-life.ts";
@@ -38,7 +38,7 @@ async function ready(stack: Stack): Promise<string[]> {
 
 /** SIGKILL for the first process of a sandbox: the machine is gone from one moment to the next. */
 async function kill(stack: Stack, builder: string): Promise<void> {
-  const keeper = await readKeeper(stack.statePath("sandboxes", builder));
+  const keeper = await readSupervisor(stack.statePath("sandboxes", builder));
   strike("the builder's sandbox", keeper?.pid, "SIGKILL");
 }
 

@@ -1,10 +1,10 @@
-/** Askers, each heard through a door of its own, over a real import: who asks without end is cut off by NATS, and nobody else. */
+/** Principals, each heard through a door of its own, over a real import: who asks without end is cut off by NATS, and nobody else. */
 import { type Msg, type NatsConnection, NatsError } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
-import { Doors } from "../../../lib/nats/rpc/client-subscriptions.ts";
-import { askers, subjects } from "../../../lib/protocol/subjects.ts";
+import { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
+import { principals, subjects } from "../../../lib/protocol/subjects.ts";
 import { type Guest, startBus, type TestBus } from "../../support/nats/nats.ts";
 import { rejection } from "../../support/rejection.ts";
 import { Seen } from "../../support/seen.ts";
@@ -14,7 +14,7 @@ interface World {
   bus: TestBus;
   /** The queue's connection. */
   core: NatsConnection;
-  doors: Doors;
+  doors: ClientSubscriptions;
   /** Who was heard. */
   heard: Seen<string>;
   tooMuch: Seen<string>;
@@ -35,11 +35,16 @@ test.before.each(async (world) => {
   world.core = await world.bus.core({ maxReconnectAttempts: -1, reconnectTimeWait: 50 });
   [world.heard, world.tooMuch] = [new Seen(), new Seen()];
   const told = (seen: Seen<string>) => (message: Msg) => {
-    seen.add(askers.users.of(message.subject) ?? "");
+    seen.add(principals.users.of(message.subject) ?? "");
     message.respond(String(seen.all.length));
   };
   const { core: nc, heard, tooMuch } = world;
-  world.doors = new Doors({ nc, askers: askers.users, hear: told(heard), tooMuch: told(tooMuch) });
+  world.doors = new ClientSubscriptions({
+    nc,
+    principals: principals.users,
+    onMessage: told(heard),
+    onExcess: told(tooMuch),
+  });
   await world.core.flush();
 });
 test.after.each(async ({ bus }) => {
@@ -156,14 +161,14 @@ test("who was expected is heard at once beside a flood that lets no stranger in"
   const flooded = flood(mallory, "mallory", 200_000).finally(() => {
     flooding = false;
   });
-  await heard.any((asker) => asker === "mallory");
+  await heard.any((principal) => principal === "mallory");
   let asked = 0;
   while (flooding) {
     await ask(ada.connection, "ada");
     asked += 1;
   }
   await flooded;
-  assert.is(heard.all.filter((asker) => asker === "ada").length, asked);
+  assert.is(heard.all.filter((principal) => principal === "ada").length, asked);
 });
 
 test("after NATS was started again everybody is heard, and the server knows again how many messages it may send", async ({
@@ -187,7 +192,7 @@ test("after NATS was started again everybody is heard, and the server knows agai
   await ask(ada.connection, "ada");
 });
 
-test("more askers than there are doors are heard all the same: the one that was heard longest ago is a stranger again", async ({
+test("more principals than there are doors are heard all the same: the one that was heard longest ago is a stranger again", async ({
   bus,
   core,
   doors,
@@ -215,12 +220,12 @@ test("close() hears what has been sent and nothing after it, whoever asks meanwh
   await Promise.all([ada.connection.flush(), eve.connection.flush()]);
   // Enough that a door would be opened again for what comes while it is closed.
   const flooded = flood(mallory, "mallory", 10_000);
-  await heard.next((asker) => asker === "mallory");
+  await heard.next((principal) => principal === "mallory");
   await doors.close();
   await flooded;
   await asked;
   await unheard;
-  assert.is(heard.all.filter((asker) => asker === "ada").length, 101);
+  assert.is(heard.all.filter((principal) => principal === "ada").length, 101);
   assert.equal(await mostMessages(bus), []);
   assert.instance(await rejection(ask(ada.connection, "ada", 500)), NatsError);
   await core.drain();

@@ -3,15 +3,15 @@ import { randomUUID } from "node:crypto";
 import type { Msg } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openReaderDoor } from "../../../lib/nats/jetstream/consumer-proxy.ts";
+import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import { finalError } from "../../../lib/nats/jetstream/stream-errors.ts";
-import type { Doors } from "../../../lib/nats/rpc/client-subscriptions.ts";
+import type { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
 import { buildStream, GUEST_API_PREFIX, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { startBus, type TestBus } from "../../support/nats/nats.ts";
 import { Seen } from "../../support/seen.ts";
 
-const test = suite<{ bus: TestBus; door: Doors }>("reader door");
+const test = suite<{ bus: TestBus; door: ClientSubscriptions }>("reader door");
 
 /** Far more than one build may have under way; nats-server answers nobody for half a minute when it keeps them all. */
 const READERS = 20_000;
@@ -22,7 +22,7 @@ const ANSWER_MS = 5_000;
 test.before(async (context) => {
   context.bus = await startBus();
   const core = await context.bus.core();
-  context.door = openReaderDoor(core);
+  context.door = openConsumerProxy(core);
   await core.flush();
 });
 test.after(({ bus }) => bus?.stop());

@@ -3,7 +3,7 @@ import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createLogger } from "../../../lib/core/log.ts";
-import { type Keys, openKeys, StaleWriteError } from "../../../lib/nats/jetstream/kv.ts";
+import { type KvStore, openKvStore, StaleWriteError } from "../../../lib/nats/jetstream/kv.ts";
 import { openJournal } from "../../../lib/pool/state/journal.ts";
 import { Slots } from "../../../lib/pool/state/slots.ts";
 import { generationOf, RecordStore } from "../../../lib/pool/state/store.ts";
@@ -28,17 +28,17 @@ test.after(async () => {
   await server?.stop();
 });
 
-function freshKeys(): Promise<Keys> {
-  return openKeys(nc, { bucket: `test-${++bucket}`, replicas: 1, maxBytes: 1 << 20 });
+function freshKeys(): Promise<KvStore> {
+  return openKvStore(nc, { bucket: `test-${++bucket}`, replicas: 1, maxBytes: 1 << 20 });
 }
 
-async function storeOn(keys: Keys): Promise<RecordStore> {
-  const store = new RecordStore({ keys, journal: { tell: () => {}, flush: async () => {} }, log, pool: "p" });
+async function storeOn(keys: KvStore): Promise<RecordStore> {
+  const store = new RecordStore({ keys, journal: { publish: () => {}, flush: async () => {} }, log, pool: "p" });
   await store.load();
   return store;
 }
 
-async function slotsOn(keys: Keys): Promise<Slots> {
+async function slotsOn(keys: KvStore): Promise<Slots> {
   const slots = new Slots({ keys, log, pool: "p" });
   await slots.load();
   return slots;
@@ -174,7 +174,7 @@ test("records survive SIGKILL of the server", async () => {
   await server.kill();
   await server.start();
   nc = await server.connect("core");
-  const again = await storeOn(await openKeys(nc, { bucket: `test-${bucket}`, replicas: 1, maxBytes: 1 << 20 }));
+  const again = await storeOn(await openKvStore(nc, { bucket: `test-${bucket}`, replicas: 1, maxBytes: 1 << 20 }));
   assert.equal(again.get(stored.record.builder), stored);
 });
 

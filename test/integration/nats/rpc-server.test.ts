@@ -4,9 +4,9 @@ import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
-import { openKeys } from "../../../lib/nats/jetstream/kv.ts";
+import { openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
-import { Listener } from "../../../lib/nats/rpc/server.ts";
+import { RpcServer } from "../../../lib/nats/rpc/server.ts";
 import * as registry from "../../../lib/protocol/requests.ts";
 import { startBus, type TestBus } from "../../support/nats/nats.ts";
 import { rejection } from "../../support/rejection.ts";
@@ -16,7 +16,7 @@ interface World {
   core: NatsConnection;
   /** On which the listener hears. */
   heard: NatsConnection;
-  listener: Listener;
+  listener: RpcServer;
   ada: NatsConnection;
   refused: [string, string][];
 }
@@ -28,14 +28,14 @@ test.before.each(async (world) => {
   world.refused = [];
   const onRefused = (subject: string, { kind }: CbError) => world.refused.push([subject, kind]);
   world.heard = await world.bus.core();
-  world.listener = new Listener({ nc: world.heard, onRefused });
+  world.listener = new RpcServer({ nc: world.heard, onRefused });
   world.ada = (await world.bus.user("ada")).connection;
 });
 test.after.each(({ bus }) => bus?.stop());
 
 const question = { v: 1, build: randomUUID() } as const;
 const ask = (nc: NatsConnection): Promise<unknown> =>
-  rejection(call(registry.sent, { nc, asker: "ada", question, timeoutMs: 10_000 }));
+  rejection(call(registry.sent, { nc, principal: "ada", request: question, timeoutMs: 10_000 }));
 
 async function serving({ listener, heard }: World, work: () => Promise<unknown>): Promise<void> {
   listener.serve(registry.sent, async () => {
@@ -62,7 +62,7 @@ test("what fails in the queue is said to be its failure, without a word of how",
   assert.equal([error.kind, error.message], ["infrastructure", "the queue failed"]);
 });
 
-/** What a queue does for an answer, and what NATS keeps it from: the asker may ask again, as when nobody answers. */
+/** What a queue does for an answer, and what NATS keeps it from: the principal may ask again, as when nobody answers. */
 const AWAY: Record<string, (world: World) => Promise<unknown>> = {
   "a request that nobody answers": ({ core }) => core.request("nobody.is.here", "", { timeout: 100 }),
   "a request that is answered too late": async ({ core }) => {
@@ -70,8 +70,8 @@ const AWAY: Record<string, (world: World) => Promise<unknown>> = {
     return core.request("late", "", { timeout: 100 });
   },
   "a record that cannot be read in time": async ({ bus, core }) => {
-    const keys = await openKeys(core, { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
-    const other = await openKeys(await bus.core(), { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
+    const keys = await openKvStore(core, { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
+    const other = await openKvStore(await bus.core(), { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
     await other.create("build.x", "{}");
     await core.close();
     return keys.get("build.x");
@@ -103,15 +103,15 @@ test("a reply that is larger than NATS takes is a failure, and said", async (wor
     more: "x".repeat(maxBytes),
   }));
   await world.heard.flush();
-  const { nc, asker } = { nc: world.ada, asker: "ada" };
-  const error = await rejection(call(registry.builds, { nc, asker, question: { v: 1 }, timeoutMs: 10_000 }));
+  const { nc, principal } = { nc: world.ada, principal: "ada" };
+  const error = await rejection(call(registry.builds, { nc, principal, request: { v: 1 }, timeoutMs: 10_000 }));
   assert.equal([(error as CbError).kind, (error as CbError).message], ["infrastructure", "the queue failed"]);
 });
 
 test("a question that nobody serves is refused by name", async (world) => {
   await serving(world, async () => undefined);
-  const { nc, asker } = { nc: world.ada, asker: "ada" };
-  const error = await rejection(call(registry.builds, { nc, asker, question: { v: 1 }, timeoutMs: 10_000 }));
+  const { nc, principal } = { nc: world.ada, principal: "ada" };
+  const error = await rejection(call(registry.builds, { nc, principal, request: { v: 1 }, timeoutMs: 10_000 }));
   assert.equal([(error as CbError).kind, (error as CbError).message], ["usage", "nobody is asked on queue.builds.ada"]);
 });
 

@@ -11,7 +11,7 @@ import * as assert from "uvu/assert";
 import { ManualClock } from "../../../lib/core/clock.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import type { Registry } from "../../../lib/oci/address.ts";
-import { type Listing, listImages } from "../../../lib/oci/list-images.ts";
+import { type ImageListing, listImages } from "../../../lib/oci/list-images.ts";
 import { Images } from "../../../lib/queue/api/images.ts";
 import { push, startRegistry, untag } from "../../support/oci/docker-registry.ts";
 import { DOWN, LOGIN, type Registries, SUMMIT, startRegistries, TITAN } from "../../support/oci/registries.ts";
@@ -30,7 +30,7 @@ const plain = (host: string, login?: Registry["login"]): Registry => ({
   plainHttp: true,
   ...(login === undefined ? {} : { login }),
 });
-const list = (registry: Registry): Promise<Listing> => listImages(registry, new AbortController().signal);
+const list = (registry: Registry): Promise<ImageListing> => listImages(registry, new AbortController().signal);
 
 async function failureOf(registry: Registry): Promise<CbError> {
   const error = await list(registry).then(String, (thrown: unknown) => thrown);

@@ -11,8 +11,8 @@ import * as assert from "uvu/assert";
 import type { BuilderSpec } from "../../../lib/provider/provider.ts";
 import { ensureDiskImage } from "../../../lib/provider/qemu/disk.ts";
 import { type MachineOptions, MachineProvider } from "../../../lib/provider/qemu/machine.ts";
-import { readKeeper } from "../../../lib/provider/sandbox/folder.ts";
-import { type Keeper, processesOf } from "../../../lib/provider/sandbox/processes.ts";
+import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
+import { processesOf, type Supervisor } from "../../../lib/provider/sandbox/processes.ts";
 import { SHELL_AGENT } from "../../support/machine.ts";
 import { newSpec, nothingLeft, observedAs, signal, untilPrinted } from "../../support/provider-contract.ts";
 import { testCache, testMachineRootfs } from "../../support/rootfs.ts";
@@ -44,10 +44,10 @@ const options: MachineOptions = {
 
 /** Remembers the processes of what it destroyed, to see afterwards that they are gone. */
 class RememberingProvider extends MachineProvider {
-  readonly keepers: Keeper[] = [];
+  readonly keepers: Supervisor[] = [];
 
   override async destroy(builder: string, abort: AbortSignal): Promise<void> {
-    const keeper = await readKeeper(join(stateDir, builder));
+    const keeper = await readSupervisor(join(stateDir, builder));
     if (keeper !== undefined) this.keepers.push(keeper);
     await super.destroy(builder, abort);
   }
@@ -117,7 +117,7 @@ test("a machine outlives the process that made it; its QEMU is nobody here, and 
 });
 
 async function qemuOf({ builder }: BuilderSpec): Promise<number> {
-  const keeper = await readKeeper(join(stateDir, builder));
+  const keeper = await readSupervisor(join(stateDir, builder));
   for (const pid of keeper === undefined ? [] : await processesOf(keeper)) {
     if ((await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).startsWith("qemu-system")) return pid;
   }

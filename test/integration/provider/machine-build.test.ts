@@ -4,7 +4,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StatusReply } from "../../../lib/protocol/status-messages.ts";
-import { runImage } from "../../../lib/provider/sandbox/run.ts";
+import { runImageInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";
 import { testRootfs } from "../../support/rootfs.ts";
 import { Stack } from "../../support/stack.ts";
@@ -28,7 +28,7 @@ test("a machine's console and the queue say what it is, container-builder builds
   const image = stack.path("hello.sif");
   const built = await stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stdout + built.stderr);
-  const run = await runImage(image, { rootfs: await testRootfs(), stdio: "pipe" });
+  const run = await runImageInSandbox(image, { rootfs: await testRootfs(), stdio: "pipe" });
   assert.is(run.code, 0, run.stderr);
 });
 

@@ -10,8 +10,8 @@ import type { BuilderSpec } from "../../../lib/provider/provider.ts";
 import { ensureDiskImage } from "../../../lib/provider/qemu/disk.ts";
 import { MachineProvider } from "../../../lib/provider/qemu/machine.ts";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
-import { readKeeper } from "../../../lib/provider/sandbox/folder.ts";
-import { type Keeper, processesOf } from "../../../lib/provider/sandbox/processes.ts";
+import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
+import { processesOf, type Supervisor } from "../../../lib/provider/sandbox/processes.ts";
 import { SHELL_AGENT } from "../../support/machine.ts";
 import {
   newSpec,
@@ -46,10 +46,10 @@ const OPTIONS = {
 
 /** Remembers the processes of what it destroyed, to see afterwards that they are gone. */
 class RememberingProvider extends MachineProvider {
-  readonly keepers: Keeper[] = [];
+  readonly keepers: Supervisor[] = [];
 
   override async destroy(builder: string, abort: AbortSignal): Promise<void> {
-    const keeper = await readKeeper(join(stateDir, builder));
+    const keeper = await readSupervisor(join(stateDir, builder));
     if (keeper !== undefined) this.keepers.push(keeper);
     await super.destroy(builder, abort);
   }
@@ -69,7 +69,7 @@ async function leftovers(): Promise<string[]> {
 }
 
 async function emulatorOf({ builder }: BuilderSpec): Promise<number> {
-  const keeper = await readKeeper(join(stateDir, builder));
+  const keeper = await readSupervisor(join(stateDir, builder));
   for (const pid of keeper === undefined ? [] : await processesOf(keeper)) {
     const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
     if (command.startsWith("qemu-system-x86_64\0")) return pid;

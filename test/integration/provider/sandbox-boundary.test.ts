@@ -11,7 +11,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
 import { HOST_LOOPBACK, localNetworks } from "../../../lib/provider/sandbox/egress.ts";
-import { DEFAULT_LIMITS, type Limits } from "../../../lib/provider/sandbox/launch.ts";
+import { DEFAULT_LIMITS, type SandboxLimits } from "../../../lib/provider/sandbox/launch.ts";
 import { SandboxProvider } from "../../../lib/provider/sandbox/provider.ts";
 import { newSpec, observedAs, signal } from "../../support/provider-contract.ts";
 import { testRootfs } from "../../support/rootfs.ts";
@@ -74,7 +74,7 @@ async function inside(script: string, limits = DEFAULT_LIMITS): Promise<string> 
   }
 }
 
-function providerWith(limits: Limits): SandboxProvider {
+function providerWith(limits: SandboxLimits): SandboxProvider {
   return new SandboxProvider({
     stateDir: join(home, "state"),
     rootfs,

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuilderSpec } from "../../../lib/provider/provider.ts";
-import { claimFolder, identityOf, readKeeper } from "../../../lib/provider/sandbox/folder.ts";
-import { type Keeper, processesOf } from "../../../lib/provider/sandbox/processes.ts";
+import { claimFolder, identityOf, readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
+import { processesOf, type Supervisor } from "../../../lib/provider/sandbox/processes.ts";
 import { SandboxProvider, type SandboxProviderOptions } from "../../../lib/provider/sandbox/provider.ts";
-import { runImage, runInSandbox } from "../../../lib/provider/sandbox/run.ts";
+import { runImageInSandbox, runInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import {
   newSpec,
   nothingLeft,
@@ -30,10 +30,10 @@ const test = suite("sandbox");
 
 /** Remembers the processes of what it destroyed, to see afterwards that they are gone. */
 class RememberingProvider extends SandboxProvider {
-  readonly keepers: Keeper[] = [];
+  readonly keepers: Supervisor[] = [];
 
   override async destroy(builder: string, abort: AbortSignal): Promise<void> {
-    const keeper = await readKeeper(join(stateDir, builder));
+    const keeper = await readSupervisor(join(stateDir, builder));
     if (keeper !== undefined) this.keepers.push(keeper);
     await super.destroy(builder, abort);
   }
@@ -170,7 +170,7 @@ test("destroy() ends what left its session, ignores signals and holds the consol
 });
 
 async function processesIn({ builder }: BuilderSpec): Promise<number[]> {
-  const keeper = await readKeeper(join(stateDir, builder));
+  const keeper = await readSupervisor(join(stateDir, builder));
   return keeper === undefined ? [] : await processesOf(keeper);
 }
 
@@ -218,11 +218,11 @@ test("two providers do not see each other's sandboxes", async () => {
   await provider.destroy(theirs.builder, signal());
   assert.is((await observedAs(other, theirs.builder, "running")).builder, theirs.builder);
   assert.equal(
-    (await provider.observe(signal())).machines.map(({ builder }) => builder),
+    (await provider.listMachines(signal())).machines.map(({ builder }) => builder),
     [mine.builder],
   );
   await other.destroy(theirs.builder, signal());
-  assert.equal((await other.observe(signal())).machines, []);
+  assert.equal((await other.listMachines(signal())).machines, []);
 });
 
 test("runInSandbox() gives exit code and output and leaves nothing; a missing rootfs is an infrastructure error", async () => {
@@ -248,11 +248,11 @@ test("runInSandbox() ends what runs when its signal aborts", async () => {
 });
 
 /** The keeper of the sandbox whose folder is new, once the command runs. */
-function keeperOfNew(before: readonly string[]): Promise<Keeper> {
+function keeperOfNew(before: readonly string[]): Promise<Supervisor> {
   return until("the sandbox has started", async () => {
     const name = (await ownFolders()).find((candidate) => !before.includes(candidate)) ?? "none";
     const status = await readFile(join(tmpdir(), name, "status"), "utf8").catch(() => "");
-    return status.includes("started") && (await readKeeper(join(tmpdir(), name)));
+    return status.includes("started") && (await readSupervisor(join(tmpdir(), name)));
   });
 }
 
@@ -268,7 +268,11 @@ test("a plain apptainer build works inside, and runImage() runs what came of it"
   const built = await runInSandbox({ rootfs, command, binds: [{ from: definition, to: "/hello.def" }], stdio: "pipe" });
   assert.is(built.code, 0, built.stderr);
   await writeFile(image, Buffer.from(built.stdout, "base64"), { mode: 0o600 });
-  assert.equal(await runImage(image, { rootfs, stdio: "pipe" }), { code: 0, stdout: "hello from post\n", stderr: "" });
+  assert.equal(await runImageInSandbox(image, { rootfs, stdio: "pipe" }), {
+    code: 0,
+    stdout: "hello from post\n",
+    stderr: "",
+  });
 });
 
 const HELLO = `Bootstrap: scratch

@@ -5,7 +5,7 @@ import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parse, stringify } from "yaml";
-import { type BusAddress, connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats, type NatsAddress } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import type { BuildersReply, UsersReply } from "../../../lib/protocol/admin-messages.ts";
 import { buildOfStream } from "../../../lib/protocol/subjects.ts";
@@ -52,7 +52,7 @@ async function leased(stack: Stack): Promise<string[]> {
 
 /** Streams of builds that could still be written, and buckets that could be read. */
 async function openStreams(stack: Stack): Promise<string[]> {
-  const nc = await connectBus({ address: addressOf(stack), credential: await queueCreds(stack), name: "test" });
+  const nc = await connectNats({ address: addressOf(stack), credential: await queueCreds(stack), name: "test" });
   const open: string[] = [];
   for await (const { config } of (await nc.jetstreamManager()).streams.list()) {
     if (buildOfStream(config.name) !== undefined && !config.sealed) open.push(config.name);
@@ -63,7 +63,7 @@ async function openStreams(stack: Stack): Promise<string[]> {
 
 const queueCreds = (stack: Stack) => readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
 
-function addressOf(stack: Stack): BusAddress {
+function addressOf(stack: Stack): NatsAddress {
   const { url, servername, ca } = stack.clientSettings();
   return { url, servername, ca: readFileSync(ca, "utf8") };
 }
@@ -123,7 +123,7 @@ test("revoke cuts the user's connections within a second and ends its builds; an
     if (status === "lost") lostAtMs ||= Date.now();
     statuses.add(status);
   };
-  const nc = await connectBus({ address: addressOf(stack), credential, name: "test", onStatus });
+  const nc = await connectNats({ address: addressOf(stack), credential, name: "test", onStatus });
 
   const revoked = await stack.run("cb-admin", ["user", "revoke", "alice"]);
   const revokedAtMs = Date.now();
@@ -153,7 +153,9 @@ async function restart(stack: Stack, signal: NodeJS.Signals, meanwhile: () => vo
   await stack.up();
   assert.is((await statusOf(stack, stack.path("alice.creds"))).code, 77);
   assert.is((await statusOf(stack, stack.path("bob.creds"))).code, 0);
-  const states = (await list(stack)).map(({ name, cutAtMs }) => `${name} ${cutAtMs === undefined ? "in" : "out"}`);
+  const states = (await list(stack)).map(
+    ({ name, natsRevokedAtMs }) => `${name} ${natsRevokedAtMs === undefined ? "in" : "out"}`,
+  );
   assert.equal(states, ["alice out", "bob in", "carol in"]);
 }
 

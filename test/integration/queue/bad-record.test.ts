@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openKeys } from "../../../lib/nats/jetstream/kv.ts";
+import { openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { POOL, QueueLab } from "../../support/queue/queue-lab.ts";
 import { rejection } from "../../support/rejection.ts";
 
@@ -26,7 +26,7 @@ const PLACES = [
 
 for (const [bucket, prefix] of PLACES) {
   test(`a record in ${bucket} that cannot be read keeps the queue from starting, and stays`, async ({ lab, core }) => {
-    const keys = await openKeys(core, { bucket, replicas: 1, maxBytes: 8 * 1024 ** 2 });
+    const keys = await openKvStore(core, { bucket, replicas: 1, maxBytes: 8 * 1024 ** 2 });
     for (const text of BAD) {
       const key = `${prefix}.${bucket === "cb-slots" ? 5 : randomUUID()}`;
       const revision = await keys.create(key, text);

@@ -54,7 +54,7 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   const startedMs = clock.nowMs();
   while (!condition()) {
     assert.ok(clock.nowMs() - startedMs < LIMIT_MS, `${what}: ${JSON.stringify(pool.status())}`);
-    for (const { builder, awake } of cloud.machines.values()) if (awake) await pool.heard(builder, "idle");
+    for (const { builder, awake } of cloud.machines.values()) if (awake) await pool.heartbeat(builder, "idle");
     await clock.sleep(10);
   }
 }
@@ -67,7 +67,7 @@ test("events alone bring a builder up and replace one that is leased", async () 
   assert.is(await pool.lease(first.builder, build), true);
   assert.is(await pool.lease(first.builder, randomUUID()), false);
   await until("another is ready", () => pool.readyBuilders().length === 1);
-  assert.equal([pool.status().active.map((view) => view.build), pool.status().why], [[build], ""]);
+  assert.equal([pool.status().active.map((view) => view.build), pool.status().reason], [[build], ""]);
 });
 
 test("a pool that is stopped and opened again knows its leases and its reserve", async () => {
@@ -98,7 +98,7 @@ test("release() destroys the machine, says so when it is gone, and the place is 
   });
   end();
   assert.equal([cloud.machines.has(lease.builder), pool.leases().length], [false, 0]);
-  assert.equal((await pool.heard(lease.builder, "idle")).alive, false);
+  assert.equal((await pool.heartbeat(lease.builder, "idle")).alive, false);
 });
 
 test.run();

@@ -79,20 +79,20 @@ test("preview() of an empty pool says what to create, however often, and creates
     assert.equal(await kinds(), ["create", "create"]);
     const { plan } = await pool.preview();
     assert.match(plan.actions[0]?.reason ?? "", "0 ready and 0 on their way, 2 wanted");
-    assert.ok(plan.lookAgainAtMs > systemClock.nowMs());
+    assert.ok(plan.nextPassAtMs > systemClock.nowMs());
   });
-  await pool.look();
+  await pool.runPass();
   assert.is(cloud.machines.size, 2, "a look does what the preview said");
   await until("both have come up", () => [...cloud.machines.values()].every(({ status }) => status === "running"));
 });
 
 test("preview() is no look that confirms anything: an unknown machine is doomed only after a look has seen it", async () => {
-  const { seen } = await pool.preview();
+  const { observed: seen } = await pool.preview();
   const unknown = plant(seen.generation);
   await unchanged(async () => {
     for (let times = 0; times < 3; times++) assert.not((await kinds()).includes("destroyUnknown"));
   });
-  await pool.look();
+  await pool.runPass();
   await unchanged(async () => {
     const { plan } = await pool.preview();
     assert.ok(plan.actions.some((action) => action.kind === "destroyUnknown" && action.builder === unknown));
@@ -101,21 +101,24 @@ test("preview() is no look that confirms anything: an unknown machine is doomed 
 });
 
 test("destroyForeign() destroys a machine of another generation, and refuses one of this", async () => {
-  const { seen } = await pool.preview();
+  const { observed: seen } = await pool.preview();
   const [foreign, unknown, elsewhere] = [plant("other"), plant(seen.generation), plant("other", { pool: "q" })];
   const states = new Map(
-    survey((await pool.preview()).seen, { pool: "p", pools }).map((one) => [one.builder, one.state]),
+    survey((await pool.preview()).observed, { pool: "p", pools }).map((one) => [one.builder, one.state]),
   );
-  assert.equal([states.get(foreign), states.get(unknown), states.get(elsewhere)], ["foreign", "unknown", "foreign"]);
+  assert.equal(
+    [states.get(foreign), states.get(unknown), states.get(elsewhere)],
+    ["other generation", "unknown", "other generation"],
+  );
   const [recorded] = pool.status().booting;
   for (const builder of [unknown, recorded?.builder ?? ""]) {
-    const error = await pool.destroyForeign(builder, pools).catch((thrown: Error) => thrown.message);
+    const error = await pool.destroyOtherGeneration(builder, pools).catch((thrown: Error) => thrown.message);
     assert.match(String(error), "the reconciler looks after it");
   }
-  assert.is(await pool.destroyForeign(randomUUID(), pools), false);
-  assert.is(await pool.destroyForeign(elsewhere, new Set(["p", "q"])), false, "pool q is asked about it");
-  assert.is(await pool.destroyForeign(elsewhere, pools), true, "nobody else can be asked");
-  assert.is(await pool.destroyForeign(foreign, pools), true);
+  assert.is(await pool.destroyOtherGeneration(randomUUID(), pools), false);
+  assert.is(await pool.destroyOtherGeneration(elsewhere, new Set(["p", "q"])), false, "pool q is asked about it");
+  assert.is(await pool.destroyOtherGeneration(elsewhere, pools), true, "nobody else can be asked");
+  assert.is(await pool.destroyOtherGeneration(foreign, pools), true);
   const left = [foreign, elsewhere, unknown].map((builder) => cloud.machines.get(builder)?.status ?? "destroying");
   assert.equal(left, ["destroying", "destroying", "running"]);
 });
@@ -125,7 +128,7 @@ test("preview() says why nothing can be planned when the provider cannot be list
   const { plan } = await pool.preview();
   cloud.trouble = 0;
   assert.equal(
-    [plan.actions.length, plan.why],
+    [plan.actions.length, plan.reason],
     [0, "the provider cannot be listed in full: simulated: the listing failed"],
   );
 });

@@ -7,7 +7,7 @@ import { type NatsConnection, StorageType } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { messageOf } from "../../../lib/core/errors.ts";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
@@ -164,7 +164,7 @@ test("a reservation that fails half way leaves nothing behind", async ({ killed 
   });
   const { creds } = stackConfig(stack);
   const credential = await readCreds(creds, Date.now());
-  const nc = await connectBus({ address: stackConfig(stack), credential, name: "test" });
+  const nc = await connectNats({ address: stackConfig(stack), credential, name: "test" });
   const archive = { kind: "object", maxBytes: 512 * 1024 * MIB } as const;
   const question: ReserveRequest = {
     v: 1,
@@ -174,7 +174,7 @@ test("a reservation that fails half way leaves nothing behind", async ({ killed 
     context: { directory: "/", highestId: 0, archive },
     name: "x.sif",
   };
-  const options = { nc, asker: credential.name, question, timeoutMs: 10_000 };
+  const options = { nc, principal: credential.name, request: question, timeoutMs: 10_000 };
   const refused = await rejection(call(reserve, options));
   await nc.close();
   assert.match(messageOf(refused), "NATS has no storage left");

@@ -6,8 +6,8 @@ import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
-import { connectBus, guestAccess } from "../../../lib/nats/connection.ts";
-import { BUILDERS_STREAM, bucket, bucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
+import { connectNats, guestAccess } from "../../../lib/nats/connection.ts";
+import { BUILDERS_STREAM, bucket, buildBucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
 import { chunkSize, newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { LIMITS, QueueLab } from "../../support/queue/queue-lab.ts";
 import { rejection } from "../../support/rejection.ts";
@@ -65,7 +65,7 @@ async function built(lab: QueueLab): Promise<string> {
   const { installation, url } = lab.bus;
   const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
   const credential = { jwt: agent.lease?.jwt ?? "", key: agent.key };
-  const nc = await connectBus({ address, credential, name: "test" });
+  const nc = await connectNats({ address, credential, name: "test" });
   const js = guestAccess(nc);
   const [content, nuid] = [Buffer.alloc(300_000, "image"), newObjectId()];
   await agent.ask({ state: "storing", build, image: { nuid, bytes: content.length, chunkBytes: chunkSize(js) } });
@@ -103,7 +103,7 @@ test("an image is kept for a day, log and record for a week; then there is what 
   const firstEndMs = endMs(image);
   const lastEndMs = Math.max(...builds.map(endMs));
   await happensAt(lab, firstEndMs + LIMITS.imageKeptMs, "the image is gone", async () => {
-    return !(await has(core, bucketStream(image)));
+    return !(await has(core, buildBucketStream(image)));
   });
   assert.ok(await has(core, buildStream(image)));
   await happensAt(lab, lastEndMs + LIMITS.recordKeptMs, "all builds are forgotten", () => {

@@ -7,13 +7,13 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { followBuild } from "../../../lib/cli/watch/follow.ts";
 import { clientConfig } from "../../../lib/config/client-config.ts";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import type { BuildState } from "../../../lib/protocol/build-messages.ts";
 import { reserve, sent } from "../../../lib/protocol/requests.ts";
-import { bucketStream } from "../../../lib/protocol/subjects.ts";
+import { buildBucketStream } from "../../../lib/protocol/subjects.ts";
 import { connectCore } from "../../support/nats/core-connection.ts";
 import { queueWith, stopped } from "../../support/queue/own-queue.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";
@@ -154,15 +154,15 @@ test("a build argument reaches the recipe", async ({ stack }) => {
 async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; state: BuildState }> {
   const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
   const creds = await readCreds(stack.statePath("client", "user.creds"), Date.now());
-  const nc = await connectBus({ address, credential: creds, name: "test" });
+  const nc = await connectNats({ address, credential: creds, name: "test" });
   const key = createKey("user");
   const context = { directory: "/", highestId: 0, archive: { kind: "object" as const, maxBytes: 1000 } };
   const recipe = { backend: "singularity" as const, text: "Bootstrap: scratch" };
   const request = { v: 1 as const, request: randomUUID(), publicKey: key.publicKey, recipe, context, name: "x" };
-  const { build, jwt } = await call(reserve, { nc, asker: creds.name, question: request, timeoutMs: 5_000 });
-  const early = call(sent, { nc, asker: creds.name, question: { v: 1, build }, timeoutMs: 5_000 });
+  const { build, jwt } = await call(reserve, { nc, principal: creds.name, request: request, timeoutMs: 5_000 });
+  const early = call(sent, { nc, principal: creds.name, request: { v: 1, build }, timeoutMs: 5_000 });
   assert.match(String(await rejection(early)), "is not whole");
-  const own = await connectBus({ address, credential: { jwt, key }, name: "test" });
+  const own = await connectNats({ address, credential: { jwt, key }, name: "test" });
   let last: BuildState | undefined;
   const watching = { build, fromNow: false, signal: new AbortController().signal, onWaiting: () => undefined };
   for await (const event of followBuild(own, watching)) if (event.kind === "state") last = event.state;
@@ -191,7 +191,7 @@ test("a context over the limit is refused before it is sent, one that stops comi
   await stopped(queue);
   const core = await connectCore(stack);
   const streams = await (await core.jetstreamManager()).streams.names().next();
-  assert.not.ok(streams.includes(bucketStream(silent.build)), "the room is given back");
+  assert.not.ok(streams.includes(buildBucketStream(silent.build)), "the room is given back");
   await core.close();
 });
 

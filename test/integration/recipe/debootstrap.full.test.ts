@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
-import { runImage } from "../../../lib/provider/sandbox/run.ts";
+import { runImageInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { testRootfs } from "../../support/rootfs.ts";
 import { Stack } from "../../support/stack.ts";
 
@@ -36,7 +36,7 @@ MirrorURL: ${mirror}
   const built = await stack.run("container-builder", [image, stack.path("debian.def")]);
   assert.is(built.code, 0, built.stdout.slice(-2000) + built.stderr);
   assert.match(built.stdout, /Setting up bc/);
-  const run = await runImage(image, { rootfs: await testRootfs(), stdio: "pipe" });
+  const run = await runImageInSandbox(image, { rootfs: await testRootfs(), stdio: "pipe" });
   assert.is(run.stdout.trim(), "42", run.stderr);
 });
 

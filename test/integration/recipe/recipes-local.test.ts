@@ -3,7 +3,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { runImage } from "../../../lib/provider/sandbox/run.ts";
+import { runImageInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { busyboxLayer } from "../../support/oci/busybox-layer.ts";
 import { writeDockerArchive, writeOciArchive } from "../../support/oci/oci-image.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";
@@ -35,7 +35,7 @@ async function ran(stack: Stack, name: string, recipe: string): Promise<string> 
   writeFileSync(stack.path(name), recipe);
   const { code, stdout, stderr } = await stack.run("container-builder", [`${name}.sif`, name], { cwd: stack.folder });
   assert.is(code, 0, stdout.slice(-3000) + stderr);
-  const run = await runImage(stack.path(`${name}.sif`), { rootfs: await testRootfs(), stdio: "pipe" });
+  const run = await runImageInSandbox(stack.path(`${name}.sif`), { rootfs: await testRootfs(), stdio: "pipe" });
   return run.stdout;
 }
 

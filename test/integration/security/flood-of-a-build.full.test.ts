@@ -9,12 +9,18 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { formatCreds } from "../../../lib/nats/credentials/creds.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
-import { openReaderDoor } from "../../../lib/nats/jetstream/consumer-proxy.ts";
+import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
-import { Listener } from "../../../lib/nats/rpc/server.ts";
+import { RpcServer } from "../../../lib/nats/rpc/server.ts";
 import { type BuildRole, builderPermissions, buildPermissions } from "../../../lib/protocol/permissions.ts";
 import * as registry from "../../../lib/protocol/requests.ts";
-import { askers, bucketStream, buildStream, GUEST_API_PREFIX, subjects } from "../../../lib/protocol/subjects.ts";
+import {
+  buildBucketStream,
+  buildStream,
+  GUEST_API_PREFIX,
+  principals,
+  subjects,
+} from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { Flooder } from "../../support/nats/flood.ts";
 import { startBus, type TestBus } from "../../support/nats/nats.ts";
@@ -35,13 +41,13 @@ test.before(async (world) => {
   const core = await world.bus.core();
   for (const build of [evil, hers]) await makeBuildStreams(await core.jetstreamManager(), build);
   const [reading, asked] = [await world.bus.core(), await world.bus.core()];
-  const readers = openReaderDoor(reading);
-  const listener = new Listener({ nc: asked, onRefused: () => undefined });
+  const readers = openConsumerProxy(reading);
+  const listener = new RpcServer({ nc: asked, onRefused: () => undefined });
   listener.serve(registry.builds, async () => ({ v: 1 as const, nowMs: 0, builds: [] }));
-  listener.serve(registry.builderAsk, async () => ({ v: 1 as const, order: "none" as const }));
+  listener.serve(registry.agentAsk, async () => ({ v: 1 as const, order: "none" as const }));
   // As the queue does of all that it knows.
-  listener.expect(askers.builders, hers);
-  listener.expect(askers.users, "ada");
+  listener.expect(principals.builders, hers);
+  listener.expect(principals.users, "ada");
   readers.expect(buildStream(hers));
   await Promise.all([reading.flush(), asked.flush()]);
 });
@@ -59,16 +65,16 @@ async function beside(bus: TestBus, flooding: () => boolean): Promise<Record<str
   const ask = { v: 1, builder: hers, publicKey: builder.publicKey, state: "ready" } as const;
   const works: Record<string, () => Promise<unknown>> = {
     line: () => agent.connection.request(subjects.log(hers), "a line\n", { timeout }),
-    info: () => agent.connection.request(`${GUEST_API_PREFIX}.STREAM.INFO.${bucketStream(hers)}`, "", { timeout }),
+    info: () => agent.connection.request(`${GUEST_API_PREFIX}.STREAM.INFO.${buildBucketStream(hers)}`, "", { timeout }),
     reader: () =>
       reader.connection.request(
         `${GUEST_API_PREFIX}.CONSUMER.CREATE.${buildStream(hers)}.hers.${subjects.log(hers)}`,
         follow,
         { timeout },
       ),
-    ask: () => call(registry.builderAsk, { nc: builder.connection, asker: hers, question: ask, timeoutMs: timeout }),
+    ask: () => call(registry.agentAsk, { nc: builder.connection, principal: hers, request: ask, timeoutMs: timeout }),
     builds: () =>
-      call(registry.builds, { nc: caller.connection, asker: "ada", question: { v: 1 }, timeoutMs: timeout }),
+      call(registry.builds, { nc: caller.connection, principal: "ada", request: { v: 1 }, timeoutMs: timeout }),
   };
   const longestMs = new Map<string, number>();
   while (flooding()) {

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import * as registry from "../../../lib/protocol/requests.ts";
@@ -49,8 +49,8 @@ async function credentialOf(stack: Stack, name: string): Promise<string> {
 }
 
 /** As a client does: it asks again when it has heard nothing for five seconds. */
-const answered = (nc: NatsConnection, asker = "ada"): Promise<boolean> =>
-  call(registry.builds, { nc, asker, question: { v: 1 }, timeoutMs: 5_000 }).then(
+const answered = (nc: NatsConnection, principal = "ada"): Promise<boolean> =>
+  call(registry.builds, { nc, principal, request: { v: 1 }, timeoutMs: 5_000 }).then(
     () => true,
     () => false,
   );
@@ -61,7 +61,7 @@ test("others are served beside a million bad questions, and neither the queue's 
 }) => {
   const [mallory, ada] = [await credentialOf(stack, "mallory"), await credentialOf(stack, "ada")];
   const memory = new PeakMemory({ queue: daemonsOf(stack, () => queue.pid).queue });
-  const nc = await connectBus({
+  const nc = await connectNats({
     address: stackConfig(stack),
     credential: await readCreds(ada, Date.now()),
     name: "test",
@@ -92,7 +92,7 @@ test("others are served beside a million bad questions, and neither the queue's 
 test("others are served beside large messages without end from four connections", async ({ stack }) => {
   const [mallory, ada] = [await credentialOf(stack, "mallory4"), await credentialOf(stack, "ada4")];
   const address = stackConfig(stack);
-  const nc = await connectBus({ address, credential: await readCreds(ada, Date.now()), name: "test" });
+  const nc = await connectNats({ address, credential: await readCreds(ada, Date.now()), name: "test" });
   const flooder = await Flooder.at(stack.clientSettings());
   const subject = subjects.queue("builds", "mallory4");
   const of = { creds: readFileSync(mallory, "utf8"), subject, messages: 200, bytes: 4_000_000 };

@@ -8,9 +8,9 @@ import { headers, type NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { followBuild } from "../../../lib/cli/watch/follow.ts";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
-import { openReaderDoor } from "../../../lib/nats/jetstream/consumer-proxy.ts";
+import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { MESSAGE_MAX_BYTES } from "../../../lib/protocol/codec.ts";
 import * as registry from "../../../lib/protocol/requests.ts";
@@ -45,7 +45,7 @@ test.before(async (world) => {
   world.crowded = crowded(MESSAGE_MAX_BYTES);
   world.lab = await QueueLab.start();
   world.core = await world.lab.bus.core();
-  openReaderDoor(world.core);
+  openConsumerProxy(world.core);
   world.build = await world.lab.reserve("ada");
   world.agent = await world.lab.leased(world.build, 1);
 });
@@ -101,7 +101,12 @@ async function assertUnharmed({ lab, core, build, agent }: World, attack: () => 
   assert.is(agent.stopped, undefined);
   const ada = await lab.bus.user("ada");
   const question = { v: 1 } as const;
-  const listed = await call(registry.builds, { nc: ada.connection, asker: "ada", question, timeoutMs: ANSWER_MS });
+  const listed = await call(registry.builds, {
+    nc: ada.connection,
+    principal: "ada",
+    request: question,
+    timeoutMs: ANSWER_MS,
+  });
   assert.equal(
     listed.builds.map((one) => [one.build, one.state]),
     [[build, "leased"]],
@@ -109,7 +114,7 @@ async function assertUnharmed({ lab, core, build, agent }: World, attack: () => 
   await ada.connection.close();
 }
 
-/** Sends each as a question; all are refused as the asker's fault. */
+/** Sends each as a question; all are refused as the principal's fault. */
 async function assertRefused(nc: NatsConnection, subject: string, bodies: readonly [string, Uint8Array][]) {
   for (const [what, body] of bodies) {
     const reply = await nc.request(subject, body, { timeout: ANSWER_MS });
@@ -147,7 +152,7 @@ test("queue.reserve: a message of a million values keeps nobody else waiting", a
       const refused = assertRefused(mallory.connection, subjects.queue("reserve", name), [body]);
       const askedMs = performance.now();
       const question = { v: 1 } as const;
-      await call(registry.builds, { nc: ada.connection, asker: "ada", question, timeoutMs: ANSWER_MS });
+      await call(registry.builds, { nc: ada.connection, principal: "ada", request: question, timeoutMs: ANSWER_MS });
       await refused;
       tookMs.push(performance.now() - askedMs);
       await mallory.connection.close();
@@ -249,7 +254,7 @@ test("questions whose answers are to go to somebody else, and headers of all kin
     // A refusal may get as far as her inbox, where nobody has asked under that name: what she asks is answered right.
     for (let asked = 0; asked < 20; asked++) {
       const question = { v: 1 } as const;
-      await call(registry.builds, { nc: ada.connection, asker: "ada", question, timeoutMs: ANSWER_MS });
+      await call(registry.builds, { nc: ada.connection, principal: "ada", request: question, timeoutMs: ANSWER_MS });
     }
   });
   await Promise.all([connection.close(), ada.connection.close()]);
@@ -275,7 +280,7 @@ test("a caller passes over what its builder says that is no state, and reads on 
   const grant = { build, role: "caller", publicKey: key.publicKey, expiresAtMs: Date.now() + 600_000 } as const;
   const { installation, issuer, url } = lab.bus;
   const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
-  const caller = await connectBus({ address, credential: { jwt: issuer.buildJwt(grant), key }, name: "test" });
+  const caller = await connectNats({ address, credential: { jwt: issuer.buildJwt(grant), key }, name: "test" });
   const options = { build, fromNow: false, signal: AbortSignal.timeout(60_000), onWaiting: () => undefined };
   const seen: string[] = [];
   for await (const event of followBuild(caller, options)) {

@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { headers, type JetStreamManager, type NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openReaderDoor } from "../../../lib/nats/jetstream/consumer-proxy.ts";
+import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import {
-  bucketStream,
+  buildBucketStream,
+  buildMetaSubject,
   buildStream,
   GUEST_API_PREFIX,
-  metaSubject,
   QUEUE_VERBS,
   subjects,
 } from "../../../lib/protocol/subjects.ts";
@@ -22,7 +22,7 @@ const rights = suite("isolation: the rights suffice");
 const bus = await startBus();
 const core: NatsConnection = await bus.core();
 const manager: JetStreamManager = await core.jetstreamManager();
-openReaderDoor(core);
+openConsumerProxy(core);
 await core.flush();
 rights.after(() => bus.stop());
 
@@ -112,8 +112,8 @@ rights("the context goes from caller to agent and the image from agent to caller
     const big = Buffer.alloc(1024 * 1024, object);
     await jetstream.publish(chunks, big);
     await jetstream.publish(chunks, "end");
-    await jetstream.publish(metaSubject(build.id, object), "{}");
-    const stream = bucketStream(build.id);
+    await jetstream.publish(buildMetaSubject(build.id, object), "{}");
+    const stream = buildBucketStream(build.id);
     const { connection, inboxPrefix } = to;
     const got = await pullMessages({ connection, inboxPrefix, stream, filter: chunks, count: 2 });
     assert.ok(got[0] !== undefined && Buffer.from(got[0].data).equals(big));
@@ -193,7 +193,7 @@ rights("everything works on after the server was restarted: streams, accounts an
   await bus.restart();
   const again = await bus.build(build.id, "caller");
   const coreAgain = await bus.core();
-  openReaderDoor(coreAgain);
+  openConsumerProxy(coreAgain);
   await coreAgain.flush();
   const lines = await linesOf({ ...build, caller: again }, 1);
   assert.is(lines[0]?.string(), "before\n");

@@ -7,7 +7,13 @@ import { randomUUID } from "node:crypto";
 import { headers } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { bucketStream, buildStream, GUEST_API_PREFIX, metaSubject, subjects } from "../../../lib/protocol/subjects.ts";
+import {
+  buildBucketStream,
+  buildMetaSubject,
+  buildStream,
+  GUEST_API_PREFIX,
+  subjects,
+} from "../../../lib/protocol/subjects.ts";
 import { startWorld } from "../../support/nats/attack.ts";
 import { attackers, secrets, targets } from "../../support/nats/attack-subjects.ts";
 import { MAX_CONSUMERS } from "../../support/nats/build-streams.ts";
@@ -57,7 +63,7 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
       await connection.flush();
       await victim.user.connection.request(subjects.queue("status", victim.name), "secret", { timeout: 2000 });
       await victim.builder.connection.request(subjects.ask(victim.builderId), "secret", { timeout: 2000 });
-      const info = `${GUEST_API_PREFIX}.STREAM.INFO.${bucketStream(victim.build)}`;
+      const info = `${GUEST_API_PREFIX}.STREAM.INFO.${buildBucketStream(victim.build)}`;
       await victim.agent.connection.request(info, "", { timeout: 2000 });
       await connection.flush();
       ear.unsubscribe();
@@ -133,7 +139,7 @@ isolation("agent: rollup headers wipe nothing, neither of its own build nor thro
     for (const value of ["all", "sub"]) {
       const rollup = headers();
       rollup.set("Nats-Rollup", value);
-      for (const subject of [subjects.log(mallory.build), metaSubject(mallory.build, "image")]) {
+      for (const subject of [subjects.log(mallory.build), buildMetaSubject(mallory.build, "image")]) {
         const refused = await jetstream
           .publish(subject, "evil", { headers: rollup })
           .catch((error: Error) => error.message);
@@ -149,7 +155,7 @@ isolation("agent: rollup headers wipe nothing, neither of its own build nor thro
 
 isolation("agent and caller: changing, purging or deleting the streams of their own build", async () => {
   const manager = await world.core.jetstreamManager();
-  for (const stream of [buildStream(mallory.build), bucketStream(mallory.build)]) {
+  for (const stream of [buildStream(mallory.build), buildBucketStream(mallory.build)]) {
     const before = await manager.streams.info(stream);
     for (const { connection } of [mallory.caller, mallory.agent]) {
       for (const prefix of ["$JS.API", GUEST_API_PREFIX]) {
@@ -168,15 +174,15 @@ isolation("agent and caller: changing, purging or deleting the streams of their 
 isolation("caller: writing log, state or image of its own build, and agent: its context", async () => {
   const manager = await world.core.jetstreamManager();
   const counts = async () => {
-    const streams = [buildStream(mallory.build), bucketStream(mallory.build)];
+    const streams = [buildStream(mallory.build), buildBucketStream(mallory.build)];
     return Promise.all(streams.map(async (stream) => (await manager.streams.info(stream)).state.last_seq));
   };
   const before = await counts();
-  const image = metaSubject(mallory.build, "image");
+  const image = buildMetaSubject(mallory.build, "image");
   for (const subject of [subjects.log(mallory.build), subjects.state(mallory.build), image]) {
     mallory.caller.connection.publish(subject, "forged");
   }
-  mallory.agent.connection.publish(metaSubject(mallory.build, "context"), "forged");
+  mallory.agent.connection.publish(buildMetaSubject(mallory.build, "context"), "forged");
   await Promise.all([mallory.caller.connection.flush(), mallory.agent.connection.flush()]);
   assert.equal(await counts(), before);
 });

@@ -7,10 +7,10 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { ImageFetch } from "../../../lib/cli/watch/image-fetch.ts";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import type { JetStreamAccess } from "../../../lib/nats/jetstream/api.ts";
-import { openReaderDoor } from "../../../lib/nats/jetstream/consumer-proxy.ts";
+import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import { bucket, GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 import { newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
@@ -25,7 +25,7 @@ const test = suite<{ bus: TestBus; folder: string }>("ImageFetch");
 test.before(async (context) => {
   context.bus = await startBus();
   context.folder = mkdtempSync(join(tmpdir(), "cb-fetch-"));
-  openReaderDoor(await context.bus.core());
+  openConsumerProxy(await context.bus.core());
 });
 test.after(async ({ bus, folder }) => {
   await bus?.stop();
@@ -43,7 +43,7 @@ async function scene({ bus, folder }: { bus: TestBus; folder: string }) {
   const jwt = bus.issuer.buildJwt({ build, role: "caller", publicKey: key.publicKey, expiresAtMs });
   const { serverName, files } = bus.installation;
   const address = { url: bus.url, servername: serverName, ca: readFileSync(files.caFile, "utf8") };
-  const nc = await connectBus({ address, credential: { jwt, key }, name: "test" });
+  const nc = await connectNats({ address, credential: { jwt, key }, name: "test" });
   const imagePath = join(mkdtempSync(join(folder, "image-")), "x.sif");
   const interrupted = new AbortController().signal;
   const steps = new Steps({ write: () => true });

@@ -1,6 +1,6 @@
 /** The running testbed as tests reach it: its network, and its services, which can be made to fail. */
 
-import { type Outcome, runCommand } from "../../../infra/tools/setup/run-command.ts";
+import { type CommandResult, runCommand } from "../../../infra/tools/setup/run-command.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 
 export type Service = "keystone" | "glance" | "placement" | "neutron" | "nova-api" | "nova-compute";
@@ -77,7 +77,7 @@ export class Box {
     await this.service("start", "nova-api", "nova-compute");
   }
 
-  async #run(command: readonly string[]): Promise<Outcome> {
+  async #run(command: readonly string[]): Promise<CommandResult> {
     const enter = [`--target=${this.pid}`, "--mount", "--pid", "--net", "--root", "--wd", "--", "env", "-i", ...INSIDE];
     const outcome = await runCommand(["nsenter", ...enter, ...command]);
     if (outcome.code === 0) return outcome;

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { saying } from "../../../infra/tools/setup/run-command.ts";
+import { withProgress } from "../../../infra/tools/setup/run-command.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { Box } from "./box.ts";
 import { ensureTree, TESTBED_FOLDER, type TreeOptions } from "./tree.ts";
@@ -25,7 +25,7 @@ export interface Testbed {
  */
 export async function startTestbed(options: TreeOptions): Promise<Testbed> {
   const tree = await ensureTree(options);
-  return saying("Starting the OpenStack testbed", options.onStep, () => start(tree, options));
+  return withProgress("Starting the OpenStack testbed", options.onStep, () => start(tree, options));
 }
 
 async function start(tree: string, { onStep, signal }: TreeOptions): Promise<Testbed> {

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync }
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { saying } from "../../../infra/tools/setup/run-command.ts";
+import { withProgress } from "../../../infra/tools/setup/run-command.ts";
 import { folders } from "../../../lib/config/folders.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
@@ -37,7 +37,7 @@ export async function ensureTree({ driver, onStep, signal }: TreeOptions): Promi
   mkdirSync(cache, { recursive: true });
   // The tree holds programs that run as root whoever starts them.
   chmodSync(cache, 0o700);
-  await saying("Making the OpenStack testbed", onStep, () => make({ cache, key, driver, signal, onStep }));
+  await withProgress("Making the OpenStack testbed", onStep, () => make({ cache, key, driver, signal, onStep }));
   return join(cache, key);
 }
 

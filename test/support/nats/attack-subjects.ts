@@ -1,10 +1,10 @@
 /** Where an attacker would like something to arrive, and what an attacker is allowed to send. */
 import {
-  bucketStream,
+  buildBucketStream,
+  buildMetaSubject,
   buildStream,
   GUEST_API_PREFIX,
   GUEST_READER_PREFIX,
-  metaSubject,
   subjects,
 } from "../../../lib/protocol/subjects.ts";
 import type { Party } from "./attack.ts";
@@ -12,7 +12,7 @@ import type { Guest } from "./nats.ts";
 
 /** Subjects that mean something in the victim's life, or to the server about it. */
 export function targets(victim: Party): string[] {
-  const streams = [buildStream(victim.build), bucketStream(victim.build)];
+  const streams = [buildStream(victim.build), buildBucketStream(victim.build)];
   const calls = ["STREAM.PURGE", "STREAM.DELETE", "STREAM.UPDATE", "STREAM.MSG.DELETE", "STREAM.CREATE"];
   const reads = ["STREAM.MSG.GET", "STREAM.INFO", "DIRECT.GET", "CONSUMER.CREATE", "CONSUMER.NAMES", "CONSUMER.LIST"];
   const apis = streams.flatMap((stream) => [
@@ -30,8 +30,8 @@ export function targets(victim: Party): string[] {
     subjects.state(victim.build),
     `$O.build-${victim.build}.C.x`,
     `$O.build-${victim.build}.C.ofvictim`,
-    metaSubject(victim.build, "image"),
-    metaSubject(victim.build, "context"),
+    buildMetaSubject(victim.build, "image"),
+    buildMetaSubject(victim.build, "context"),
     ...apis.flatMap((call) => [`$JS.API.${call}`, `${GUEST_API_PREFIX}.${call}`]),
     ...streams.map((stream) => `${GUEST_READER_PREFIX}.${stream}.reader`),
     ...streams.map((stream) => `$JS.ACK.${stream}.reader.1.1.1.1.0`),
@@ -85,15 +85,15 @@ export function attackers(mallory: Party): Attacker[] {
   const { build, builderId, name } = mallory;
   const evil = '{"state":"succeeded"}';
   const chunk = { subject: `$O.build-${build}.C.evil`, body: evil };
-  const own = [buildStream(build), bucketStream(build)];
+  const own = [buildStream(build), buildBucketStream(build)];
   const agent = [
     { subject: subjects.log(build), body: evil },
     { subject: subjects.state(build), body: evil },
-    { subject: metaSubject(build, "image"), body: evil },
+    { subject: buildMetaSubject(build, "image"), body: evil },
     chunk,
-    ...calls(bucketStream(build)),
+    ...calls(buildBucketStream(build)),
   ];
-  const caller = [chunk, { subject: metaSubject(build, "context"), body: evil }, ...own.flatMap(calls)];
+  const caller = [chunk, { subject: buildMetaSubject(build, "context"), body: evil }, ...own.flatMap(calls)];
   return [
     {
       role: "user",

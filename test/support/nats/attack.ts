@@ -5,8 +5,8 @@
  */
 import { randomUUID } from "node:crypto";
 import { AckPolicy, type JetStreamManager, type NatsConnection, nanos } from "nats";
-import { openReaderDoor } from "../../../lib/nats/jetstream/consumer-proxy.ts";
-import { bucketStream, buildStream, metaSubject, subjects } from "../../../lib/protocol/subjects.ts";
+import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
+import { buildBucketStream, buildMetaSubject, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "./build-streams.ts";
 import { type Guest, startBus, type TestBus } from "./nats.ts";
 
@@ -50,7 +50,7 @@ export async function startWorld(): Promise<World> {
       },
     });
   }
-  openReaderDoor(core);
+  openConsumerProxy(core);
   await core.flush();
   const victim = await party(bus, manager, "victim");
   const mallory = await party(bus, manager, "mallory");
@@ -76,13 +76,13 @@ async function party(bus: TestBus, manager: JetStreamManager, name: string): Pro
   const agent = made.agent.connection.jetstream();
   await agent.publish(subjects.log(build), `log of ${name}\n`);
   await agent.publish(subjects.state(build), `{"state":"building"}`);
-  await agent.publish(metaSubject(build, "image"), `{"image":"of ${name}"}`);
+  await agent.publish(buildMetaSubject(build, "image"), `{"image":"of ${name}"}`);
   const chunk = `$O.build-${build}.C.of${name}`;
   await Promise.all(
     Array.from({ length: BUCKET_MESSAGES }, () => agent.publish(chunk, `{"state":"succeeded","by":"${name}"}`)),
   );
   // What a reader that is at work has; its progress shows whether somebody else pulled from it.
-  for (const stream of [buildStream(build), bucketStream(build)]) {
+  for (const stream of [buildStream(build), buildBucketStream(build)]) {
     await manager.consumers.add(stream, READER);
   }
   return made;
@@ -113,7 +113,7 @@ async function harmOf(watched: Watched, attack: () => Promise<unknown>): Promise
 /** Everything of the victim's that can be changed, as texts: both streams whole, and how far their readers are. */
 async function belongings({ manager, victim }: Watched): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for (const stream of [buildStream(victim.build), bucketStream(victim.build)]) {
+  for (const stream of [buildStream(victim.build), buildBucketStream(victim.build)]) {
     const info = await manager.streams.info(stream, { subjects_filter: ">" }).catch((error: Error) => error.message);
     if (typeof info === "string") return { stream: info };
     const { state, config } = info;

@@ -1,6 +1,6 @@
 /** The streams of one build as the queue makes them: bounded, without rollups, never changed by hand. */
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig } from "nats";
-import { bucketStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
+import { buildBucketStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 
 const MiB = 1024 * 1024;
 
@@ -27,7 +27,7 @@ export async function makeBuildStreams(manager: JetStreamManager, build: string)
   });
   await manager.streams.add({
     ...BOUNDED,
-    name: bucketStream(build),
+    name: buildBucketStream(build),
     subjects: [`$O.build-${build}.C.>`, `$O.build-${build}.M.>`],
   });
 }

@@ -1,7 +1,7 @@
 /** The bus of a test's stack as the queue itself has it. */
 import type { NatsConnection } from "nats";
 import { clientConfig } from "../../../lib/config/client-config.ts";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import type { Stack } from "../stack.ts";
 
@@ -11,5 +11,5 @@ export const stackConfig = (stack: Stack) =>
 /** In CORE, with all rights. */
 export async function connectCore(stack: Stack): Promise<NatsConnection> {
   const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
-  return connectBus({ address: stackConfig(stack), credential: creds, name: "test" });
+  return connectNats({ address: stackConfig(stack), credential: creds, name: "test" });
 }

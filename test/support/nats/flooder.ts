@@ -1,6 +1,6 @@
 /** Sends one user's bad messages as fast as NATS takes them: `flooder URL SERVERNAME CA CREDS SUBJECT COUNT [BYTES]`. */
 import { readFileSync } from "node:fs";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { inboxPrefix } from "../../../lib/protocol/subjects.ts";
 import { garbage } from "./hostile-bodies.ts";
@@ -11,7 +11,7 @@ const LARGE_BURST = 4;
 
 const [url = "", servername = "", ca = "", creds = "", subject = "", count = "", bytes] = process.argv.slice(2);
 const credential = await readCreds(creds, Date.now());
-const nc = await connectBus({ address: { url, servername, ca: readFileSync(ca, "utf8") }, credential, name: "flood" });
+const nc = await connectNats({ address: { url, servername, ca: readFileSync(ca, "utf8") }, credential, name: "flood" });
 const bodies = garbage(64).map(([, body]) => body);
 const sent =
   bytes === undefined ? bodies.filter(({ length }) => length < 200) : [new Uint8Array(Number(bytes)).fill(0x5b)];

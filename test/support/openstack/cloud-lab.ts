@@ -144,7 +144,7 @@ export class CloudLab {
     const ready = this.pool.readyBuilders().map(({ builder }) => builder);
     const target = this.#options.policy?.reserveTarget ?? RESERVE;
     if (ready.length !== target || this.pool.leases().length > 0) return false;
-    const { machines, complete } = await this.#eyes.observe(AbortSignal.timeout(LOOK_LIMIT_MS));
+    const { machines, complete } = await this.#eyes.listMachines(AbortSignal.timeout(LOOK_LIMIT_MS));
     return complete && machines.length === target && machines.every(({ builder }) => ready.includes(builder));
   }
 
@@ -170,13 +170,13 @@ export class CloudLab {
         this.#looking = undefined;
       });
     for (const builder of this.#agents) {
-      const heard = await this.pool.heard(builder, "idle");
+      const heard = await this.pool.heartbeat(builder, "idle");
       if (!heard.alive) this.#agents.delete(builder);
     }
   }
 
   async #look(): Promise<void> {
-    const { machines, complete } = await this.#eyes.observe(AbortSignal.timeout(LOOK_LIMIT_MS));
+    const { machines, complete } = await this.#eyes.listMachines(AbortSignal.timeout(LOOK_LIMIT_MS));
     if (!complete) return;
     this.mostSeen = Math.max(this.mostSeen, machines.length);
     const running = new Set(machines.filter(({ status }) => status === "running").map(({ builder }) => builder));
@@ -192,7 +192,7 @@ export class CloudLab {
     await this.#looking;
     const asked = new Set<string>();
     await untilCloud("everything is gone", async () => {
-      const { machines, complete } = await this.#eyes.observe(AbortSignal.timeout(LOOK_LIMIT_MS));
+      const { machines, complete } = await this.#eyes.listMachines(AbortSignal.timeout(LOOK_LIMIT_MS));
       const left = machines.map(({ builder }) => builder);
       for (const builder of left.filter((id) => !asked.has(id))) {
         asked.add(builder);

@@ -3,12 +3,12 @@
 import type { SessionOptions } from "../../../lib/provider/openstack/api/session.ts";
 import { findCloud } from "../../../lib/provider/openstack/auth/find-cloud.ts";
 import { OpenStackProvider } from "../../../lib/provider/openstack/provider.ts";
-import type { ShapeSettings } from "../../../lib/provider/openstack/server-template.ts";
+import type { ServerTemplateSettings } from "../../../lib/provider/openstack/server-template.ts";
 import { type Site, siteOn } from "../../../lib/provider/openstack/site.ts";
 import type { BuilderSpec } from "../../../lib/provider/provider.ts";
 import { type RecordedCloud, recorded } from "./recorded-cloud.ts";
 
-export const SHAPE: ShapeSettings = { flavor: "t.nano", image: "stub", networks: ["lab"] };
+export const SHAPE: ServerTemplateSettings = { flavor: "t.nano", image: "stub", networks: ["lab"] };
 
 /** With a login as demo, which `env` may change. */
 export function siteFor(cloud: RecordedCloud, options: SessionOptions = {}, env: Record<string, string> = {}): Site {
@@ -17,7 +17,7 @@ export function siteFor(cloud: RecordedCloud, options: SessionOptions = {}, env:
 }
 
 /** `callMs`: patience with one request. */
-export function providerOn(cloud: RecordedCloud, settings: Partial<ShapeSettings> = {}, callMs?: number) {
+export function providerOn(cloud: RecordedCloud, settings: Partial<ServerTemplateSettings> = {}, callMs?: number) {
   const options = callMs === undefined ? {} : { callMs };
   return new OpenStackProvider(siteFor(cloud, options), { ...SHAPE, ...settings });
 }

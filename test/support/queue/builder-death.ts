@@ -3,11 +3,11 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import * as assert from "uvu/assert";
 import { clientConfig } from "../../../lib/config/client-config.ts";
-import { connectBus } from "../../../lib/nats/connection.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import type { BuildState } from "../../../lib/protocol/build-messages.ts";
-import { bucketStream, buildOfStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
-import { readKeeper } from "../../../lib/provider/sandbox/folder.ts";
+import { buildBucketStream, buildOfStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
+import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
 import { processesOf } from "../../../lib/provider/sandbox/processes.ts";
 import { type Running, Stack } from "../stack.ts";
 import { until } from "../until.ts";
@@ -44,7 +44,7 @@ export class Deathbed {
     const stack = await Stack.start();
     const config = { flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") };
     const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
-    const core = await connectBus({ address: clientConfig(config), credential: creds, name: "test" });
+    const core = await connectNats({ address: clientConfig(config), credential: creds, name: "test" });
     return new Deathbed(stack, core, await BuilderLife.watch(core));
   }
 
@@ -78,7 +78,7 @@ export class Deathbed {
   }
 
   async pidOf(builder: string, part: Part): Promise<number> {
-    const keeper = await readKeeper(this.stack.statePath("sandboxes", builder));
+    const keeper = await readSupervisor(this.stack.statePath("sandboxes", builder));
     if (keeper === undefined) throw new Error(`builder ${builder} has no process`);
     if (part === "sandbox") return keeper.pid;
     const program = part === "agent" ? /^node\0.*agent/ : /^slirp4netns/;
@@ -128,7 +128,7 @@ export class Deathbed {
     const buckets: string[] = [];
     for await (const name of (await this.#core.jetstreamManager()).streams.names()) {
       const build = buildOfStream(name);
-      if (build !== undefined && name === bucketStream(build)) buckets.push(name);
+      if (build !== undefined && name === buildBucketStream(build)) buckets.push(name);
     }
     assert.equal(buckets, []);
     // A machine that is gone from the listing may have its last small files removed yet.

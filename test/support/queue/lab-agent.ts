@@ -2,8 +2,8 @@
 import type { NatsConnection } from "nats";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
-import type { Answer, Ask, Lease, Outcome } from "../../../lib/protocol/builder-messages.ts";
-import { builderAsk } from "../../../lib/protocol/requests.ts";
+import type { AgentReply, AgentRequest, BuildOutcome, Lease } from "../../../lib/protocol/builder-messages.ts";
+import { agentAsk } from "../../../lib/protocol/requests.ts";
 import { rejection } from "../rejection.ts";
 
 /** Longer than a question is parked. */
@@ -36,16 +36,16 @@ export class LabAgent {
   }
 
   /** How its build ended. */
-  end(outcome: Outcome): Promise<Answer> {
+  end(outcome: BuildOutcome): Promise<AgentReply> {
     return this.ask({ state: "ended", build: this.lease?.build ?? "", outcome });
   }
 
-  async ask(question: Distribute<Ask>): Promise<Answer> {
-    const full = { v: 1, builder: this.builder, publicKey: this.key.publicKey, ...question } as Ask;
-    const answer = await call(builderAsk, {
+  async ask(question: Distribute<AgentRequest>): Promise<AgentReply> {
+    const full = { v: 1, builder: this.builder, publicKey: this.key.publicKey, ...question } as AgentRequest;
+    const answer = await call(agentAsk, {
       nc: this.#nc,
-      asker: this.builder,
-      question: full,
+      principal: this.builder,
+      request: full,
       timeoutMs: ANSWER_MS,
     });
     if (answer.order === "lease") this.lease = answer.lease;

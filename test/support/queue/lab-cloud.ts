@@ -1,6 +1,6 @@
 /** A cloud in which a machine goes when the test lets it, and is made unless the test refuses it. */
 import type { CbError } from "../../../lib/core/errors.ts";
-import type { BuilderSpec, Machine, Observation, Provider } from "../../../lib/provider/provider.ts";
+import type { BuilderSpec, Machine, MachineListing, Provider } from "../../../lib/provider/provider.ts";
 
 const never = new Promise<never>(() => {});
 
@@ -18,7 +18,7 @@ export class LabCloud {
     let alive = true;
     const living = <T>(work: () => T): Promise<T> => (alive ? Promise.resolve().then(work) : never);
     const provider: Provider = {
-      observe: () => living((): Observation => ({ machines: [...this.machines.values()], complete: true })),
+      listMachines: () => living((): MachineListing => ({ machines: [...this.machines.values()], complete: true })),
       create: (spec) => living(() => this.#create(spec)),
       destroy: (builder) => living(() => this.#destroy(builder)),
       consoleOutput: () => living(() => new Uint8Array()),

@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import { type BuilderRecord, parseClaim, parseRecord } from "../../../lib/pool/state/record.ts";
 import { decode } from "../../../lib/protocol/codec.ts";
-import { BUILDERS_STREAM, bucketStream, buildOfStream, buildStream } from "../../../lib/protocol/subjects.ts";
+import { BUILDERS_STREAM, buildBucketStream, buildOfStream, buildStream } from "../../../lib/protocol/subjects.ts";
 import { buildRecord } from "../../../lib/queue/builds/record.ts";
 import type { Stack } from "../stack.ts";
 
@@ -46,7 +46,7 @@ async function buildFaults(core: NatsConnection): Promise<string[]> {
   for await (const { config, state } of jsm.streams.list()) {
     const build = buildOfStream(config.name);
     if (build === undefined) continue;
-    if (config.name === bucketStream(build)) faults.push(`there is a bucket ${config.name}`);
+    if (config.name === buildBucketStream(build)) faults.push(`there is a bucket ${config.name}`);
     else if (!known.has(config.name)) faults.push(`no record knows ${config.name}`);
     else if (!config.sealed) faults.push(`${config.name} is not sealed`);
     else if (state.consumer_count > 0) faults.push(`${config.name} has ${state.consumer_count} consumers`);

@@ -16,7 +16,7 @@ export function mortal(provider: Provider): { readonly provider: Provider; reado
     }
   };
   const seen: Provider = {
-    observe: (signal) => living(signal, (cut) => provider.observe(cut)),
+    listMachines: (signal) => living(signal, (cut) => provider.listMachines(cut)),
     create: (spec, signal) => living(signal, (cut) => provider.create(spec, cut)),
     destroy: (builder, signal) => living(signal, (cut) => provider.destroy(builder, cut)),
     consoleOutput: (builder, bytes, signal) => living(signal, (cut) => provider.consoleOutput(builder, bytes, cut)),

@@ -9,7 +9,7 @@ import { ManualClock } from "../../../lib/core/clock.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
-import { type Keys, openKeys } from "../../../lib/nats/jetstream/kv.ts";
+import { type KvStore, openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { Records } from "../../../lib/nats/jetstream/records.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { openPool } from "../../../lib/pool/open.ts";
@@ -22,7 +22,7 @@ import { Images } from "../../../lib/queue/api/images.ts";
 import { Builds } from "../../../lib/queue/builds/builds.ts";
 import { type BuildRecord, buildRecord, recipeRecord } from "../../../lib/queue/builds/record.ts";
 import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
-import { ParkedAsks } from "../../../lib/queue/leases/parked-requests.ts";
+import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import type { QueuePorts } from "../../../lib/queue/ports.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
@@ -144,8 +144,8 @@ export class QueueLab {
   }
 
   async #ports(nc: NatsConnection, pool: Pool): Promise<QueuePorts> {
-    const keys = await openKeys(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB });
-    const recipeKeys = await openKeys(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB });
+    const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB });
+    const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB });
     const stores = {
       records: new Records(this.#losing(keys), "build", buildRecord),
       recipes: new Records(recipeKeys, "recipe", recipeRecord),
@@ -156,7 +156,7 @@ export class QueueLab {
       streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }),
       pools: new Map([[POOL, pool]]),
       poolKinds: [{ name: POOL, arch: "x86_64" }],
-      parked: new ParkedAsks(),
+      parked: new ParkedRequests(),
       issuer: this.bus.issuer,
       images: new Images({ registries: [], clock: this.clock, log }),
       plainHttpRegistries: [],
@@ -166,7 +166,7 @@ export class QueueLab {
     };
   }
 
-  #losing(keys: Keys): Keys {
+  #losing(keys: KvStore): KvStore {
     return {
       list: (prefix) => keys.list(prefix),
       names: (prefix) => keys.names(prefix),
@@ -241,7 +241,12 @@ export class QueueLab {
       name: "image.sif",
       ...over,
     } as const;
-    const reply: ReserveReply = await call(reserve, { nc: guest.connection, asker: user, question, timeoutMs: 10_000 });
+    const reply: ReserveReply = await call(reserve, {
+      nc: guest.connection,
+      principal: user,
+      request: question,
+      timeoutMs: 10_000,
+    });
     return reply.build;
   }
 
@@ -251,8 +256,8 @@ export class QueueLab {
     if (nc === undefined) throw new Error(`nobody has reserved ${build}`);
     await call(cancel, {
       nc,
-      asker: user,
-      question: { v: 1, target: { kind: "build", id: build } },
+      principal: user,
+      request: { v: 1, target: { kind: "build", id: build } },
       timeoutMs: 10_000,
     });
   }

@@ -6,7 +6,7 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { type Context, type ContextOptions, findContext } from "../../../lib/recipe/context/find.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";
 import { unpackContext } from "../../../lib/recipe/context/unpack.ts";
-import type { Want } from "../../../lib/recipe/recipe-input.ts";
+import type { RecipeInput } from "../../../lib/recipe/recipe-input.ts";
 
 export class ContextTree {
   readonly top = mkdtempSync(join(tmpdir(), "cb-context-"));
@@ -38,7 +38,7 @@ export class ContextTree {
     return absolute;
   }
 
-  find(...wants: Want[]): Promise<Context | undefined> {
+  find(...wants: RecipeInput[]): Promise<Context | undefined> {
     return findContext({ directory: this.directory, backend: "singularity", whole: false, wants });
   }
 
@@ -84,11 +84,11 @@ export class ContextTree {
 }
 
 /** What a line of %files wants; a pattern when it looks like one. */
-export function fileWant(path: string): Want {
+export function fileWant(path: string): RecipeInput {
   return { path, pattern: /[*?[]/.test(path), links: "follow", where: "line 12: %files" };
 }
 
-export function copyWant(path: string): Want {
+export function copyWant(path: string): RecipeInput {
   return { ...fileWant(path), links: "keep", where: "line 3: COPY" };
 }
 

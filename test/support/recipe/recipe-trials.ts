@@ -9,7 +9,7 @@ import { CbError } from "../../../lib/core/errors.ts";
 import type { Recipe } from "../../../lib/protocol/build-messages.ts";
 import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { withCallerEnvironment } from "../../../lib/recipe/caller-environment.ts";
-import { wantsOf } from "../../../lib/recipe/inputs.ts";
+import { inputsOf } from "../../../lib/recipe/inputs.ts";
 import { rebaseSources } from "../../../lib/recipe/rebase.ts";
 import { testRootfs } from "../rootfs.ts";
 
@@ -105,7 +105,7 @@ async function writeTrial(folder: string, recipe: Recipe): Promise<void> {
   await writeFile(join(folder, "recipe"), recipe.text);
   try {
     const sent = withCallerEnvironment(recipe, ENVIRONMENT);
-    const wants = wantsOf(sent).map(({ links, pattern, path }) => `${links}\t${pattern}\t${path}\n`);
+    const wants = inputsOf(sent).map(({ links, pattern, path }) => `${links}\t${pattern}\t${path}\n`);
     await writeFile(join(folder, "wants"), wants.join(""));
     await writeFile(join(folder, "rebased"), rebaseSources(sent, "/ctx"));
   } catch (error) {

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { baseImageTrouble, LastOutput } from "../../../agent/base-image-failure.ts";
+import { baseImageFailure, LastOutput } from "../../../agent/base-image-failure.ts";
 
 const test = suite("base image trouble");
 
@@ -18,7 +18,7 @@ test("baseImageTrouble() finds the remedy in the last error of apptainer and of 
     ["dial tcp 10.0.2.2:1: connect: connection refused", "cannot reach"],
   ] as const) {
     for (const program of [APPTAINER, BUILDAH])
-      assert.match(baseImageTrouble(`INFO:    Starting build...\r\n${program}${said}\r\n`) ?? "", remedy);
+      assert.match(baseImageFailure(`INFO:    Starting build...\r\n${program}${said}\r\n`) ?? "", remedy);
   }
 });
 
@@ -28,7 +28,7 @@ test("baseImageTrouble() knows nothing of errors of the recipe's own programs", 
     'permission denied\nError: building at STEP "RUN x": while running runtime: exit status 1\n',
     "",
   ])
-    assert.is(baseImageTrouble(output), undefined);
+    assert.is(baseImageFailure(output), undefined);
 });
 
 test("LastOutput keeps the last 4096 bytes, in pieces of any size", () => {

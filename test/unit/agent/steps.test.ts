@@ -1,12 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { emulatedArchitecture } from "../../../agent/emulation.ts";
-import type { Workplace } from "../../../agent/prepare.ts";
+import type { WorkDir } from "../../../agent/prepare.ts";
 import { stepsFor } from "../../../agent/steps.ts";
 
 const test = suite("steps");
 
-const place: Workplace = {
+const place: WorkDir = {
   callersRoot: "/b/context",
   context: "/b/context",
   recipe: "/b/recipe",

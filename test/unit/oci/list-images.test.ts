@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
-import { type Listing, listImages } from "../../../lib/oci/list-images.ts";
+import { type ImageListing, listImages } from "../../../lib/oci/list-images.ts";
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void;
 const test = suite<{ server: Server; host: string }>("list images");
@@ -22,7 +22,7 @@ test.after.each(({ server }) => {
 });
 
 const login = { username: "site", password: "secret" };
-function list(host: string, signal = new AbortController().signal): Promise<Listing> {
+function list(host: string, signal = new AbortController().signal): Promise<ImageListing> {
   return listImages({ host, plainHttp: true, login }, signal);
 }
 

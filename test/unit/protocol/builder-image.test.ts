@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type BuilderImage, imageText } from "../../../lib/protocol/builder-image.ts";
 import { decode, encode } from "../../../lib/protocol/codec.ts";
-import { builderAsk } from "../../../lib/protocol/requests.ts";
+import { agentAsk } from "../../../lib/protocol/requests.ts";
 
 const test = suite("builder image");
 
@@ -17,10 +17,10 @@ const versions = (count: number, version = "1:2.0~rc1+b1") =>
   Array.from({ length: count }, (_, n) => ({ name: `p${n}`, version }));
 
 /** What the queue makes of a question with that in it. */
-function heard(madeOf: unknown): unknown {
-  const ask = { v: 1, builder, publicKey, state: "ready", madeOf };
-  const question = decode(builderAsk.question, encode(ask), "question");
-  return question.state === "ready" ? question.madeOf : question;
+function heard(builderImage: unknown): unknown {
+  const ask = { v: 1, builder, publicKey, state: "ready", builderImage };
+  const question = decode(agentAsk.request, encode(ask), "question");
+  return question.state === "ready" ? question.builderImage : question;
 }
 
 test("a question may say what its builder was made of, and one of an older agent says nothing", () => {
@@ -41,7 +41,7 @@ test("a question is refused that says too much, too long, or what is not printed
     { versions: versions(1, "1\u202e2") },
     { versions: [{ name: "Apptainer\n", version: "1" }] },
   ];
-  for (const changes of wrong) assert.throws(() => heard(image(changes)), /madeOf/);
+  for (const changes of wrong) assert.throws(() => heard(image(changes)), /builderImage/);
 });
 
 test("imageText() is one line, the id first", () => {

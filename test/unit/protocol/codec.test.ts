@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
 import { buildState, reserveRequest } from "../../../lib/protocol/build-messages.ts";
-import { ask } from "../../../lib/protocol/builder-messages.ts";
+import { agentRequest } from "../../../lib/protocol/builder-messages.ts";
 import { decode, encode, MESSAGE_MAX_BYTES } from "../../../lib/protocol/codec.ts";
 
 const test = suite("codec");
@@ -36,7 +36,7 @@ test("decode() refuses another version, a wrong type and an id that would be ano
   refused(() => decode(buildState, encode({ v: 2, state: "building" }), "m"), /versions/);
   refused(() => decode(buildState, encode({ v: 1, state: "flying" }), "m"), /state/);
   for (const builder of ["a.b", "*", ">", "60c95481-92f3-4491-94d3-14c45bfbc279\r\nPUB x 0\r\n", ""]) {
-    refused(() => decode(ask, encode({ v: 1, state: "ready", builder, publicKey: "U" }), "m"), /builder/);
+    refused(() => decode(agentRequest, encode({ v: 1, state: "ready", builder, publicKey: "U" }), "m"), /builder/);
   }
 });
 

@@ -1,11 +1,11 @@
 /** The calls to nova (Compute API v2.1), each with what it needs and the errors of its answers. */
 import * as v from "valibot";
 import { CbError } from "../../../core/errors.ts";
-import type { Answer, Call } from "./http.ts";
+import type { HttpCall, HttpReply } from "./http.ts";
 import { microversionFor } from "./microversion.ts";
 import { refusalOf } from "./refusal.ts";
 import { type Server, serverSchema } from "./server.ts";
-import type { Session } from "./session.ts";
+import type { CloudSession } from "./session.ts";
 
 /** Below nova's own bound of a page (max_limit, 1000 by default): a megabyte of servers. */
 const PAGE_SERVERS = 500;
@@ -20,13 +20,13 @@ const page = v.object({
 });
 const output = v.object({ output: v.nullish(v.string()) });
 
-type Ask = Omit<Call, "url" | "headers" | "limitMs"> & { readonly limitMs?: number };
+type Ask = Omit<HttpCall, "url" | "headers" | "limitMs"> & { readonly limitMs?: number };
 
 export class Compute {
-  readonly #session: Session;
+  readonly #session: CloudSession;
   #microversion: string | undefined;
 
-  constructor(session: Session) {
+  constructor(session: CloudSession) {
     this.#session = session;
   }
 
@@ -56,7 +56,7 @@ export class Compute {
   }
 
   /** The answer to POST /servers, whatever it is: what follows from it is not nova's business. Throws NoAnswerError. */
-  create(body: object, signal: AbortSignal): Promise<Answer> {
+  create(body: object, signal: AbortSignal): Promise<HttpReply> {
     return this.#call("/servers", { method: "POST", body, signal });
   }
 
@@ -82,21 +82,21 @@ export class Compute {
   }
 
   /** GET of `path`, of which nothing but 200 is expected. Throws CbError. */
-  get(path: string, signal: AbortSignal, what: string): Promise<Answer> {
+  get(path: string, signal: AbortSignal, what: string): Promise<HttpReply> {
     return this.#ok(path, { method: "GET", signal }, what);
   }
 
-  #action(id: string, body: object, signal: AbortSignal): Promise<Answer> {
+  #action(id: string, body: object, signal: AbortSignal): Promise<HttpReply> {
     return this.#call(`/servers/${encodeURIComponent(id)}/action`, { method: "POST", body, signal });
   }
 
-  async #ok(path: string, ask: Ask, what: string): Promise<Answer> {
+  async #ok(path: string, ask: Ask, what: string): Promise<HttpReply> {
     const answer = await this.#call(path, ask);
     if (answer.status !== 200) throw refusalOf(answer, what);
     return answer;
   }
 
-  async #call(path: string, ask: Ask): Promise<Answer> {
+  async #call(path: string, ask: Ask): Promise<HttpReply> {
     this.#microversion ??= await this.#negotiate(ask.signal);
     const headers = { "openstack-api-version": `compute ${this.#microversion}` };
     return this.#session.call({ service: "compute", path, headers, ...ask });
@@ -115,7 +115,7 @@ export class Compute {
   }
 }
 
-function read<Output>(schema: v.GenericSchema<unknown, Output>, answer: Answer, what: string): Output {
+function read<Output>(schema: v.GenericSchema<unknown, Output>, answer: HttpReply, what: string): Output {
   const parsed = v.safeParse(schema, answer.body, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const where = v.getDotPath(parsed.issues[0]) ?? "the whole";

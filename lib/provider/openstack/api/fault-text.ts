@@ -1,5 +1,5 @@
 /** The words of an OpenStack error, fit for a message of ours: each service wraps them in its own way. */
-import type { Answer } from "./http.ts";
+import type { HttpReply } from "./http.ts";
 
 /** More is a stack trace or a page of HTML. */
 const MAX_CHARS = 300;
@@ -8,7 +8,7 @@ const QUOTED_VALUE = / ?\bValue: .*$/s;
 /** No word of a language is that long; a key, a token or something in base64 is. */
 const LONG_RUN = /[^\s]{80,}/g;
 
-export function wordsOf({ body, text, status }: Answer): string {
+export function faultText({ body, text, status }: HttpReply): string {
   const found = messageIn(body) ?? text;
   const plain = found
     .replace(/<[^>]*>/g, " ")

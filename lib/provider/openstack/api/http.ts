@@ -10,7 +10,7 @@ const CONNECT_MS = 5_000;
 /** nova answers a create within a few seconds. Less than the pool waits, so that a lost reply can still be looked up. */
 export const CALL_MS = 20_000;
 
-export interface Call {
+export interface HttpCall {
   readonly method: "GET" | "POST" | "DELETE";
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface Call {
   readonly limitMs: number;
 }
 
-export interface Answer {
+export interface HttpReply {
   readonly status: number;
   /** The first value of each, by its name in lower case. */
   readonly headers: ReadonlyMap<string, string>;
@@ -30,7 +30,7 @@ export interface Answer {
 }
 
 /** There is no answer. `sent: false`: nobody can have seen the request, so that nothing can have come of it. */
-export class NoAnswerError extends CbError {
+export class NoReplyError extends CbError {
   readonly sent: boolean;
 
   constructor(message: string, sent: boolean, cause?: unknown) {
@@ -47,7 +47,7 @@ export function connectionsTo({ ca, verify }: Pick<Cloud, "ca" | "verify">): Dis
 }
 
 /** Any status is an answer, a redirect too: following one would carry the token to wherever it leads. Throws NoAnswerError. */
-export async function send(dispatcher: Dispatcher, call: Call): Promise<Answer> {
+export async function send(dispatcher: Dispatcher, call: HttpCall): Promise<HttpReply> {
   const { method, url, signal, limitMs } = call;
   const what = `${method} ${new URL(url).host}${new URL(url).pathname}`;
   const limit = AbortSignal.timeout(limitMs);
@@ -70,7 +70,7 @@ export async function send(dispatcher: Dispatcher, call: Call): Promise<Answer> 
     if (cause instanceof CbError) throw cause;
     signal.throwIfAborted();
     const why = limit.aborted ? `nothing within ${limitMs / 1000} s` : reasonOf(cause);
-    throw new NoAnswerError(`no answer to ${what}: ${why}`, limit.aborted || !neverSent(cause), cause);
+    throw new NoReplyError(`no answer to ${what}: ${why}`, limit.aborted || !neverSent(cause), cause);
   }
 }
 
@@ -80,7 +80,7 @@ async function readBounded(body: AsyncIterable<Buffer>, what: string): Promise<s
   for await (const chunk of body) {
     bytes += chunk.length;
     if (bytes > BODY_MAX_BYTES) {
-      throw new NoAnswerError(`the answer to ${what} is longer than ${BODY_MAX_BYTES} bytes`, true);
+      throw new NoReplyError(`the answer to ${what} is longer than ${BODY_MAX_BYTES} bytes`, true);
     }
     chunks.push(chunk);
   }

@@ -1,8 +1,8 @@
 /** What a status other than success means for whoever asked. The kinds are in the table of docs/openstack.md. */
 import { CbError } from "../../../core/errors.ts";
 import { RefusedError } from "../../provider.ts";
-import { wordsOf } from "./fault-text.ts";
-import type { Answer } from "./http.ts";
+import { faultText } from "./fault-text.ts";
+import type { HttpReply } from "./http.ts";
 
 /**
  * The texts of refusals for want of quota, which nova gives with 403, and now and then with 413. "Quota exceeded for
@@ -15,9 +15,9 @@ const QUOTA = /quota|exceeded|over limit/i;
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
 
 /** Of a call that changed nothing: any but a create's 5xx. `what` is what was asked for, with the name of the cloud. */
-export function refusalOf(answer: Answer, what: string): CbError {
+export function refusalOf(answer: HttpReply, what: string): CbError {
   const { status } = answer;
-  const words = wordsOf(answer);
+  const words = faultText(answer);
   if (status === 429 || (status === 413 && !/quota/i.test(words))) {
     const retryAfterMs = retryAfter(answer);
     const pause = retryAfterMs === undefined ? "" : `, which asks to wait ${Math.ceil(retryAfterMs / 1000)} s`;
@@ -42,7 +42,7 @@ function quotaWords(words: string): string {
 }
 
 /** Seconds, or a date (RFC 9110, 10.2.3); older novas write it into the body alone. */
-function retryAfter({ headers, body }: Answer): number | undefined {
+function retryAfter({ headers, body }: HttpReply): number | undefined {
   const written = headers.get("retry-after") ?? inBody(body);
   if (written === undefined) return undefined;
   const seconds = Number(written);

@@ -2,12 +2,12 @@
 import type { Dispatcher } from "undici";
 import { CbError } from "../../../core/errors.ts";
 import type { Cloud } from "../auth/cloud.ts";
-import { endpointOf, type Service, type Token } from "../auth/token.ts";
-import { TokenKeeper } from "../auth/token-cache.ts";
-import { type Answer, CALL_MS, type Call, connectionsTo, send } from "./http.ts";
+import { endpointOf, type ServiceType, type Token } from "../auth/token.ts";
+import { TokenCache } from "../auth/token-cache.ts";
+import { CALL_MS, connectionsTo, type HttpCall, type HttpReply, send } from "./http.ts";
 
-export interface ServiceCall extends Omit<Call, "url" | "limitMs"> {
-  readonly service: Service;
+export interface ServiceCall extends Omit<HttpCall, "url" | "limitMs"> {
+  readonly service: ServiceType;
   /** After the endpoint's address, with a slash first. */
   readonly path: string;
   /** Its first group is the part of the endpoint's address that is wanted; default the whole. */
@@ -23,21 +23,21 @@ export interface SessionOptions {
   readonly nowMs?: () => number;
 }
 
-export class Session {
+export class CloudSession {
   readonly cloud: Cloud;
   readonly #connections: Dispatcher;
-  readonly #keeper: TokenKeeper;
+  readonly #keeper: TokenCache;
   readonly #callMs: number;
 
   constructor(cloud: Cloud, { callMs = CALL_MS, nowMs = () => performance.now() }: SessionOptions = {}) {
     this.cloud = cloud;
     this.#callMs = callMs;
     this.#connections = connectionsTo(cloud);
-    this.#keeper = new TokenKeeper(cloud, { connections: this.#connections, callMs, nowMs });
+    this.#keeper = new TokenCache(cloud, { connections: this.#connections, callMs, nowMs });
   }
 
   /** Any status is an answer but 401. Throws NoAnswerError, CbError "config" where the login or the catalog is wrong. */
-  async call(call: ServiceCall): Promise<Answer> {
+  async call(call: ServiceCall): Promise<HttpReply> {
     const first = await this.#keeper.token(call.signal);
     const answer = await this.#send(call, first);
     if (answer.status !== 401) return answer;
@@ -53,7 +53,7 @@ export class Session {
     return (await this.#keeper.token(signal)).projectId;
   }
 
-  #send({ service, path, root, headers, ...call }: ServiceCall, { value, catalog }: Token): Promise<Answer> {
+  #send({ service, path, root, headers, ...call }: ServiceCall, { value, catalog }: Token): Promise<HttpReply> {
     const endpoint = endpointOf(catalog, service, this.cloud);
     const url = `${root?.exec(endpoint)?.[1] ?? endpoint}${path}`;
     const signed = { ...headers, "x-auth-token": value };

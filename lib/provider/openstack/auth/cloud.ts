@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { CbError, messageOf } from "../../../core/errors.ts";
 import type { CloudSettings } from "./cloud-settings.ts";
-import { type Login, loginOf } from "./login.ts";
+import { type KeystoneLogin, loginOf } from "./login.ts";
 
 const INTERFACES = ["public", "internal", "admin"] as const;
 export type Interface = (typeof INTERFACES)[number];
@@ -13,7 +13,7 @@ export interface Cloud {
   readonly from: string;
   /** Keystone's, ending with /v3. */
   readonly authUrl: string;
-  readonly login: Login;
+  readonly login: KeystoneLogin;
   /** None: the catalog has to have one region only. */
   readonly region?: string;
   readonly interface: Interface;

@@ -2,7 +2,7 @@
 import { CbError } from "../../../core/errors.ts";
 import type { AuthSettings, CloudSettings } from "./cloud-settings.ts";
 
-export interface Login {
+export interface KeystoneLogin {
   /** For people: "user demo, project demo". */
   readonly who: string;
   /** A function, so that nothing that prints or stores a cloud shows the secret by accident. */
@@ -21,7 +21,7 @@ const METHODS: Readonly<Record<string, Method>> = {
 };
 
 /** Throws CbError "config" naming what is missing; no message has a secret in it. */
-export function loginOf(settings: CloudSettings, from: string): Login {
+export function loginOf(settings: CloudSettings, from: string): KeystoneLogin {
   return methodOf(settings, from) === "password"
     ? passwordLogin(settings.auth, from)
     : applicationCredential(settings.auth, from);
@@ -36,7 +36,7 @@ function methodOf({ auth, auth_type: type }: CloudSettings, from: string): Metho
   throw new CbError("config", `${from}: the auth_type ${type} is not supported`, { hint });
 }
 
-function passwordLogin(auth: AuthSettings, from: string): Login {
+function passwordLogin(auth: AuthSettings, from: string): KeystoneLogin {
   const password = needed("password", auth.password, from);
   const name = auth.username ?? auth.user_id;
   const user = auth.user_id ? { id: auth.user_id } : named("user", auth, needed("username", auth.username, from));
@@ -53,7 +53,7 @@ function passwordLogin(auth: AuthSettings, from: string): Login {
 }
 
 /** It is good for one project, so it says none. */
-function applicationCredential(auth: AuthSettings, from: string): Login {
+function applicationCredential(auth: AuthSettings, from: string): KeystoneLogin {
   const secret = needed("application_credential_secret", auth.application_credential_secret, from);
   const { application_credential_id: id, application_credential_name: name } = auth;
   const reference = id === undefined ? namedCredential(auth, from) : { id };

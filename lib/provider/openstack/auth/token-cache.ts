@@ -1,7 +1,7 @@
 /** A token that is always good: asked for when it is needed first, and again before its end. */
 import type { Dispatcher } from "undici";
 import { CbError } from "../../../core/errors.ts";
-import { NoAnswerError, send } from "../api/http.ts";
+import { NoReplyError, send } from "../api/http.ts";
 import type { Cloud } from "./cloud.ts";
 import { type Token, tokenIn } from "./token.ts";
 
@@ -18,7 +18,7 @@ interface Held {
   readonly endsAtMs: number;
 }
 
-export interface KeeperOptions {
+export interface TokenCacheOptions {
   readonly connections: Dispatcher;
   /** What a login may take. */
   readonly callMs: number;
@@ -26,13 +26,13 @@ export interface KeeperOptions {
   readonly nowMs: () => number;
 }
 
-export class TokenKeeper {
+export class TokenCache {
   readonly #cloud: Cloud;
-  readonly #options: KeeperOptions;
+  readonly #options: TokenCacheOptions;
   #login: Promise<Token> | undefined;
   #held: Held | undefined;
 
-  constructor(cloud: Cloud, options: KeeperOptions) {
+  constructor(cloud: Cloud, options: TokenCacheOptions) {
     this.#cloud = cloud;
     this.#options = options;
   }
@@ -85,7 +85,7 @@ export class TokenKeeper {
       return tokenIn(await send(connections, call), this.#cloud);
     } catch (error) {
       // Whatever the token was for has not been asked yet.
-      if (error instanceof NoAnswerError) throw new NoAnswerError(`Keystone: ${error.message}`, false, error.cause);
+      if (error instanceof NoReplyError) throw new NoReplyError(`Keystone: ${error.message}`, false, error.cause);
       throw error;
     }
   }

@@ -1,8 +1,8 @@
 /** Keystone's answer to a login: a token, how long it is good, and the catalog of the cloud's services. */
 import * as v from "valibot";
 import { CbError } from "../../../core/errors.ts";
-import { wordsOf } from "../api/fault-text.ts";
-import type { Answer } from "../api/http.ts";
+import { faultText } from "../api/fault-text.ts";
+import type { HttpReply } from "../api/http.ts";
 import { firstFew } from "../first-few.ts";
 import type { Cloud } from "./cloud.ts";
 
@@ -42,23 +42,23 @@ export interface Token {
 const refusal = v.object({ error: v.object({ message: v.string() }) });
 
 /** Throws CbError "config" when Keystone refuses the login, "infrastructure" when it answers something else. */
-export function tokenIn(answer: Answer, { from, login, authUrl }: Cloud): Token {
+export function tokenIn(answer: HttpReply, { from, login, authUrl }: Cloud): Token {
   const { status, headers } = answer;
   // A secret that is revoked is 401 for a user and 404 for an application credential.
   if (status >= 400 && status < 500 && status !== 429 && v.is(refusal, answer.body)) {
     const hint = "the secret is wrong, has expired or was revoked, or user, project or domain are not of that name";
-    throw new CbError("config", `${from}: Keystone refuses the login of ${login.who}: ${wordsOf(answer)}`, { hint });
+    throw new CbError("config", `${from}: Keystone refuses the login of ${login.who}: ${faultText(answer)}`, { hint });
   }
   if (status < 500 && status !== 201 && status !== 429) {
     throw new CbError(
       "config",
-      `${from}: no Keystone v3 at auth_url ${authUrl}, the answer is ${status}: ${wordsOf(answer)}`,
+      `${from}: no Keystone v3 at auth_url ${authUrl}, the answer is ${status}: ${faultText(answer)}`,
     );
   }
   const parsed = v.safeParse(reply, answer.body);
   const value = headers.get("x-subject-token") ?? "";
   if (status !== 201 || !parsed.success || !TOKEN.test(value)) {
-    const what = status === 201 ? "no token" : `${status}: ${wordsOf(answer)}`;
+    const what = status === 201 ? "no token" : `${status}: ${faultText(answer)}`;
     throw new CbError("infrastructure", `Keystone at ${authUrl} answers a login with ${what}`);
   }
   const { issued_at, expires_at, project, catalog } = parsed.output.token;
@@ -70,10 +70,10 @@ export function tokenIn(answer: Answer, { from, login, authUrl }: Cloud): Token 
 
 /** The words that a service's type is known by: the first is the official one, others are of older catalogs. */
 const TYPES = { compute: ["compute"], network: ["network"], image: ["image"] } as const;
-export type Service = keyof typeof TYPES;
+export type ServiceType = keyof typeof TYPES;
 
 /** Without a slash at the end. Throws CbError "config" naming the region or the interface, and those there are. */
-export function endpointOf(catalog: Catalog, service: Service, cloud: Cloud): string {
+export function endpointOf(catalog: Catalog, service: ServiceType, cloud: Cloud): string {
   const types: readonly string[] = TYPES[service];
   const all = catalog.filter(({ type }) => types.includes(type)).flatMap(({ endpoints }) => endpoints);
   if (all.length === 0) {

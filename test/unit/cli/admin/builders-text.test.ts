@@ -20,8 +20,14 @@ const reply = (...pools: Partial<BuildersReply["pools"][number]>[]): BuildersRep
 });
 
 test("buildersText() shows state, age, host, reason, build, image and console of each machine", () => {
-  const madeOf = { id: "0123", versions: [{ name: "buildah", version: "1.39.3" }] };
-  const leased = builder("b", { state: "leased", reason: "leased to it", build: "x", madeOf, console: ["one", "two"] });
+  const builderImage = { id: "0123", versions: [{ name: "buildah", version: "1.39.3" }] };
+  const leased = builder("b", {
+    state: "leased",
+    reason: "leased to it",
+    build: "x",
+    builderImage,
+    console: ["one", "two"],
+  });
   assert.is(
     buildersText(reply({ builders: [builder("a"), leased] })),
     `pool p: 2 machines
@@ -57,12 +63,14 @@ test("buildersText() names what a machine is besides its builder's state, its fa
   assert.match(text, "c  booting  5s  h-c\n");
 });
 
-test("buildersText() tells how a foreign machine is destroyed, and shows what failed lately", () => {
+test("buildersText() tells how a machine of another generation is destroyed, and shows what failed lately", () => {
   const failures = [{ id: "f", atMs: NOW - 200_000, reason: "it was killed", console: ["last words"] }];
   assert.is(
-    buildersText(reply({ builders: [builder("a", { state: "foreign", reason: "of other records" })], failures })),
+    buildersText(
+      reply({ builders: [builder("a", { state: "other generation", reason: "of other records" })], failures }),
+    ),
     `pool p: 1 machine
-a  foreign  5s  h-a
+a  other generation  5s  h-a
     of other records
     to destroy it: cb-admin builders destroy a
 failed lately in pool p:

@@ -9,8 +9,8 @@ const test = suite("plan text");
 test("planText() shows each action with its reason, why the reserve is short, and the next look", () => {
   const actions = [{ what: "create a builder in slot 2", reason: "1 ready" }];
   const pools = [
-    { name: "a", actions, why: "1 builder booting", lookAgainAtMs: 3_200 },
-    { name: "b", actions: [], why: "", lookAgainAtMs: 500 },
+    { name: "a", actions, reason: "1 builder booting", nextPassAtMs: 3_200 },
+    { name: "b", actions: [], reason: "", nextPassAtMs: 500 },
   ];
   assert.is(
     planText({ v: 1, nowMs: 1_000, pools }),

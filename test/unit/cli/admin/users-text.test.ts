@@ -11,7 +11,7 @@ test("usersText() shows each user in columns, active, half revoked and revoked",
   const users = [
     { name: "a", publicKey: "UA", createdAtMs },
     { name: "somebody", publicKey: "UB", createdAtMs, revokedAtMs },
-    { name: "c", publicKey: "UC", createdAtMs, revokedAtMs, cutAtMs: revokedAtMs },
+    { name: "c", publicKey: "UC", createdAtMs, revokedAtMs, natsRevokedAtMs: revokedAtMs },
   ];
   assert.is(
     usersText({ v: 1, users }),

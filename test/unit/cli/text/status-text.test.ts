@@ -14,7 +14,7 @@ const builder = (id: string, state: BuilderStatus["state"]): BuilderStatus => ({
 });
 const reply = (...builders: BuilderStatus[]): StatusReply => ({
   v: 1,
-  pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, why: "", builders, images: [] }],
+  pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, reason: "", builders, images: [] }],
   builds: { waiting: 0, running: 1 },
 });
 

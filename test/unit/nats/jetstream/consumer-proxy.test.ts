@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { passReader } from "../../../../lib/nats/jetstream/consumer-proxy.ts";
+import { consumerRequest } from "../../../../lib/nats/jetstream/consumer-proxy.ts";
 
 const door = suite("reader-door");
 
@@ -11,19 +11,19 @@ const subject = `guest.reader.${STREAM}.r1.${LOG}`;
 const request = (config: object, stream_name = STREAM) => Buffer.from(JSON.stringify({ stream_name, config }));
 
 function passed(config: object, at = subject): Record<string, unknown> {
-  const answer = passReader(at, request(config));
+  const answer = consumerRequest(at, request(config));
   assert.ok(answer.ok, JSON.stringify(answer));
   return answer.ok ? JSON.parse(answer.body).config : {};
 }
 
 function refused(at: string, body: Uint8Array): string {
-  const answer = passReader(at, body);
+  const answer = consumerRequest(at, body);
   assert.not(answer.ok, at);
   return answer.ok ? "" : answer.error;
 }
 
 door("passReader() asks JetStream for a pull consumer with the guest's name, filter and start", () => {
-  const answer = passReader(subject, request({ deliver_policy: "by_start_sequence", opt_start_seq: 7 }));
+  const answer = consumerRequest(subject, request({ deliver_policy: "by_start_sequence", opt_start_seq: 7 }));
   assert.ok(answer.ok);
   assert.is(answer.ok && answer.subject, `$JS.API.CONSUMER.CREATE.${STREAM}.r1.${LOG}`);
   assert.equal(answer.ok && JSON.parse(answer.body), {
@@ -63,7 +63,7 @@ door("passReader() bounds the inactive threshold at exactly five minutes", () =>
 
 door("passReader() takes buckets, and a subject without a filter", () => {
   const bucket = `OBJ_build-${ID}`;
-  assert.ok(passReader(`guest.reader.${bucket}.r1.$O.build-${ID}.C.>`, request({}, bucket)).ok);
+  assert.ok(consumerRequest(`guest.reader.${bucket}.r1.$O.build-${ID}.C.>`, request({}, bucket)).ok);
   assert.not("filter_subject" in passed({}, `guest.reader.${STREAM}.r1`));
 });
 

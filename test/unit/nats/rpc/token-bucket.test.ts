@@ -1,17 +1,17 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ASKER_SHARE, Shares } from "../../../../lib/nats/rpc/token-bucket.ts";
+import { PRINCIPAL_RATE_LIMIT, TokenBuckets } from "../../../../lib/nats/rpc/token-bucket.ts";
 
 const test = suite("Shares");
 const MIB = 1024 * 1024;
 
 function scene() {
   const time = { ms: 0 };
-  return { time, shares: new Shares(ASKER_SHARE, () => time.ms) };
+  return { time, shares: new TokenBuckets(PRINCIPAL_RATE_LIMIT, () => time.ms) };
 }
 
-const takes = (shares: Shares, asker: string, times: number, bytes: number) =>
-  Array.from({ length: times }, () => shares.take(asker, bytes)).filter((got) => got).length;
+const takes = (shares: TokenBuckets, principal: string, times: number, bytes: number) =>
+  Array.from({ length: times }, () => shares.take(principal, bytes)).filter((got) => got).length;
 
 test("take() gives 16 MiB at once, each question counted with 1 KiB more, and 1 MiB a second from then on", () => {
   const { time, shares } = scene();
@@ -33,14 +33,14 @@ test("take() gives to one what another has not got any more", () => {
 
 test("untilRoomMs() is the time until that many bytes fit, and takes nothing", () => {
   const { time, shares } = scene();
-  assert.is(shares.untilRoomMs("mallory", 16 * MIB), 0);
+  assert.is(shares.untilAvailableMs("mallory", 16 * MIB), 0);
   takes(shares, "mallory", 8192, 1024);
-  assert.is(shares.untilRoomMs("mallory", MIB), 1_000);
-  assert.is(shares.untilRoomMs("ada", MIB), 0);
+  assert.is(shares.untilAvailableMs("mallory", MIB), 1_000);
+  assert.is(shares.untilAvailableMs("ada", MIB), 0);
   time.ms = 999;
-  assert.ok(shares.untilRoomMs("mallory", MIB) > 0);
+  assert.ok(shares.untilAvailableMs("mallory", MIB) > 0);
   time.ms = 1_000;
-  assert.is(shares.untilRoomMs("mallory", MIB), 0);
+  assert.is(shares.untilAvailableMs("mallory", MIB), 0);
 });
 
 test("take() forgets whoever has taken nothing for sixteen seconds", () => {

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type Backoff, createFailed, NO_BACKOFF } from "../../../../lib/pool/reconciler/backoff.ts";
-import type { Seen } from "../../../../lib/pool/reconciler/observation.ts";
+import { type Backoff, backoffAfterCreateFailure, NO_BACKOFF } from "../../../../lib/pool/reconciler/backoff.ts";
+import type { Observation } from "../../../../lib/pool/reconciler/observation.ts";
 import { plan } from "../../../../lib/pool/reconciler/planner.ts";
 import type { BuilderRecord } from "../../../../lib/pool/state/record.ts";
 import { calm, kinds, machine, NOW, policy, record, seen } from "./scene.ts";
@@ -16,23 +16,23 @@ const limited = (changes: Partial<Backoff> = {}): Backoff => ({
 });
 const reserve = { ...policy, reserveTarget: 5, totalMax: 8 };
 const ready = (id: string, changes: Partial<BuilderRecord> = {}) => record(id, "ready", changes);
-const planAt = (records: readonly BuilderRecord[], backoff: Backoff, changes: Partial<Seen> = {}) =>
+const planAt = (records: readonly BuilderRecord[], backoff: Backoff, changes: Partial<Observation> = {}) =>
   plan(seen(records, { memory: { ...calm, backoff }, ...changes }), reserve, NOW);
 /** Made before the limit was met. */
 const before = { createdAtMs: NOW - 20_000, sinceMs: NOW - 20_000 };
 
 test("the limit is the reason for waiting, while it is waited for and until it is passed", () => {
   const records = ["a", "b", "c"].map((id) => ready(id, before));
-  assert.is(planAt(records, limited()).why, `reserve 3 of 5: ${QUOTA}`);
-  assert.is(planAt(records, limited({ untilMs: NOW })).why, `reserve 3 of 5: ${QUOTA}`);
+  assert.is(planAt(records, limited()).reason, `reserve 3 of 5: ${QUOTA}`);
+  assert.is(planAt(records, limited({ untilMs: NOW })).reason, `reserve 3 of 5: ${QUOTA}`);
   const booting = ["d", "e"].map((id) => record(id, "booting", before));
-  assert.is(planAt([...records, ...booting], limited()).why, "2 builders booting");
+  assert.is(planAt([...records, ...booting], limited()).reason, "2 builders booting");
 });
 
 test("nothing is created before the time, then one at a time, and nothing is looked at for it in between", () => {
   const records = ["a", "b"].map((id) => ready(id, before));
   const waits = planAt(records, limited());
-  assert.equal([kinds(waits), waits.lookAgainAtMs], [[], NOW + 4000]);
+  assert.equal([kinds(waits), waits.nextPassAtMs], [[], NOW + 4000]);
   assert.equal(kinds(planAt(records, limited({ untilMs: NOW }))), ["create 2"]);
   // Machines on their way do not keep it from being tried, as they do after a failure.
   assert.equal(kinds(planAt([...records, record("n", "booting", before)], limited({ untilMs: NOW }))), ["create 3"]);
@@ -70,7 +70,7 @@ test("createFailed() waits from the first limit on, doubles, and heeds what the 
   const { firstMs, maxMs } = policy.backoff;
   const waits = (backoff: Backoff) => backoff.untilMs - NOW;
   const meet = (backoff: Backoff, retryAfterMs?: number) =>
-    createFailed(
+    backoffAfterCreateFailure(
       backoff,
       { message: QUOTA, limit: "quota", ...(retryAfterMs !== undefined && { retryAfterMs }) },
       policy.backoff,
@@ -83,7 +83,7 @@ test("createFailed() waits from the first limit on, doubles, and heeds what the 
   assert.is(waits(meet(limited({ failures: 30 }))), maxMs);
   const broken = { failures: 9, lastFailureMs: NOW, untilMs: NOW, reason: "it broke" };
   assert.is(meet(broken).failures, 1, "failures of machines do not make a limit longer");
-  const other = createFailed(limited({ failures: 30 }), { message: "500" }, policy.backoff, NOW);
+  const other = backoffAfterCreateFailure(limited({ failures: 30 }), { message: "500" }, policy.backoff, NOW);
   assert.equal([other.failures, other.reason, other.limit], [1, "a create failed: 500", undefined]);
   assert.is(waits(other), 0, "and limits count as no failures of machines");
 });

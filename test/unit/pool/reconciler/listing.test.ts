@@ -1,17 +1,17 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ManualClock } from "../../../../lib/core/clock.ts";
-import { listMachines } from "../../../../lib/pool/reconciler/listing.ts";
-import type { Observation, Provider } from "../../../../lib/provider/provider.ts";
+import { observeMachines } from "../../../../lib/pool/reconciler/listing.ts";
+import type { MachineListing, Provider } from "../../../../lib/provider/provider.ts";
 import { NOW, policy } from "./scene.ts";
 
 const test = suite("listMachines()");
 
 function observedAtMs(startedAtMs?: number): Promise<number> {
-  const seen: Observation = { machines: [], complete: true, ...(startedAtMs !== undefined && { startedAtMs }) };
-  const provider = { observe: async () => seen } as Pick<Provider, "observe"> as Provider;
+  const seen: MachineListing = { machines: [], complete: true, ...(startedAtMs !== undefined && { startedAtMs }) };
+  const provider = { listMachines: async () => seen } as Pick<Provider, "listMachines"> as Provider;
   const hands = { clock: new ManualClock(NOW), policy, provider };
-  return listMachines(hands, new AbortController().signal).then((listing) => listing.observedAtMs);
+  return observeMachines(hands, new AbortController().signal).then((listing) => listing.observedAtMs);
 }
 
 test("a listing is as old as the provider says, and never younger than the question", async () => {

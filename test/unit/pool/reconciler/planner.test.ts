@@ -16,7 +16,7 @@ test("fills an empty pool up to the target, one slot each, and says why", () => 
 
 test("does nothing at the target, says nothing, and looks again after relistMs", () => {
   const result = plan(seen([ready("r")]), policy, NOW);
-  assert.equal([kinds(result), result.why, result.lookAgainAtMs], [[], "", NOW + policy.relistMs]);
+  assert.equal([kinds(result), result.reason, result.nextPassAtMs], [[], "", NOW + policy.relistMs]);
 });
 
 test("makes one more for each waiting build, and counts what is on its way", () => {
@@ -51,7 +51,7 @@ test("does nothing on an incomplete listing, keeps what it remembers, and says w
   const result = plan(seen([], { complete: false, problem: "no route", memory }), policy, NOW);
   assert.equal(result.actions, []);
   assert.is(result.memory, memory);
-  assert.match(result.why, "no route");
+  assert.match(result.reason, "no route");
 });
 
 test("a requested builder that is listed is seen, with its address", () => {
@@ -78,7 +78,7 @@ test("destroys a booting builder at exactly bootTimeoutMs and replaces it", () =
 });
 
 test("destroys a ready builder at exactly silenceTimeoutMs and replaces it", () => {
-  const at = (silentMs: number) => planned(seen([ready("r")], { lastAskMs: new Map([["r", NOW - silentMs]]) }));
+  const at = (silentMs: number) => planned(seen([ready("r")], { lastHeartbeatMs: new Map([["r", NOW - silentMs]]) }));
   assert.equal(at(policy.silenceTimeoutMs - 1), []);
   assert.equal(at(policy.silenceTimeoutMs), ["destroy r", "create 1"]);
 });
@@ -86,7 +86,7 @@ test("destroys a ready builder at exactly silenceTimeoutMs and replaces it", () 
 test("silence and boot time count only from where the queue was listening", () => {
   const records = [ready("r", { sinceMs: 0, createdAtMs: 0 }), record("b", "booting", { createdAtMs: 0 })];
   const at = (listeningSinceMs: number | undefined) =>
-    planned(seen(records, { lastAskMs: new Map(), listeningSinceMs }), { reserveTarget: 2 });
+    planned(seen(records, { lastHeartbeatMs: new Map(), listeningSinceMs }), { reserveTarget: 2 });
   assert.equal(at(undefined), []);
   assert.equal(at(NOW - policy.silenceTimeoutMs + 1), []);
   assert.equal(at(NOW - policy.silenceTimeoutMs), ["destroy r", "create 2"]);
@@ -97,7 +97,7 @@ test("says that a silent leased builder is lost and never destroys it", () => {
   const at = (silentMs: number) =>
     plan(
       seen([ready("r"), record("l", "leased")], {
-        lastAskMs: new Map([
+        lastHeartbeatMs: new Map([
           ["r", NOW],
           ["l", NOW - silentMs],
         ]),
@@ -141,7 +141,7 @@ test("a vanished machine is believed at the second look, confirmMs after the fir
       ["l", NOW],
     ],
   );
-  assert.is(at().lookAgainAtMs, NOW + policy.confirmMs);
+  assert.is(at().nextPassAtMs, NOW + policy.confirmMs);
   assert.equal(kinds(at(NOW - policy.confirmMs + 1)), []);
   assert.equal(kinds(at(NOW - policy.confirmMs)), ["destroy r", "lost l", "create 2"]);
 });
@@ -234,7 +234,8 @@ test("a slot without a record is freed after its grace, and not while its machin
 });
 
 test("says why builds wait: booting, or the maximum", () => {
-  const why = (records: readonly BuilderRecord[], waiting: number) => plan(seen(records, { waiting }), policy, NOW).why;
+  const why = (records: readonly BuilderRecord[], waiting: number) =>
+    plan(seen(records, { waiting }), policy, NOW).reason;
   assert.is(why([record("b", "booting")], 0), "1 builder booting");
   const leased = ["1", "2", "3"].map((id) => record(id, "leased"));
   assert.is(why(leased, 1), "the maximum of 3 builders is reached (3 exist)");
@@ -263,7 +264,7 @@ test("says the failure where creates that failed hold the places, and the maximu
       ),
       policy,
       NOW,
-    ).why;
+    ).reason;
   const failed = "2 builders on the way out must be gone first; the last to fail: a create failed: no";
   assert.is(why(["leased", "destroying", "destroying"]), failed);
   assert.is(why(["leased", "leased", "leased"]), "the maximum of 3 builders is reached (3 exist)");
@@ -271,8 +272,8 @@ test("says the failure where creates that failed hold the places, and the maximu
 
 test("plans at most callsPerLook creates and as many destroys", () => {
   const many = Array.from({ length: 5 }, (_, n) => ready(`r${n}`));
-  assert.is(planned(seen(many), { callsPerLook: 2 }).length, 2);
-  assert.is(planned(seen([]), { callsPerLook: 2, reserveTarget: 9, totalMax: 9 }).length, 2);
+  assert.is(planned(seen(many), { callsPerPass: 2 }).length, 2);
+  assert.is(planned(seen([]), { callsPerPass: 2, reserveTarget: 9, totalMax: 9 }).length, 2);
 });
 
 test("is deterministic and changes nothing that it is given", () => {
@@ -284,10 +285,10 @@ test("is deterministic and changes nothing that it is given", () => {
 
 test("looks again at the earliest deadline", () => {
   const booting = record("b", "booting", { createdAtMs: NOW - policy.bootTimeoutMs + 700 });
-  assert.is(plan(seen([booting]), policy, NOW).lookAgainAtMs, NOW + 700);
-  assert.is(plan(seen([record("r", "requested")]), policy, NOW).lookAgainAtMs, NOW + policy.pendingMs);
+  assert.is(plan(seen([booting]), policy, NOW).nextPassAtMs, NOW + 700);
+  assert.is(plan(seen([record("r", "requested")]), policy, NOW).nextPassAtMs, NOW + policy.pendingMs);
   const goingFor = (ms: number) =>
-    plan(seen([ready("r"), record("d", "destroying", { sinceMs: NOW - ms })]), policy, NOW).lookAgainAtMs - NOW;
+    plan(seen([ready("r"), record("d", "destroying", { sinceMs: NOW - ms })]), policy, NOW).nextPassAtMs - NOW;
   const day = 24 * 3_600_000;
   assert.equal([0, 10 * policy.pendingMs + 5, day].map(goingFor), [
     policy.pendingMs,

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Backoff } from "../../../../lib/pool/reconciler/backoff.ts";
-import type { Memory } from "../../../../lib/pool/reconciler/observation.ts";
+import type { PassMemory } from "../../../../lib/pool/reconciler/observation.ts";
 import { plan } from "../../../../lib/pool/reconciler/planner.ts";
 import type { BuilderRecord } from "../../../../lib/pool/state/record.ts";
 import { calm, kinds, machine, NOW, planned, policy, record, seen } from "./scene.ts";
@@ -10,7 +10,7 @@ import { calm, kinds, machine, NOW, planned, policy, record, seen } from "./scen
 const test = suite("plan() of what is too much, too old, or failing");
 
 const ready = (id: string, changes: Partial<BuilderRecord> = {}) => record(id, "ready", changes);
-const withBackoff = (backoff: Backoff): Memory => ({ ...calm, backoff });
+const withBackoff = (backoff: Backoff): PassMemory => ({ ...calm, backoff });
 
 test("takes away what is ready above the target, the oldest first", () => {
   const records = [ready("new"), ready("old", { sinceMs: NOW - 5000 })];
@@ -41,10 +41,10 @@ test("creates nothing before backoff.untilMs, says so, and looks again then", ()
     const memory = withBackoff({ failures: 3, lastFailureMs: NOW - 1, untilMs, reason: "quota" });
     return plan(seen([], { memory }), { ...policy, reserveTarget: 3 }, NOW);
   };
-  assert.equal([kinds(at(NOW + 1)), at(NOW + 1).lookAgainAtMs], [[], NOW + 1]);
+  assert.equal([kinds(at(NOW + 1)), at(NOW + 1).nextPassAtMs], [[], NOW + 1]);
   const why = "a pause after 3 failures to make a builder, the last: quota";
-  assert.is(at(NOW + 4000).why, why);
-  assert.is(at(NOW + 1).why, why, "it counts nothing down: each change is a message to everybody who waits");
+  assert.is(at(NOW + 4000).reason, why);
+  assert.is(at(NOW + 1).reason, why, "it counts nothing down: each change is a message to everybody who waits");
   assert.equal(kinds(at(NOW)), ["create 0"], "then one, to see whether it works again");
 });
 

@@ -1,7 +1,13 @@
 /** Small observations for the planner's tests: named builders, all other things calm. */
 
 import { NO_BACKOFF } from "../../../../lib/pool/reconciler/backoff.ts";
-import type { Memory, Plan, Seen, Slot, Stored } from "../../../../lib/pool/reconciler/observation.ts";
+import type {
+  Observation,
+  PassMemory,
+  Plan,
+  Slot,
+  StoredBuilder,
+} from "../../../../lib/pool/reconciler/observation.ts";
 import { plan } from "../../../../lib/pool/reconciler/planner.ts";
 import { type PoolPolicy, poolPolicy } from "../../../../lib/pool/reconciler/policy.ts";
 import type { BuilderRecord, BuilderState } from "../../../../lib/pool/state/record.ts";
@@ -9,7 +15,7 @@ import type { Machine } from "../../../../lib/provider/provider.ts";
 
 export const NOW = 10_000_000;
 export const policy = poolPolicy({ pool: "p", reserveTarget: 1, totalMax: 3 });
-export const calm: Memory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+export const calm: PassMemory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
 
 export function record(builder: string, state: BuilderState, changes: Partial<BuilderRecord> = {}): BuilderRecord {
   const seen = state !== "requested";
@@ -32,8 +38,8 @@ export function machine(builder: string, changes: Partial<Machine> = {}): Machin
 }
 
 /** Slots and revisions follow the order of the records; each has been heard just now. */
-export function seen(records: readonly BuilderRecord[], changes: Partial<Seen> = {}): Seen {
-  const stored: Stored[] = records.map((one, n) => ({ record: { ...one, slot: n }, revision: n + 1 }));
+export function seen(records: readonly BuilderRecord[], changes: Partial<Observation> = {}): Observation {
+  const stored: StoredBuilder[] = records.map((one, n) => ({ record: { ...one, slot: n }, revision: n + 1 }));
   return {
     installation: "i",
     generation: "g",
@@ -49,7 +55,7 @@ export function seen(records: readonly BuilderRecord[], changes: Partial<Seen> =
     ),
     waiting: 0,
     listeningSinceMs: 0,
-    lastAskMs: new Map(records.map(({ builder }) => [builder, NOW])),
+    lastHeartbeatMs: new Map(records.map(({ builder }) => [builder, NOW])),
     memory: calm,
     ...changes,
   };
@@ -64,6 +70,6 @@ export function kinds({ actions }: Plan): string[] {
   return actions.map((action) => `${action.kind} ${"builder" in action ? action.builder : action.slot}`);
 }
 
-export function planned(what: Seen, changes: Partial<PoolPolicy> = {}, nowMs = NOW): string[] {
+export function planned(what: Observation, changes: Partial<PoolPolicy> = {}, nowMs = NOW): string[] {
   return kinds(plan(what, { ...policy, ...changes }, nowMs));
 }

@@ -23,7 +23,7 @@ const moves: Record<string, (record: BuilderRecord) => BuilderRecord> = {
   booting: (record) => transitions.booting(record, "host", 9),
   ready: (record) => transitions.ready(record, 9),
   leased: (record) => transitions.leased(record, build, 9),
-  doomed: (record) => transitions.doomed(record, "why", 9),
+  doomed: (record) => transitions.markedForDestroy(record, "why", 9),
   released: (record) => transitions.released(record, "why", 9),
   gone: (record) => transitions.gone(record, "why", 9),
 };
@@ -61,9 +61,9 @@ test("each step of a whole life makes a record that can be read back", () => {
 });
 
 test("a long reason is clipped to what a record takes", () => {
-  const record = transitions.doomed(inState("booting"), "x".repeat(10_000), 9);
+  const record = transitions.markedForDestroy(inState("booting"), "x".repeat(10_000), 9);
   assert.equal(parseRecord(JSON.stringify(record), "key"), record);
-  const failed = transitions.createFailed(inState("requested"), "x".repeat(10_000), false);
+  const failed = transitions.builderCreateFailed(inState("requested"), "x".repeat(10_000), false);
   assert.equal(parseRecord(JSON.stringify(failed), "key"), failed);
 });
 

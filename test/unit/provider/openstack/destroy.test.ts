@@ -30,7 +30,7 @@ test("destroy() looks a machine up by its tag, or takes it from the latest listi
   await provider.destroy(spec(1).builder, never());
   assert.equal(cloud.calls(), { "GET /nova/v2.1/": 1, [LIST]: 1, [DELETE]: 1 });
   assert.is(cloud.asked.at(-2)?.query.get("tags"), `cb-installation=site,cb-builder=${spec(1).builder}`);
-  await provider.observe(never());
+  await provider.listMachines(never());
   await provider.destroy(spec(1).builder, never());
   assert.equal(cloud.calls(), { "GET /nova/v2.1/": 1, [LIST]: 2, [DELETE]: 2 });
 });

@@ -33,7 +33,7 @@ const active = (n: number, changes: object = {}) => serverAs("server-active", sp
 test("observe() is one call for all machines, filtered by the installation's tag", async ({ cloud }) => {
   cloud.answer(LIST, "servers-active");
   const provider = providerOn(cloud);
-  const { machines, complete } = await provider.observe(never());
+  const { machines, complete } = await provider.listMachines(never());
   assert.equal([builders(machines), complete], [[1, 2, 3].map((n) => spec(n).builder), true]);
   const { userData: _, ...identity } = spec(1);
   const machine = machines.find(({ builder }) => builder === spec(1).builder);
@@ -45,7 +45,7 @@ test("observe() is one call for all machines, filtered by the installation's tag
 
 test("observe() goes on with the last id of each page while nova says that there is more", async ({ cloud }) => {
   cloud.answer(LIST, "servers-page-1", "servers-page-2");
-  const { machines, complete } = await providerOn(cloud).observe(never());
+  const { machines, complete } = await providerOn(cloud).listMachines(never());
   assert.equal([machines.length, complete], [3, true]);
   const last = recorded("servers-page-1").body.servers.at(-1).id;
   assert.equal(
@@ -58,20 +58,20 @@ test("observe() throws where a page fails, and where pages do not end: a part of
   cloud,
 }) => {
   cloud.answer(LIST, "servers-page-1", "servers-bad-marker");
-  assert.match((await failureOf(providerOn(cloud).observe(never()), CbError)).message, "marker [00000000");
+  assert.match((await failureOf(providerOn(cloud).listMachines(never()), CbError)).message, "marker [00000000");
   cloud.answer(LIST, "servers-page-1", "nova-without-keystone");
-  assert.match((await failureOf(providerOn(cloud).observe(never()), CbError)).message, "the cloud answers 503");
+  assert.match((await failureOf(providerOn(cloud).listMachines(never()), CbError)).message, "the cloud answers 503");
   cloud.answer(LIST, "servers-page-1", "cut");
-  assert.match((await failureOf(providerOn(cloud).observe(never()), CbError)).message, "no answer to GET");
+  assert.match((await failureOf(providerOn(cloud).listMachines(never()), CbError)).message, "no answer to GET");
   cloud.answer(LIST, "servers-page-1");
-  assert.match((await failureOf(providerOn(cloud).observe(never()), CbError)).message, "more than 40 pages");
+  assert.match((await failureOf(providerOn(cloud).listMachines(never()), CbError)).message, "more than 40 pages");
   cloud.answer(LIST, { status: 200, body: { servers: [{ name: "without an id" }] } });
-  assert.match((await failureOf(providerOn(cloud).observe(never()), CbError)).message, "servers.0.id");
+  assert.match((await failureOf(providerOn(cloud).listMachines(never()), CbError)).message, "servers.0.id");
 });
 
 test("observe() passes a rate limit on, with the time that the cloud asks for", async ({ cloud }) => {
   cloud.answer(LIST, { status: 429, headers: { "retry-after": "4" }, body: { overLimit: { message: "slow down" } } });
-  const error = await failureOf(providerOn(cloud).observe(never()), RefusedError);
+  const error = await failureOf(providerOn(cloud).listMachines(never()), RefusedError);
   assert.equal([error.limit, error.retryAfterMs], ["rate", 4000]);
 });
 
@@ -99,7 +99,7 @@ const STATES: readonly (readonly [string, object, string, RegExp | undefined])[]
 for (const [name, changes, status, fault] of STATES) {
   test(`observe() takes ${name} ${JSON.stringify(changes)} for ${status}`, async ({ cloud }) => {
     cloud.answer(LIST, listingOf(serverAs(name, spec(1), changes)));
-    const [machine] = (await providerOn(cloud).observe(never())).machines;
+    const [machine] = (await providerOn(cloud).listMachines(never())).machines;
     assert.is(machine?.status, status);
     if (fault === undefined) assert.is(machine?.fault, undefined);
     else assert.match(machine?.fault ?? "", fault);
@@ -122,7 +122,7 @@ test("observe() leaves out what only looks like ours", async ({ cloud }) => {
       serverAs("server-active", { ...others, generation: "" }),
     ),
   );
-  assert.equal(builders((await providerOn(cloud).observe(never())).machines), [spec(1).builder]);
+  assert.equal(builders((await providerOn(cloud).listMachines(never())).machines), [spec(1).builder]);
 });
 
 test("one listing serves the pools of an installation on one cloud, and says when it was started", async ({
@@ -132,9 +132,9 @@ test("one listing serves the pools of an installation on one cloud, and says whe
   const site = siteFor(cloud);
   const [one, two] = [new OpenStackProvider(site, SHAPE), new OpenStackProvider(site, SHAPE)];
   const beforeMs = Date.now();
-  const [first, second] = await Promise.all([one.observe(never()), two.observe(never())]);
+  const [first, second] = await Promise.all([one.listMachines(never()), two.listMachines(never())]);
   const afterMs = Date.now();
-  const third = await two.observe(never());
+  const third = await two.listMachines(never());
   assert.is(cloud.calls()[LIST], 1);
   assert.equal([second, third], [first, first]);
   const { startedAtMs = 0 } = first;
@@ -146,7 +146,7 @@ test("a listing is not shown to anybody after a create or a destroy", async ({ c
   const site = siteFor(cloud);
   const [one, two] = [new OpenStackProvider(site, SHAPE), new OpenStackProvider(site, SHAPE)];
   const calls = async (): Promise<number | undefined> => {
-    await two.observe(never());
+    await two.listMachines(never());
     return cloud.calls()[LIST];
   };
   assert.is(await calls(), 1);
@@ -163,12 +163,12 @@ test("a listing under way when a machine is made is not given to who asks afterw
   cloud.answer(LIST, new Promise<Answer>((resolve) => (reply = resolve)), listingOf(active(1)));
   const provider = providerOn(cloud);
   const arrived = cloud.arrival(LIST);
-  const old = provider.observe(never());
+  const old = provider.listMachines(never());
   await arrived;
   await provider.create(spec(1), never());
   reply(listingOf());
   assert.equal((await old).machines, []);
-  assert.equal(builders((await provider.observe(never())).machines), [spec(1).builder]);
+  assert.equal(builders((await provider.listMachines(never())).machines), [spec(1).builder]);
 });
 
 test("a server that vanishes is asked for by its id before that is believed", async ({ cloud }) => {
@@ -177,7 +177,7 @@ test("a server that vanishes is asked for by its id before that is believed", as
   const looked = async (...listed: object[]) => {
     cloud.answer(LIST, listingOf(...listed));
     site.listing.changed();
-    const { machines, complete } = await provider.observe(never());
+    const { machines, complete } = await provider.listMachines(never());
     return [builders(machines), complete];
   };
   const [one, two] = [spec(1).builder, spec(2).builder];
@@ -203,7 +203,7 @@ test("a machine that was made is asked for by its id where a listing is older th
   cloud.answer(`GET /nova/v2.1/servers/${id}`, { status: 200, body: { server: active(1, { id }) } });
   const provider = providerOn(cloud);
   await provider.create(spec(1), never());
-  assert.equal(builders((await provider.observe(never())).machines), [spec(1).builder, spec(2).builder]);
+  assert.equal(builders((await provider.listMachines(never())).machines), [spec(1).builder, spec(2).builder]);
 });
 
 for (const how of ["was seen on its way out", "was destroyed"]) {
@@ -213,7 +213,7 @@ for (const how of ["was seen on its way out", "was destroyed"]) {
     const provider = new OpenStackProvider(site, SHAPE);
     const look = async () => {
       site.listing.changed();
-      const { machines, complete } = await provider.observe(never());
+      const { machines, complete } = await provider.listMachines(never());
       return [builders(machines), complete];
     };
     cloud.answer(LIST, listingOf(active(1, isSeen ? { "OS-EXT-STS:task_state": "deleting" } : {})));
@@ -242,11 +242,11 @@ test("of many servers that vanish at once twenty are asked for in a look, and th
     return serverAs("server-active", machine, { id: `many-${n}` });
   });
   cloud.answer(LIST, listingOf(...many));
-  await provider.observe(never());
+  await provider.listMachines(never());
   cloud.answer(LIST, listingOf());
   const look = async () => {
     site.listing.changed();
-    return (await provider.observe(never())).complete;
+    return (await provider.listMachines(never())).complete;
   };
   const asked = () => cloud.asked.filter(({ path }) => path.includes("/servers/many-")).length;
   assert.equal([await look(), asked()], [false, 20]);
@@ -255,7 +255,7 @@ test("of many servers that vanish at once twenty are asked for in a look, and th
 
 test("observe() is not complete while the cell of a listed server does not answer", async ({ cloud }) => {
   cloud.answer(LIST, listingOf(active(1), { id: "2", status: "UNKNOWN", links: [] }));
-  const { machines, complete, problem } = await providerOn(cloud).observe(never());
+  const { machines, complete, problem } = await providerOn(cloud).listMachines(never());
   assert.equal([builders(machines), complete], [[spec(1).builder], false]);
   assert.is(problem, "nova cannot say whether the server 2 exists: its cell does not answer");
 });

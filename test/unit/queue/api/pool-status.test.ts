@@ -4,13 +4,13 @@ import { imagesOf } from "../../../../lib/queue/api/pool-status.ts";
 
 const test = suite("pool status");
 
-const from = (id: string, version = "1") => ({ madeOf: { id, versions: [{ name: "apptainer", version }] } });
+const from = (id: string, version = "1") => ({ builderImage: { id, versions: [{ name: "apptainer", version }] } });
 
 test("imagesOf() counts builders that say the same, the most first, and leaves out those that say nothing", () => {
-  const images = imagesOf([from("a"), from("b"), { madeOf: undefined }, from("b")]);
+  const images = imagesOf([from("a"), from("b"), { builderImage: undefined }, from("b")]);
   assert.equal(images, [
-    { ...from("b").madeOf, builders: 2 },
-    { ...from("a").madeOf, builders: 1 },
+    { ...from("b").builderImage, builders: 2 },
+    { ...from("a").builderImage, builders: 1 },
   ]);
 });
 

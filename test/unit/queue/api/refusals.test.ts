@@ -55,7 +55,7 @@ test("nothing is said where every refusal has its line, and a clock that is set 
   assert.equal(more(lines.at(-1)), [MORE, { "queue.reserve.ada": 6 }, 0]);
 });
 
-test("a failure of ours is an error with its cause, the asker's fault a warning", () => {
+test("a failure of ours is an error with its cause, the principal's fault a warning", () => {
   const { lines, refusals } = scene();
   refusals.note("a", new CbError("infrastructure", "the queue failed", { cause: new Error("boom") }));
   refusals.note("a", bad);

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuildRecord } from "../../../../lib/queue/builds/record.ts";
-import { builderLost, contextCame, ended, leased } from "../../../../lib/queue/builds/transitions.ts";
+import { buildEnded, builderLost, buildLeased, contextCame } from "../../../../lib/queue/builds/transitions.ts";
 
 const test = suite("build transitions");
 
@@ -19,14 +19,14 @@ const waiting: BuildRecord = {
 };
 
 test("leased() counts the attempt and takes only what waits", () => {
-  const record = leased(waiting, "b", 5);
+  const record = buildLeased(waiting, "b", 5);
   assert.equal([record.state, record.attempt, record.builder, record.leasedAtMs], ["leased", 1, "b", 5]);
-  assert.throws(() => leased(record, "c", 6), /cannot be leased/);
+  assert.throws(() => buildLeased(record, "c", 6), /cannot be leased/);
 });
 
 test("leased() takes no build whose context is not whole, until it came", () => {
   const incomplete: BuildRecord = { ...waiting, awaitsContext: true };
-  assert.throws(() => leased(incomplete, "b", 5), /context is not whole/);
+  assert.throws(() => buildLeased(incomplete, "b", 5), /context is not whole/);
   const whole = contextCame(incomplete);
   assert.equal(whole, waiting);
   assert.is(whole && contextCame(whole), undefined);
@@ -35,24 +35,24 @@ test("leased() takes no build whose context is not whole, until it came", () => 
 
 test("builderLost() puts the build back into the line at its old place, and the next lease is attempt 2", () => {
   const loss = { builder: "b", atMs: 9, reason: "r" };
-  const lost = builderLost(leased(waiting, "b", 5), loss);
+  const lost = builderLost(buildLeased(waiting, "b", 5), loss);
   assert.equal(lost, { ...waiting, attempt: 1, loss });
-  const again = lost && leased(lost, "c", 10);
+  const again = lost && buildLeased(lost, "c", 10);
   assert.equal([again?.attempt, again?.builder, again?.leasedAtMs, again?.loss], [2, "c", 10, loss]);
 });
 
 test("builderLost() believes the loss of the build's own builder only, and of one that it has", () => {
   const loss = { builder: "b", atMs: 9, reason: "r" };
-  assert.is(builderLost(leased(waiting, "c", 5), loss), undefined);
+  assert.is(builderLost(buildLeased(waiting, "c", 5), loss), undefined);
   assert.is(builderLost(waiting, loss), undefined);
-  const over = ended(leased(waiting, "b", 5), { v: 1, state: "cancelled", reason: "r" }, 7);
+  const over = buildEnded(buildLeased(waiting, "b", 5), { v: 1, state: "cancelled", reason: "r" }, 7);
   assert.is(over && builderLost(over, loss), undefined);
 });
 
 test("ended() lets the first end count", () => {
-  const cancelled = ended(waiting, { v: 1, state: "cancelled", reason: "r" }, 7);
+  const cancelled = buildEnded(waiting, { v: 1, state: "cancelled", reason: "r" }, 7);
   assert.is(cancelled?.endedAtMs, 7);
-  assert.is(cancelled && ended(cancelled, { v: 1, state: "lost", reason: "r" }, 8), undefined);
+  assert.is(cancelled && buildEnded(cancelled, { v: 1, state: "lost", reason: "r" }, 8), undefined);
 });
 
 test.run();

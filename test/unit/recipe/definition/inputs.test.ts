@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../../lib/core/errors.ts";
 import type { Recipe } from "../../../../lib/protocol/build-messages.ts";
-import { wantsOf } from "../../../../lib/recipe/inputs.ts";
+import { inputsOf } from "../../../../lib/recipe/inputs.ts";
 
 const test = suite("definition wants");
 
@@ -14,7 +14,7 @@ const definition = (text: string, buildArgs?: Record<string, string>): Recipe =>
 });
 /** Patterns are marked by a word before them. */
 const paths = (text: string, buildArgs?: Record<string, string>): string[] =>
-  wantsOf(definition(text, buildArgs)).map(({ path, pattern }) => (pattern ? `pattern ${path}` : path));
+  inputsOf(definition(text, buildArgs)).map(({ path, pattern }) => (pattern ? `pattern ${path}` : path));
 /** What the lines of one %files section want. */
 const files = (...lines: string[]): string[] => paths(`${HEADER}%files\n${lines.join("\n")}\n%post\n    true\n`);
 
@@ -40,7 +40,7 @@ test("wantsOf() takes the sources of %files, and passes over comments, empty lin
 });
 
 test("wantsOf() says where each want is from, and that links are followed", () => {
-  assert.equal(wantsOf(definition(`${HEADER}\n%files\n    a /a\n`)), [
+  assert.equal(inputsOf(definition(`${HEADER}\n%files\n    a /a\n`)), [
     { path: "a", pattern: false, links: "follow", where: "line 5: %files" },
   ]);
 });
@@ -173,7 +173,7 @@ test("wantsOf() reads headers in any case, with blanks, comments, continued line
 
 test("wantsOf() keeps the links of an image that is a folder", () => {
   const links = (bootstrap: string): (string | undefined)[] =>
-    wantsOf(definition(`Bootstrap: ${bootstrap}\nFrom: x\n`)).map((want) => want.links);
+    inputsOf(definition(`Bootstrap: ${bootstrap}\nFrom: x\n`)).map((want) => want.links);
   assert.equal(links("localimage"), ["keep"]);
   assert.equal(links("oci-archive"), ["follow"]);
 });
@@ -212,7 +212,7 @@ test("wantsOf() refuses an absolute pattern in a folder without a destination", 
 test("wantsOf() says what a script that runs before %files may make: what it names, as a whole word", () => {
   const text = (path: string, script: string): string => `${HEADER}%setup\n${script}\n%files\n    ${path} /x\n`;
   const made = (path: string, script: string) =>
-    wantsOf({ backend: "singularity", text: text(path, script) })[0]?.perhapsMade;
+    inputsOf({ backend: "singularity", text: text(path, script) })[0]?.perhapsMade;
   for (const [path, script] of [
     ["/file1", "    touch /file1"],
     ["/made", "    mkdir /made; touch /made/x"],
@@ -230,7 +230,7 @@ test("wantsOf() says what a script that runs before %files may make: what it nam
   ] as const)
     assert.is(made(path, script), undefined, `${path}: ${script}`);
   const inPost = `${HEADER}%post\n    touch /file1\n%files\n    /file1\n`;
-  assert.is(wantsOf({ backend: "singularity", text: inPost })[0]?.perhapsMade, undefined);
+  assert.is(inputsOf({ backend: "singularity", text: inPost })[0]?.perhapsMade, undefined);
 });
 
 test.run();

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Recipe } from "../../../../lib/protocol/build-messages.ts";
-import { wantsOf } from "../../../../lib/recipe/inputs.ts";
+import { inputsOf } from "../../../../lib/recipe/inputs.ts";
 
 const test = suite("dockerfile wants");
 
@@ -12,12 +12,12 @@ const dockerfile = (text: string, buildArgs: Record<string, string> = {}): Recip
 });
 /** Patterns are marked by a word before them. */
 const paths = (text: string, buildArgs?: Record<string, string>): string[] =>
-  wantsOf(dockerfile(text, buildArgs)).map(({ path, pattern }) => (pattern ? `pattern ${path}` : path));
+  inputsOf(dockerfile(text, buildArgs)).map(({ path, pattern }) => (pattern ? `pattern ${path}` : path));
 /** What instructions of a stage want. */
 const inStage = (...lines: string[]): string[] => paths(["FROM debian:12", ...lines, ""].join("\n"));
 
 test("wantsOf() takes the sources of COPY and ADD, and says where they are from", () => {
-  assert.equal(wantsOf(dockerfile("FROM debian\nRUN true\nCOPY a b/ /x/\n")), [
+  assert.equal(inputsOf(dockerfile("FROM debian\nRUN true\nCOPY a b/ /x/\n")), [
     { path: "a", pattern: false, links: "keep", where: "line 3: COPY" },
     { path: "b", pattern: false, links: "keep", where: "line 3: COPY" },
   ]);

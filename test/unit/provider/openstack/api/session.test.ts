@@ -35,7 +35,7 @@ function tokenFor(seconds: number): Answer {
 
 test("one login is enough for many calls at once, and its token goes with each", async ({ cloud }) => {
   const provider = providerWith(cloud);
-  await Promise.all([provider.check(never()), provider.observe(never())]);
+  await Promise.all([provider.check(never()), provider.listMachines(never())]);
   assert.is(logins(cloud), 1);
   const others = cloud.asked.filter(({ path }) => !path.startsWith("/keystone"));
   const tokens = new Set(others.map(({ headers }) => headers["x-auth-token"]));
@@ -92,10 +92,10 @@ test("a Keystone that is away is no trouble as long as the token is good, and is
 
 test("a token that a service refuses is renewed once, and the call is made again", async ({ cloud }) => {
   cloud.answer(LIST, "nova-invalid-token", "servers-none");
-  assert.equal((await providerWith(cloud).observe(never())).machines, []);
+  assert.equal((await providerWith(cloud).listMachines(never())).machines, []);
   assert.equal([logins(cloud), cloud.calls()[LIST]], [2, 2]);
   cloud.answer(LIST, "nova-invalid-token");
-  const error = await failureOf(providerWith(cloud).observe(never()), CbError);
+  const error = await failureOf(providerWith(cloud).listMachines(never()), CbError);
   assert.match(error.message, "refuses a token that Keystone has just given");
   assert.equal([logins(cloud), cloud.calls()[LIST]], [4, 4]);
 });
@@ -134,7 +134,7 @@ for (const [answer, words] of REFUSED) {
 test("an application credential logs in for its own project", async ({ cloud }) => {
   cloud.answer(LOGIN, "token-application-credential");
   const env = { OS_APPLICATION_CREDENTIAL_ID: "i", OS_APPLICATION_CREDENTIAL_SECRET: "s" };
-  await providerWith(cloud, env).observe(never());
+  await providerWith(cloud, env).listMachines(never());
   const sent = { methods: ["application_credential"], application_credential: { id: "i", secret: "s" } };
   assert.equal(cloud.asked[0]?.body, { auth: { identity: sent } });
 });
@@ -142,7 +142,7 @@ test("an application credential logs in for its own project", async ({ cloud }) 
 test("a Keystone that is in trouble is no mistake of the configuration", async ({ cloud }) => {
   for (const answer of [{ status: 503 }, { status: 429 }, "cut", "silent", { status: 201, body: {} }] as const) {
     cloud.answer(LOGIN, answer);
-    const error = await failureOf(providerWith(cloud, {}, { callMs: CALL_MS }).observe(never()), CbError);
+    const error = await failureOf(providerWith(cloud, {}, { callMs: CALL_MS }).listMachines(never()), CbError);
     assert.is(error.kind, "infrastructure");
     assert.match(error.message, "Keystone");
   }
@@ -173,7 +173,7 @@ test("nova is spoken to in the newest microversion that both know, and 2.52 at l
   const spoken = async (newest: string) => {
     const version = { id: "v2.1", version: newest, min_version: "2.1" };
     cloud.answer("GET /nova/v2.1/", { status: 200, body: { version } });
-    await providerWith(cloud).observe(never());
+    await providerWith(cloud).listMachines(never());
     return cloud.asked.at(-1)?.headers["openstack-api-version"];
   };
   assert.is(await spoken("2.100"), "compute 2.79");
@@ -188,14 +188,14 @@ test("an endpoint with the project's id has its version document above it", asyn
   const catalog = JSON.parse(JSON.stringify(body.token.catalog).replaceAll("8774/v2.1", "8774/v2.1/abc"));
   cloud.answer(LOGIN, { status, headers, body: { token: { ...body.token, catalog } } });
   cloud.answer("GET /nova/v2.1/abc/servers/detail", "servers-none");
-  await providerWith(cloud).observe(never());
+  await providerWith(cloud).listMachines(never());
   assert.equal(Object.keys(cloud.calls()), ["GET /nova/v2.1/", "GET /nova/v2.1/abc/servers/detail"]);
 });
 
 test("an answer is bounded in time and in bytes, and no redirect is followed", async ({ cloud }) => {
   const failed = async (answer: Answer, options: SessionOptions = {}) => {
     cloud.answer(LIST, answer);
-    return (await failureOf(providerWith(cloud, {}, options).observe(never()), CbError)).message;
+    return (await failureOf(providerWith(cloud, {}, options).listMachines(never()), CbError)).message;
   };
   assert.match(await failed("silent", { callMs: CALL_MS }), "nothing within 1 s");
   const long = { status: 200, body: { servers: ["x".repeat(9_000_000)] } };
@@ -213,7 +213,7 @@ test("calls go through the proxy of HTTP_PROXY", async ({ cloud }) => {
   const before = process.env.http_proxy;
   process.env.http_proxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
   try {
-    await failureOf(providerWith(cloud).observe(never()), CbError);
+    await failureOf(providerWith(cloud).listMachines(never()), CbError);
   } finally {
     if (before === undefined) delete process.env.http_proxy;
     else process.env.http_proxy = before;
