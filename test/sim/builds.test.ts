@@ -4,9 +4,9 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Clock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
-import { Records } from "../../lib/nats/jetstream/records.ts";
+import { createLogger } from "../../lib/core/log.ts";
 import { Builds } from "../../lib/queue/builds/builds.ts";
-import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/queue/builds/record.ts";
+import type { BuildRecord } from "../../lib/queue/builds/record.ts";
 import { rejection } from "../support/rejection.ts";
 import { SimKeys } from "./keys.ts";
 import { Random } from "./random.ts";
@@ -33,8 +33,9 @@ const waiting = (): BuildRecord => ({
 async function scene() {
   const keys = new SimKeys(timeless, new Random(1));
   const stores = {
-    records: new Records(keys, "build", buildRecord),
-    recipes: new Records(new SimKeys(timeless, new Random(2)), "recipe", recipeRecord),
+    records: keys,
+    recipes: new SimKeys(timeless, new Random(2)),
+    log: createLogger({ name: "test", level: "silent" }),
   };
   const builds = new Builds(stores);
   const record = waiting();

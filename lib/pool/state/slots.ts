@@ -5,44 +5,45 @@
 
 import type { Logger } from "../../core/log.ts";
 import type { KvStore } from "../../nats/jetstream/kv.ts";
-import { type CachedValue, KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
 import type { Slot } from "../reconciler/observation.ts";
 import { parseClaim, type SlotClaim } from "./record.ts";
 
-/** Errors as Mirror has them. */
+/** Throws the same errors as KvCache. */
 export class Slots {
-  readonly #mirror: KvCache<SlotClaim>;
+  readonly #cache: KvCache<SlotClaim>;
 
   constructor({ keys, log, pool }: { keys: KvStore; log: Logger; pool: string }) {
-    this.#mirror = new KvCache({ keys, prefix: pool, parse: parseClaim, log });
+    this.#cache = new KvCache(new Records({ keys, prefix: pool, parse: parseClaim }), log);
   }
 
   load(): Promise<void> {
-    return this.#mirror.load();
+    return this.#cache.load();
   }
 
   settle(): Promise<void> {
-    return this.#mirror.settle();
+    return this.#cache.settle();
   }
 
   all(): readonly Slot[] {
-    return Array.from(this.#mirror.entries(), ([key, kept]) => slotOf(Number(key), kept));
+    return Array.from(this.#cache.entries(), ([key, kept]) => slotOf(Number(key), kept));
   }
 
   get(slot: number): Slot | undefined {
-    const kept = this.#mirror.get(String(slot));
+    const kept = this.#cache.get(String(slot));
     return kept && slotOf(slot, kept);
   }
 
   async claim(slot: number, claim: SlotClaim): Promise<void> {
-    await this.#mirror.create(String(slot), claim);
+    await this.#cache.create(String(slot), claim);
   }
 
   free({ slot, revision }: Pick<Slot, "slot" | "revision">): Promise<void> {
-    return this.#mirror.remove(String(slot), revision);
+    return this.#cache.remove(String(slot), revision);
   }
 }
 
-function slotOf(slot: number, { value, revision }: CachedValue<SlotClaim>): Slot {
+function slotOf(slot: number, { value, revision }: StoredRecord<SlotClaim>): Slot {
   return { ...value, slot, revision };
 }

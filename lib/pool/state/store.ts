@@ -2,7 +2,8 @@
 
 import type { Logger } from "../../core/log.ts";
 import { type KvStore, StaleWriteError } from "../../nats/jetstream/kv.ts";
-import { type CachedValue, KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
 import type { StoredBuilder } from "../reconciler/observation.ts";
 import type { Journal } from "./journal.ts";
 import { type BuilderRecord, parseRecord } from "./record.ts";
@@ -17,45 +18,45 @@ export interface StoreParts {
   readonly pool: string;
 }
 
-/** Errors as Mirror has them. */
+/** Throws the same errors as KvCache. */
 export class RecordStore {
   readonly #journal: Journal;
-  readonly #mirror: KvCache<BuilderRecord>;
+  readonly #cache: KvCache<BuilderRecord>;
 
   constructor({ keys, journal, log, pool }: StoreParts) {
     this.#journal = journal;
-    this.#mirror = new KvCache({ keys, prefix: pool, parse: parseRecord, log });
+    this.#cache = new KvCache(new Records({ keys, prefix: pool, parse: parseRecord }), log);
   }
 
   load(): Promise<void> {
-    return this.#mirror.load();
+    return this.#cache.load();
   }
 
   settle(): Promise<void> {
-    return this.#mirror.settle();
+    return this.#cache.settle();
   }
 
   all(): readonly StoredBuilder[] {
-    return Array.from(this.#mirror.entries(), ([, kept]) => storedOf(kept));
+    return Array.from(this.#cache.entries(), ([, kept]) => storedOf(kept));
   }
 
   get(builder: string): StoredBuilder | undefined {
-    const kept = this.#mirror.get(builder);
+    const kept = this.#cache.get(builder);
     return kept && storedOf(kept);
   }
 
   async add(record: BuilderRecord): Promise<StoredBuilder> {
-    return this.#told(storedOf(await this.#mirror.create(record.builder, record)));
+    return this.#told(storedOf(await this.#cache.create(record.builder, record)));
   }
 
   /** Gives an event if the state differs from `before`, the one decided on. */
   async update(record: BuilderRecord, before: StoredBuilder): Promise<StoredBuilder> {
-    const stored = storedOf(await this.#mirror.update(record.builder, record, before.revision));
+    const stored = storedOf(await this.#cache.update(record.builder, record, before.revision));
     return record.state === before.record.state ? stored : this.#told(stored);
   }
 
   remove({ record, revision }: StoredBuilder): Promise<void> {
-    return this.#mirror.remove(record.builder, revision);
+    return this.#cache.remove(record.builder, revision);
   }
 
   #told(stored: StoredBuilder): StoredBuilder {
@@ -64,7 +65,7 @@ export class RecordStore {
   }
 }
 
-function storedOf({ value, revision }: CachedValue<BuilderRecord>): StoredBuilder {
+function storedOf({ value, revision }: StoredRecord<BuilderRecord>): StoredBuilder {
   return { record: value, revision };
 }
 
