@@ -24,9 +24,9 @@ export interface PoolOptions
 }
 
 /**
- * Creates missing buckets and the stream, reads the records, and wakes the pool by its own lifecycle events. Another publisher on
- * that subject can wake it too, but no more: the message is not read, and the policy bounds the rate of passes. Throws CbError
- * "infrastructure" or "config", or the error of nats.js if the stream cannot be created.
+ * Creates missing buckets and the stream, reads the records, and wakes the pool by its own lifecycle events. Another
+ * publisher on that subject can wake it too, but no more: the message is not read, and the policy bounds the rate of
+ * passes. Throws CbError "infrastructure" or "config", or the error of nats.js if the stream cannot be created.
  */
 export async function openPool(options: PoolOptions): Promise<Pool> {
   const { nc, replicas } = options;

@@ -1,6 +1,6 @@
 /**
- * The public interface of a pool. The queue leases and releases builders, reports the agents' requests as heartbeats, and is
- * notified of leased builders that will not finish. The pool creates, destroys and replaces builders by itself.
+ * The public interface of a pool. The queue leases and releases builders, reports the agents' requests as heartbeats,
+ * and is notified of leased builders that will not finish. The pool creates, destroys and replaces builders by itself.
  */
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
@@ -132,8 +132,8 @@ export class Pool {
   }
 
   /**
-   * Records a request of an agent. A new builder whose agent is `idle` becomes ready, and its reported image is stored. If that
-   * write fails, the result shows the old state, and the agent's next request tries again. Never throws.
+   * Records a request of an agent. A new builder whose agent is `idle` becomes ready, and its reported image is stored.
+   * If that write fails, the result shows the old state, and the agent's next request tries again. Never throws.
    */
   async heartbeat(builder: string, agent: AgentState, builderImage?: BuilderImage): Promise<HeartbeatResult> {
     const stored = this.#store.get(builder);
@@ -173,8 +173,9 @@ export class Pool {
   }
 
   /**
-   * Returns true if the builder is leased to this build now, false if it is not available. Throws CbError "infrastructure" if NATS
-   * does not answer, so that neither is known; `leases()` shows the lease later if it was stored.
+   * Returns true if the builder is leased to this build now, false if it is not available. Throws CbError
+   * "infrastructure" if NATS does not answer, so that neither is known; `leases()` shows the lease later if it was
+   * stored.
    */
   async lease(builder: string, build: string): Promise<boolean> {
     const stored = this.#store.get(builder);
@@ -192,8 +193,8 @@ export class Pool {
   }
 
   /**
-   * Gives up the builder, leased or not, so that the pool destroys it. Does nothing if it is being destroyed already. Throws CbError
-   * "infrastructure" if NATS does not answer; the caller repeats the call then.
+   * Gives up the builder, leased or not, so that the pool destroys it. Does nothing if it is being destroyed already.
+   * Throws CbError "infrastructure" if NATS does not answer; the caller repeats the call then.
    */
   async release(builder: string, reason: string): Promise<void> {
     for (let tries = 1; ; tries++) {
@@ -209,8 +210,8 @@ export class Pool {
   }
 
   /**
-   * Notifies of a leased builder that will not finish, because it is silent for too long or its machine is broken or gone. Repeated
-   * in each pass until the builder is released. Returns a function that ends the notifications.
+   * Notifies of a leased builder that will not finish, because it is silent for too long or its machine is broken or
+   * gone. Repeated in each pass until the builder is released. Returns a function that ends the notifications.
    */
   onLost(listener: (event: LostEvent) => void): () => void {
     this.#lostListeners.add(listener);
@@ -233,7 +234,10 @@ export class Pool {
     return this.#failures.all();
   }
 
-  /** The newest `maxBytes` of the console output. Throws CbError "infrastructure" if the provider fails or after `limitMs`. */
+  /**
+   * The newest `maxBytes` of the console output. Throws CbError "infrastructure" if the provider fails or after
+   * `limitMs`.
+   */
   console(builder: string, maxBytes: number, limitMs: number): Promise<Uint8Array> {
     const { clock, provider } = this.#dependencies;
     const limit = { clock, signal: this.#stopping.signal, limitMs, operation: "the console call" };
@@ -241,9 +245,9 @@ export class Pool {
   }
 
   /**
-   * Destroys a machine of this installation and another generation, if it is of this pool or of a pool that is not in `pools`.
-   * Returns false if there is no such machine. Throws CbError "usage" if the machine is of this generation, and "infrastructure" if
-   * the provider fails.
+   * Destroys a machine of this installation and another generation, if it is of this pool or of a pool that is not in
+   * `pools`. Returns false if there is no such machine. Throws CbError "usage" if the machine is of this generation,
+   * and "infrastructure" if the provider fails.
    */
   async destroyOtherGeneration(builder: string, pools: ReadonlySet<string>): Promise<boolean> {
     const { clock, policy, provider, log } = this.#dependencies;

@@ -64,7 +64,10 @@ export interface PoolScope {
   readonly pools: ReadonlySet<string>;
 }
 
-/** The pool's builders by the age of their state, then its unrecorded machines, then those of pools no longer configured. */
+/**
+ * The pool's builders by the age of their state, then its unrecorded machines, then those of pools no longer
+ * configured.
+ */
 export function machineViews(observed: Observation, scope: PoolScope): MachineView[] {
   const machines = new Map(observed.machines.map((machine) => [machine.builder, machine]));
   const recorded = observed.records.map(({ record }): MachineView => {
@@ -80,8 +83,8 @@ export function machineViews(observed: Observation, scope: PoolScope): MachineVi
 }
 
 /**
- * True for a machine of this installation, and of this pool or of one that is no longer configured. Each other pool decides
- * about its own machines.
+ * True for a machine of this installation, and of this pool or of one that is no longer configured. Each other pool
+ * decides about its own machines.
  */
 function isInScope(machine: Machine, observed: Observation, { pool, pools }: PoolScope): boolean {
   return machine.installation === observed.installation && (machine.pool === pool || !pools.has(machine.pool));
@@ -105,9 +108,9 @@ function unrecordedView(machine: Machine, observed: Observation, { pools }: Pool
 }
 
 /**
- * The machine of this id, if it is in scope and of another generation of records, so that an operator may destroy it by name.
- * Undefined if the listing does not show it. Throws CbError "usage" for a machine of this generation, which the reconciler
- * manages, and "infrastructure" if the machine is not in an incomplete listing.
+ * The machine of this id, if it is in scope and of another generation of records, so that an operator may destroy it by
+ * name. Undefined if the listing does not show it. Throws CbError "usage" for a machine of this generation, which the
+ * reconciler manages, and "infrastructure" if the machine is not in an incomplete listing.
  */
 export function otherGenerationMachine(builder: string, observed: Observation, scope: PoolScope): Machine | undefined {
   const machine = observed.machines.find((one) => one.builder === builder && isInScope(one, observed, scope));

@@ -1,6 +1,6 @@
 /**
- * Gets an object from a bucket, also while it is still being put. The chunks arrive in order, with back-pressure, in constant memory,
- * and across restarts of NATS. Size and digest are verified before the iteration ends.
+ * Gets an object from a bucket, also while it is still being put. The chunks arrive in order, with back-pressure, in
+ * constant memory, and across restarts of NATS. Size and digest are verified before the iteration ends.
  */
 import { createHash } from "node:crypto";
 import { CbError } from "../core/errors.ts";
@@ -19,7 +19,9 @@ import { ERR_CODE, finalError, Stopped } from "../nats/jetstream/stream-errors.t
 export interface GetOptions {
   readonly bucket: string;
   readonly name: string;
-  /** Id and size that the writer announced before or during the put. Without it the whole object must be in the bucket. */
+  /**
+   * Id and size that the writer announced before or during the put. Without it the whole object must be in the bucket.
+   */
   readonly announced?: { readonly nuid: string; readonly sizeBytes?: number };
   readonly signal?: AbortSignal;
   /** Called with the number of bytes yielded so far. */
@@ -41,7 +43,10 @@ export class ObjectDamaged extends CbError {
   }
 }
 
-/** The object of this name in the bucket; undefined if there is none. Throws like `getObject`, and CbError "unreachable" after three attempts without a reply. */
+/**
+ * The object of this name in the bucket; undefined if there is none. Throws like `getObject`, and CbError "unreachable"
+ * after three attempts without a reply.
+ */
 export async function findObject(js: JetStreamAccess, bucket: string, name: string): Promise<StoredObject | undefined> {
   const stream = bucketStream(bucket);
   for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -58,9 +63,10 @@ export async function findObject(js: JetStreamAccess, bucket: string, name: stri
 }
 
 /**
- * Yields the chunks and returns the verified object. Throws ObjectDamaged (size or digest differ, a chunk is missing, or the size is
- * not the announced one), CbError "infrastructure" if there is no such object, StreamNotFound, NotAllowed, ConnectionClosed, and
- * Stopped after `signal`. Waits without limit while NATS is unreachable or the put of an announced object makes no progress.
+ * Yields the chunks and returns the verified object. Throws ObjectDamaged (size or digest differ, a chunk is missing,
+ * or the size is not the announced one), CbError "infrastructure" if there is no such object, StreamNotFound,
+ * NotAllowed, ConnectionClosed, and Stopped after `signal`. Waits without limit while NATS is unreachable or the put of
+ * an announced object makes no progress.
  */
 export async function* getObject(js: JetStreamAccess, options: GetOptions): AsyncGenerator<Uint8Array, StoredObject> {
   const { bucket, name, announced } = options;

@@ -1,6 +1,7 @@
 /**
- * Publishes the output of a build as raw bytes in order. Batches hold a few milliseconds or some tens of KiB, and end at a line end if
- * they contain one. No output is dropped: if the publisher's window is full, `write` waits, and so does the build.
+ * Publishes the output of a build as raw bytes in order. Batches hold a few milliseconds or some tens of KiB, and end
+ * at a line end if they contain one. No output is dropped: if the publisher's window is full, `write` waits, and so
+ * does the build.
  */
 
 import { CbError } from "../core/errors.ts";
@@ -13,7 +14,10 @@ export interface LogWriterOptions {
   readonly maxBytes: number;
   /** Size at which a batch is sent. Default 32 KiB: hundreds of lines, a third of a millisecond at 100 MB/s. */
   readonly batchBytes?: number;
-  /** How long complete lines wait for further ones. Default 5 ms: invisible to users, and 200 messages a second are no load for NATS. */
+  /**
+   * How long complete lines wait for further ones. Default 5 ms: invisible to users, and 200 messages a second are no
+   * load for NATS.
+   */
   readonly batchMs?: number;
   /** How long an incomplete line (a prompt, a progress bar) waits for its end. Default 100 ms. */
   readonly partialMs?: number;
@@ -58,8 +62,9 @@ export class LogWriter {
   }
 
   /**
-   * Resolves when more output can be accepted; the caller reads no further output before that. The caller must not change the bytes
-   * afterwards. Rejects with LogTooLong, or with the error that ended the publisher, and so does every later call.
+   * Resolves when more output can be accepted; the caller reads no further output before that. The caller must not
+   * change the bytes afterwards. Rejects with LogTooLong, or with the error that ended the publisher, and so does every
+   * later call.
    */
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
@@ -77,7 +82,10 @@ export class LogWriter {
     this.#schedule();
   }
 
-  /** Sends the rest. Resolves with the stream sequence of the last message when all is stored. Rejects like `write`, but not with LogTooLong. */
+  /**
+   * Sends the rest. Resolves with the stream sequence of the last message when all is stored. Rejects like `write`, but
+   * not with LogTooLong.
+   */
   async end(): Promise<number> {
     clearTimeout(this.#timer);
     await this.#send("all");

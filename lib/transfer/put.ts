@@ -1,6 +1,7 @@
 /**
- * Puts an object into a bucket in constant memory, with a window bounded in bytes, and continues after outages. Readers can read the
- * chunks at once. The meta message, which makes them an object for standard NATS clients, is published when all are stored.
+ * Puts an object into a bucket in constant memory, with a window bounded in bytes, and continues after outages. Readers
+ * can read the chunks at once. The meta message, which makes them an object for standard NATS clients, is published
+ * when all are stored.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -25,9 +26,15 @@ export interface PutOptions {
   readonly name: string;
   /** An id from `newObjectId`, if readers are told of the object before its first chunk. Default: a new id. */
   readonly nuid?: string;
-  /** Default 128 KiB, as in the standard clients: larger chunks were no faster, and with 512 KiB a reader's memory peaks 20 MiB higher. */
+  /**
+   * Default 128 KiB, as in the standard clients: larger chunks were no faster, and with 512 KiB a reader's memory peaks
+   * 20 MiB higher.
+   */
   readonly chunkBytes?: number;
-  /** Bound on unacknowledged bytes. Default 4 MiB: fills a gigabit connection with 30 ms latency. TLS and the socket buffer several times as much in addition. */
+  /**
+   * Bound on unacknowledged bytes. Default 4 MiB: fills a gigabit connection with 30 ms latency. TLS and the socket
+   * buffer several times as much in addition.
+   */
   readonly windowBytes?: number;
   /** After this long without an acknowledgement the window is sent again. Default 5 s. */
   readonly ackTimeoutMs?: number;
@@ -49,9 +56,10 @@ export function chunkSize(js: JetStreamAccess, preferredBytes = CHUNK_BYTES): nu
 }
 
 /**
- * Resolves when the whole object is in the bucket. Rejects with the error of the source, or with StreamFull, StreamSealed,
- * StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed or Stopped (lib/nats/jetstream/stream-errors.ts). The stored chunks then
- * stay until the bucket is deleted, because their removal needs permissions that a builder must not have.
+ * Resolves when the whole object is in the bucket. Rejects with the error of the source, or with StreamFull,
+ * StreamSealed, StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed or Stopped
+ * (lib/nats/jetstream/stream-errors.ts). The stored chunks then stay until the bucket is deleted, because their removal
+ * needs permissions that a builder must not have.
  */
 export async function putObject(
   js: JetStreamAccess,

@@ -1,6 +1,7 @@
 /**
- * Writes received chunks into a file that appears only when it is complete: the data is written to a hidden temporary file in the
- * same directory, flushed to disk, and renamed. On any error the temporary file is removed and the target is unchanged.
+ * Writes received chunks into a file that appears only when it is complete: the data is written to a hidden temporary
+ * file in the same directory, flushed to disk, and renamed. On any error the temporary file is removed and the target
+ * is unchanged.
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
@@ -32,8 +33,8 @@ export async function checkTarget({ path, force }: ReceiveOptions): Promise<void
 }
 
 /**
- * Resolves with the return value of `chunks` when the file is in place. Rejects with the error of `outputError`, which names the path,
- * or with the error of `chunks`. A wrong digest is such an error, thrown before the file gets its name.
+ * Resolves with the return value of `chunks` when the file is in place. Rejects with the error of `outputError`, which
+ * names the path, or with the error of `chunks`. A wrong digest is such an error, thrown before the file gets its name.
  */
 export async function receiveFile<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
   try {
@@ -104,7 +105,10 @@ async function renameOverEmptyFile(temporary: string, path: string, linkError: u
   }
 }
 
-/** Makes the new name survive a power failure. Errors are ignored, because some network file systems cannot sync directories. */
+/**
+ * Makes the new name survive a power failure. Errors are ignored, because some network file systems cannot sync
+ * directories.
+ */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, "r").catch(() => undefined);
   await directory?.sync().catch(() => undefined);
@@ -125,7 +129,10 @@ const HINTS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "choose a shorter name",
 };
 
-/** CbError "usage" if the path itself is wrong (it exists or is a directory), otherwise "output". Exported for its test, which has no full disk. */
+/**
+ * CbError "usage" if the path itself is wrong (it exists or is a directory), otherwise "output". Exported for its test,
+ * which has no full disk.
+ */
 export function outputError(path: string, error: unknown): CbError {
   const code = codeOf(error);
   const hint = HINTS[code] ?? "choose another directory";

@@ -1,4 +1,7 @@
-/** The records of builds on a failing store: no write of two writers is lost, and after a lost reply the record is read again. */
+/**
+ * The records of builds on a failing store: no write of two writers is lost, and after a lost reply the record is read
+ * again.
+ */
 import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

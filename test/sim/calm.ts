@@ -1,4 +1,6 @@
-/** The state after all faults: the pool is at its target, no build waits, and no record, slot or machine is left over. */
+/**
+ * The state after all faults: the pool is at its target, no build waits, and no record, slot or machine is left over.
+ */
 
 import * as assert from "uvu/assert";
 import { parseRecord } from "../../lib/pool/state/record.ts";

@@ -1,4 +1,6 @@
-/** A simulated cloud with delays, failures, lost replies, late machines, and machines that break, vanish or never boot. */
+/**
+ * A simulated cloud with delays, failures, lost replies, late machines, and machines that break, vanish or never boot.
+ */
 
 import type { Clock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";

@@ -4,8 +4,8 @@ import { checkCalm, untilCalm } from "./calm.ts";
 import { type Death, World } from "./queue.ts";
 
 /**
- * The queue is killed at each of its calls from the create of a builder to its end, once before the call is sent and once before
- * the reply arrives, and is started again. There are no other faults.
+ * The queue is killed at each of its calls from the create of a builder to its end, once before the call is sent and
+ * once before the reply arrives, and is started again. There are no other faults.
  */
 const test = suite("pool killed at each call");
 

@@ -1,6 +1,6 @@
 /**
- * The simulated surroundings of a pool: agents that send requests, builds that are reserved, run and end, and a queue that can be
- * killed at any call and started again. It records each violation of an invariant.
+ * The simulated surroundings of a pool: agents that send requests, builds that are reserved, run and end, and a queue
+ * that can be killed at any call and started again. It records each violation of an invariant.
  */
 
 import type { Clock } from "../../lib/core/clock.ts";

@@ -1,6 +1,7 @@
 /**
- * Sends the messages of one publisher to one stream, so that JetStream keeps their order and stores each once, and reports the
- * acknowledgements. The window is sent in rounds. A refusal of an earlier round is ignored, because a later round repeats the message.
+ * Sends the messages of one publisher to one stream, so that JetStream keeps their order and stores each once, and
+ * reports the acknowledgements. The window is sent in rounds. A refusal of an earlier round is ignored, because a later
+ * round repeats the message.
  */
 import { createInbox, headers, type Msg, nuid, type Subscription } from "nats";
 import * as v from "valibot";
@@ -39,7 +40,10 @@ export class AckedSender {
     return this.#round;
   }
 
-  /** Sends one message. JetStream refuses it if the message before it is neither acknowledged nor the last in the stream. Throws ConnectionClosed. */
+  /**
+   * Sends one message. JetStream refuses it if the message before it is neither acknowledged nor the last in the
+   * stream. Throws ConnectionClosed.
+   */
   send(entry: SentMessage, afterUnacknowledged: boolean): void {
     const header = headers();
     header.set("Nats-Msg-Id", `${this.idPrefix}.${entry.n}`);

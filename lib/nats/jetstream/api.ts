@@ -1,6 +1,7 @@
 /**
- * The few calls of the JetStream API that readers, publishers and transfers need, without the API client of nats.js. They work in
- * CORE (`$JS.API`) and in GUEST (`JSC.API`, where only these calls are imported), and need permission for nothing else.
+ * The few calls of the JetStream API that readers, publishers and transfers need, without the API client of nats.js.
+ * They work in CORE (`$JS.API`) and in GUEST (`JSC.API`, where only these calls are imported), and need permission for
+ * nothing else.
  */
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
 import * as v from "valibot";

@@ -1,9 +1,9 @@
 /**
- * All records under one prefix of a key-value bucket, kept in memory. Each write goes to NATS first, with the revision that
- * it was decided on, so that memory shows only acknowledged writes.
+ * All records under one prefix of a key-value bucket, kept in memory. Each write goes to NATS first, with the revision
+ * that it was decided on, so that memory shows only acknowledged writes.
  *
- * A write whose call failed may have been stored all the same. The cache therefore reads the record again at once; if that
- * fails too, the record is in doubt until `settle` has read it.
+ * A write whose call failed may have been stored all the same. The cache therefore reads the record again at once; if
+ * that fails too, the record is in doubt until `settle` has read it.
  */
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
@@ -14,8 +14,8 @@ import type { Records, StoredRecord } from "./records.ts";
 const ATTEMPTS_MAX = 10;
 
 /**
- * Unless stated otherwise, the methods that return a promise throw CbError "infrastructure" if NATS does not answer, and those
- * that read throw the errors of `Records`' parse function.
+ * Unless stated otherwise, the methods that return a promise throw CbError "infrastructure" if NATS does not answer,
+ * and those that read throw the errors of `Records`' parse function.
  */
 export class KvCache<V> {
   readonly #records: Records<V>;
@@ -77,8 +77,8 @@ export class KvCache<V> {
   }
 
   /**
-   * Writes the value that `decide` returns for the current one, and returns it. Returns undefined if `decide` does or if the
-   * record does not exist. Calls `decide` again if another writer was first.
+   * Writes the value that `decide` returns for the current one, and returns it. Returns undefined if `decide` does or
+   * if the record does not exist. Calls `decide` again if another writer was first.
    */
   async change(id: string, decide: (value: V) => V | undefined): Promise<V | undefined> {
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {

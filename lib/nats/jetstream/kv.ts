@@ -1,6 +1,7 @@
 /**
- * A key-value store with revisions: each write names the revision that it replaces, and each read is served by the leader of the
- * stream. Implemented with the key-value client of nats.js; simulations have an implementation of their own.
+ * A key-value store with revisions: each write names the revision that it replaces, and each read is served by the
+ * leader of the stream. Implemented with the key-value client of nats.js; simulations have an implementation of their
+ * own.
  */
 
 import { headers, type JetStreamClient, type JetStreamManager, type KV, type NatsConnection, NatsError } from "nats";
@@ -27,7 +28,9 @@ export interface KvStore {
   remove(key: string, revision: number): Promise<void>;
 }
 
-/** Another writer was first, so the decision was made on an old value. The caller reads the key again and decides again. */
+/**
+ * Another writer was first, so the decision was made on an old value. The caller reads the key again and decides again.
+ */
 export class StaleWriteError extends CbError {
   constructor(key: string, cause?: unknown) {
     super("infrastructure", `${key} has changed since it was read`, {
@@ -69,7 +72,10 @@ class NatsKvStore implements KvStore {
     this.#bucket = clients.bucket;
   }
 
-  /** Uses stream info and reads from the leader. The listing of nats.js needs a consumer, and never ends if that is lost. */
+  /**
+   * Uses stream info and reads from the leader. The listing of nats.js needs a consumer, and never ends if that is
+   * lost.
+   */
   async list(prefix: string): Promise<KvEntry[]> {
     const entries: KvEntry[] = [];
     for (const key of await this.names(prefix)) {
@@ -101,9 +107,9 @@ class NatsKvStore implements KvStore {
   }
 
   /**
-   * Writes a delete marker as nats.js does, with the expected revision, then purges the subject up to the marker, which would
-   * stay for ever otherwise. It purges no further, because the key may have been created again. The delete of nats.js is not used,
-   * because it does not return the sequence of its marker.
+   * Writes a delete marker as nats.js does, with the expected revision, then purges the subject up to the marker, which
+   * would stay for ever otherwise. It purges no further, because the key may have been created again. The delete of
+   * nats.js is not used, because it does not return the sequence of its marker.
    */
   async remove(key: string, revision: number): Promise<void> {
     const marker = headers();

@@ -1,4 +1,7 @@
-/** Reads from a stream which message of one publisher it stored last, so that the publisher can continue after an outage. */
+/**
+ * Reads from a stream which message of one publisher it stored last, so that the publisher can continue after an
+ * outage.
+ */
 import { callApi, type JetStreamAccess, storedMessage } from "./api.ts";
 import { ERR_CODE, NotAllowed } from "./stream-errors.ts";
 

@@ -1,11 +1,13 @@
 /**
  * How the object store of NATS lays an object out in a bucket's stream (NATS ADR-20): the chunks, each a message on
- * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. Standard NATS clients can read and write
- * such objects.
+ * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. Standard NATS clients can
+ * read and write such objects.
  */
 import * as v from "valibot";
 
-/** A valid token of a subject; nuids and bucket names of nats.js match it. Hostile announcements are refused with it. */
+/**
+ * A valid token of a subject; nuids and bucket names of nats.js match it. Hostile announcements are refused with it.
+ */
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 function token(text: string): string {
@@ -48,7 +50,9 @@ const metaSchema = v.object({
   deleted: v.optional(v.boolean(), false),
 });
 
-/** The object that a meta message describes. Undefined if it is deleted or a link, or if the body is no meta message. */
+/**
+ * The object that a meta message describes. Undefined if it is deleted or a link, or if the body is no meta message.
+ */
 export function parseMeta(body: unknown): StoredObject | undefined {
   const parsed = v.safeParse(metaSchema, body);
   if (!parsed.success || parsed.output.deleted) return undefined;

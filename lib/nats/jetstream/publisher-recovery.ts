@@ -1,11 +1,11 @@
 /**
  * Decides when a publisher's window is sent again, and whether new messages may be sent meanwhile.
  *
- * After a lost connection, a refusal, or missing acknowledgements, all unacknowledged messages are sent again from the first.
- * Duplicates: each message has its own id, and JetStream drops a repeated id within the stream's duplicate_window (2 minutes by
- * default). After a longer outage the newest stored message is read first.
- * Slow connections: missing acknowledgements alone cause no repetition. A PING on the same connection first shows that everything
- * sent has reached the server.
+ * After a lost connection, a refusal, or missing acknowledgements, all unacknowledged messages are sent again from the
+ * first. Duplicates: each message has its own id, and JetStream drops a repeated id within the stream's
+ * duplicate_window (2 minutes by default). After a longer outage the newest stored message is read first. Slow
+ * connections: missing acknowledgements alone cause no repetition. A PING on the same connection first shows that
+ * everything sent has reached the server.
  */
 import type { CbError } from "../../core/errors.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
@@ -16,11 +16,18 @@ import type { SendWindow } from "./send-window.ts";
 import { ConnectionClosed, NotAllowed, StreamNotFound } from "./stream-errors.ts";
 
 export interface RetryPolicy {
-  /** After this long without an acknowledgement the window is sent again. Default 5 s: a leader is replaced in 4 to 7 s. */
+  /**
+   * After this long without an acknowledgement the window is sent again. Default 5 s: a leader is replaced in 4 to 7 s.
+   */
   readonly ackTimeoutMs?: number;
-  /** Messages older than this are looked up in the stream before they are sent again. Default 60 s: half of duplicate_window. */
+  /**
+   * Messages older than this are looked up in the stream before they are sent again. Default 60 s: half of
+   * duplicate_window.
+   */
   readonly lookBackAfterMs?: number;
-  /** Called every second once acknowledgements have been missing for `ackTimeoutMs`, and with 0 when they arrive again. */
+  /**
+   * Called every second once acknowledgements have been missing for `ackTimeoutMs`, and with 0 when they arrive again.
+   */
   readonly onWaiting?: (silentMs: number) => void;
 }
 
@@ -73,7 +80,9 @@ export class PublisherRecovery {
     this.#ticker = setInterval(() => void this.#tick(), Math.min(TICK_MS, this.#ackTimeoutMs));
   }
 
-  /** False from a fault until the window has been sent again. Meanwhile new messages join the window but are not sent. */
+  /**
+   * False from a fault until the window has been sent again. Meanwhile new messages join the window but are not sent.
+   */
   get live(): boolean {
     return this.#live;
   }
@@ -134,9 +143,9 @@ export class PublisherRecovery {
   }
 
   /**
-   * Looks up the newest stored message of the subject, because after an outage longer than the duplicate window JetStream would
-   * store a second copy. Returns false if the lookup failed, so that nothing may be sent yet. Without permission for STREAM.MSG.GET
-   * it relies on the duplicate window alone.
+   * Looks up the newest stored message of the subject, because after an outage longer than the duplicate window
+   * JetStream would store a second copy. Returns false if the lookup failed, so that nothing may be sent yet. Without
+   * permission for STREAM.MSG.GET it relies on the duplicate window alone.
    */
   async #lookUpStored(): Promise<boolean> {
     const { js, stream, window, sender } = this.#publisher;

@@ -1,11 +1,11 @@
 /**
  * Publishes to one stream with a window of unacknowledged messages: in order, without loss and without duplicates.
  *
- * A message sent while its predecessor is unacknowledged carries `Nats-Expected-Last-Msg-Id` with the predecessor's id, so JetStream
- * refuses it (10070) unless the predecessor was stored just before it. No message is therefore stored after a gap: after any failure
- * all unacknowledged messages are sent again from the first (publisher-recovery.ts), and an acknowledgement of one message covers all
- * before it. The cost: if another writer publishes to the stream at the same time, refused windows are sent again, so several
- * concurrent writers are correct but slow.
+ * A message sent while its predecessor is unacknowledged carries `Nats-Expected-Last-Msg-Id` with the predecessor's id,
+ * so JetStream refuses it (10070) unless the predecessor was stored just before it. No message is therefore stored
+ * after a gap: after any failure all unacknowledged messages are sent again from the first (publisher-recovery.ts), and
+ * an acknowledgement of one message covers all before it. The cost: if another writer publishes to the stream at the
+ * same time, refused windows are sent again, so several concurrent writers are correct but slow.
  */
 import type { CbError } from "../../core/errors.ts";
 import { AckedSender } from "./acked-sender.ts";
@@ -19,7 +19,10 @@ export interface PublisherOptions extends RetryPolicy {
   readonly stream: string;
   /** Default 1024: 83–139 thousand messages a second were measured with it, and 4 thousand with a window of one. */
   readonly windowMessages?: number;
-  /** Default 4 MiB: a few round trips of a fast connection, and far below the 64 MB that the server buffers per connection. */
+  /**
+   * Default 4 MiB: a few round trips of a fast connection, and far below the 64 MB that the server buffers per
+   * connection.
+   */
   readonly windowBytes?: number;
   /** Ends the publisher: all waiting calls reject with Stopped. */
   readonly signal?: AbortSignal;
@@ -72,10 +75,11 @@ export class Publisher {
   }
 
   /**
-   * Resolves when the message has entered the window; it is stored later. Messages are stored in the order of the calls. The caller
-   * must not change the bytes until they are acknowledged. Rejects with the error that ended the publisher: StreamFull, StreamSealed,
-   * StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed or Stopped; with RangeError if the message exceeds max_payload. The
-   * caller may ignore the promise, because the next call rejects with the same error.
+   * Resolves when the message has entered the window; it is stored later. Messages are stored in the order of the
+   * calls. The caller must not change the bytes until they are acknowledged. Rejects with the error that ended the
+   * publisher: StreamFull, StreamSealed, StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed or Stopped; with
+   * RangeError if the message exceeds max_payload. The caller may ignore the promise, because the next call rejects
+   * with the same error.
    */
   publish(subject: string, data: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) return mayBeIgnored(Promise.reject(this.#failure));
@@ -90,7 +94,10 @@ export class Publisher {
     return mayBeIgnored(new Promise((resolve, reject) => this.#waiters.push({ subject, data, resolve, reject })));
   }
 
-  /** Resolves when every published message is stored, with the sequence of the last one (0 if there is none). Rejects like `publish`. */
+  /**
+   * Resolves when every published message is stored, with the sequence of the last one (0 if there is none). Rejects
+   * like `publish`.
+   */
   flush(): Promise<number> {
     if (this.#failure !== undefined) return mayBeIgnored(Promise.reject(this.#failure));
     if (this.#window.first === undefined && this.#waiters.length === 0) return Promise.resolve(this.#lastSeq);

@@ -1,6 +1,7 @@
 /**
- * One ephemeral pull consumer of a reader, from its first pull until it is lost or closed. It does not repair itself: if a message,
- * a heartbeat or the consumer is missing, it sets `lost`, and the reader creates another consumer at the next sequence.
+ * One ephemeral pull consumer of a reader, from its first pull until it is lost or closed. It does not repair itself:
+ * if a message, a heartbeat or the consumer is missing, it sets `lost`, and the reader creates another consumer at the
+ * next sequence.
  */
 import { createInbox, type Msg, type MsgHdrs, nanos, type Subscription } from "nats";
 import { callApi, type JetStreamAccess } from "./api.ts";
@@ -19,7 +20,10 @@ export interface StreamMessage {
 }
 
 export interface PullWindow {
-  /** Bound on bytes that are requested or wait for the caller, counted as the server does: subject, reply, headers, data. */
+  /**
+   * Bound on bytes that are requested or wait for the caller, counted as the server does: subject, reply, headers,
+   * data.
+   */
   readonly windowBytes: number;
   readonly windowMessages: number;
   /** Interval of the server's heartbeats; after 2.5 intervals of silence the consumer is lost. */
@@ -42,7 +46,9 @@ export async function deleteConsumer(js: JetStreamAccess, stream: string, name: 
 
 interface Pull {
   readonly subscription: Subscription;
-  /** The server does not report the end of a pull whose bytes are used up exactly, so each pull ends here at this time. */
+  /**
+   * The server does not report the end of a pull whose bytes are used up exactly, so each pull ends here at this time.
+   */
   readonly endsAtMs: number;
   messagesLeft: number;
   bytesLeft: number;
@@ -101,7 +107,10 @@ export class PullConsumer {
     return `${this.#js.apiPrefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#name}`;
   }
 
-  /** Resolves with the next message in order, or with undefined once the consumer is lost and every received message was taken. */
+  /**
+   * Resolves with the next message in order, or with undefined once the consumer is lost and every received message was
+   * taken.
+   */
   async next(): Promise<StreamMessage | undefined> {
     for (;;) {
       const queued = this.#queue.shift();
@@ -132,7 +141,10 @@ export class PullConsumer {
     await deleteConsumer(this.#js, this.#stream, this.#name);
   }
 
-  /** Sends another pull once half of the current one is used, if the window has space for it beside the waiting messages. */
+  /**
+   * Sends another pull once half of the current one is used, if the window has space for it beside the waiting
+   * messages.
+   */
   #refill(): void {
     if (this.#lost !== undefined || this.#js.nc.isClosed()) return;
     const batch = Math.max(1, Math.ceil(this.#window.windowMessages / 2));
@@ -190,7 +202,10 @@ export class PullConsumer {
     if (delivered > this.#lastConsumerSeq) this.abandon("a message was lost");
   }
 
-  /** The server ended a pull: 408 it expired, 409 the next message does not fit or the consumer is deleted, 503 no responder. */
+  /**
+   * The server ended a pull: 408 it expired, 409 the next message does not fit or the consumer is deleted, 503 no
+   * responder.
+   */
   #ended(pull: Pull, status: number, msg: Msg): void {
     const description = msg.headers?.description ?? "";
     const isTooSmall = status === 409 && /maxbytes/i.test(description);
@@ -200,7 +215,9 @@ export class PullConsumer {
     this.#refill();
   }
 
-  /** A message is larger than half the window, so the pull grows, up to the largest message that the server can send. */
+  /**
+   * A message is larger than half the window, so the pull grows, up to the largest message that the server can send.
+   */
   #growPull(): void {
     const largest = (this.#js.nc.info?.max_payload ?? this.#pullBytes) + MESSAGE_OVERHEAD_BYTES;
     if (this.#pullBytes >= largest) this.abandon("a message is larger than the server's max_payload");

@@ -1,10 +1,10 @@
 /**
  * Reads one stream in order from a sequence on, without end, through outages of servers and connections.
  *
- * The ordered consumer of nats.js stops for good if its consumer is lost silently. This reader creates an ephemeral consumer, pulls
- * with heartbeats, and creates another consumer at the next sequence if a message, a heartbeat, the consumer or the connection is
- * missing. It needs permission for CONSUMER.CREATE (with the filter in the subject), MSG.NEXT and CONSUMER.DELETE of the stream, and
- * for its inbox.
+ * The ordered consumer of nats.js stops for good if its consumer is lost silently. This reader creates an ephemeral
+ * consumer, pulls with heartbeats, and creates another consumer at the next sequence if a message, a heartbeat, the
+ * consumer or the connection is missing. It needs permission for CONSUMER.CREATE (with the filter in the subject),
+ * MSG.NEXT and CONSUMER.DELETE of the stream, and for its inbox.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { nanos, nuid } from "nats";
@@ -38,7 +38,10 @@ export interface ReaderOptions extends Partial<PullWindow> {
   readonly waitingAfterMs?: number;
 }
 
-/** One pull is half of it. Well below the 64 MB at which the server closes a slow connection, because several readers use one connection. */
+/**
+ * One pull is half of it. Well below the 64 MB at which the server closes a slow connection, because several readers
+ * use one connection.
+ */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Enough that a pull lasts for a round trip at a million short lines a second. */
 const WINDOW_MESSAGES = 4096;
@@ -94,8 +97,9 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   }
 
   /**
-   * May be iterated once. Ends when `signal` is aborted, when the caller leaves the loop, or after `stopWhenCaughtUp`. Throws
-   * StreamNotFound, NotAllowed, ConnectionClosed, and CbError "infrastructure" if JetStream refuses the consumer.
+   * May be iterated once. Ends when `signal` is aborted, when the caller leaves the loop, or after `stopWhenCaughtUp`.
+   * Throws StreamNotFound, NotAllowed, ConnectionClosed, and CbError "infrastructure" if JetStream refuses the
+   * consumer.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<StreamMessage> {
     const messages = this.#read();

@@ -1,9 +1,9 @@
 /**
- * Typed records under one prefix of a key-value bucket, read from and written to NATS with every call. KvCache keeps such
- * records in memory; use this class alone for values that are too large for that.
+ * Typed records under one prefix of a key-value bucket, read from and written to NATS with every call. KvCache keeps
+ * such records in memory; use this class alone for values that are too large for that.
  *
- * Each write names the revision that it was decided on. Of two writers one fails with StaleWriteError; it reads the record
- * again and decides again.
+ * Each write names the revision that it was decided on. Of two writers one fails with StaleWriteError; it reads the
+ * record again and decides again.
  */
 import { CbError } from "../../core/errors.ts";
 import { decode, type Schema } from "../../protocol/codec.ts";
@@ -22,7 +22,9 @@ export interface RecordsOptions<T> {
   readonly parse: (text: string, key: string) => T;
 }
 
-/** All methods throw CbError "infrastructure" if NATS does not answer. Those that read also throw the errors of `parse`. */
+/**
+ * All methods throw CbError "infrastructure" if NATS does not answer. Those that read also throw the errors of `parse`.
+ */
 export class Records<T> {
   readonly #options: RecordsOptions<T>;
 
@@ -72,8 +74,8 @@ export class Records<T> {
 }
 
 /**
- * A `parse` for records with a schema. It throws CbError "infrastructure" on a record that this version cannot read, because
- * a guess could lose a build or a user.
+ * A `parse` for records with a schema. It throws CbError "infrastructure" on a record that this version cannot read,
+ * because a guess could lose a build or a user.
  */
 export function recordParser<T>(schema: Schema<T>): RecordsOptions<T>["parse"] {
   return (text, key) => {

@@ -20,9 +20,15 @@ export const ERR_CODE = {
   noMessageFound: 10037,
 } as const;
 
-/** JSStreamStoreFailedF (max_bytes or max_msgs reached), JSStorageResourcesExceededErr, JSInsufficientResourcesErr, JSMemoryResourcesExceededErr. */
+/**
+ * JSStreamStoreFailedF (max_bytes or max_msgs reached), JSStorageResourcesExceededErr, JSInsufficientResourcesErr,
+ * JSMemoryResourcesExceededErr.
+ */
 const FULL_CODES: readonly number[] = [10077, 10047, 10023, 10028];
-/** JSStreamDuplicateMessageConflict (2.10 and later: the first copy is still being replicated), JSMaximumConsumersLimitErr. */
+/**
+ * JSStreamDuplicateMessageConflict (2.10 and later: the first copy is still being replicated),
+ * JSMaximumConsumersLimitErr.
+ */
 const TEMPORARY_CODES: readonly number[] = [10158, 10026];
 /** JSStreamSealedErr. */
 const SEALED_CODE = 10109;

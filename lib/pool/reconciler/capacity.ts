@@ -1,4 +1,7 @@
-/** Compares the builders that a pool has with those that it should have: creates, surplus, and the reason for users. Pure. */
+/**
+ * Compares the builders that a pool has with those that it should have: creates, surplus, and the reason for users.
+ * Pure.
+ */
 
 import type { BuilderRecord } from "../state/record.ts";
 import type { PlanInput } from "./decide.ts";
@@ -67,9 +70,9 @@ function createsAllowed({ failures, limit }: Backoff, { inFlight }: Capacity, ma
 }
 
 /**
- * Destroys the oldest ready builders above the target, so that the replacement of an old builder displaces it. If the maximum
- * leaves no slot for a replacement, an old builder is destroyed once all are ready and no build waits: the reserve is then one
- * short for one boot.
+ * Destroys the oldest ready builders above the target, so that the replacement of an old builder displaces it. If the
+ * maximum leaves no slot for a replacement, an old builder is destroyed once all are ready and no build waits: the
+ * reserve is then one short for one boot.
  */
 export function planSurplus({ ready, existing, wanted }: Capacity, input: PlanInput): Action[] {
   const { policy, observed } = input;
@@ -94,8 +97,9 @@ function isOld({ record }: StoredBuilder, { policy, nowMs }: PlanInput): boolean
 }
 
 /**
- * Why waiting users have no builder yet; empty while as many are ready as wanted. The text holds no number that changes with
- * time alone: each change of it becomes a message in the stream of every waiting build, and those streams are bounded.
+ * Why waiting users have no builder yet; empty while as many are ready as wanted. The text holds no number that changes
+ * with time alone: each change of it becomes a message in the stream of every waiting build, and those streams are
+ * bounded.
  */
 export function reasonBelowTarget(capacity: Capacity, backoff: Backoff, { policy, nowMs }: PlanInput): string {
   const { ready, wanted, inFlight, existing, leaving, unrecorded } = capacity;
@@ -106,7 +110,8 @@ export function reasonBelowTarget(capacity: Capacity, backoff: Backoff, { policy
   if (inFlight >= wanted - ready.length) return `${builders(inFlight)} booting`;
   if (backoff.limit !== undefined) return `reserve ${ready.length} of ${policy.reserveTarget}: ${backoff.reason}`;
   if (existing >= policy.totalMax) {
-    // A failed create may still bring up a machine, so it holds its slot for a while. The failure is the reason, not the maximum.
+    // A failed create may still bring up a machine, so it holds its slot for a while. The failure is the reason, not
+    // the maximum.
     if (backoff.failures > 0 && leaving > 0) {
       return `${builders(leaving)} must be destroyed first; the last failure: ${backoff.reason}`;
     }

@@ -1,4 +1,6 @@
-/** Decides what to do about one builder, one unrecorded machine or one slot, from the observation and the time. Pure. */
+/**
+ * Decides what to do about one builder, one unrecorded machine or one slot, from the observation and the time. Pure.
+ */
 
 import type { Machine } from "../../provider/provider.ts";
 import type { BuilderRecord } from "../state/record.ts";
@@ -36,8 +38,8 @@ export function decide(stored: StoredBuilder, machine: Machine | undefined, inpu
 }
 
 /**
- * True if a listing that was started after the builder took its state does not show its machine. A state in the future was
- * taken before the clock was set back, so it counts as older than the listing.
+ * True if a listing that was started after the builder took its state does not show its machine. A state in the future
+ * was taken before the clock was set back, so it counts as older than the listing.
  */
 export function isAbsent(record: BuilderRecord, machine: Machine | undefined, { observed, nowMs }: PlanInput): boolean {
   const isFromFuture = record.sinceMs > nowMs && observed.observedAtMs <= nowMs;
@@ -135,9 +137,9 @@ function confirmGone({ record, revision }: StoredBuilder, input: PlanInput): Act
 }
 
 /**
- * Decides about a machine of this installation that has no record. One of this generation is destroyed once confirmed. If the
- * generation is another one, the records were lost or restored and a build may run on the machine: it is reported, and only the
- * operator may destroy it.
+ * Decides about a machine of this installation that has no record. One of this generation is destroyed once confirmed.
+ * If the generation is another one, the records were lost or restored and a build may run on the machine: it is
+ * reported, and only the operator may destroy it.
  */
 export function decideUnrecorded(machine: Machine, input: PlanInput): Action | undefined {
   const { builder, generation } = machine;
@@ -156,8 +158,8 @@ export function decideUnrecorded(machine: Machine, input: PlanInput): Action | u
 }
 
 /**
- * Frees slots without a record once their create can no longer have an effect. The record is written before the create call, the
- * call is not made after half of the grace, and the record is removed only after its slot is free.
+ * Frees slots without a record once their create can no longer have an effect. The record is written before the create
+ * call, the call is not made after half of the grace, and the record is removed only after its slot is free.
  */
 export function freeOrphanedSlots(
   machines: ReadonlyMap<string, Machine>,

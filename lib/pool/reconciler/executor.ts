@@ -1,6 +1,7 @@
 /**
- * The executor: carries out a plan and decides nothing. It stores the intent, calls the provider, and stores the outcome. Each
- * write carries the revision that the plan decided on; if that is stale, the action is skipped and the next pass decides again.
+ * The executor: carries out a plan and decides nothing. It stores the intent, calls the provider, and stores the
+ * outcome. Each write carries the revision that the plan decided on; if that is stale, the action is skipped and the
+ * next pass decides again.
  */
 
 import { randomUUID } from "node:crypto";
@@ -37,7 +38,10 @@ export interface ExecutorDependencies {
   readonly policy: PoolPolicy;
   readonly installation: string;
   readonly generation: string;
-  /** Returns the text that the agent reads when it starts, with its credential (BuilderSpec.userData). Has no time limit. */
+  /**
+   * Returns the text that the agent reads when it starts, with its credential (BuilderSpec.userData). Has no time
+   * limit.
+   */
   readonly userDataFor: (builder: string) => Promise<string>;
   readonly onLost: (event: LostEvent) => void;
   readonly onGone: (event: GoneEvent) => void;
@@ -168,8 +172,8 @@ async function callDestroy(builder: string, { dependencies, signal }: ExecutorCa
 }
 
 /**
- * Sets the record to gone before it frees the slot, and removes the record last. If the queue is killed in between, the next
- * pass does the rest.
+ * Sets the record to gone before it frees the slot, and removes the record last. If the queue is killed in between, the
+ * next pass does the rest.
  */
 async function close(decided: StoredBuilder, reason: string, dependencies: ExecutorDependencies): Promise<void> {
   const { store, slots, clock, onGone } = dependencies;
@@ -185,7 +189,9 @@ async function close(decided: StoredBuilder, reason: string, dependencies: Execu
 /** Enough for the last screen of a failed boot. */
 const EVIDENCE_MAX_BYTES = 4096;
 
-/** Keeps the machine's console output for the operator before the machine is destroyed. A failure to read it is ignored. */
+/**
+ * Keeps the machine's console output for the operator before the machine is destroyed. A failure to read it is ignored.
+ */
 async function keepEvidence(
   { builder, reason, call: isListed }: Destroy,
   { dependencies, signal }: ExecutorCall,

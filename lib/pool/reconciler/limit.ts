@@ -14,8 +14,9 @@ export interface CallLimit {
 }
 
 /**
- * Returns the result of the call. Throws CbError "infrastructure" after `limitMs` or when the signal is aborted, and otherwise
- * what the call throws. The call gets a signal that is aborted at the same time; one that ignores it runs on unobserved.
+ * Returns the result of the call. Throws CbError "infrastructure" after `limitMs` or when the signal is aborted, and
+ * otherwise what the call throws. The call gets a signal that is aborted at the same time; one that ignores it runs on
+ * unobserved.
  */
 export async function withTimeLimit<T>(limit: CallLimit, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { clock, limitMs, signal, operation } = limit;

@@ -1,6 +1,6 @@
 /**
- * The reconciler's loop: observes, plans and executes, one pass at a time. Events only start a pass earlier and their content
- * is ignored; the periodic pass corrects everything that they miss.
+ * The reconciler's loop: observes, plans and executes, one pass at a time. Events only start a pass earlier and their
+ * content is ignored; the periodic pass corrects everything that they miss.
  */
 
 import { RefusedError } from "../../provider/provider.ts";
@@ -87,8 +87,8 @@ export class Reconciler {
   }
 
   /**
-   * Returns the observation and the plan of a pass now, without execution and without memory of it. Waits for a running pass
-   * first, because its unfinished steps would look like faults.
+   * Returns the observation and the plan of a pass now, without execution and without memory of it. Waits for a running
+   * pass first, because its unfinished steps would look like faults.
    */
   async preview(): Promise<Preview> {
     await this.#pass;
@@ -128,7 +128,10 @@ export class Reconciler {
     this.#detectStandstill(Math.max(atMs, fromMs));
   }
 
-  /** After the clock was set back the memory holds times in the future, so every deadline starts again, as after a restart. */
+  /**
+   * After the clock was set back the memory holds times in the future, so every deadline starts again, as after a
+   * restart.
+   */
   #detectClockStepBack(): void {
     const beforeMs = this.#latestPassMs;
     this.#latestPassMs = this.#dependencies.clock.nowMs();

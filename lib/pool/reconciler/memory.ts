@@ -7,7 +7,10 @@ import type { Action, Backoff } from "./observation.ts";
 /** A failed create, as the executor reports it. */
 export interface CreateFailure {
   readonly message: string;
-  /** Present if the provider refused because of a limit. Nothing is broken then, and the message is the reason for waiting. */
+  /**
+   * Present if the provider refused because of a limit. Nothing is broken then, and the message is the reason for
+   * waiting.
+   */
   readonly limit?: "quota" | "rate";
   /** How long the provider asks to be left alone. */
   readonly retryAfterMs?: number;
@@ -21,8 +24,8 @@ export interface BackoffPolicy {
 export const NO_BACKOFF: Backoff = { failures: 0, lastFailureMs: 0, untilMs: 0, reason: "" };
 
 /**
- * The backoff after one more failure; limits of the provider do not count. A single failure causes no pause, so that a single
- * broken machine is replaced at once.
+ * The backoff after one more failure; limits of the provider do not count. A single failure causes no pause, so that a
+ * single broken machine is replaced at once.
  */
 export function backoffAfterFailure(before: Backoff, reason: string, policy: BackoffPolicy, nowMs: number): Backoff {
   const failures = (before.limit === undefined ? before.failures : 0) + 1;

@@ -1,4 +1,7 @@
-/** The data that passes between the loop, the planner and the executor, and the listing of machines that a pass starts with. */
+/**
+ * The data that passes between the loop, the planner and the executor, and the listing of machines that a pass starts
+ * with.
+ */
 
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -35,8 +38,8 @@ export interface Backoff {
 /** Kept from one pass to the next. Empty after a restart, so that every deadline starts again. */
 export interface PassMemory {
   /**
-   * Builders whose record and machine do not match (a recorded machine vanished, or a listed machine has no record), each with
-   * the time of the listing that first showed it.
+   * Builders whose record and machine do not match (a recorded machine vanished, or a listed machine has no record),
+   * each with the time of the listing that first showed it.
    */
   readonly suspects: ReadonlyMap<string, number>;
   /** When the provider was last asked to destroy the builder. */
@@ -59,13 +62,18 @@ export interface Observation {
   readonly slots: readonly Slot[];
   /** Builds that wait for a builder of this pool. */
   readonly waiting: number;
-  /** Since when the queue has received heartbeats without a break; undefined while it does not. Silence counts from here. */
+  /**
+   * Since when the queue has received heartbeats without a break; undefined while it does not. Silence counts from
+   * here.
+   */
   readonly listeningSinceMs: number | undefined;
   readonly lastHeartbeatMs: ReadonlyMap<string, number>;
   readonly memory: PassMemory;
 }
 
-/** Each action has a reason, a sentence for people. `revision` is the revision of the record that the plan decided on. */
+/**
+ * Each action has a reason, a sentence for people. `revision` is the revision of the record that the plan decided on.
+ */
 export type Action =
   /** Claims the slot, writes the record, and asks the provider for a machine. */
   | { readonly kind: "create"; readonly slot: number; readonly reason: string }
@@ -123,7 +131,10 @@ export interface ListingDependencies {
   readonly provider: Provider;
 }
 
-/** Lists the provider's machines within `policy.callTimeoutMs`. Never throws: a failed listing is incomplete and has `error`. */
+/**
+ * Lists the provider's machines within `policy.callTimeoutMs`. Never throws: a failed listing is incomplete and has
+ * `error`.
+ */
 export async function observeMachines(
   { clock, policy, provider }: ListingDependencies,
   signal: AbortSignal,

@@ -1,6 +1,6 @@
 /**
- * The planner: turns an observation into actions and the time of the next pass. Pure and synchronous. It makes every decision,
- * and gives each action its reason.
+ * The planner: turns an observation into actions and the time of the next pass. Pure and synchronous. It makes every
+ * decision, and gives each action its reason.
  */
 
 import type { Machine } from "../../provider/provider.ts";

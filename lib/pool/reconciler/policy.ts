@@ -48,8 +48,8 @@ export const DEFAULT_POLICY: PoolPolicy = {
   totalMax: 4,
   // A cloud image with systemd takes 40-54 s under emulation (measured), a busy cloud some minutes to schedule.
   bootTimeoutMs: 5 * 60_000,
-  // Three missed requests: an agent that gets no reply repeats its request every 10 s at most (agent/queue-client.ts). NATS or a
-  // network recovers within less, and after an outage silence is counted from the beginning.
+  // Three missed requests: an agent that gets no reply repeats its request every 10 s at most (agent/queue-client.ts).
+  // NATS or a network recovers within less, and after an outage silence is counted from the beginning.
   silenceTimeoutMs: 30_000,
   // Shorter than a week of security updates; long enough that replacement costs one machine a day for each in reserve.
   maxReadyAgeMs: 24 * 3_600_000,
@@ -61,8 +61,8 @@ export const DEFAULT_POLICY: PoolPolicy = {
   minPassGapMs: 100,
   // Half of it to send the call, callTimeoutMs for the call, and the rest until the listing shows the machine.
   createGraceMs: 120_000,
-  // Two writes to NATS, of 5 s at most each, precede the record. Without a record the provider was not called, so a queue
-  // that was killed there must not cost the pool a slot for the whole createGraceMs.
+  // Two writes to NATS, of 5 s at most each, precede the record. Without a record the provider was not called, so a
+  // queue that was killed there must not cost the pool a slot for the whole createGraceMs.
   claimGraceMs: 10_000,
   // Longer than a burst of passes, so that two passes use two replies of the provider.
   confirmMs: 2_000,

@@ -1,4 +1,6 @@
-/** The builders that failed last, with their console output: the machine is destroyed before an operator could read it. */
+/**
+ * The builders that failed last, with their console output: the machine is destroyed before an operator could read it.
+ */
 
 export interface Failure {
   readonly builder: string;

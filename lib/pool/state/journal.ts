@@ -1,6 +1,7 @@
 /**
- * Publishes each change of a builder's state as an event, which wakes the reconciler and serves operators as an audit log. The
- * records are authoritative: a lost event costs a later pass and a line of the audit log, so no caller waits for one.
+ * Publishes each change of a builder's state as an event, which wakes the reconciler and serves operators as an audit
+ * log. The records are authoritative: a lost event costs a later pass and a line of the audit log, so no caller waits
+ * for one.
  */
 
 import {
@@ -27,7 +28,10 @@ export interface Journal {
 /** Lifecycle messages of 0.5 KiB, six a builder: some 10 000 builders. A week, as long as logs are kept. */
 const BUILDERS_LIMITS = { max_bytes: 32 * 2 ** 20, max_msgs: 60_000, max_age: nanos(7 * 24 * 3_600_000) };
 
-/** More than one event for each builder of a large pool. Beyond that NATS is unreachable, and further events are dropped. */
+/**
+ * More than one event for each builder of a large pool. Beyond that NATS is unreachable, and further events are
+ * dropped.
+ */
 const PENDING_MAX = 1_000;
 
 /** Creates the stream, or sets the current limits on an existing one. Throws the errors of nats.js. */

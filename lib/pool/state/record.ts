@@ -1,6 +1,6 @@
 /**
- * The stored record of one builder. The provider's listing shows which machines exist; the record holds the purpose and state of
- * each. It contains everything that the planner needs, so that a restarted queue continues.
+ * The stored record of one builder. The provider's listing shows which machines exist; the record holds the purpose and
+ * state of each. It contains everything that the planner needs, so that a restarted queue continues.
  */
 
 import * as v from "valibot";
@@ -9,10 +9,10 @@ import { builderImage } from "../../protocol/builder-image.ts";
 import { id } from "../../protocol/fields.ts";
 
 /**
- * `requested`: the create call is sent, but no listing has shown the machine. `booting`: the machine exists, but its agent has sent
- * no request. `ready`: its agent requests work, so it is in the reserve. `leased`: it belongs to a build, so the pool never destroys
- * it. `destroying`: it is being destroyed and still counts as existing. `gone`: the listing confirms that the machine does not exist;
- * the record will be removed.
+ * `requested`: the create call is sent, but no listing has shown the machine. `booting`: the machine exists, but its
+ * agent has sent no request. `ready`: its agent requests work, so it is in the reserve. `leased`: it belongs to a
+ * build, so the pool never destroys it. `destroying`: it is being destroyed and still counts as existing. `gone`: the
+ * listing confirms that the machine does not exist; the record will be removed.
  */
 export const BUILDER_STATES = ["requested", "booting", "ready", "leased", "destroying", "gone"] as const;
 export type BuilderState = (typeof BUILDER_STATES)[number];
@@ -41,7 +41,9 @@ const builderRecordSchema = v.strictObject({
   reason,
   /** Name or address for people; empty while it has none. */
   host: v.pipe(v.string(), v.maxLength(255)),
-  /** A listing has shown the machine, or its agent has sent a request, so the create can bring up no further machine. */
+  /**
+   * A listing has shown the machine, or its agent has sent a request, so the create can bring up no further machine.
+   */
   seen: v.boolean(),
   /** Error of the create call. Only the listing shows whether a machine was created all the same. */
   createError: v.exactOptional(reason),
@@ -65,7 +67,9 @@ const claimSchema = v.strictObject({ v: v.literal(1), builder: id, attempt: id, 
 /** The builder that holds a slot. */
 export type SlotClaim = Readonly<v.InferOutput<typeof claimSchema>>;
 
-/** Throws CbError "config" on an invalid record. Without the record a leased machine could be destroyed as unrecorded. */
+/**
+ * Throws CbError "config" on an invalid record. Without the record a leased machine could be destroyed as unrecorded.
+ */
 export function parseRecord(text: string, key: string): BuilderRecord {
   return parse(builderRecordSchema, text, key);
 }

@@ -18,7 +18,9 @@ export interface StoreOptions extends SlotsOptions {
   readonly journal: Journal;
 }
 
-/** The records of the pool's builders. Each change of state is published to the journal. Throws the errors of KvCache. */
+/**
+ * The records of the pool's builders. Each change of state is published to the journal. Throws the errors of KvCache.
+ */
 export class RecordStore {
   readonly #journal: Journal;
   readonly #cache: KvCache<BuilderRecord>;
@@ -70,8 +72,9 @@ function storedBuilder({ value, revision }: StoredRecord<BuilderRecord>): Stored
 }
 
 /**
- * The slots of the pool. A create first claims a slot with a write that only one writer can win, so that the queue never
- * requests more machines than the maximum, even if replies are lost or two queues run. Throws the errors of KvCache.
+ * The slots of the pool. A create first claims a slot with a write that only one writer can win, so that the queue
+ * never requests more machines than the maximum, even if replies are lost or two queues run. Throws the errors of
+ * KvCache.
  */
 export class Slots {
   readonly #cache: KvCache<SlotClaim>;
@@ -114,8 +117,8 @@ function claimedSlot(slot: number, { value, revision }: StoredRecord<SlotClaim>)
 const GENERATION_KEY = "generation";
 
 /**
- * The id of these records, stored once when they are first opened. Machines carry it, so that those created from lost or
- * restored records are told apart.
+ * The id of these records, stored once when they are first opened. Machines carry it, so that those created from lost
+ * or restored records are told apart.
  */
 export async function generationOf(keys: KvStore, newId: () => string): Promise<string> {
   const stored = await keys.get(GENERATION_KEY);

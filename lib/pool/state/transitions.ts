@@ -1,7 +1,7 @@
 /**
- * The state machine of a builder. Only these functions make records. Each returns the record in its next state, or throws CbError
- * "bug" if that transition is not allowed. The caller checks the state first, and writes the result with the revision that it
- * checked. Pure.
+ * The state machine of a builder. Only these functions make records. Each returns the record in its next state, or
+ * throws CbError "bug" if that transition is not allowed. The caller checks the state first, and writes the result with
+ * the revision that it checked. Pure.
  */
 
 import { CbError } from "../../core/errors.ts";
@@ -63,7 +63,9 @@ export function gone(record: BuilderRecord, reason: string, nowMs: number): Buil
   return moved(record, "gone", reason, nowMs);
 }
 
-/** The create call failed; the state stays. Unless the provider refused, a listing will show whether a machine exists. */
+/**
+ * The create call failed; the state stays. Unless the provider refused, a listing will show whether a machine exists.
+ */
 export function builderCreateFailed(record: BuilderRecord, error: string, refused: boolean): BuilderRecord {
   if (record.state !== "requested") throw forbidden(record, "requested");
   return { ...record, createError: clip(error), ...(refused && { refused }) };

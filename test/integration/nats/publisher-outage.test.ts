@@ -57,7 +57,7 @@ test("Publisher reports and waits for a frozen server, without duplicates", asyn
   assert.ok((await stored(world.core)).data.equals(Buffer.concat(lines)));
 });
 
-test("after an outage longer than the duplicate window Publisher looks up the last stored message, so there are no duplicates", async (world) => {
+test("Publisher looks up the last stored message after an outage longer than the duplicate window", async (world) => {
   await addStream(world, { duplicate_window: nanos(100) });
   await throughProxy(world, async (proxy, js) => {
     const waited = new Seen<number>();

@@ -62,7 +62,8 @@ test("Publisher rejects with StreamFull at max_bytes, and the stored messages ha
   assert.instance(await rejection(publisher.publish(LOG, Buffer.from("more"))), StreamFull);
   const got = await stored(world.core);
   assert.ok(got.messages.length > 100);
-  // nats-server 2.9.10 counts a record's overhead only after it is stored, and then drops the oldest in spite of discard=new.
+  // nats-server 2.9.10 counts a record's overhead only after it is stored, and then drops the oldest in spite of
+  // discard=new.
   const first = (got.seqs[0] ?? 0) - 1;
   assert.ok(first <= 1);
   assert.ok(got.data.equals(Buffer.concat(lines.slice(first, first + got.messages.length))));

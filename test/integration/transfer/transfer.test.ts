@@ -29,7 +29,10 @@ test.before.each(async (world) => {
 });
 test.after.each(({ dir }) => rm(dir, { recursive: true, force: true }));
 
-/** The standard client sends 64 MiB at once, and by default fails if they are not stored within 5 s, which a busy disk can exceed. */
+/**
+ * The standard client sends 64 MiB at once, and by default fails if they are not stored within 5 s, which a busy disk
+ * can exceed.
+ */
 const standardBucket = ({ core }: ServerWorld): Promise<ObjectStore> =>
   core.nc.jetstream({ timeout: 60_000 }).views.os(BUCKET);
 

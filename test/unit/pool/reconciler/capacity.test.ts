@@ -66,10 +66,10 @@ test("failures found in one pass count once", () => {
 test("backoff ends with a builder created since that was leased, or was ready for provenMs", () => {
   const memory = withBackoff({ failures: 3, lastFailureMs: NOW - 60_000, untilMs: NOW + 9, reason: "quota" });
   const failuresWith = (one: BuilderRecord) => plan(observed([one], { memory }), policy, NOW).memory.backoff.failures;
-  const made = { createdAtMs: NOW - 59_999 };
-  assert.is(failuresWith(ready("r", { ...made, sinceMs: NOW - policy.provenMs + 1 })), 3);
-  assert.is(failuresWith(ready("r", { ...made, sinceMs: NOW - policy.provenMs })), 0);
-  assert.is(failuresWith(record("l", "leased", made)), 0);
+  const created = { createdAtMs: NOW - 59_999 };
+  assert.is(failuresWith(ready("r", { ...created, sinceMs: NOW - policy.provenMs + 1 })), 3);
+  assert.is(failuresWith(ready("r", { ...created, sinceMs: NOW - policy.provenMs })), 0);
+  assert.is(failuresWith(record("l", "leased", created)), 0);
   assert.is(failuresWith(record("l", "leased", { createdAtMs: NOW - 60_000 })), 3);
 });
 

@@ -39,10 +39,10 @@ test("nothing is created before untilMs, then one at a time, and no pass is plan
 });
 
 test("a machine that is gone frees its part of the quota for the next create at once", () => {
-  const going = record("g", "destroying", { ...before, seen: true });
+  const leaving = record("g", "destroying", { ...before, seen: true });
   const listed = { machines: [machine("a")] };
-  assert.equal(kinds(planAt([ready("a", before), going], limited(), listed)), ["gone g", "create 2"]);
-  const rate = planAt([ready("a", before), going], limited({ limit: "rate" }), listed);
+  assert.equal(kinds(planAt([ready("a", before), leaving], limited(), listed)), ["gone g", "create 2"]);
+  const rate = planAt([ready("a", before), leaving], limited({ limit: "rate" }), listed);
   assert.equal(kinds(rate), ["gone g"], "a rate limit concerns calls, not machines");
   const neverCreated = record("g", "destroying", { ...before, seen: false, refused: true });
   assert.equal(kinds(planAt([ready("a", before), neverCreated], limited(), listed)), ["gone g"]);
@@ -60,11 +60,13 @@ test("a refused create frees its slot without the grace of a create whose reply 
   const first = planAt([record("r", "requested", { ...failed, refused: true })], limited());
   assert.equal(kinds(first), ["destroy r"]);
   assert.is(first.memory.backoff.failures, 3, "it was counted when it failed");
-  const going = { ...failed, seen: false };
+  const leaving = { ...failed, seen: false };
   const listed = { machines: [] };
-  assert.equal(kinds(planAt([record("r", "destroying", { ...going, refused: true })], limited(), listed)), ["gone r"]);
+  assert.equal(kinds(planAt([record("r", "destroying", { ...leaving, refused: true })], limited(), listed)), [
+    "gone r",
+  ]);
   assert.equal(
-    kinds(planAt([record("r", "destroying", going)], limited(), listed)),
+    kinds(planAt([record("r", "destroying", leaving)], limited(), listed)),
     [],
     "its machine may still appear",
   );
