@@ -15,7 +15,7 @@ import type { StoredBuilder } from "./reconciler/observation.ts";
 import type { PoolPolicy } from "./reconciler/policy.ts";
 import { type Failure, Failures } from "./state/failures.ts";
 import type { Journal } from "./state/journal.ts";
-import { type BuilderState, isAlive } from "./state/record.ts";
+import { type BuilderState, isInService } from "./state/record.ts";
 import { generationOf, RecordStore, Slots } from "./state/store.ts";
 import { leased, ready, released } from "./state/transitions.ts";
 import { type BuilderView, otherGenerationMachine, type PoolStatus, viewOf, viewsOf } from "./views.ts";
@@ -137,12 +137,12 @@ export class Pool {
    */
   async heartbeat(builder: string, agent: AgentState, builderImage?: BuilderImage): Promise<HeartbeatResult> {
     const stored = this.#store.get(builder);
-    if (!stored || !isAlive(stored.record)) return refused(stored);
+    if (!stored || !isInService(stored.record)) return refused(stored);
     this.#lastHeartbeatMs.set(builder, this.#dependencies.clock.nowMs());
     const isNew = stored.record.state === "requested" || stored.record.state === "booting";
     if (isNew && agent === "idle") await this.#makeReady(stored, builderImage);
     const now = this.#store.get(builder);
-    if (!now || !isAlive(now.record)) return refused(now);
+    if (!now || !isInService(now.record)) return refused(now);
     return { alive: true, state: now.record.state, build: now.record.build };
   }
 
@@ -199,7 +199,7 @@ export class Pool {
   async release(builder: string, reason: string): Promise<void> {
     for (let tries = 1; ; tries++) {
       const stored = this.#store.get(builder);
-      if (!stored || !isAlive(stored.record)) return;
+      if (!stored || !isInService(stored.record)) return;
       try {
         await this.#store.update(released(stored.record, reason, this.#dependencies.clock.nowMs()), stored);
         return this.wake("released");

@@ -15,7 +15,7 @@ export interface ReceiveOptions {
   readonly force: boolean;
 }
 
-/** Checks the target before the build is reserved. Throws the error of `outputError`. */
+/** Checks the target. The client calls it before it sends any request. Throws the error of `outputError`. */
 export async function checkTarget({ path, force }: ReceiveOptions): Promise<void> {
   try {
     if (!(await stat(dirname(path))).isDirectory()) throw outputError(path, { code: "ENOTDIR" });

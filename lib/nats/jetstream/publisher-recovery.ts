@@ -2,9 +2,12 @@
  * Decides when a publisher's window is sent again, and whether new messages may be sent meanwhile.
  *
  * After a lost connection, a refusal, or missing acknowledgements, all unacknowledged messages are sent again from the
- * first. Duplicates: each message has its own id, and JetStream drops a repeated id within the stream's
- * duplicate_window (2 minutes by default). After a longer outage the newest stored message is read first. Slow
- * connections: missing acknowledgements alone cause no repetition. A PING on the same connection first shows that
+ * first.
+ *
+ * Duplicates: each message has its own id, and JetStream drops a repeated id within the stream's duplicate_window
+ * (2 minutes by default). After a longer outage the newest stored message is read first.
+ *
+ * Slow connections: missing acknowledgements alone cause no repetition. A PING on the same connection first shows that
  * everything sent has reached the server.
  */
 import type { CbError } from "../../core/errors.ts";

@@ -58,7 +58,7 @@ const builderRecordSchema = v.strictObject({
 export type BuilderRecord = Readonly<v.InferOutput<typeof builderRecordSchema>>;
 
 /** False once the builder has been given up. */
-export function isAlive({ state }: BuilderRecord): boolean {
+export function isInService({ state }: BuilderRecord): boolean {
   return state !== "destroying" && state !== "gone";
 }
 
