@@ -1,57 +1,56 @@
 /**
- * The door of this room: what the queue may ask of a pool and must tell it. The queue leases and releases, says what it
- * hears from agents, and learns of leased builders that will not finish; the pool does the rest by itself.
+ * The public interface of a pool. The queue leases and releases builders, reports the agents' requests as heartbeats,
+ * and is notified of leased builders that will not finish. The pool creates, destroys and replaces builders by itself.
  */
-
 import type { Clock } from "../core/clock.ts";
 import { messageOf } from "../core/errors.ts";
 import type { Logger } from "../core/log.ts";
 import { type KvStore, StaleWriteError } from "../nats/jetstream/kv.ts";
 import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Provider } from "../provider/provider.ts";
-import { otherGenerationMachine } from "./other-generation.ts";
-import type { GoneEvent, LostEvent } from "./reconciler/executor.ts";
-import { limited } from "./reconciler/limit.ts";
+import type { ExecutorDependencies, GoneEvent, LostEvent } from "./reconciler/executor.ts";
+import { withTimeLimit } from "./reconciler/limit.ts";
 import { type Preview, Reconciler } from "./reconciler/loop.ts";
 import type { StoredBuilder } from "./reconciler/observation.ts";
 import type { PoolPolicy } from "./reconciler/policy.ts";
 import { type Failure, Failures } from "./state/failures.ts";
 import type { Journal } from "./state/journal.ts";
-import type { BuilderRecord, BuilderState } from "./state/record.ts";
-import { Slots } from "./state/slots.ts";
-import { generationOf, RecordStore } from "./state/store.ts";
+import { type BuilderState, isInService } from "./state/record.ts";
+import { generationOf, RecordStore, Slots } from "./state/store.ts";
 import { leased, ready, released } from "./state/transitions.ts";
-import { type BuilderView, type PoolStatus, viewOf, viewsOf } from "./views.ts";
+import { type BuilderView, otherGenerationMachine, type PoolStatus, viewOf, viewsOf } from "./views.ts";
 
-export interface PoolParts {
+export interface PoolDependencies {
   readonly builderKeys: KvStore;
   readonly slotKeys: KvStore;
   readonly journal: Journal;
-  /** Calls back at each lifecycle event until the function it returns is called. */
+  /** Calls `wake` at each lifecycle event, until the returned function is called. */
   readonly events: (wake: () => void) => () => void;
   readonly provider: Provider;
   readonly policy: PoolPolicy;
   readonly installation: string;
-  /** See Hands.userDataFor. */
+  /** See ExecutorDependencies.userDataFor. */
   readonly userDataFor: (builder: string) => Promise<string>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly newId: () => string;
 }
 
-/** What an agent says of itself when it asks: `idle` is fit for a lease. */
+/** The state that an agent reports with its request; an `idle` one can take a lease. */
 export type AgentState = "idle" | "busy";
 
-/** Whether a question is to be answered. `alive: false`: refuse it, the builder is unknown, or has been given up. */
+/** `alive: false`: the queue refuses the agent's request, because the builder is unknown or has been given up. */
 export type HeartbeatResult =
   | { readonly alive: true; readonly state: BuilderState; readonly build: string | undefined }
   | { readonly alive: false; readonly reason: string };
 
-/** A write that lost is decided anew this often; more is no accident. */
+/** A release that loses this often against other writers is a bug. */
 const RELEASE_TRIES = 5;
 
+type LoadedState = Pick<ExecutorDependencies, "store" | "slots" | "generation">;
+
 export class Pool {
-  readonly #parts: PoolParts;
+  readonly #dependencies: PoolDependencies;
   readonly #store: RecordStore;
   readonly #reconciler: Reconciler;
   readonly #lastHeartbeatMs = new Map<string, number>();
@@ -64,68 +63,68 @@ export class Pool {
   #listeningSinceMs: number | undefined;
 
   /** Reads the records. Throws CbError "infrastructure" without NATS, "config" on a record that cannot be read. */
-  static async open(parts: PoolParts): Promise<Pool> {
-    const { log, journal, policy } = parts;
-    const store = new RecordStore({ keys: parts.builderKeys, journal, log, pool: policy.pool });
-    const slots = new Slots({ keys: parts.slotKeys, log, pool: policy.pool });
-    const generation = await generationOf(parts.builderKeys, parts.newId);
+  static async open(dependencies: PoolDependencies): Promise<Pool> {
+    const { log, journal, policy } = dependencies;
+    const store = new RecordStore({ keys: dependencies.builderKeys, journal, log, pool: policy.pool });
+    const slots = new Slots({ keys: dependencies.slotKeys, log, pool: policy.pool });
+    const generation = await generationOf(dependencies.builderKeys, dependencies.newId);
     await store.load();
     await slots.load();
-    return new Pool(parts, { store, slots, generation });
+    return new Pool(dependencies, { store, slots, generation });
   }
 
-  private constructor(parts: PoolParts, loaded: { store: RecordStore; slots: Slots; generation: string }) {
-    this.#parts = parts;
+  private constructor(dependencies: PoolDependencies, loaded: LoadedState) {
+    this.#dependencies = dependencies;
     this.#store = loaded.store;
-    const onLost = (event: LostEvent): void => tellAll(this.#lostListeners, event);
+    const onLost = (event: LostEvent): void => notifyAll(this.#lostListeners, event);
     const onGone = (event: GoneEvent): void => {
       this.#lastHeartbeatMs.delete(event.builder);
-      tellAll(this.#goneListeners, event);
+      notifyAll(this.#goneListeners, event);
     };
     this.#reconciler = new Reconciler(
-      { ...parts, ...loaded, onLost, onGone, onFailure: (failure) => this.#failures.add(failure) },
+      { ...dependencies, ...loaded, onLost, onGone, onFailure: (failure) => this.#failures.add(failure) },
       {
         waiting: () => this.#waiting,
         listeningSinceMs: () => this.#listeningSinceMs,
         lastHeartbeatMs: () => this.#lastHeartbeatMs,
-        stoodStill: () => this.setListening(this.#listeningSinceMs !== undefined),
+        onStandstill: () => this.setListening(this.#listeningSinceMs !== undefined),
       },
     );
   }
 
   start(): void {
-    this.#endEvents ??= this.#parts.events(() => this.wake("a lifecycle event"));
+    this.#endEvents ??= this.#dependencies.events(() => this.wake("a lifecycle event"));
     this.#reconciler.start();
   }
 
-  /** Some seconds at most. Builders, leases and records stay as they are: the next start takes them up. */
+  /** Takes some seconds at most. Builders, leases and records stay; the next start continues with them. */
   async stop(): Promise<void> {
     this.#endEvents?.();
     this.#stopping.abort();
     await this.#reconciler.stop();
-    await this.#parts.journal.flush();
+    await this.#dependencies.journal.flush();
   }
 
-  /** An event: look soon. */
+  /** Starts a pass soon, because of an event. */
   wake(reason: string): void {
     this.#reconciler.wake(reason);
   }
 
-  /** One look now, for tests and tools; the running pool looks by itself. */
+  /** Runs one pass now, for tests and tools; a started pool runs its passes by itself. */
   async runPass(): Promise<void> {
     await this.#reconciler.runPass();
   }
 
-  /** Questions are heard from now on (subscribed and connected), or no longer: silence counts only while they are. */
+  /** Whether the queue receives heartbeats (it is subscribed and connected). Silence counts only while it does. */
   setListening(listening: boolean): void {
-    const nowMs = this.#parts.clock.nowMs();
+    const nowMs = this.#dependencies.clock.nowMs();
     this.#listeningSinceMs = listening ? nowMs : undefined;
-    // Heard before the clock was set back: it would be heard until that time has come again.
+    // Clamp timestamps: after the clock steps back, a heartbeat in the future would hide silence.
     for (const [builder, atMs] of this.#lastHeartbeatMs) this.#lastHeartbeatMs.set(builder, Math.min(atMs, nowMs));
     this.wake("listening");
   }
 
-  /** How many builds wait for a builder of this pool; a build counts until `lease` has returned true for it. */
+  /** How many builds wait for a builder of this pool. A build counts until `lease` has returned true for it. */
   setWaiting(builds: number): void {
     if (builds === this.#waiting) return;
     this.#waiting = builds;
@@ -133,58 +132,56 @@ export class Pool {
   }
 
   /**
-   * An agent has asked. Makes a new builder ready when it says `idle`, and notes what it says it was made of; a write that
-   * fails shows as the state it still has, and the agent's next question tries again. Never throws.
+   * Records a request of an agent. A new builder whose agent is `idle` becomes ready, and its reported image is stored.
+   * If that write fails, the result shows the old state, and the agent's next request tries again. Never throws.
    */
   async heartbeat(builder: string, agent: AgentState, builderImage?: BuilderImage): Promise<HeartbeatResult> {
     const stored = this.#store.get(builder);
-    if (!stored || !isAlive(stored.record)) return refused(stored);
-    this.#lastHeartbeatMs.set(builder, this.#parts.clock.nowMs());
-    const fresh = stored.record.state === "requested" || stored.record.state === "booting";
-    if (fresh && agent === "idle") await this.#makeReady(stored, builderImage);
+    if (!stored || !isInService(stored.record)) return refused(stored);
+    this.#lastHeartbeatMs.set(builder, this.#dependencies.clock.nowMs());
+    const isNew = stored.record.state === "requested" || stored.record.state === "booting";
+    if (isNew && agent === "idle") await this.#makeReady(stored, builderImage);
     const now = this.#store.get(builder);
-    if (!now || !isAlive(now.record)) return refused(now);
+    if (!now || !isInService(now.record)) return refused(now);
     return { alive: true, state: now.record.state, build: now.record.build };
   }
 
-  /** The ids of all that there is a record of. */
+  /** The ids of all builders with a record. */
   builders(): readonly string[] {
     return this.#store.all().map(({ record }) => record.builder);
   }
 
-  /** Ready, and heard by this process; the longest ready first. */
+  /** Ready builders with a heartbeat since this process was started; the longest ready first. */
   readyBuilders(): readonly BuilderView[] {
     return viewsOf(this.#store, "ready").filter(({ builder }) => this.#lastHeartbeatMs.has(builder));
   }
 
-  /** Every lease there is. The queue releases those whose build has ended or is unknown to it. */
+  /** All leased builders. The queue releases those of builds that have ended or are unknown to it. */
   leases(): readonly BuilderView[] {
     return viewsOf(this.#store, "leased");
   }
 
-  /** What is known of one builder; undefined when its machine is confirmed gone, or there never was one. */
+  /** Undefined if there is no record, or if the machine is confirmed gone. */
   builder(id: string): BuilderView | undefined {
     const record = this.#store.get(id)?.record;
     return record === undefined || record.state === "gone" ? undefined : viewOf(record);
   }
 
-  /**
-   * Whether its machine may still run: until it is confirmed gone, or where these records have lost it, until no listing
-   * shows it.
-   */
+  /** Whether the machine may still run. One without a record may run until no listing shows it. */
   mayRun(id: string): boolean {
     return this.builder(id) !== undefined || this.#reconciler.mayList(id);
   }
 
   /**
-   * True: the builder is this build's, and nobody else's. False: it is no longer to be had. Throws CbError
-   * "infrastructure" when NATS does not answer and it is not known which; `leases()` shows it later.
+   * Returns true if the builder is leased to this build now, false if it is not available. Throws CbError
+   * "infrastructure" if NATS does not answer, so that neither is known; `leases()` shows the lease later if it was
+   * stored.
    */
   async lease(builder: string, build: string): Promise<boolean> {
     const stored = this.#store.get(builder);
     if (stored?.record.state !== "ready") return false;
     try {
-      await this.#store.update(leased(stored.record, build, this.#parts.clock.nowMs()), stored);
+      await this.#store.update(leased(stored.record, build, this.#dependencies.clock.nowMs()), stored);
       return true;
     } catch (error) {
       const now = this.#store.get(builder);
@@ -196,15 +193,15 @@ export class Pool {
   }
 
   /**
-   * No more use for it, leased or not: it is destroyed. Does nothing if it is on its way out already. Throws CbError
-   * "infrastructure" when NATS does not answer; call it again.
+   * Gives up the builder, leased or not, so that the pool destroys it. Does nothing if it is being destroyed already.
+   * Throws CbError "infrastructure" if NATS does not answer; the caller repeats the call then.
    */
   async release(builder: string, reason: string): Promise<void> {
     for (let tries = 1; ; tries++) {
       const stored = this.#store.get(builder);
-      if (!stored || !isAlive(stored.record)) return;
+      if (!stored || !isInService(stored.record)) return;
       try {
-        await this.#store.update(released(stored.record, reason, this.#parts.clock.nowMs()), stored);
+        await this.#store.update(released(stored.record, reason, this.#dependencies.clock.nowMs()), stored);
         return this.wake("released");
       } catch (error) {
         if (!(error instanceof StaleWriteError) || tries >= RELEASE_TRIES) throw error;
@@ -213,21 +210,21 @@ export class Pool {
   }
 
   /**
-   * A leased builder will not finish: silent too long, or its machine is broken or gone. Said at each look until it is
-   * released, so a listener may see it again. Returns what ends the listening.
+   * Notifies of a leased builder that will not finish, because it is silent for too long or its machine is broken or
+   * gone. Repeated in each pass until the builder is released. Returns a function that ends the notifications.
    */
   onLost(listener: (event: LostEvent) => void): () => void {
     this.#lostListeners.add(listener);
     return () => void this.#lostListeners.delete(listener);
   }
 
-  /** The provider has confirmed that the machine is gone: its build may be leased another. May come twice. */
+  /** Notifies that the machine is confirmed gone, so that its build may get another. A notification may be repeated. */
   onGone(listener: (event: GoneEvent) => void): () => void {
     this.#goneListeners.add(listener);
     return () => void this.#goneListeners.delete(listener);
   }
 
-  /** What a look made now would see and do. Nothing is done, and nothing is remembered of it. */
+  /** Returns the observation and the plan of a pass now, without execution. */
   preview(): Promise<Preview> {
     return this.#reconciler.preview();
   }
@@ -237,30 +234,35 @@ export class Pool {
     return this.#failures.all();
   }
 
-  /** The newest `maxBytes` that the machine printed. Throws CbError "infrastructure", also after `limitMs`. */
+  /**
+   * The newest `maxBytes` of the console output. Throws CbError "infrastructure" if the provider fails or after
+   * `limitMs`.
+   */
   console(builder: string, maxBytes: number, limitMs: number): Promise<Uint8Array> {
-    const limit = { clock: this.#parts.clock, signal: this.#stopping.signal, limitMs, what: "the console call" };
-    return limited(limit, (cut) => this.#parts.provider.consoleOutput(builder, maxBytes, cut));
+    const { clock, provider } = this.#dependencies;
+    const limit = { clock, signal: this.#stopping.signal, limitMs, operation: "the console call" };
+    return withTimeLimit(limit, (callSignal) => provider.consoleOutput(builder, maxBytes, callSignal));
   }
 
   /**
-   * Destroys a machine of ours from another generation of records, and no other: this pool's, or that of none of `pools`.
-   * False when there is none of that id.
-   * Throws CbError "usage" for one that these records are about, "infrastructure" when the provider fails.
+   * Destroys a machine of this installation and another generation, if it is of this pool or of a pool that is not in
+   * `pools`. Returns false if there is no such machine. Throws CbError "usage" if the machine is of this generation,
+   * and "infrastructure" if the provider fails.
    */
   async destroyOtherGeneration(builder: string, pools: ReadonlySet<string>): Promise<boolean> {
-    const { clock, policy, provider, log } = this.#parts;
-    const { observed: seen } = await this.preview();
-    const machine = otherGenerationMachine(builder, seen, { pool: policy.pool, pools });
+    const { clock, policy, provider, log } = this.#dependencies;
+    const { observed } = await this.preview();
+    const machine = otherGenerationMachine(builder, observed, { pool: policy.pool, pools });
     if (machine === undefined) return false;
-    log.warn({ builder, generation: machine.generation }, "a machine of another generation is destroyed, as asked");
-    const limit = { clock, signal: this.#stopping.signal, limitMs: policy.callTimeoutMs, what: "the destroy call" };
-    await limited(limit, (cut) => provider.destroy(builder, cut));
+    log.warn({ builder, generation: machine.generation }, "an operator destroys a machine of another generation");
+    const { signal } = this.#stopping;
+    const limit = { clock, signal, limitMs: policy.callTimeoutMs, operation: "the destroy call" };
+    await withTimeLimit(limit, (callSignal) => provider.destroy(builder, callSignal));
     return true;
   }
 
   status(): PoolStatus {
-    const { pool, reserveTarget, totalMax } = this.#parts.policy;
+    const { pool, reserveTarget, totalMax } = this.#dependencies.policy;
     const reserve = viewsOf(this.#store, "ready");
     return {
       pool,
@@ -270,23 +272,19 @@ export class Pool {
       reserve,
       booting: viewsOf(this.#store, "requested", "booting"),
       destroying: viewsOf(this.#store, "destroying", "gone"),
-      // The latest plan may be older than the builder that has just become ready.
+      // The latest plan may be older than a builder that has just become ready.
       reason: reserve.length >= reserveTarget + this.#waiting ? "" : this.#reconciler.reason(),
     };
   }
 
   async #makeReady(stored: StoredBuilder, builderImage: BuilderImage | undefined): Promise<void> {
     try {
-      await this.#store.update(ready(stored.record, this.#parts.clock.nowMs(), builderImage), stored);
+      await this.#store.update(ready(stored.record, this.#dependencies.clock.nowMs(), builderImage), stored);
     } catch (error) {
       const { builder } = stored.record;
-      this.#parts.log.warn({ builder, cause: messageOf(error) }, "a builder could not be noted as ready yet");
+      this.#dependencies.log.warn({ builder, cause: messageOf(error) }, "cannot store yet that a builder is ready");
     }
   }
-}
-
-function isAlive(record: BuilderRecord): boolean {
-  return record.state !== "destroying" && record.state !== "gone";
 }
 
 function refused(stored: StoredBuilder | undefined): HeartbeatResult {
@@ -294,6 +292,6 @@ function refused(stored: StoredBuilder | undefined): HeartbeatResult {
   return { alive: false, reason };
 }
 
-function tellAll<E>(listeners: ReadonlySet<(event: E) => void>, event: E): void {
+function notifyAll<E>(listeners: ReadonlySet<(event: E) => void>, event: E): void {
   for (const listener of listeners) listener(event);
 }

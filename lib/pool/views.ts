@@ -1,6 +1,9 @@
-/** What others see of the builders: for cb-status, and for whoever leases. */
+/** Views of the builders for users and operators: by state, and beside the machines of the provider. Pure. */
 
+import { CbError } from "../core/errors.ts";
 import type { BuilderImage } from "../protocol/builder-image.ts";
+import type { Machine } from "../provider/provider.ts";
+import type { Observation } from "./reconciler/observation.ts";
 import type { BuilderRecord, BuilderState } from "./state/record.ts";
 import type { RecordStore } from "./state/store.ts";
 
@@ -11,7 +14,7 @@ export interface BuilderView {
   readonly sinceMs: number;
   readonly reason: string;
   readonly build: string | undefined;
-  /** As its agent says. */
+  /** As reported by the agent. */
   readonly builderImage: BuilderImage | undefined;
 }
 
@@ -23,11 +26,11 @@ export interface PoolStatus {
   readonly reserve: readonly BuilderView[];
   readonly booting: readonly BuilderView[];
   readonly destroying: readonly BuilderView[];
-  /** Why the reserve is not at its target, a sentence; empty when it is. */
+  /** Why the reserve is below its target, a sentence; empty if it is not. */
   readonly reason: string;
 }
 
-/** Those in one of `states`, the longest in it first. */
+/** The builders in one of `states`, those that have been in it longest first. */
 export function viewsOf(store: RecordStore, ...states: readonly BuilderState[]): BuilderView[] {
   return store
     .all()
@@ -38,4 +41,87 @@ export function viewsOf(store: RecordStore, ...states: readonly BuilderState[]):
 
 export function viewOf({ builder, host, state, sinceMs, reason, build, builderImage }: BuilderRecord): BuilderView {
   return { builder, host, state, sinceMs, reason, build, builderImage };
+}
+
+/** A builder's record, or an unrecorded machine, together with the status of the machine at the provider. */
+export interface MachineView {
+  readonly builder: string;
+  /** `other generation`: created from other records. `unknown`: of this generation, but without a record. */
+  readonly state: BuilderState | "other generation" | "unknown";
+  readonly machine: Machine["status"] | "none";
+  readonly sinceMs: number;
+  readonly reason: string;
+  readonly fault?: string;
+  readonly host: string;
+  readonly build?: string;
+  readonly builderImage?: BuilderImage;
+}
+
+export interface PoolScope {
+  /** The pool that the observation is of. */
+  readonly pool: string;
+  /** All configured pools. */
+  readonly pools: ReadonlySet<string>;
+}
+
+/**
+ * The pool's builders by the age of their state, then its unrecorded machines, then those of pools no longer
+ * configured.
+ */
+export function machineViews(observed: Observation, scope: PoolScope): MachineView[] {
+  const machines = new Map(observed.machines.map((machine) => [machine.builder, machine]));
+  const recorded = observed.records.map(({ record }): MachineView => {
+    const { builder, state, sinceMs, reason, host, build, builderImage } = record;
+    const optional = { ...(build === undefined ? {} : { build }), ...(builderImage && { builderImage }) };
+    return { builder, state, sinceMs, reason, host, ...statusOf(machines.get(builder)), ...optional };
+  });
+  const ids = new Set(recorded.map(({ builder }) => builder));
+  const unrecorded = observed.machines
+    .filter((machine) => !ids.has(machine.builder) && isInScope(machine, observed, scope))
+    .map((machine) => unrecordedView(machine, observed, scope));
+  return [...recorded.toSorted((a, b) => a.sinceMs - b.sinceMs), ...unrecorded];
+}
+
+/**
+ * True for a machine of this installation, and of this pool or of one that is no longer configured. Each other pool
+ * decides about its own machines.
+ */
+function isInScope(machine: Machine, observed: Observation, { pool, pools }: PoolScope): boolean {
+  return machine.installation === observed.installation && (machine.pool === pool || !pools.has(machine.pool));
+}
+
+function statusOf(machine: Machine | undefined): Pick<MachineView, "machine" | "fault"> {
+  const fault = machine?.fault;
+  return { machine: machine?.status ?? "none", ...(fault === undefined ? {} : { fault }) };
+}
+
+function unrecordedView(machine: Machine, observed: Observation, { pools }: PoolScope): MachineView {
+  const { builder, createdAtMs, host, generation, pool } = machine;
+  const isOtherGeneration = generation !== observed.generation;
+  const reason = isOtherGeneration
+    ? `of another generation of records, ${generation}; a build may run on it, so only an operator destroys it`
+    : pools.has(pool)
+      ? "without a record; destroyed if the next listing shows it again"
+      : `of the pool ${pool}, which is no longer configured`;
+  const state = isOtherGeneration ? "other generation" : "unknown";
+  return { builder, state, sinceMs: createdAtMs, reason, host, ...statusOf(machine) };
+}
+
+/**
+ * The machine of this id, if it is in scope and of another generation of records, so that an operator may destroy it by
+ * name. Undefined if the listing does not show it. Throws CbError "usage" for a machine of this generation, which the
+ * reconciler manages, and "infrastructure" if the machine is not in an incomplete listing.
+ */
+export function otherGenerationMachine(builder: string, observed: Observation, scope: PoolScope): Machine | undefined {
+  const machine = observed.machines.find((one) => one.builder === builder && isInScope(one, observed, scope));
+  const isRecorded = observed.records.some(({ record }) => record.builder === builder);
+  if (isRecorded || machine?.generation === observed.generation) {
+    throw new CbError("usage", `builder ${builder} is in the queue's own records, so the reconciler manages it`, {
+      hint: "only machines of another generation are destroyed by name; list them with: cb-admin builders",
+    });
+  }
+  if (machine === undefined && !observed.complete) {
+    throw new CbError("infrastructure", `the provider cannot be listed in full: ${observed.problem}`);
+  }
+  return machine;
 }

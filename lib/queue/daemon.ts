@@ -12,7 +12,6 @@ import { readCreds } from "../nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../nats/credentials/issuer.ts";
 import { openConsumerProxy } from "../nats/jetstream/consumer-proxy.ts";
 import { openKvStore } from "../nats/jetstream/kv.ts";
-import { Records } from "../nats/jetstream/records.ts";
 import { queueAnswers, startService } from "../nats/rpc/server.ts";
 import type { Registry } from "../oci/address.ts";
 import { openPool } from "../pool/open.ts";
@@ -22,7 +21,6 @@ import { providersFor } from "../provider/make-provider.ts";
 import type { Provider } from "../provider/provider.ts";
 import { Images } from "./api/images.ts";
 import { Builds } from "./builds/builds.ts";
-import { buildRecord, recipeRecord } from "./builds/record.ts";
 import { BuildStreams } from "./builds/streams.ts";
 import { checkAtStart } from "./check-providers.ts";
 import { OUTAGE_MS } from "./leases/credential-life.ts";
@@ -176,13 +174,9 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
   const { replicas } = config.nats;
   const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
   const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES });
-  const stores = {
-    records: new Records(keys, "build", buildRecord),
-    recipes: new Records(recipeKeys, "recipe", recipeRecord),
-  };
   return {
-    builds: new Builds(stores),
-    users: await Users.open(nc, replicas, systemClock),
+    builds: new Builds({ records: keys, recipes: recipeKeys, log }),
+    users: await Users.open({ nc, replicas, clock: systemClock, log }),
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }),
     pools,
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),

@@ -1,6 +1,6 @@
 /**
- * Gets an object out of a bucket, also while it is still being put: chunks in order with back-pressure, constant memory,
- * through restarts of NATS; size and digest are checked before the iteration ends.
+ * Gets an object from a bucket, also while it is still being put. The chunks arrive in order, with back-pressure, in
+ * constant memory, and across restarts of NATS. Size and digest are verified before the iteration ends.
  */
 import { createHash } from "node:crypto";
 import { CbError } from "../core/errors.ts";
@@ -19,63 +19,69 @@ import { ERR_CODE, finalError, Stopped } from "../nats/jetstream/stream-errors.t
 export interface GetOptions {
   readonly bucket: string;
   readonly name: string;
-  /** An object that is being put now, or already was: what its putter announced. Without it the object must be whole. */
+  /**
+   * Id and size that the writer announced before or during the put. Without it the whole object must be in the bucket.
+   */
   readonly announced?: { readonly nuid: string; readonly sizeBytes?: number };
   readonly signal?: AbortSignal;
-  /** Bytes handed over so far. */
+  /** Called with the number of bytes yielded so far. */
   readonly onProgress?: (receivedBytes: number) => void;
-  /** Milliseconds without an answer of NATS, every second; 0 when it answers again. */
+  /** Called every second with the milliseconds since NATS last answered, and with 0 when it answers again. */
   readonly onWaiting?: (silentMs: number) => void;
-  /** At most this much waits for the taker. Default 4 MiB. */
+  /** Bound on bytes that wait for the caller. Default 4 MiB. */
   readonly windowBytes?: number;
   readonly heartbeatMs?: number;
 }
 
-/** What came is not what was put. */
+/** The received bytes are not those of the object. */
 export class ObjectDamaged extends CbError {
   constructor(name: string, text: string) {
-    super("infrastructure", `object ${name} came damaged: ${text}`, {
-      hint: "get it again; if it repeats, build again",
+    super("infrastructure", `object ${name} is damaged: ${text}`, {
+      hint: "get it again; if that fails too, build it again",
     });
     this.name = "ObjectDamaged";
   }
 }
 
-/** The object in the bucket now; undefined when there is none of this name. Throws as `getObject`. */
+/**
+ * The object of this name in the bucket; undefined if there is none. Throws like `getObject`, and CbError "unreachable"
+ * after three attempts without a reply.
+ */
 export async function findObject(js: JetStreamAccess, bucket: string, name: string): Promise<StoredObject | undefined> {
   const stream = bucketStream(bucket);
-  for (let tries = 0; tries < 3; tries += 1) {
-    const answer = await callApi(js, `STREAM.MSG.GET.${stream}`, { last_by_subj: metaSubject(bucket, name) });
-    if (answer.kind === "ok") return parseMeta(parseJson(storedMessage(answer.body)?.data ?? new Uint8Array()));
-    if (answer.kind === "silent") continue;
-    if (answer.refusal.code === ERR_CODE.noMessageFound) return undefined;
-    const final = finalError(stream, answer.refusal);
+  for (let attempt = 0; attempt < 3; attempt += 1) {
+    const reply = await callApi(js, `STREAM.MSG.GET.${stream}`, { last_by_subj: metaSubject(bucket, name) });
+    if (reply.kind === "ok") return parseMeta(parseJson(storedMessage(reply.body)?.data ?? new Uint8Array()));
+    if (reply.kind === "silent") continue;
+    if (reply.refusal.code === ERR_CODE.noMessageFound) return undefined;
+    const final = finalError(stream, reply.refusal);
     if (final !== undefined) throw final;
   }
-  throw new CbError("unreachable", `NATS does not answer about object ${name} in ${bucket}`, {
+  throw new CbError("unreachable", `NATS does not answer the request for object ${name} in ${bucket}`, {
     hint: "try again later",
   });
 }
 
 /**
- * Yields the chunks and returns what was verified. Throws ObjectDamaged (size or digest differ, a chunk is missing, the
- * size is not the announced one), CbError "infrastructure" when there is no such object, StreamNotFound, NotAllowed,
- * ConnectionClosed, and Stopped by `signal`. Waits for ever while NATS is away, or an announced object does not go on.
+ * Yields the chunks and returns the verified object. Throws ObjectDamaged (size or digest differ, a chunk is missing,
+ * or the size is not the announced one), CbError "infrastructure" if there is no such object, StreamNotFound,
+ * NotAllowed, ConnectionClosed, and Stopped after `signal`. Waits without limit while NATS is unreachable or the put of
+ * an announced object makes no progress.
  */
 export async function* getObject(js: JetStreamAccess, options: GetOptions): AsyncGenerator<Uint8Array, StoredObject> {
   const { bucket, name, announced } = options;
   const whole = announced === undefined ? await findObject(js, bucket, name) : undefined;
   const nuid = announced?.nuid ?? whole?.nuid;
   if (nuid === undefined) {
-    throw new CbError("infrastructure", `there is no object ${name} in ${bucket}`, {
-      hint: "was it put, and put whole?",
+    throw new CbError("infrastructure", `there is no complete object ${name} in ${bucket}`, {
+      hint: "its upload may have failed or may still be running",
     });
   }
   const stop = new AbortController();
   const signal = options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
   const chunks = new StreamReader(js, { ...readerOptions(options), filter: chunkSubject(bucket, nuid), signal });
   let object = whole;
-  // All chunks were stored before the meta message: once it is there, nothing more will come.
+  // All chunks are stored before the meta message, so after it no further chunk will arrive.
   const meta = (whole === undefined ? metaOf(js, options, nuid, signal) : Promise.resolve(whole)).then((found) => {
     object = found;
     chunks.stopWhenCaughtUp();
@@ -87,10 +93,10 @@ export async function* getObject(js: JetStreamAccess, options: GetOptions): Asyn
   try {
     for await (const { data } of chunks) {
       receivedBytes += data.length;
-      // What was announced holds, whether or not the meta message, which may say otherwise, is there already.
+      // The announced size applies, even if the meta message has arrived and contains another one.
       const limitBytes = announced?.sizeBytes ?? object?.sizeBytes;
       if (receivedBytes > (limitBytes ?? Number.POSITIVE_INFINITY)) {
-        throw new ObjectDamaged(name, `more than the ${limitBytes} bytes announced`);
+        throw new ObjectDamaged(name, `it has more than the announced ${limitBytes} bytes`);
       }
       sha256.update(data);
       options.onProgress?.(receivedBytes);
@@ -101,7 +107,7 @@ export async function* getObject(js: JetStreamAccess, options: GetOptions): Asyn
     if (options.signal?.aborted) throw new Stopped(`getting ${name}`, options.signal.reason);
     verify(name, verified, receivedBytes, digestText(sha256.digest()));
     if (announced?.sizeBytes !== undefined && announced.sizeBytes !== receivedBytes) {
-      throw new ObjectDamaged(name, `${receivedBytes} bytes came where ${announced.sizeBytes} were announced`);
+      throw new ObjectDamaged(name, `it has ${receivedBytes} bytes, but ${announced.sizeBytes} were announced`);
     }
     return verified;
   } finally {
@@ -110,7 +116,7 @@ export async function* getObject(js: JetStreamAccess, options: GetOptions): Asyn
   }
 }
 
-/** Waits for the meta message of this very object; others of the same name are earlier attempts. */
+/** Waits for the meta message with this nuid. Other objects of the same name are from earlier attempts. */
 async function metaOf(
   js: JetStreamAccess,
   options: GetOptions,
@@ -133,9 +139,9 @@ async function metaOf(
 
 function verify(name: string, object: StoredObject, receivedBytes: number, digest: string): void {
   if (receivedBytes !== object.sizeBytes) {
-    throw new ObjectDamaged(name, `${receivedBytes} of ${object.sizeBytes} bytes came`);
+    throw new ObjectDamaged(name, `only ${receivedBytes} of its ${object.sizeBytes} bytes arrived`);
   }
-  // The padding is left out by some clients.
+  // Some clients omit the padding.
   if (digest.replace(/=+$/, "") !== object.digest.replace(/=+$/, "")) {
     throw new ObjectDamaged(name, `its digest is ${digest}, not ${object.digest}`);
   }

@@ -1,6 +1,7 @@
 /**
- * Sends what a build prints, as raw bytes in order: batched for a few milliseconds and tens of KiB, cut at line ends where
- * there are any, never dropped. When the publisher's window is full, `write` waits, and with it the build's output.
+ * Publishes the output of a build as raw bytes in order. Batches hold a few milliseconds or some tens of KiB, and end
+ * at a line end if they contain one. No output is dropped: if the publisher's window is full, `write` waits, and so
+ * does the build.
  */
 
 import { CbError } from "../core/errors.ts";
@@ -9,21 +10,24 @@ import type { Publisher } from "../nats/jetstream/publisher.ts";
 export interface LogWriterOptions {
   /** `build.<id>.log`. */
   readonly subject: string;
-  /** The build's bound: what goes beyond is not sent, and every write rejects with LogTooLong. */
+  /** Limit for the whole log. Output beyond it is not sent, and every further write rejects with LogTooLong. */
   readonly maxBytes: number;
-  /** A batch is sent when it is this large. Default 32 KiB: hundreds of lines, a quarter of a millisecond at 100 MB/s. */
+  /** Size at which a batch is sent. Default 32 KiB: hundreds of lines, a third of a millisecond at 100 MB/s. */
   readonly batchBytes?: number;
-  /** Whole lines wait this long for company. Default 5 ms: nobody sees it, and 200 messages a second are nothing to NATS. */
+  /**
+   * How long complete lines wait for further ones. Default 5 ms: invisible to users, and 200 messages a second are no
+   * load for NATS.
+   */
   readonly batchMs?: number;
-  /** The beginning of a line (a prompt, a progress bar) waits this long for its end. Default 100 ms. */
+  /** How long an incomplete line (a prompt, a progress bar) waits for its end. Default 100 ms. */
   readonly partialMs?: number;
 }
 
-/** A build printed more than it may. All up to the bound is in its log. */
+/** The build printed more than the limit. Its log holds the output up to the limit. */
 export class LogTooLong extends CbError {
   constructor(maxBytes: number) {
     super("recipe", `the build printed more than ${maxBytes} bytes`, {
-      hint: "let noisy commands of the recipe print less, or into a file",
+      hint: "let the commands of the recipe print less, or redirect their output to a file",
     });
     this.name = "LogTooLong";
   }
@@ -38,13 +42,13 @@ export class LogWriter {
   readonly #batchBytes: number;
   readonly #batchMs: number;
   readonly #partialMs: number;
-  /** What is not sent yet, in the pieces it came in; they are joined once a batch, not once a write. */
+  /** The unsent pieces as they were written; they are joined once per batch, not once per write. */
   #pieces: Uint8Array[] = [];
   #bytes = 0;
-  #takenBytes = 0;
+  #acceptedBytes = 0;
   #partialSinceMs = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** All sending goes through this chain, so that a timer and a write never overtake each other. */
+  /** All batches go through this chain, so that a timer and a write never send out of order. */
   #sending: Promise<void> = Promise.resolve();
   #failure: unknown;
 
@@ -58,13 +62,14 @@ export class LogWriter {
   }
 
   /**
-   * Resolves when there is room for more; wait for it before reading on. The bytes must not be changed afterwards.
-   * Rejects with LogTooLong, or with what ended the publisher; then every later call does too.
+   * Resolves when more output can be accepted; the caller reads no further output before that. The caller must not
+   * change the bytes afterwards. Rejects with LogTooLong, or with the error that ended the publisher, and so does every
+   * later call.
    */
   async write(chunk: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const allowed = chunk.subarray(0, this.#maxBytes - this.#takenBytes);
-    this.#takenBytes += allowed.length;
+    const allowed = chunk.subarray(0, this.#maxBytes - this.#acceptedBytes);
+    this.#acceptedBytes += allowed.length;
     if (allowed.length > 0) this.#append(allowed);
     if (allowed.length < chunk.length) {
       const tooLong = new LogTooLong(this.#maxBytes);
@@ -77,7 +82,10 @@ export class LogWriter {
     this.#schedule();
   }
 
-  /** Sends what is left; resolves with the stream sequence of the last message when all is stored. Rejects like `write`, but not with LogTooLong. */
+  /**
+   * Sends the rest. Resolves with the stream sequence of the last message when all is stored. Rejects like `write`, but
+   * not with LogTooLong.
+   */
   async end(): Promise<number> {
     clearTimeout(this.#timer);
     await this.#send("all");
@@ -93,20 +101,20 @@ export class LogWriter {
 
   #joined(): Uint8Array {
     const joined = this.#pieces.length === 1 ? this.#pieces[0] : undefined;
-    return joined ?? this.#keep(Buffer.concat(this.#pieces, this.#bytes));
+    return joined ?? this.#setBuffer(Buffer.concat(this.#pieces, this.#bytes));
   }
 
-  #keep(rest: Uint8Array): Uint8Array {
+  #setBuffer(rest: Uint8Array): Uint8Array {
     this.#pieces = rest.length === 0 ? [] : [rest];
     this.#bytes = rest.length;
     return rest;
   }
 
-  /** `full`: only whole batches; `lines`: also whole lines; `all`: everything. */
-  #send(what: "full" | "lines" | "all"): Promise<void> {
+  /** `full`: only full batches; `lines`: also complete lines; `all`: everything. */
+  #send(extent: "full" | "lines" | "all"): Promise<void> {
     this.#sending = this.#sending.then(async () => {
       try {
-        for (let piece = this.#cut(what); piece.length > 0; piece = this.#cut(what)) {
+        for (let piece = this.#takeBatch(extent); piece.length > 0; piece = this.#takeBatch(extent)) {
           await this.#publisher.publish(this.#subject, piece);
         }
       } catch (error) {
@@ -116,31 +124,31 @@ export class LogWriter {
     return this.#sending;
   }
 
-  /** Takes the next message off the buffer: at most a batch, ending at a line's end if one is in it. */
-  #cut(what: "full" | "lines" | "all"): Uint8Array {
-    if (this.#bytes === 0 || (what === "full" && this.#bytes < this.#batchBytes)) return new Uint8Array();
+  /** Takes the next message from the buffer: at most a batch, which ends at a line end if it contains one. */
+  #takeBatch(extent: "full" | "lines" | "all"): Uint8Array {
+    if (this.#bytes === 0 || (extent === "full" && this.#bytes < this.#batchBytes)) return new Uint8Array();
     const buffer = this.#joined();
     const batch = buffer.subarray(0, this.#batchBytes);
     const lines = batch.lastIndexOf(NEWLINE) + 1;
-    // A line longer than a batch, and what nobody will complete, goes as it is.
-    const asItIs = what === "all" && batch.length === buffer.length;
-    const tooLong = lines === 0 && batch.length === this.#batchBytes;
-    const end = asItIs || tooLong ? batch.length : lines;
+    // A line longer than a batch, and the rest in `all`, is sent without a line end.
+    const isRest = extent === "all" && batch.length === buffer.length;
+    const isLongLine = lines === 0 && batch.length === this.#batchBytes;
+    const end = isRest || isLongLine ? batch.length : lines;
     if (end > 0) this.#partialSinceMs = performance.now();
-    this.#keep(buffer.subarray(end));
+    this.#setBuffer(buffer.subarray(end));
     return batch.subarray(0, end);
   }
 
   #schedule(): void {
     if (this.#timer !== undefined || this.#bytes === 0 || this.#failure !== undefined) return;
-    const partial = this.#joined().lastIndexOf(NEWLINE) < 0;
+    const isPartial = this.#joined().lastIndexOf(NEWLINE) < 0;
     const dueMs = this.#partialSinceMs + this.#partialMs - performance.now();
-    this.#timer = setTimeout(() => void this.#due(), partial ? Math.max(dueMs, 0) : this.#batchMs);
+    this.#timer = setTimeout(() => void this.#onTimer(), isPartial ? Math.max(dueMs, 0) : this.#batchMs);
   }
 
-  async #due(): Promise<void> {
-    const partialIsOld = performance.now() - this.#partialSinceMs >= this.#partialMs;
-    await this.#send(partialIsOld ? "all" : "lines");
+  async #onTimer(): Promise<void> {
+    const isPartialOld = performance.now() - this.#partialSinceMs >= this.#partialMs;
+    await this.#send(isPartialOld ? "all" : "lines");
     this.#timer = undefined;
     this.#schedule();
   }

@@ -1,6 +1,7 @@
 /**
- * Puts an object into a bucket: constant memory, byte-bounded window, resumes through outages. The chunks can be read
- * while they arrive; the meta message, which makes it an object for the stock clients, comes when all are stored.
+ * Puts an object into a bucket in constant memory, with a window bounded in bytes, and continues after outages. Readers
+ * can read the chunks at once. The meta message, which makes them an object for standard NATS clients, is published
+ * when all are stored.
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -23,18 +24,24 @@ export type { StoredObject } from "../nats/jetstream/object-layout.ts";
 export interface PutOptions {
   readonly bucket: string;
   readonly name: string;
-  /** Chosen beforehand with `newObjectId` where readers are told of it before the first chunk. */
+  /** An id from `newObjectId`, if readers are told of the object before its first chunk. Default: a new id. */
   readonly nuid?: string;
-  /** Default 128 KiB, as the stock clients have it: larger ones were no faster, and a reader's memory peaks 20 MiB higher with 512 KiB. */
+  /**
+   * Default 128 KiB, as in the standard clients: larger chunks were no faster, and with 512 KiB a reader's memory peaks
+   * 20 MiB higher.
+   */
   readonly chunkBytes?: number;
-  /** Unacknowledged bytes. Default 4 MiB: a gigabit line of 30 ms is kept busy; what TLS and the socket hold comes on top, several times. */
+  /**
+   * Bound on unacknowledged bytes. Default 4 MiB: fills a gigabit connection with 30 ms latency. TLS and the socket
+   * buffer several times as much in addition.
+   */
   readonly windowBytes?: number;
-  /** Without any acknowledgement for this long the window is sent again. Default 5 s. */
+  /** After this long without an acknowledgement the window is sent again. Default 5 s. */
   readonly ackTimeoutMs?: number;
   readonly signal?: AbortSignal;
-  /** Bytes that are stored by now. */
+  /** Called with the number of bytes stored so far. */
   readonly onProgress?: (storedBytes: number) => void;
-  /** Milliseconds without an answer of NATS, every second; 0 when it answers again. */
+  /** Called every second with the milliseconds since NATS last answered, and with 0 when it answers again. */
   readonly onWaiting?: (silentMs: number) => void;
 }
 
@@ -43,15 +50,16 @@ const CHUNK_BYTES = 128 * 1024;
 /** An id for an object that is about to be put. */
 export const newObjectId = (): string => newNuid.next();
 
-/** The size of the chunks that `putObject` will make on this connection. */
-export function chunkSize(js: JetStreamAccess, wantedBytes = CHUNK_BYTES): number {
-  return Math.min(wantedBytes, (js.nc.info?.max_payload ?? CHUNK_BYTES) - OVERHEAD_BYTES);
+/** The size of the chunks of `putObject` on this connection: `preferredBytes`, or less if max_payload is smaller. */
+export function chunkSize(js: JetStreamAccess, preferredBytes = CHUNK_BYTES): number {
+  return Math.min(preferredBytes, (js.nc.info?.max_payload ?? CHUNK_BYTES) - OVERHEAD_BYTES);
 }
 
 /**
- * Resolves when the object is whole in the bucket. Rejects with what the source threw, or StreamFull, StreamSealed,
- * StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed, Stopped (bus/stream-errors.ts); the chunks that were stored then stay until
- * the bucket goes, as removing them takes rights that a builder must not have.
+ * Resolves when the whole object is in the bucket. Rejects with the error of the source, or with StreamFull,
+ * StreamSealed, StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed or Stopped
+ * (lib/nats/jetstream/stream-errors.ts). The stored chunks then stay until the bucket is deleted, because their removal
+ * needs permissions that a builder must not have.
  */
 export async function putObject(
   js: JetStreamAccess,
@@ -93,7 +101,7 @@ export async function putObject(
   }
 }
 
-/** Puts a file; rejects also with the error of node:fs when it cannot be read. */
+/** Puts a file. Rejects like `putObject`, or with the error of node:fs if the file cannot be read. */
 export function putFile(js: JetStreamAccess, path: string, options: PutOptions): Promise<StoredObject> {
   return putObject(js, createReadStream(path, { highWaterMark: chunkSize(js, options.chunkBytes) }), options);
 }

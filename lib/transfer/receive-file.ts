@@ -1,6 +1,7 @@
 /**
- * Writes what arrives into a file that appears only when it is whole: beside its name under a hidden temporary name,
- * flushed to the disk, then renamed. Whatever goes wrong, the temporary file is removed and the target is as it was.
+ * Writes received chunks into a file that appears only when it is complete: the data is written to a hidden temporary
+ * file in the same directory, flushed to disk, and renamed. On any error the temporary file is removed and the target
+ * is unchanged.
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
@@ -10,11 +11,11 @@ import { CbError } from "../core/errors.ts";
 
 export interface ReceiveOptions {
   readonly path: string;
-  /** True replaces a file that is there. Otherwise nothing is ever overwritten, also not what appears meanwhile. */
+  /** True replaces an existing file. False never overwrites a file, not even one created meanwhile. */
   readonly force: boolean;
 }
 
-/** For use before anything is asked of others. Throws as `outputError`. */
+/** Checks the target. The client calls it before it sends any request. Throws the error of `outputError`. */
 export async function checkTarget({ path, force }: ReceiveOptions): Promise<void> {
   try {
     if (!(await stat(dirname(path))).isDirectory()) throw outputError(path, { code: "ENOTDIR" });
@@ -22,24 +23,25 @@ export async function checkTarget({ path, force }: ReceiveOptions): Promise<void
   } catch (error) {
     throw error instanceof CbError ? error : outputError(path, error);
   }
-  const there = await lstat(path).catch(() => undefined);
-  if (there?.isDirectory()) throw outputError(path, { code: "EISDIR" });
-  // As root --force could replace a device, which everybody on the machine would notice.
-  const special = there !== undefined && !there.isFile() && !there.isSymbolicLink();
-  if (special) throw new CbError("usage", `${path} is no regular file`, { hint: "name a file, or a new name" });
-  if (there !== undefined && !force) throw outputError(path, { code: "EEXIST" });
+  const existing = await lstat(path).catch(() => undefined);
+  if (existing?.isDirectory()) throw outputError(path, { code: "EISDIR" });
+  // As root, --force could replace a device, which other programs on the machine need.
+  const isSpecial = existing !== undefined && !existing.isFile() && !existing.isSymbolicLink();
+  if (isSpecial)
+    throw new CbError("usage", `${path} is no regular file`, { hint: "choose a regular file or a new name" });
+  if (existing !== undefined && !force) throw outputError(path, { code: "EEXIST" });
 }
 
 /**
- * Resolves when the file is in place, with what `chunks` returned. Rejects as `outputError`, naming the path, or with
- * what `chunks` threw: a digest that differs is thrown there, before the file gets its name.
+ * Resolves with the return value of `chunks` when the file is in place. Rejects with the error of `outputError`, which
+ * names the path, or with the error of `chunks`. A wrong digest is such an error, thrown before the file gets its name.
  */
 export async function receiveFile<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
   try {
     await checkTarget(options);
     return await writeBeside(chunks, options);
   } finally {
-    // Ends the reading when it was the writing that failed; an iterator that is done takes no notice.
+    // Ends the reader if the write failed. A finished iterator ignores the call.
     await chunks.return?.();
   }
 }
@@ -52,7 +54,7 @@ async function writeBeside<T>(chunks: AsyncIterator<Uint8Array, T>, options: Rec
   });
   try {
     const result = await writeAll(chunks, file, path).finally(() => file.close());
-    await giveName(temporary, options).catch((error: unknown) => {
+    await moveToPath(temporary, options).catch((error: unknown) => {
       throw outputError(path, error);
     });
     return result;
@@ -76,7 +78,7 @@ async function writeAll<T>(chunks: AsyncIterator<Uint8Array, T>, file: FileHandl
   }
 }
 
-/** write(2) may write less than it was given. */
+/** write(2) may write fewer bytes than requested. */
 async function writeWhole(file: FileHandle, data: Uint8Array): Promise<void> {
   for (let rest = data; rest.length > 0; ) {
     const { bytesWritten } = await file.write(rest);
@@ -85,14 +87,14 @@ async function writeWhole(file: FileHandle, data: Uint8Array): Promise<void> {
 }
 
 /** link(2) fails if the target exists, rename(2) replaces it. */
-async function giveName(temporary: string, { path, force }: ReceiveOptions): Promise<void> {
+async function moveToPath(temporary: string, { path, force }: ReceiveOptions): Promise<void> {
   if (force) await rename(temporary, path);
-  else await link(temporary, path).catch((error: unknown) => renameOverOwn(temporary, path, error));
+  else await link(temporary, path).catch((error: unknown) => renameOverEmptyFile(temporary, path, error));
   await syncDirectory(dirname(path));
 }
 
-/** Some file systems (FAT, some FUSE) have no hard links: there the name is taken with an empty file first. */
-async function renameOverOwn(temporary: string, path: string, linkError: unknown): Promise<void> {
+/** On file systems without hard links (FAT, some FUSE) an empty file reserves the name, and the rename replaces it. */
+async function renameOverEmptyFile(temporary: string, path: string, linkError: unknown): Promise<void> {
   if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(codeOf(linkError))) throw linkError;
   await (await open(path, "wx")).close();
   try {
@@ -103,7 +105,10 @@ async function renameOverOwn(temporary: string, path: string, linkError: unknown
   }
 }
 
-/** Makes the new name survive a power cut. Where directories cannot be synced (some network file systems) nothing is lost by not doing it. */
+/**
+ * Makes the new name survive a power failure. Errors are ignored, because some network file systems cannot sync
+ * directories.
+ */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, "r").catch(() => undefined);
   await directory?.sync().catch(() => undefined);
@@ -113,18 +118,21 @@ async function syncDirectory(path: string): Promise<void> {
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: "free some space there, or choose another directory",
   EDQUOT: "your quota there is used up: free some space, or choose another directory",
-  EFBIG: "the file system or your limits (ulimit -f) allow no file of this size there",
+  EFBIG: "the file system or your limit (ulimit -f) allows no file of this size",
   EACCES: "choose a directory you may write to",
   EPERM: "choose a directory you may write to",
   EROFS: "the file system is read-only: choose another directory",
-  ENOENT: "make the directory first",
+  ENOENT: "create the directory first",
   ENOTDIR: "a part of the path is a file, not a directory",
-  EISDIR: "it is a directory: name a file",
-  EEXIST: "it exists: use --force to replace it, or another name",
+  EISDIR: "it is a directory; choose a file name",
+  EEXIST: "it exists; use --force to replace it, or choose another name",
   ENAMETOOLONG: "choose a shorter name",
 };
 
-/** What the caller named wrongly is "usage", everything else "output". Exported for its test: not everybody has a full disk. */
+/**
+ * CbError "usage" if the path itself is wrong (it exists or is a directory), otherwise "output". Exported for its test,
+ * which has no full disk.
+ */
 export function outputError(path: string, error: unknown): CbError {
   const code = codeOf(error);
   const hint = HINTS[code] ?? "choose another directory";

@@ -1,4 +1,4 @@
-/** Cuts a stream of pieces of any size into chunks of exactly `chunkBytes`; only the last may be shorter. */
+/** Splits a stream of pieces of any size into chunks of exactly `chunkBytes`; only the last may be shorter. */
 export async function* rechunk(source: AsyncIterable<Uint8Array>, chunkBytes: number): AsyncGenerator<Uint8Array> {
   let pieces: Uint8Array[] = [];
   let bytes = 0;

@@ -1,17 +1,20 @@
-/** The records of builds on a store in trouble: of two writers none is lost, and a reply that is lost is looked up. */
+/**
+ * The records of builds on a failing store: no write of two writers is lost, and after a lost reply the record is read
+ * again.
+ */
 import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Clock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
-import { Records } from "../../lib/nats/jetstream/records.ts";
+import { createLogger } from "../../lib/core/log.ts";
 import { Builds } from "../../lib/queue/builds/builds.ts";
-import { type BuildRecord, buildRecord, recipeRecord } from "../../lib/queue/builds/record.ts";
+import type { BuildRecord } from "../../lib/queue/builds/record.ts";
 import { rejection } from "../support/rejection.ts";
 import { SimKeys } from "./keys.ts";
 import { Random } from "./random.ts";
 
-const test = suite("records of builds in trouble");
+const test = suite("records of builds on a failing store");
 
 const timeless: Clock = { nowMs: () => 0, sleep: async () => undefined };
 const RECIPE = { recipe: { backend: "docker", text: "FROM scratch" } } as const;
@@ -29,12 +32,13 @@ const waiting = (): BuildRecord => ({
   attempt: 0,
 });
 
-/** A queue's builds with one that waits, what they are kept in, and another process with the same. */
+/** The builds of a queue with one waiting build, their store, and the builds of a second process on the same store. */
 async function scene() {
   const keys = new SimKeys(timeless, new Random(1));
   const stores = {
-    records: new Records(keys, "build", buildRecord),
-    recipes: new Records(new SimKeys(timeless, new Random(2)), "recipe", recipeRecord),
+    records: keys,
+    recipes: new SimKeys(timeless, new Random(2)),
+    log: createLogger({ name: "test", level: "silent" }),
   };
   const builds = new Builds(stores);
   const record = waiting();
@@ -47,7 +51,7 @@ async function scene() {
 const received = (record: BuildRecord): BuildRecord => ({ ...record, received: true });
 const emptied = (record: BuildRecord): BuildRecord => ({ ...record, emptied: true });
 
-test("change() decides anew on what another has written meanwhile", async () => {
+test("change() decides again on the record that another writer has stored meanwhile", async () => {
   const { builds, other, build } = await scene();
   await other.change(build, received);
   const changed = await builds.change(build, emptied);
@@ -55,20 +59,20 @@ test("change() decides anew on what another has written meanwhile", async () => 
   assert.equal(builds.get(build), changed);
 });
 
-test("change() whose reply is lost throws, and settle() finds what was written", async () => {
+test("change() throws if its reply is lost, and settle() reads the stored record", async () => {
   const { keys, builds, build } = await scene();
   keys.losesReply = 1;
   assert.instance(await rejection(builds.change(build, received)), CbError);
   assert.is(builds.get(build)?.received, undefined);
   await builds.settle();
-  assert.ok(builds.isInDoubt(build), "while the store does not answer it is not known");
+  assert.ok(builds.isInDoubt(build), "while the store does not answer the build stays in doubt");
   keys.losesReply = 0;
   await builds.settle();
   assert.not.ok(builds.isInDoubt(build));
   assert.is(builds.get(build)?.received, true);
 });
 
-test("change() that was refused is found to have written nothing", async () => {
+test("after change() was refused, settle() finds the old record", async () => {
   const { keys, builds, build } = await scene();
   keys.refuses = 1;
   assert.instance(await rejection(builds.change(build, received)), CbError);

@@ -1,10 +1,12 @@
-/** When the trouble is over: the pool at its target, nobody waiting, nothing left behind. */
+/**
+ * The state after all faults: the pool is at its target, no build waits, and no record, slot or machine is left over.
+ */
 
 import * as assert from "uvu/assert";
 import { parseRecord } from "../../lib/pool/state/record.ts";
 import type { World } from "./queue.ts";
 
-/** The worst that is left behind: a backlog of builds, a boot that never ends, a grace, the longest backoff. */
+/** The longest recovery: a backlog of builds, a boot that never ends, a grace, the longest backoff. */
 const CALM_MAX_S = 3_000;
 
 export async function untilCalm(world: World): Promise<void> {
@@ -14,7 +16,7 @@ export async function untilCalm(world: World): Promise<void> {
   }
 }
 
-/** Old ones are renewed at any time, so rest is a moment, not a state. */
+/** True only for a moment at a time, because old builders are replaced again and again. */
 export function isCalm({ cloud, policy, slotKeys, waiting, running, builderKeys }: World): boolean {
   const counts = [cloud.machines.size, slotKeys.entries.size, builderKeys.entries.size - 1];
   const allReady = [...builderKeys.entries.values()].every(

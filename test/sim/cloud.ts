@@ -1,4 +1,6 @@
-/** A cloud with delays, failures, lost replies, late machines, and machines that break, vanish or never come up. */
+/**
+ * A simulated cloud with delays, failures, lost replies, late machines, and machines that break, vanish or never boot.
+ */
 
 import type { Clock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
@@ -12,23 +14,23 @@ import {
 import type { Random } from "./random.ts";
 
 export interface SimMachine extends Machine {
-  /** Its agent asks. */
+  /** Its agent sends requests. */
   awake: boolean;
 }
 
 export interface CloudEvents {
-  /** A create or a destroy is about to take effect. */
+  /** Called just before a create or a destroy takes effect. */
   readonly created: (spec: BuilderSpec) => void;
   readonly destroyed: (builder: string) => void;
 }
 
 export class SimCloud implements Provider {
   readonly machines = new Map<string, SimMachine>();
-  /** Probability of each kind of failure, while there is trouble. */
-  trouble = 0;
-  /** Machines that may exist. */
+  /** Probability of each kind of failure. */
+  faultRate = 0;
+  /** How many machines may exist. */
   quota = Number.POSITIVE_INFINITY;
-  /** Creates that met the quota. */
+  /** How many creates the quota has refused. */
   refused = 0;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -46,7 +48,7 @@ export class SimCloud implements Provider {
     this.#mayFail("the listing failed");
     const machines = [...this.machines.values()].map((machine) => ({ ...machine }));
     await this.#delay(5, 400);
-    if (!this.#random.chance(this.trouble)) return { machines, complete: true };
+    if (!this.#random.chance(this.faultRate)) return { machines, complete: true };
     return { machines: machines.filter(() => this.#random.chance(0.5)), complete: false };
   }
 
@@ -56,9 +58,9 @@ export class SimCloud implements Provider {
       this.refused++;
       throw new RefusedError("infrastructure", "simulated quota", { limit: "quota" });
     }
-    if (this.#random.chance(this.trouble)) throw new RefusedError("infrastructure", "simulated: refused");
-    // Slow enough to outlive the call's time limit, and still within the grace.
-    if (this.#random.chance(this.trouble)) await this.#delay(1_000, 50_000);
+    if (this.#random.chance(this.faultRate)) throw new RefusedError("infrastructure", "simulated: refused");
+    // Longer than the call's time limit, and still within the grace.
+    if (this.#random.chance(this.faultRate)) await this.#delay(1_000, 50_000);
     this.#make(spec);
     await this.#delay(10, 500);
     this.#mayFail("the reply to the create was lost");
@@ -81,12 +83,12 @@ export class SimCloud implements Provider {
     return new TextEncoder().encode("simulated console");
   }
 
-  /** A machine that nobody asked for. */
+  /** Adds a machine that the pool did not create. */
   plant(machine: Machine): void {
     this.machines.set(machine.builder, { ...machine, awake: false });
   }
 
-  /** It falls silent, goes into error, or is no more. */
+  /** The machine falls silent, enters the error state, or vanishes. */
   harm(builder: string): void {
     const machine = this.machines.get(builder);
     if (!machine || machine.status === "destroying") return;
@@ -103,7 +105,7 @@ export class SimCloud implements Provider {
     const createdAtMs = this.#clock.nowMs();
     this.machines.set(spec.builder, { ...identity, status: "booting", host: "", createdAtMs, awake: false });
     this.#events.created(spec);
-    if (this.#random.chance(this.trouble)) return;
+    if (this.#random.chance(this.faultRate)) return;
     void this.#after(this.#random.between(1_000, 20_000), () => {
       const machine = this.machines.get(spec.builder);
       if (machine?.status !== "booting") return;
@@ -120,7 +122,7 @@ export class SimCloud implements Provider {
     await this.#clock.sleep(this.#random.between(low, high));
   }
 
-  #mayFail(what: string): void {
-    if (this.#random.chance(this.trouble)) throw new CbError("infrastructure", `simulated: ${what}`);
+  #mayFail(message: string): void {
+    if (this.#random.chance(this.faultRate)) throw new CbError("infrastructure", `simulated: ${message}`);
   }
 }

@@ -4,8 +4,8 @@ import { checkCalm, untilCalm } from "./calm.ts";
 import { type Death, World } from "./queue.ts";
 
 /**
- * The queue is killed at every single call of a builder's whole life, before the call is sent and before its answer
- * comes, and started again. No trouble but that.
+ * The queue is killed at each of its calls from the create of a builder to its end, once before the call is sent and
+ * once before the reply arrives, and is started again. There are no other faults.
  */
 const test = suite("pool killed at each call");
 
@@ -13,14 +13,14 @@ const test = suite("pool killed at each call");
 const SPAN_S = 150;
 
 for (const lastCall of ["unsent", "unanswered"] as const) {
-  test(`the pool takes up where it was, its call ${lastCall}`, async () => {
+  test(`the pool continues after a kill at each call, the call ${lastCall}`, async () => {
     let atCall = 1;
     while (await dies({ atCall, lastCall })) atCall++;
-    assert.ok(atCall > 30, `the life of a builder takes only ${atCall} calls`);
+    assert.ok(atCall > 30, `the queue made only ${atCall} calls for a builder`);
   });
 }
 
-/** False when the span was over before it came to that. */
+/** False if the span ended before the queue made that many calls. */
 async function dies(death: Death): Promise<boolean> {
   const world = new World(7, { reserveTarget: 1, totalMax: 2 });
   void world.startQueue(death);

@@ -1,4 +1,4 @@
-/** The system's clock, whose sleeps are shorter by a factor: for a simulated cloud beside real processes. */
+/** The system clock with sleeps shortened by a factor, for a simulated cloud beside real processes. */
 
 import { type Clock, systemClock } from "../../lib/core/clock.ts";
 

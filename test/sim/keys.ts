@@ -1,4 +1,4 @@
-/** A key-value store that loses replies and refuses, as NATS in trouble does; what it holds is the truth. */
+/** A key-value store in memory that refuses calls and loses replies, as a failing NATS does. */
 
 import type { Clock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
@@ -7,7 +7,7 @@ import type { Random } from "./random.ts";
 
 export class SimKeys implements KvStore {
   readonly entries = new Map<string, KvEntry>();
-  /** Probability of each, while there is trouble. */
+  /** Probability that a call is refused, and that its reply is lost. */
   refuses = 0;
   losesReply = 0;
   #revision = 0;

@@ -3,20 +3,20 @@ import * as assert from "uvu/assert";
 import { checkCalm, untilCalm } from "./calm.ts";
 import { World } from "./queue.ts";
 
-/** SIM_SEED=n runs that one alone; a seed that failed goes into KNOWN. */
+/** SIM_SEED=n runs only that seed. Add a seed that failed to KNOWN. */
 const KNOWN: readonly number[] = [];
 const only = process.env.SIM_SEED;
 const first = Math.floor(Math.random() * 2 ** 31);
 const seeds = only ? [Number(only)] : [...KNOWN, ...Array.from({ length: 12 }, (_, n) => first + n)];
 
-const TROUBLE_S = 900;
-/** A quota that nobody meets. */
-const MANY = 1000;
+const FAULTS_S = 900;
+/** A quota that the pool never reaches. */
+const NO_QUOTA = 1000;
 
 const sim = suite("pool simulation");
 
 for (const seed of seeds) {
-  sim(`the pool keeps its invariants and comes back to its target, SIM_SEED=${seed}`, async () => {
+  sim(`the pool keeps its invariants and returns to its target, SIM_SEED=${seed}`, async () => {
     const world = new World(seed);
     await run(world);
     assert.equal(world.violations, [], `SIM_SEED=${seed}`);
@@ -28,8 +28,8 @@ for (const seed of seeds) {
 async function run(world: World): Promise<void> {
   const { random, clock, cloud } = world;
   void world.startQueue();
-  world.setTrouble(random.next() * 0.3);
-  for (let second = 0; second < TROUBLE_S; second++) {
+  world.setFaultRate(random.next() * 0.3);
+  for (let second = 0; second < FAULTS_S; second++) {
     if (random.chance(0.05)) world.waiting.push(random.uuid());
     if (random.chance(0.01)) harmOne(world);
     if (random.chance(0.01)) cloud.quota = anyQuota(world);
@@ -42,15 +42,15 @@ async function run(world: World): Promise<void> {
     world.tick(second);
     await clock.advance(1_000);
   }
-  world.setTrouble(0);
-  cloud.quota = MANY;
+  world.setFaultRate(0);
+  cloud.quota = NO_QUOTA;
   for (const machine of [...cloud.machines.values()])
     if (machine.generation === "other") cloud.machines.delete(machine.builder);
   await untilCalm(world);
 }
 
 function anyQuota({ random, policy }: World): number {
-  return random.chance(0.5) ? random.between(0, policy.totalMax) : MANY;
+  return random.chance(0.5) ? random.between(0, policy.totalMax) : NO_QUOTA;
 }
 
 function harmOne({ cloud, random }: World): void {
@@ -61,9 +61,9 @@ function harmOne({ cloud, random }: World): void {
   if (id) cloud.harm(id);
 }
 
-/** A machine that no record knows, of our generation or another. */
-function plant({ cloud, random, clock, builderKeys }: World, ours: boolean): void {
-  const generation = ours ? (builderKeys.entries.get("generation")?.value ?? "other") : "other";
+/** Adds a machine without a record, of this generation or another. */
+function plant({ cloud, random, clock, builderKeys }: World, isThisGeneration: boolean): void {
+  const generation = isThisGeneration ? (builderKeys.entries.get("generation")?.value ?? "other") : "other";
   const [builder, attempt] = [random.uuid(), random.uuid()];
   const identity = { installation: "sim", generation, pool: "p", builder, attempt };
   cloud.plant({ ...identity, status: "running", host: `planted-${generation}`, createdAtMs: clock.nowMs() });

@@ -1,6 +1,6 @@
 /**
- * A small world around the pool: agents that ask, builds that come, run and end, and a queue that can be killed at any
- * point and started again. It watches what must never happen.
+ * The simulated surroundings of a pool: agents that send requests, builds that are reserved, run and end, and a queue
+ * that can be killed at any call and started again. It records each violation of an invariant.
  */
 
 import type { Clock } from "../../lib/core/clock.ts";
@@ -20,8 +20,8 @@ const INSTALLATION = "sim";
 const log = createLogger({ name: "sim", level: "silent" });
 const forever = new Promise<never>(() => {});
 
-/** Of one process. `callsLeft` counts its calls to NATS and the cloud; at zero it dies, at `lastCall`. */
-interface Life {
+/** One process of the queue. It is killed at its call to NATS or the cloud number `callsLeft`, as `lastCall` tells. */
+interface Process {
   alive: boolean;
   callsLeft: number;
   readonly lastCall: "unsent" | "unanswered";
@@ -29,10 +29,10 @@ interface Life {
 
 export interface Death {
   readonly atCall: number;
-  readonly lastCall: Life["lastCall"];
+  readonly lastCall: Process["lastCall"];
 }
 
-const IMMORTAL: Death = { atCall: Number.POSITIVE_INFINITY, lastCall: "unsent" };
+const NEVER_KILLED: Death = { atCall: Number.POSITIVE_INFINITY, lastCall: "unsent" };
 
 export class World {
   readonly clock = new ManualClock(1_000_000);
@@ -43,11 +43,11 @@ export class World {
   readonly policy: PoolPolicy;
   readonly violations: string[] = [];
   readonly counts = { created: 0, leased: 0, lost: 0, killed: 0 };
-  /** builder → build, from the moment a lease was confirmed until the queue decided to release it. */
+  /** builder → build, from the confirmation of the lease until the queue decides to release it. */
   readonly running = new Map<string, string>();
   waiting: string[] = [];
   pool: Pool | undefined;
-  #life: Life = lifeUntil(IMMORTAL);
+  #process: Process = processWith(NEVER_KILLED);
   #leasing = new Set<string>();
 
   constructor(seed: number, changes: Partial<PoolPolicy> = {}) {
@@ -70,8 +70,8 @@ export class World {
     });
   }
 
-  setTrouble(probability: number): void {
-    this.cloud.trouble = probability;
+  setFaultRate(probability: number): void {
+    this.cloud.faultRate = probability;
     for (const keys of [this.builderKeys, this.slotKeys]) {
       keys.refuses = probability / 4;
       keys.losesReply = probability / 4;
@@ -79,18 +79,18 @@ export class World {
   }
 
   get alive(): boolean {
-    return this.#life.alive;
+    return this.#process.alive;
   }
 
-  /** Tries until it stands, as a supervisor does. */
-  async startQueue(death: Death = IMMORTAL): Promise<void> {
-    const life = lifeUntil(death);
-    this.#life = life;
-    const clock = mortalClock(this.clock, life);
+  /** Repeats the start until it succeeds, as a service manager does. */
+  async startQueue(death: Death = NEVER_KILLED): Promise<void> {
+    const process = processWith(death);
+    this.#process = process;
+    const clock = clockUntilKilled(this.clock, process);
     for (;;) {
       try {
-        const pool = await this.#openPool(life, clock);
-        if (!life.alive) return;
+        const pool = await this.#openPool(process, clock);
+        if (!process.alive) return;
         pool.onLost(({ builder, build }) => void this.#lose(pool, builder, build));
         this.pool = pool;
         for (const { builder, build } of pool.leases()) {
@@ -106,18 +106,18 @@ export class World {
     }
   }
 
-  /** SIGKILL: whatever it was waiting for never comes back to it, what it sent takes effect. */
+  /** SIGKILL: the process receives no further reply; calls already sent take effect. */
   kill(): void {
-    this.#life.alive = false;
+    this.#process.alive = false;
     this.pool = undefined;
     this.#leasing.clear();
     this.counts.killed++;
   }
 
-  /** Each machine that is awake asks, each ready builder gets a build. Called once a simulated second. */
+  /** Sends a request of each awake machine's agent, and leases each ready builder. Called once per simulated second. */
   tick(second: number): void {
     for (const { builder, awake } of this.cloud.machines.values()) {
-      if (awake && (second + builder.charCodeAt(0)) % 10 === 0) void this.#ask(builder);
+      if (awake && (second + builder.charCodeAt(0)) % 10 === 0) void this.#sendHeartbeat(builder);
     }
     const { pool } = this;
     if (!pool) return;
@@ -129,14 +129,14 @@ export class World {
     this.#checkRecords();
   }
 
-  async #openPool(life: Life, clock: Clock): Promise<Pool> {
+  async #openPool(process: Process, clock: Clock): Promise<Pool> {
     const { random, policy } = this;
     return Pool.open({
-      builderKeys: mortal(this.builderKeys, life),
-      slotKeys: mortal(this.slotKeys, life),
+      builderKeys: untilKilled(this.builderKeys, process),
+      slotKeys: untilKilled(this.slotKeys, process),
       journal: { publish: () => this.pool?.wake("event"), flush: async () => {} },
       events: () => () => {},
-      provider: mortal<Provider>(this.cloud, life),
+      provider: untilKilled<Provider>(this.cloud, process),
       policy,
       installation: INSTALLATION,
       userDataFor: async () => "{}",
@@ -146,13 +146,14 @@ export class World {
     });
   }
 
-  async #ask(builder: string): Promise<void> {
+  async #sendHeartbeat(builder: string): Promise<void> {
     await this.clock.sleep(this.random.between(0, 900));
     const { pool } = this;
-    const heard = await pool?.heartbeat(builder, this.running.has(builder) ? "busy" : "idle");
-    // A lease whose reply was lost: its agent asks, and the queue knows of no such build on it.
-    const stray = heard?.alive && heard.state === "leased" && !this.#leasing.has(builder) && !this.running.has(builder);
-    if (stray) await this.#release(pool, builder, "stray lease");
+    const result = await pool?.heartbeat(builder, this.running.has(builder) ? "busy" : "idle");
+    // The reply to the lease was lost: the builder is leased, but the queue has no build on it.
+    const isStray =
+      result?.alive && result.state === "leased" && !this.#leasing.has(builder) && !this.running.has(builder);
+    if (isStray) await this.#release(pool, builder, "stray lease");
   }
 
   async #lease(pool: Pool, builder: string, build: string): Promise<void> {
@@ -174,7 +175,7 @@ export class World {
     await this.#release(pool, builder, "lost");
   }
 
-  /** Tries until it is written; a queue that dies meanwhile finds the lease when it starts again. */
+  /** Repeats the release until it is stored. A queue that is killed meanwhile finds the lease at its next start. */
   async #release(pool: Pool | undefined, builder: string, reason: string): Promise<void> {
     this.running.delete(builder);
     while (pool && pool === this.pool) {
@@ -188,8 +189,9 @@ export class World {
 
   #checkMachines(): void {
     this.counts.created++;
-    const ours = [...this.cloud.machines.values()].filter(({ host }) => !host.startsWith("planted"));
-    if (ours.length > this.policy.totalMax) this.violations.push(`${ours.length} machines of ${this.policy.totalMax}`);
+    const created = [...this.cloud.machines.values()].filter(({ host }) => !host.startsWith("planted"));
+    if (created.length > this.policy.totalMax)
+      this.violations.push(`${created.length} machines of ${this.policy.totalMax}`);
   }
 
   #checkDestroyed(builder: string): void {
@@ -205,39 +207,39 @@ export class World {
   }
 }
 
-/** The same thing for a process that may die: then no call comes back. */
-function mortal<T extends KvStore | Provider>(target: T, life: Life): T {
+/** The same object for a process that may be killed: from then on no call returns. */
+function untilKilled<T extends KvStore | Provider>(target: T, process: Process): T {
   return new Proxy(target, {
     get(object, name) {
       const method: unknown = Reflect.get(object, name);
       if (typeof method !== "function") return method;
       return (...args: unknown[]) => {
-        if (!life.alive) return forever;
-        if (--life.callsLeft <= 0) life.alive = false;
-        if (!life.alive && life.lastCall === "unsent") return forever;
-        return afterLife(Reflect.apply(method, object, args), life);
+        if (!process.alive) return forever;
+        if (--process.callsLeft <= 0) process.alive = false;
+        if (!process.alive && process.lastCall === "unsent") return forever;
+        return replyUnlessKilled(Reflect.apply(method, object, args), process);
       };
     },
   });
 }
 
-function lifeUntil({ atCall, lastCall }: Death): Life {
+function processWith({ atCall, lastCall }: Death): Process {
   return { alive: true, callsLeft: atCall, lastCall };
 }
 
-async function afterLife(result: Promise<unknown>, life: Life): Promise<unknown> {
+async function replyUnlessKilled(result: Promise<unknown>, process: Process): Promise<unknown> {
   try {
     const value = await result;
-    return life.alive ? value : forever;
+    return process.alive ? value : forever;
   } catch (error) {
-    if (life.alive) throw error;
+    if (process.alive) throw error;
     return forever;
   }
 }
 
-function mortalClock(clock: Clock, life: Life): Clock {
+function clockUntilKilled(clock: Clock, process: Process): Clock {
   return {
     nowMs: () => clock.nowMs(),
-    sleep: (ms, signal) => clock.sleep(ms, signal).then(() => (life.alive ? undefined : forever)),
+    sleep: (ms, signal) => clock.sleep(ms, signal).then(() => (process.alive ? undefined : forever)),
   };
 }

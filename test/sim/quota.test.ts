@@ -1,4 +1,4 @@
-/** A cloud that lets the pool have less than it wants. */
+/** A cloud with a quota below the target of the pool. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { RefusedError } from "../../lib/provider/provider.ts";
@@ -7,7 +7,7 @@ import { World } from "./queue.ts";
 
 const sim = suite("pool at a quota");
 
-async function pass(world: World, seconds: number): Promise<void> {
+async function advance(world: World, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     world.tick(second);
     await world.clock.advance(1_000);
@@ -15,38 +15,38 @@ async function pass(world: World, seconds: number): Promise<void> {
 }
 
 sim(
-  "keeps what the quota allows, says so, tries seldom, gives up no builder, and takes up what is raised",
+  "uses the whole quota, gives it as reason, rarely retries, gives up no builder, and uses a raised quota",
   async () => {
     const world = new World(1, { totalMax: 8, reserveTarget: 5 });
     world.cloud.quota = 3;
     void world.startQueue();
-    await pass(world, 120);
+    await advance(world, 120);
     assert.is(world.cloud.machines.size, 3);
     assert.is(world.pool?.status().reason, "reserve 3 of 5: simulated quota");
     const { refused } = world.cloud;
-    await pass(world, 600);
-    assert.ok(world.cloud.refused - refused <= 10, `${world.cloud.refused - refused} tries in ten minutes`);
+    await advance(world, 600);
+    assert.ok(world.cloud.refused - refused <= 10, `${world.cloud.refused - refused} creates in ten minutes`);
     assert.equal([world.pool?.failures(), world.slotKeys.entries.size], [[], 3]);
     world.cloud.quota = 20;
-    await pass(world, 180);
+    await advance(world, 180);
     assert.ok(isCalm(world), world.pool?.status().reason);
     world.kill();
   },
 );
 
-sim("builds go on at a quota, one builder after another, and nothing is over it", async () => {
+sim("builds run at a quota, one builder after another, and never more machines than the quota", async () => {
   const world = new World(2, { totalMax: 8, reserveTarget: 5 });
   world.cloud.quota = 3;
   void world.startQueue();
-  await pass(world, 300);
+  await advance(world, 300);
   for (let build = 0; build < 10; build++) world.waiting.push(world.random.uuid());
-  let most = 0;
+  let machinesMax = 0;
   for (let second = 0; second < 3_000 && world.counts.leased < 10; second++) {
     world.tick(second);
     await world.clock.advance(1_000);
-    most = Math.max(most, world.cloud.machines.size);
+    machinesMax = Math.max(machinesMax, world.cloud.machines.size);
   }
-  assert.equal([world.counts.leased, most], [10, 3]);
+  assert.equal([world.counts.leased, machinesMax], [10, 3]);
   world.cloud.quota = 20;
   await untilCalm(world);
   assert.ok(isCalm(world), world.pool?.status().reason);
@@ -54,18 +54,18 @@ sim("builds go on at a quota, one builder after another, and nothing is over it"
   world.kill();
 });
 
-sim("leaves a cloud alone that limits its listings, as long as it asks", async () => {
+sim("sends no listing for as long as the cloud asks with a rate limit", async () => {
   const world = new World(3, { totalMax: 2, reserveTarget: 1 });
-  let looks = 0;
-  const observe = world.cloud.listMachines.bind(world.cloud);
+  let listings = 0;
+  const listMachines = world.cloud.listMachines.bind(world.cloud);
   world.cloud.listMachines = async () => {
-    if (looks++ > 0) return observe();
+    if (listings++ > 0) return listMachines();
     throw new RefusedError("infrastructure", "simulated rate", { limit: "rate", retryAfterMs: 60_000 });
   };
   void world.startQueue();
-  await pass(world, 59);
-  assert.is(looks, 1);
-  await pass(world, 60);
+  await advance(world, 59);
+  assert.is(listings, 1);
+  await advance(world, 60);
   assert.ok(isCalm(world), world.pool?.status().reason);
   world.kill();
 });

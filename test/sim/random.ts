@@ -1,4 +1,4 @@
-/** Randomness that a seed repeats. */
+/** Pseudo-random numbers that a seed reproduces. */
 
 export class Random {
   #state: number;

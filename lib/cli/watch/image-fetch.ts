@@ -42,7 +42,9 @@ export class ImageFetch {
     const stored = await this.#fetching?.image;
     if (stored?.digest === digest) return;
     const message =
-      stored === undefined ? "the build succeeded without an image" : "another image came than was announced";
+      stored === undefined
+        ? "the build succeeded without an image"
+        : "the image does not match its announced size and digest";
     throw new CbError("infrastructure", message, { hint: "build again" });
   }
 

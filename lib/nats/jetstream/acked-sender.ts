@@ -1,6 +1,7 @@
 /**
- * Sends messages of one writer to one stream so that JetStream keeps their order and takes each once, and tells what it
- * answers. The window is sent in rounds: a refusal of an earlier round was made good by a later one and means nothing.
+ * Sends the messages of one publisher to one stream, so that JetStream keeps their order and stores each once, and
+ * reports the acknowledgements. The window is sent in rounds. A refusal of an earlier round is ignored, because a later
+ * round repeats the message.
  */
 import { createInbox, headers, type Msg, nuid, type Subscription } from "nats";
 import * as v from "valibot";
@@ -9,50 +10,53 @@ import type { SentMessage } from "./send-window.ts";
 import { ConnectionClosed, type Refusal } from "./stream-errors.ts";
 
 export interface AckCallbacks {
-  /** Message n is stored in that stream, whichever round it went out in. */
+  /** Message n is stored in that stream, in whichever round it was sent. */
   stored(n: number, seq: number, stream: string): void;
-  /** Message n of this round is not stored. */
+  /** Message n of the current round is not stored. */
   refused(n: number, refusal: Refusal): void;
 }
 
 const ackSchema = v.object({ stream: v.string(), seq: v.pipe(v.number(), v.integer(), v.minValue(1)) });
-/** An empty answer: nobody listens on the subject now. */
+/** Stands for an empty reply: no stream listens on the subject now. */
 const NO_RESPONDERS: Refusal = { code: 503, status: 503, text: "no responders" };
 
 export class AckedSender {
-  /** Unique to this sender: no other writer's message is ever taken for ours. */
+  /** Unique to this sender, so that messages of other publishers are told apart. */
   readonly idPrefix = nuid.next();
   readonly #js: JetStreamAccess;
-  readonly #answers: AckCallbacks;
+  readonly #callbacks: AckCallbacks;
   readonly #inbox: string;
   readonly #acks: Subscription;
   #round = 0;
 
-  constructor(js: JetStreamAccess, answers: AckCallbacks) {
+  constructor(js: JetStreamAccess, callbacks: AckCallbacks) {
     this.#js = js;
-    this.#answers = answers;
+    this.#callbacks = callbacks;
     this.#inbox = createInbox(js.inboxPrefix);
-    this.#acks = js.nc.subscribe(`${this.#inbox}.*.*`, { callback: (error, msg) => error ?? this.#answered(msg) });
+    this.#acks = js.nc.subscribe(`${this.#inbox}.*.*`, { callback: (error, msg) => error ?? this.#onReply(msg) });
   }
 
   get round(): number {
     return this.#round;
   }
 
-  /** Sends once; JetStream refuses it unless the message before it is the stream's last or is acknowledged. Throws ConnectionClosed. */
+  /**
+   * Sends one message. JetStream refuses it if the message before it is neither acknowledged nor the last in the
+   * stream. Throws ConnectionClosed.
+   */
   send(entry: SentMessage, afterUnacknowledged: boolean): void {
-    const head = headers();
-    head.set("Nats-Msg-Id", `${this.idPrefix}.${entry.n}`);
-    if (afterUnacknowledged) head.set("Nats-Expected-Last-Msg-Id", `${this.idPrefix}.${entry.n - 1}`);
+    const header = headers();
+    header.set("Nats-Msg-Id", `${this.idPrefix}.${entry.n}`);
+    if (afterUnacknowledged) header.set("Nats-Expected-Last-Msg-Id", `${this.idPrefix}.${entry.n - 1}`);
     const reply = `${this.#inbox}.${this.#round}.${entry.n}`;
     try {
-      this.#js.nc.publish(entry.subject, entry.data, { headers: head, reply });
+      this.#js.nc.publish(entry.subject, entry.data, { headers: header, reply });
     } catch (error) {
       throw new ConnectionClosed(error);
     }
   }
 
-  /** Sends all that is unacknowledged, from the first. Throws ConnectionClosed. */
+  /** Sends all unacknowledged messages again, in a new round. Throws ConnectionClosed. */
   sendAgain(entries: readonly SentMessage[]): void {
     this.#round += 1;
     entries.forEach((entry, index) => {
@@ -64,7 +68,7 @@ export class AckedSender {
     if (!this.#js.nc.isClosed()) this.#acks.unsubscribe();
   }
 
-  #answered(msg: Msg): void {
+  #onReply(msg: Msg): void {
     const [round, n] = msg.subject
       .slice(this.#inbox.length + 1)
       .split(".")
@@ -72,7 +76,7 @@ export class AckedSender {
     if (round === undefined || n === undefined) return;
     const body = parseJson(msg.data);
     const ack = v.safeParse(ackSchema, body);
-    if (ack.success) this.#answers.stored(n, ack.output.seq, ack.output.stream);
-    else if (round === this.#round) this.#answers.refused(n, refusalIn(body) ?? NO_RESPONDERS);
+    if (ack.success) this.#callbacks.stored(n, ack.output.seq, ack.output.stream);
+    else if (round === this.#round) this.#callbacks.refused(n, refusalIn(body) ?? NO_RESPONDERS);
   }
 }

@@ -1,34 +1,35 @@
 /**
- * The few calls of the JetStream API that the byte movers need, made directly: they work in CORE (`$JS.API`) and in GUEST
- * (`JSC.API`, where only these calls are imported), and need no right to ask for anything else.
+ * The few calls of the JetStream API that readers, publishers and transfers need, without the API client of nats.js.
+ * They work in CORE (`$JS.API`) and in GUEST (`JSC.API`, where only these calls are imported), and need permission for
+ * nothing else.
  */
 import { ErrorCode, type NatsConnection, NatsError } from "nats";
 import * as v from "valibot";
 import { ConnectionClosed, NotAllowed, type Refusal } from "./stream-errors.ts";
 
-/** A connection, and what the names of JetStream's calls begin with on it. */
+/** A connection, and the prefixes that its account requires. */
 export interface JetStreamAccess {
   readonly nc: NatsConnection;
   /** `$JS.API` in CORE, `JSC.API` in GUEST. */
   readonly apiPrefix: string;
-  /** What the connection was made with: the only subjects it may subscribe to in GUEST. nats.js does not show it. */
+  /** The inbox prefix of the connection: the only subjects it may subscribe to in GUEST. nats.js does not expose it. */
   readonly inboxPrefix: string;
 }
 
-/** A leader that died is replaced within 4 to 7 s (measured); a call that waits as long is simply made again. */
+/** A failed leader is replaced within 4 to 7 s (measured); callers repeat a call that took longer. */
 const CALL_TIMEOUT_MS = 5_000;
 
 export type ApiReply =
   | { readonly kind: "ok"; readonly body: unknown }
   | { readonly kind: "refused"; readonly refusal: Refusal }
-  /** Nothing came back: no server, no leader, or (in GUEST, where it cannot be told apart) nobody who listens. */
+  /** No reply: there is no server, no leader, or (in GUEST, where the difference is not visible) no subscriber. */
   | { readonly kind: "silent" };
 
 const errorSchema = v.object({
   error: v.object({ code: v.number(), err_code: v.optional(v.number()), description: v.optional(v.string(), "") }),
 });
 
-/** The refusal inside an answer of JetStream, be it of the API or to a publish; undefined when it is none. */
+/** The refusal in a reply of JetStream, to an API call or to a publish; undefined if the reply is no refusal. */
 export function refusalIn(body: unknown): Refusal | undefined {
   const parsed = v.safeParse(errorSchema, body);
   if (!parsed.success) return undefined;
@@ -36,7 +37,7 @@ export function refusalIn(body: unknown): Refusal | undefined {
   return { code: err_code ?? code, status: code, text: description };
 }
 
-/** JSON of the other side; undefined (which fits no schema) when it is none. */
+/** Parses received JSON. Returns undefined, which matches no schema, if it is invalid. */
 export function parseJson(data: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8"));
@@ -45,7 +46,7 @@ export function parseJson(data: Uint8Array): unknown {
   }
 }
 
-/** Makes one call. Throws NotAllowed and ConnectionClosed; all else is in the answer. */
+/** Makes one call. Throws NotAllowed and ConnectionClosed; every other outcome is in the result. */
 export async function callApi(
   js: JetStreamAccess,
   call: string,
@@ -55,9 +56,9 @@ export async function callApi(
   const subject = `${js.apiPrefix}.${call}`;
   try {
     const reply = await js.nc.request(subject, JSON.stringify(body), { timeout: timeoutMs });
-    const answer = parseJson(reply.data);
-    const refusal = refusalIn(answer);
-    return refusal === undefined ? { kind: "ok", body: answer } : { kind: "refused", refusal };
+    const replyBody = parseJson(reply.data);
+    const refusal = refusalIn(replyBody);
+    return refusal === undefined ? { kind: "ok", body: replyBody } : { kind: "refused", refusal };
   } catch (error) {
     if (!(error instanceof NatsError)) throw error;
     if (error.code === ErrorCode.PermissionsViolation) throw new NotAllowed(subject);
@@ -71,7 +72,7 @@ export async function callApi(
 export interface StoredMessage {
   readonly seq: number;
   readonly data: Uint8Array;
-  /** The header block as stored, empty when there is none. */
+  /** The header block as stored, empty if there is none. */
   readonly headerText: string;
 }
 
@@ -79,7 +80,7 @@ const storedSchema = v.object({
   message: v.object({ seq: v.number(), data: v.optional(v.string(), ""), hdrs: v.optional(v.string(), "") }),
 });
 
-/** The message in the body of STREAM.MSG.GET; undefined when the body has another shape. */
+/** The message in the body of STREAM.MSG.GET; undefined if the body has another format. */
 export function storedMessage(body: unknown): StoredMessage | undefined {
   const parsed = v.safeParse(storedSchema, body);
   if (!parsed.success) return undefined;

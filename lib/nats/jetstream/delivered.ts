@@ -1,7 +1,10 @@
-/** What a message delivered by JetStream says of itself besides its data. */
+/** The size and the position of a message that JetStream has delivered. */
 import type { Msg } from "nats";
 
-/** As the server counts against max_bytes. nats.js does not show the length of the header block, so it is added up. */
+/**
+ * The size that the server counts against max_bytes. nats.js does not expose the length of the header block, so it is
+ * added up.
+ */
 export function messageSizeBytes(msg: Msg): number {
   let sizeBytes = msg.subject.length + (msg.reply?.length ?? 0) + msg.data.length;
   if (msg.headers === undefined) return sizeBytes;

@@ -1,111 +1,138 @@
 /**
- * Values under one prefix of a key-value store, all of them in memory, each write through with the revision it was decided
- * on. What memory shows has been acknowledged. A write that failed may have happened: it is looked up at once, and if
- * that fails too, by `settle`.
+ * All records under one prefix of a key-value bucket, kept in memory. Each write goes to NATS first, with the revision
+ * that it was decided on, so that memory shows only acknowledged writes.
+ *
+ * A write whose call failed may have been stored all the same. The cache therefore reads the record again at once; if
+ * that fails too, the record is in doubt until `settle` has read it.
  */
-
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
-import type { KvStore } from "./kv.ts";
+import { StaleWriteError } from "./kv.ts";
+import type { Records, StoredRecord } from "./records.ts";
 
-export interface CachedValue<V> {
-  readonly value: V;
-  readonly revision: number;
-}
+/** A write that loses this often against other writers is a bug: one process writes, and few of its handlers do. */
+const ATTEMPTS_MAX = 10;
 
-export interface KvCacheOptions<V> {
-  readonly keys: KvStore;
-  /** One token; the keys of this mirror are what follows it. */
-  readonly prefix: string;
-  /** Throws CbError "config" on what it cannot read. */
-  readonly parse: (text: string, key: string) => V;
-  readonly log: Logger;
-}
-
+/**
+ * Unless stated otherwise, the methods that return a promise throw CbError "infrastructure" if NATS does not answer,
+ * and those that read throw the errors of `Records`' parse function.
+ */
 export class KvCache<V> {
-  readonly #parts: KvCacheOptions<V>;
-  readonly #kept = new Map<string, CachedValue<V>>();
-  readonly #doubtful = new Set<string>();
+  readonly #records: Records<V>;
+  readonly #log: Logger;
+  readonly #cached = new Map<string, StoredRecord<V>>();
+  readonly #inDoubt = new Set<string>();
 
-  constructor(parts: KvCacheOptions<V>) {
-    this.#parts = parts;
+  constructor(records: Records<V>, log: Logger) {
+    this.#records = records;
+    this.#log = log;
   }
 
-  /** Reads everything anew. Throws CbError "config" on a value that cannot be read, "infrastructure" without NATS. */
+  get size(): number {
+    return this.#cached.size;
+  }
+
+  entries(): IterableIterator<[string, StoredRecord<V>]> {
+    return this.#cached.entries();
+  }
+
+  get(id: string): StoredRecord<V> | undefined {
+    return this.#cached.get(id);
+  }
+
+  /** True if a write of the record failed and NATS has not yet told whether it was stored. */
+  isInDoubt(id: string): boolean {
+    return this.#inDoubt.has(id);
+  }
+
+  /** Replaces the whole cache by the records in NATS. An error leaves the cache as it was. */
   async load(): Promise<void> {
-    const { keys, prefix, parse } = this.#parts;
-    const fresh = (await keys.list(prefix)).map(({ key, value, revision }) => {
-      const kept: CachedValue<V> = { value: parse(value, key), revision };
-      return [key.slice(prefix.length + 1), kept] as const;
-    });
-    this.#kept.clear();
-    for (const [key, kept] of fresh) this.#kept.set(key, kept);
+    const stored = await this.#records.all();
+    this.#cached.clear();
+    for (const [id, record] of stored) this.#cached.set(id, record);
   }
 
-  /** Looks up what could not be looked up when its write failed. Never throws. */
+  /** Reads the record from NATS, so that it is no longer in doubt. */
+  async refresh(id: string): Promise<StoredRecord<V> | undefined> {
+    const stored = await this.#records.get(id);
+    if (stored === undefined) this.#cached.delete(id);
+    else this.#keep(id, stored);
+    this.#inDoubt.delete(id);
+    return this.#cached.get(id);
+  }
+
+  /** Reads every record that is in doubt. Logs errors and never throws; what cannot be read stays in doubt. */
   async settle(): Promise<void> {
-    for (const key of this.#doubtful) await this.#lookUp(key);
+    for (const id of this.#inDoubt) await this.#tryToRefresh(id);
   }
 
-  entries(): IterableIterator<[string, CachedValue<V>]> {
-    return this.#kept.entries();
+  /** Throws StaleWriteError if the record exists. */
+  create(id: string, value: V): Promise<StoredRecord<V>> {
+    return this.#write(id, value, () => this.#records.create(id, value));
   }
 
-  get(key: string): CachedValue<V> | undefined {
-    return this.#kept.get(key);
+  /** Throws StaleWriteError if `revision` is not the newest. */
+  update(id: string, value: V, revision: number): Promise<StoredRecord<V>> {
+    return this.#write(id, value, () => this.#records.update(id, value, revision));
   }
 
-  /** Throws StaleWriteError if there is one, CbError "infrastructure" without NATS. */
-  async create(key: string, value: V): Promise<CachedValue<V>> {
-    return this.#write(key, value, (at, text) => this.#parts.keys.create(at, text));
+  /**
+   * Writes the value that `decide` returns for the current one, and returns it. Returns undefined if `decide` does or
+   * if the record does not exist. Calls `decide` again if another writer was first.
+   */
+  async change(id: string, decide: (value: V) => V | undefined): Promise<V | undefined> {
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const before = this.#cached.get(id);
+      const next = before && decide(before.value);
+      if (before === undefined || next === undefined) return undefined;
+      try {
+        return (await this.update(id, next, before.revision)).value;
+      } catch (error) {
+        if (!(error instanceof StaleWriteError) || this.isInDoubt(id)) throw error;
+      }
+    }
+    throw new Error(`other writers changed record ${this.#records.keyOf(id)} ${ATTEMPTS_MAX} times in a row`);
   }
 
-  /** Throws StaleWriteError if `revision` is not the newest, CbError "infrastructure" without NATS. */
-  async update(key: string, value: V, revision: number): Promise<CachedValue<V>> {
-    return this.#write(key, value, (at, text) => this.#parts.keys.update(at, text, revision));
+  /** Removes the record and its history. Throws StaleWriteError if `revision` is not the newest. */
+  async remove(id: string, revision: number): Promise<void> {
+    await this.#orRefresh(id, () => this.#records.remove(id, revision));
+    this.#cached.delete(id);
   }
 
-  /** Leaves nothing of it. Throws StaleWriteError if `revision` is not the newest, CbError "infrastructure". */
-  async remove(key: string, revision: number): Promise<void> {
-    await this.#orLookUp(key, () => this.#parts.keys.remove(this.#at(key), revision));
-    this.#kept.delete(key);
+  /** Drops the record from memory and from doubt, without a write. The next `load` shows it again if it exists. */
+  forget(id: string): void {
+    this.#cached.delete(id);
+    this.#inDoubt.delete(id);
   }
 
-  async #write(key: string, value: V, write: (at: string, text: string) => Promise<number>): Promise<CachedValue<V>> {
-    const revision = await this.#orLookUp(key, () => write(this.#at(key), JSON.stringify(value)));
-    const kept = { value, revision };
-    this.#keep(key, kept);
-    return kept;
+  async #write(id: string, value: V, write: () => Promise<number>): Promise<StoredRecord<V>> {
+    const stored = { value, revision: await this.#orRefresh(id, write) };
+    this.#keep(id, stored);
+    return stored;
   }
 
-  async #orLookUp<T>(key: string, call: () => Promise<T>): Promise<T> {
+  async #orRefresh<T>(id: string, write: () => Promise<T>): Promise<T> {
     try {
-      return await call();
+      return await write();
     } catch (error) {
-      this.#doubtful.add(key);
-      await this.#lookUp(key);
+      this.#inDoubt.add(id);
+      await this.#tryToRefresh(id);
       throw error;
     }
   }
 
-  async #lookUp(key: string): Promise<void> {
-    const { keys, parse, log } = this.#parts;
+  async #tryToRefresh(id: string): Promise<void> {
     try {
-      const entry = await keys.get(this.#at(key));
-      if (entry) this.#keep(key, { value: parse(entry.value, entry.key), revision: entry.revision });
-      else this.#kept.delete(key);
-      this.#doubtful.delete(key);
+      await this.refresh(id);
     } catch (error) {
-      log.warn({ key: this.#at(key), cause: messageOf(error) }, "a failed write could not be looked up yet");
+      const fields = { key: this.#records.keyOf(id), cause: messageOf(error) };
+      this.#log.warn(fields, "cannot tell yet whether a failed write was stored; the record is read again later");
     }
   }
 
-  /** Two writes under way may answer in any order: the newest stays. */
-  #keep(key: string, kept: CachedValue<V>): void {
-    if ((this.#kept.get(key)?.revision ?? 0) < kept.revision) this.#kept.set(key, kept);
-  }
-
-  #at(key: string): string {
-    return `${this.#parts.prefix}.${key}`;
+  /** Two calls may be answered in any order, so the newer revision wins. */
+  #keep(id: string, stored: StoredRecord<V>): void {
+    if ((this.#cached.get(id)?.revision ?? 0) < stored.revision) this.#cached.set(id, stored);
   }
 }

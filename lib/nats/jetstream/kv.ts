@@ -1,6 +1,7 @@
 /**
- * Keys with revisions, as the records need them: every write says which revision it replaces, every read comes from the
- * leader of the stream. Made on the stock key-value store of nats.js; simulations bring their own.
+ * A key-value store with revisions: each write names the revision that it replaces, and each read is served by the
+ * leader of the stream. Implemented with the key-value client of nats.js; simulations have an implementation of their
+ * own.
  */
 
 import { headers, type JetStreamClient, type JetStreamManager, type KV, type NatsConnection, NatsError } from "nats";
@@ -12,25 +13,30 @@ export interface KvEntry {
   readonly revision: number;
 }
 
-/** All throw CbError "infrastructure" when NATS does not answer: the write may then have happened or not. */
+/** All methods throw CbError "infrastructure" if NATS does not answer; a write may have been stored then. */
 export interface KvStore {
-  /** Everything under `prefix` (whole tokens), in no order. */
+  /** All entries under `prefix` (whole tokens), in no order. */
   list(prefix: string): Promise<KvEntry[]>;
-  /** The keys of it alone; one that has just been removed may be among them. */
+  /** The keys under `prefix`. A key that has just been removed may be among them. */
   names(prefix: string): Promise<string[]>;
   get(key: string): Promise<KvEntry | undefined>;
-  /** The new revision; throws StaleWriteError if the key exists. */
+  /** Returns the new revision. Throws StaleWriteError if the key exists. */
   create(key: string, value: string): Promise<number>;
-  /** The new revision; throws StaleWriteError unless `revision` is the newest. */
+  /** Returns the new revision. Throws StaleWriteError if `revision` is not the newest. */
   update(key: string, value: string, revision: number): Promise<number>;
-  /** Leaves nothing behind; throws StaleWriteError unless `revision` is the newest. */
+  /** Removes the key and its history. Throws StaleWriteError if `revision` is not the newest. */
   remove(key: string, revision: number): Promise<void>;
 }
 
-/** Somebody else wrote first: what was decided on is not what is there. Look again. */
+/**
+ * Another writer was first, so the decision was made on an old value. The caller reads the key again and decides again.
+ */
 export class StaleWriteError extends CbError {
   constructor(key: string, cause?: unknown) {
-    super("infrastructure", `${key} has changed since it was read`, { hint: "look again, and decide anew", cause });
+    super("infrastructure", `${key} has changed since it was read`, {
+      hint: "read it again, then repeat the change",
+      cause,
+    });
     this.name = "StaleWriteError";
   }
 }
@@ -39,34 +45,37 @@ export interface BucketOptions {
   readonly bucket: string;
   /** 1 on a single server, 3 in a cluster. */
   readonly replicas: number;
-  /** Reserved on the server's disk at once. */
+  /** The server reserves this on its disk at once. */
   readonly maxBytes: number;
 }
 
-/** Opens the bucket and makes it if need be. Throws CbError "infrastructure". */
+/** Opens the bucket, and creates it if it does not exist. Throws CbError "infrastructure". */
 export async function openKvStore(nc: NatsConnection, options: BucketOptions): Promise<KvStore> {
   const { bucket, replicas, maxBytes } = options;
-  return answered(`opening the bucket ${bucket}`, async () => {
+  return withKvErrors(`opening the bucket ${bucket}`, async () => {
     const settings = { history: 1, replicas, max_bytes: maxBytes, allow_direct: false };
     const js = nc.jetstream();
-    return new NatsKeys({ bucket, js, kv: await js.views.kv(bucket, settings), jsm: await js.jetstreamManager() });
+    return new NatsKvStore({ bucket, js, kv: await js.views.kv(bucket, settings), jsm: await js.jetstreamManager() });
   });
 }
 
-class NatsKeys implements KvStore {
+class NatsKvStore implements KvStore {
   readonly #js: JetStreamClient;
   readonly #kv: KV;
   readonly #jsm: JetStreamManager;
   readonly #bucket: string;
 
-  constructor(parts: { js: JetStreamClient; kv: KV; jsm: JetStreamManager; bucket: string }) {
-    this.#js = parts.js;
-    this.#kv = parts.kv;
-    this.#jsm = parts.jsm;
-    this.#bucket = parts.bucket;
+  constructor(clients: { js: JetStreamClient; kv: KV; jsm: JetStreamManager; bucket: string }) {
+    this.#js = clients.js;
+    this.#kv = clients.kv;
+    this.#jsm = clients.jsm;
+    this.#bucket = clients.bucket;
   }
 
-  /** By stream info and reads from the leader: the stock listing needs a consumer, and may stop with one. */
+  /**
+   * Uses stream info and reads from the leader. The listing of nats.js needs a consumer, and never ends if that is
+   * lost.
+   */
   async list(prefix: string): Promise<KvEntry[]> {
     const entries: KvEntry[] = [];
     for (const key of await this.names(prefix)) {
@@ -77,41 +86,42 @@ class NatsKeys implements KvStore {
   }
 
   async names(prefix: string): Promise<string[]> {
-    const under = `${this.#subject(prefix)}.>`;
-    const info = await answered(`listing ${this.#bucket}`, () =>
-      this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: under }),
+    const filter = `${this.#subject(prefix)}.>`;
+    const info = await withKvErrors(`listing ${this.#bucket}`, () =>
+      this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: filter }),
     );
     return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(this.#subject("").length));
   }
 
   async get(key: string): Promise<KvEntry | undefined> {
-    const entry = await answered(`reading ${key}`, () => this.#kv.get(key));
+    const entry = await withKvErrors(`reading ${key}`, () => this.#kv.get(key));
     return entry?.operation === "PUT" ? { key, value: entry.string(), revision: entry.revision } : undefined;
   }
 
   async create(key: string, value: string): Promise<number> {
-    return answered(`creating ${key}`, () => this.#kv.create(key, value), key);
+    return withKvErrors(`creating ${key}`, () => this.#kv.create(key, value), key);
   }
 
   async update(key: string, value: string, revision: number): Promise<number> {
-    return answered(`writing ${key}`, () => this.#kv.update(key, value, revision), key);
+    return withKvErrors(`writing ${key}`, () => this.#kv.update(key, value, revision), key);
   }
 
   /**
-   * The marker decides, as the stock client writes it; the purge takes it away again, which would stay for ever. Only up
-   * to the marker itself: the key may have been made anew meanwhile. The stock delete does not tell its sequence.
+   * Writes a delete marker as nats.js does, with the expected revision, then purges the subject up to the marker, which
+   * would stay for ever otherwise. It purges no further, because the key may have been created again. The delete of
+   * nats.js is not used, because it does not return the sequence of its marker.
    */
   async remove(key: string, revision: number): Promise<void> {
     const marker = headers();
     marker.set("KV-Operation", "DEL");
     const expect = { lastSubjectSequence: revision };
     const subject = this.#subject(key);
-    const { seq } = await answered(
+    const { seq } = await withKvErrors(
       `removing ${key}`,
       () => this.#js.publish(subject, "", { headers: marker, expect }),
       key,
     );
-    await answered(`clearing ${key}`, () =>
+    await withKvErrors(`clearing ${key}`, () =>
       this.#jsm.streams.purge(`KV_${this.#bucket}`, { filter: subject, seq: seq + 1 }),
     );
   }
@@ -124,13 +134,13 @@ class NatsKeys implements KvStore {
 /** "wrong last sequence" (nats-server errors.json). */
 const WRONG_LAST_SEQUENCE = 10071;
 
-async function answered<T>(what: string, call: () => Promise<T>, key?: string): Promise<T> {
+async function withKvErrors<T>(operation: string, call: () => Promise<T>, key?: string): Promise<T> {
   try {
     return await call();
   } catch (cause) {
     const code = cause instanceof NatsError ? cause.api_error?.err_code : undefined;
     if (key !== undefined && code === WRONG_LAST_SEQUENCE) throw new StaleWriteError(key, cause);
-    const hint = "is NATS up, with JetStream, and room on its disk?";
-    throw new CbError("infrastructure", `${what} failed: ${messageOf(cause)}`, { hint, cause });
+    const hint = "is NATS running, with JetStream enabled and free space on its disk?";
+    throw new CbError("infrastructure", `${operation} failed: ${messageOf(cause)}`, { hint, cause });
   }
 }

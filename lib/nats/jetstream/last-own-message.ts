@@ -1,18 +1,21 @@
-/** Asks a stream which message of one publisher it stored last: the way to know how far one came before an outage. */
+/**
+ * Reads from a stream which message of one publisher it stored last, so that the publisher can continue after an
+ * outage.
+ */
 import { callApi, type JetStreamAccess, storedMessage } from "./api.ts";
 import { ERR_CODE, NotAllowed } from "./stream-errors.ts";
 
 export type LastOwn =
   | { readonly n: number; readonly seq: number }
-  /** The newest message of the subject is not ours, or there is none. */
+  /** The newest message of the subject is from another publisher, or there is none. */
   | "none"
-  /** No answer, or one that says to try again. */
+  /** No reply, or a temporary refusal. */
   | "unknown"
   | "no stream"
-  /** This credential may not ask. */
+  /** The credential does not allow the request. */
   | "not allowed";
 
-/** Ids are `<idPrefix>.<n>`. Throws ConnectionClosed. */
+/** The publisher's message ids are `<idPrefix>.<n>`. Throws ConnectionClosed. */
 export async function lastOwnMessage(
   js: JetStreamAccess,
   stream: string,
@@ -20,10 +23,10 @@ export async function lastOwnMessage(
   idPrefix: string,
 ): Promise<LastOwn> {
   try {
-    const answer = await callApi(js, `STREAM.MSG.GET.${stream}`, { last_by_subj: subject });
-    if (answer.kind === "silent") return "unknown";
-    if (answer.kind === "refused") return refused(answer.refusal.code);
-    const stored = storedMessage(answer.body);
+    const reply = await callApi(js, `STREAM.MSG.GET.${stream}`, { last_by_subj: subject });
+    if (reply.kind === "silent") return "unknown";
+    if (reply.kind === "refused") return refused(reply.refusal.code);
+    const stored = storedMessage(reply.body);
     if (stored === undefined) return "unknown";
     const id = /^nats-msg-id: *(\S+)/im.exec(stored.headerText)?.[1];
     if (!id?.startsWith(`${idPrefix}.`)) return "none";

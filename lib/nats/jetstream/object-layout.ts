@@ -1,16 +1,18 @@
 /**
  * How the object store of NATS lays an object out in a bucket's stream (NATS ADR-20): the chunks, each a message on
- * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. The stock clients read what
- * follows this, and write what this reads.
+ * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. Standard NATS clients can
+ * read and write such objects.
  */
 import * as v from "valibot";
 
-/** What becomes a token of a subject: as nuid and the stock client's bucket names are. A hostile announcement stops here. */
+/**
+ * A valid token of a subject; nuids and bucket names of nats.js match it. Hostile announcements are refused with it.
+ */
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 function token(text: string): string {
   if (!TOKEN.test(text))
-    throw new RangeError(`not a name for a bucket or an object: ${JSON.stringify(text.slice(0, 80))}`);
+    throw new RangeError(`not a valid name of a bucket or an object: ${JSON.stringify(text.slice(0, 80))}`);
   return text;
 }
 
@@ -19,10 +21,10 @@ export const chunkSubject = (bucket: string, nuid: string): string => `$O.${toke
 export const metaSubject = (bucket: string, name: string): string =>
   `$O.${token(bucket)}.M.${paddedBase64Url(Buffer.from(name))}`;
 
-/** SHA-256 as the stock clients write it. */
+/** SHA-256 in the format of the standard clients. */
 export const digestText = (sha256: Uint8Array): string => `SHA-256=${paddedBase64Url(sha256)}`;
 
-/** Like the stock clients, with padding; Node leaves it out. */
+/** Padded, as the standard clients write it; Node omits the padding. */
 function paddedBase64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
@@ -48,7 +50,9 @@ const metaSchema = v.object({
   deleted: v.optional(v.boolean(), false),
 });
 
-/** The object that a meta message describes; undefined when it is deleted, a link, or not a meta message at all. */
+/**
+ * The object that a meta message describes. Undefined if it is deleted or a link, or if the body is no meta message.
+ */
 export function parseMeta(body: unknown): StoredObject | undefined {
   const parsed = v.safeParse(metaSchema, body);
   if (!parsed.success || parsed.output.deleted) return undefined;
@@ -62,7 +66,7 @@ export interface MetaFields extends StoredObject {
   readonly chunkBytes: number;
 }
 
-/** The meta message, field by field as nats.js 2.29 writes it. */
+/** The meta message with the fields that nats.js 2.29 writes. */
 export function metaJson(object: MetaFields): string {
   return JSON.stringify({
     bucket: object.bucket,

@@ -1,11 +1,11 @@
 /**
- * Publishes to one stream with a window of unacknowledged messages: in order, nothing lost, nothing twice.
+ * Publishes to one stream with a window of unacknowledged messages: in order, without loss and without duplicates.
  *
- * A message that goes out while its predecessor is unacknowledged carries `Nats-Expected-Last-Msg-Id` with the
- * predecessor's id, so JetStream refuses it (10070) unless the predecessor was stored just before it. A hole can
- * therefore never be passed: after any failure everything unacknowledged is sent again from the first
- * (publisher-recovery.ts), and an acknowledgement of one message stands for all before it. The price: while somebody else
- * writes to the same stream at the same time, a refused window is sent again; many writers at once are right but slow.
+ * A message sent while its predecessor is unacknowledged carries `Nats-Expected-Last-Msg-Id` with the predecessor's id,
+ * so JetStream refuses it (10070) unless the predecessor was stored just before it. No message is therefore stored
+ * after a gap: after any failure all unacknowledged messages are sent again from the first (publisher-recovery.ts), and
+ * an acknowledgement of one message covers all before it. The cost: if another writer publishes to the stream at the
+ * same time, refused windows are sent again, so several concurrent writers are correct but slow.
  */
 import type { CbError } from "../../core/errors.ts";
 import { AckedSender } from "./acked-sender.ts";
@@ -15,15 +15,18 @@ import { OVERHEAD_BYTES, SendWindow } from "./send-window.ts";
 import { ConnectionClosed, ERR_CODE, finalError, type Refusal, Stopped, StreamBroken } from "./stream-errors.ts";
 
 export interface PublisherOptions extends RetryPolicy {
-  /** The stream that holds the subjects: acknowledgements from another one are an error. */
+  /** The stream of the subjects; an acknowledgement from another stream is an error. */
   readonly stream: string;
-  /** Default 1024: with it 83–139 thousand messages a second were measured, against 4 thousand one by one. */
+  /** Default 1024: 83–139 thousand messages a second were measured with it, and 4 thousand with a window of one. */
   readonly windowMessages?: number;
-  /** Default 4 MiB: a few round trips of a fast line, and far below the 64 MB the server holds for one connection. */
+  /**
+   * Default 4 MiB: a few round trips of a fast connection, and far below the 64 MB that the server buffers per
+   * connection.
+   */
   readonly windowBytes?: number;
-  /** Ends it: everything waiting rejects with Stopped. */
+  /** Ends the publisher: all waiting calls reject with Stopped. */
   readonly signal?: AbortSignal;
-  /** Called with the payload bytes that have just become certain. */
+  /** Called with the number of payload bytes that have just been stored. */
   readonly onStored?: (bytes: number) => void;
 }
 
@@ -66,16 +69,17 @@ export class Publisher {
     if (signal?.aborted) this.#onAbort();
   }
 
-  /** For tests and reports. */
+  /** For tests and log lines. */
   get counters(): { readonly inFlightBytes: number; readonly resent: number } {
     return { inFlightBytes: this.#window.bytes, resent: this.#recovery.resent };
   }
 
   /**
-   * Resolves when the message has its place in the window; it is stored later. Keep the order by calling in order. The
-   * bytes are kept until acknowledged and must not be changed. Rejects with what has ended the publisher: StreamFull,
-   * StreamSealed, StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed, Stopped. Nobody has to wait for it: the
-   * next call rejects with the same.
+   * Resolves when the message has entered the window; it is stored later. Messages are stored in the order of the
+   * calls. The caller must not change the bytes until they are acknowledged. Rejects with the error that ended the
+   * publisher: StreamFull, StreamSealed, StreamNotFound, StreamBroken, NotAllowed, ConnectionClosed or Stopped; with
+   * RangeError if the message exceeds max_payload. The caller may ignore the promise, because the next call rejects
+   * with the same error.
    */
   publish(subject: string, data: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) return mayBeIgnored(Promise.reject(this.#failure));
@@ -83,21 +87,24 @@ export class Publisher {
     if (limitBytes !== undefined && data.length + OVERHEAD_BYTES > limitBytes) {
       return Promise.reject(new RangeError(`${data.length} bytes do not fit into one message of ${limitBytes} bytes`));
     }
-    if (this.#waiters.length === 0 && this.#window.hasRoom(data)) {
+    if (this.#waiters.length === 0 && this.#window.hasSpaceFor(data)) {
       this.#admit(subject, data);
       return Promise.resolve();
     }
     return mayBeIgnored(new Promise((resolve, reject) => this.#waiters.push({ subject, data, resolve, reject })));
   }
 
-  /** Resolves when all that was published is stored, with the sequence of the last (0 if there was none). Rejects like `publish`. */
+  /**
+   * Resolves when every published message is stored, with the sequence of the last one (0 if there is none). Rejects
+   * like `publish`.
+   */
   flush(): Promise<number> {
     if (this.#failure !== undefined) return mayBeIgnored(Promise.reject(this.#failure));
     if (this.#window.first === undefined && this.#waiters.length === 0) return Promise.resolve(this.#lastSeq);
     return mayBeIgnored(new Promise((resolve, reject) => this.#flushers.push({ resolve, reject })));
   }
 
-  /** Ends it; what is not stored yet may or may not become so: `flush` first. Repeats do nothing. */
+  /** Ends the publisher. Messages not stored yet may be lost, so call `flush` first. Further calls do nothing. */
   close(): void {
     this.#fail(new Stopped("publishing"));
   }
@@ -124,17 +131,17 @@ export class Publisher {
     else this.#recovery.refused(outOfOrder);
   }
 
-  /** Message n is stored, and so are all before it. */
+  /** Message n and all before it are stored. */
   #stored(n: number, seq: number, stream: string): void {
     if (n < (this.#window.first?.n ?? Number.POSITIVE_INFINITY)) return;
-    const wrong =
+    const fault =
       stream !== this.#options.stream
-        ? `stream ${stream} answered in its place`
+        ? `stream ${stream} acknowledged a message in its place`
         : seq <= this.#lastSeq
-          ? `it gave sequence ${seq} after ${this.#lastSeq}`
+          ? `it acknowledged sequence ${seq} after ${this.#lastSeq}`
           : undefined;
-    if (wrong !== undefined) {
-      this.#fail(new StreamBroken(this.#options.stream, wrong));
+    if (fault !== undefined) {
+      this.#fail(new StreamBroken(this.#options.stream, fault));
       return;
     }
     this.#lastSeq = seq;
@@ -145,7 +152,11 @@ export class Publisher {
   }
 
   #admitWaiting(): void {
-    for (let next = this.#waiters[0]; next !== undefined && this.#window.hasRoom(next.data); next = this.#waiters[0]) {
+    for (
+      let next = this.#waiters[0];
+      next !== undefined && this.#window.hasSpaceFor(next.data);
+      next = this.#waiters[0]
+    ) {
       this.#waiters.shift();
       this.#admit(next.subject, next.data);
       next.resolve();
@@ -165,7 +176,7 @@ export class Publisher {
   }
 }
 
-/** A connection that closes while nobody waits must not end the process: what ended the publisher is kept for the next call. */
+/** An ignored rejection must not end the process: the publisher keeps the error for the next call. */
 function mayBeIgnored<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;

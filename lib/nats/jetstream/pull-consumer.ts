@@ -1,7 +1,7 @@
 /**
- * One generation of a reader: an ephemeral pull consumer of ours, from its first pull until it is lost or closed. It never
- * repairs itself: when anything is missing (a message, a heartbeat, the consumer) it says `lost`, and the reader makes
- * the next one at the next sequence.
+ * One ephemeral pull consumer of a reader, from its first pull until it is lost or closed. It does not repair itself:
+ * if a message, a heartbeat or the consumer is missing, it sets `lost`, and the reader creates another consumer at the
+ * next sequence.
  */
 import { createInbox, type Msg, type MsgHdrs, nanos, type Subscription } from "nats";
 import { callApi, type JetStreamAccess } from "./api.ts";
@@ -15,27 +15,30 @@ export interface StreamMessage {
   readonly headers: MsgHdrs | undefined;
   /** When the server stored it. */
   readonly timestampMs: number;
-  /** How many of the reader's messages were behind this one when the server sent it. */
+  /** How many messages for the reader followed this one when the server sent it. */
   readonly pending: number;
 }
 
 export interface PullWindow {
-  /** At most this much is asked for or waiting to be taken, counted as the server counts: subject, reply, headers, data. */
+  /**
+   * Bound on bytes that are requested or wait for the caller, counted as the server does: subject, reply, headers,
+   * data.
+   */
   readonly windowBytes: number;
   readonly windowMessages: number;
-  /** The server says this often that it is there; silence of 2.5 times as long means lost. */
+  /** Interval of the server's heartbeats; after 2.5 intervals of silence the consumer is lost. */
   readonly heartbeatMs: number;
 }
 
-/** A pull lives this long; the server then says how much of it was not used. It only bounds what a dead reader leaves. */
+/** Lifetime of a pull request. It only bounds how long the server keeps the pull of a reader that has ended. */
 const PULL_EXPIRES_MS = 30_000;
-/** Beyond the message itself the server counts subject and reply; ours are below 256 bytes each, headers below 3 KiB. */
+/** The server also counts subject and reply (below 256 bytes each in this system) and headers (below 3 KiB). */
 const MESSAGE_OVERHEAD_BYTES = 4096;
 
-/** A server that is well answers in milliseconds, and one that is not must not hold up who wants to end. */
+/** A healthy server replies within milliseconds; an unreachable one must not delay the end of the reader. */
 export const DELETE_TIMEOUT_MS = 2_000;
 
-/** Tries once; a consumer that could not be deleted ages out by its inactive_threshold. Never rejects. */
+/** Tries once; otherwise the server removes the consumer after its inactive_threshold. Never rejects. */
 export async function deleteConsumer(js: JetStreamAccess, stream: string, name: string): Promise<void> {
   if (js.nc.isClosed()) return;
   await callApi(js, `CONSUMER.DELETE.${stream}.${name}`, {}, DELETE_TIMEOUT_MS).catch(() => undefined);
@@ -43,7 +46,9 @@ export async function deleteConsumer(js: JetStreamAccess, stream: string, name: 
 
 interface Pull {
   readonly subscription: Subscription;
-  /** A pull that used up its bytes exactly ends without a word, so each is forgotten when its time is over. */
+  /**
+   * The server does not report the end of a pull whose bytes are used up exactly, so each pull ends here at this time.
+   */
   readonly endsAtMs: number;
   messagesLeft: number;
   bytesLeft: number;
@@ -67,7 +72,7 @@ export class PullConsumer {
   #queuedBytes = 0;
   #peakBytes = 0;
   #lastConsumerSeq = 0;
-  #heardAtMs = performance.now();
+  #receivedAtMs = performance.now();
   #lost: string | undefined;
   #wake: (() => void) | undefined;
 
@@ -82,27 +87,30 @@ export class PullConsumer {
     this.#refill();
   }
 
-  /** Why nothing more comes; undefined while it lives. */
+  /** Why no further message arrives; undefined while the consumer works. */
   get lost(): string | undefined {
     return this.#lost;
   }
 
-  /** How long the server has been silent though it owes us messages or heartbeats. */
+  /** How long the server has been silent during a pull, in which it must send messages or heartbeats. */
   get silentMs(): number {
-    return this.#pulls.size === 0 ? 0 : performance.now() - this.#heardAtMs;
+    return this.#pulls.size === 0 ? 0 : performance.now() - this.#receivedAtMs;
   }
 
-  /** The most bytes that ever waited to be taken. */
+  /** The highest number of bytes that waited for the caller. */
   get peakBytes(): number {
     return this.#peakBytes;
   }
 
-  /** The subject on which it pulls: a refusal to publish there is final. */
+  /** The subject of its pull requests; a missing permission for it is final. */
   get pullSubject(): string {
     return `${this.#js.apiPrefix}.CONSUMER.MSG.NEXT.${this.#stream}.${this.#name}`;
   }
 
-  /** The next message in order, as soon as there is one; undefined once it is lost and what had arrived is taken. */
+  /**
+   * Resolves with the next message in order, or with undefined once the consumer is lost and every received message was
+   * taken.
+   */
   async next(): Promise<StreamMessage | undefined> {
     for (;;) {
       const queued = this.#queue.shift();
@@ -118,37 +126,40 @@ export class PullConsumer {
     }
   }
 
-  /** Stops pulling; `next` still gives what has arrived. */
-  abandon(why: string): void {
-    this.#lost ??= why;
+  /** Stops pulling; `next` still returns the received messages. */
+  abandon(reason: string): void {
+    this.#lost ??= reason;
     clearInterval(this.#watchdog);
     for (const pull of this.#pulls) this.#endPull(pull);
     this.#wake?.();
   }
 
-  /** Stops, forgets what has arrived, and deletes the consumer. */
+  /** Stops pulling, drops the received messages, and deletes the consumer. */
   async close(): Promise<void> {
     this.abandon("closed");
     this.#queue.length = 0;
     await deleteConsumer(this.#js, this.#stream, this.#name);
   }
 
-  /** Asks for more as soon as half of the newest pull is used, if it fits into the window with what waits. */
+  /**
+   * Sends another pull once half of the current one is used, if the window has space for it beside the waiting
+   * messages.
+   */
   #refill(): void {
     if (this.#lost !== undefined || this.#js.nc.isClosed()) return;
     const batch = Math.max(1, Math.ceil(this.#window.windowMessages / 2));
-    const asked = [...this.#pulls].reduce(
+    const requested = [...this.#pulls].reduce(
       (sum, pull) => ({ bytes: sum.bytes + pull.bytesLeft, messages: sum.messages + pull.messagesLeft }),
       { bytes: 0, messages: 0 },
     );
-    if (this.#pulls.size > 0 && asked.bytes > this.#pullBytes / 2 && asked.messages > batch / 2) return;
-    const roomBytes = Math.max(this.#window.windowBytes, 2 * this.#pullBytes) - asked.bytes - this.#queuedBytes;
-    const roomMessages = this.#window.windowMessages - asked.messages - this.#queue.length;
-    if (roomBytes >= this.#pullBytes && roomMessages >= batch) this.#pull(batch, this.#pullBytes);
+    if (this.#pulls.size > 0 && requested.bytes > this.#pullBytes / 2 && requested.messages > batch / 2) return;
+    const spaceBytes = Math.max(this.#window.windowBytes, 2 * this.#pullBytes) - requested.bytes - this.#queuedBytes;
+    const spaceMessages = this.#window.windowMessages - requested.messages - this.#queue.length;
+    if (spaceBytes >= this.#pullBytes && spaceMessages >= batch) this.#pull(batch, this.#pullBytes);
   }
 
   #pull(batch: number, maxBytes: number): void {
-    if (this.#pulls.size === 0) this.#heardAtMs = performance.now();
+    if (this.#pulls.size === 0) this.#receivedAtMs = performance.now();
     const inbox = createInbox(this.#js.inboxPrefix);
     const pull: Pull = {
       subscription: this.#js.nc.subscribe(inbox, {
@@ -178,30 +189,35 @@ export class PullConsumer {
   }
 
   #receive(pull: Pull, msg: Msg): void {
-    this.#heardAtMs = performance.now();
+    this.#receivedAtMs = performance.now();
     const status = msg.headers?.code ?? 0;
     if (status === 100) this.#heartbeat(msg);
     else if (status !== 0 && !msg.reply) this.#ended(pull, status, msg);
     else this.#message(pull, msg);
   }
 
-  /** The last delivered message is named in every heartbeat: if it is not our last, one was lost on the way. */
+  /** Each heartbeat names the last delivered message. If it is newer than the last received one, a message was lost. */
   #heartbeat(msg: Msg): void {
     const delivered = Number(msg.headers?.get("Nats-Last-Consumer") ?? 0);
     if (delivered > this.#lastConsumerSeq) this.abandon("a message was lost");
   }
 
-  /** The server ended a pull: 408 its time is over, 409 the next message does not fit or the consumer is gone, 503 nobody there. */
+  /**
+   * The server ended a pull: 408 it expired, 409 the next message does not fit or the consumer is deleted, 503 no
+   * responder.
+   */
   #ended(pull: Pull, status: number, msg: Msg): void {
     const description = msg.headers?.description ?? "";
-    const tooSmall = status === 409 && /maxbytes/i.test(description);
-    if (status !== 408 && status !== 404 && !tooSmall) this.abandon(`${status} ${description}`);
-    if (tooSmall && pull.delivered === 0) this.#growPull();
+    const isTooSmall = status === 409 && /maxbytes/i.test(description);
+    if (status !== 408 && status !== 404 && !isTooSmall) this.abandon(`${status} ${description}`);
+    if (isTooSmall && pull.delivered === 0) this.#growPull();
     this.#endPull(pull);
     this.#refill();
   }
 
-  /** One message larger than half the window: the window grows to what this server can send at all, and no further. */
+  /**
+   * A message is larger than half the window, so the pull grows, up to the largest message that the server can send.
+   */
   #growPull(): void {
     const largest = (this.#js.nc.info?.max_payload ?? this.#pullBytes) + MESSAGE_OVERHEAD_BYTES;
     if (this.#pullBytes >= largest) this.abandon("a message is larger than the server's max_payload");

@@ -1,14 +1,15 @@
 /**
- * Reads one stream in order from a sequence, for ever, through whatever happens to servers and connections.
+ * Reads one stream in order from a sequence on, without end, through outages of servers and connections.
  *
- * The stock ordered consumer stops for good when its consumer dies without a word; this one makes a consumer of its own,
- * pulls with heartbeats, and makes a new consumer at the next sequence whenever a message, a heartbeat, the consumer or
- * the connection is missing. It needs the right to CONSUMER.CREATE (with the filter in the subject), MSG.NEXT and
- * CONSUMER.DELETE of that stream, and its own inbox.
+ * The ordered consumer of nats.js stops for good if its consumer is lost silently. This reader creates an ephemeral
+ * consumer, pulls with heartbeats, and creates another consumer at the next sequence if a message, a heartbeat, the
+ * consumer or the connection is missing. It needs permission for CONSUMER.CREATE (with the filter in the subject),
+ * MSG.NEXT and CONSUMER.DELETE of the stream, and for its inbox.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { nanos, nuid } from "nats";
 import * as v from "valibot";
+import { unlessAborted } from "../../core/abort.ts";
 import type { CbError } from "../../core/errors.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
 import { type ApiReply, callApi, type JetStreamAccess } from "./api.ts";
@@ -25,26 +26,28 @@ export type { StreamMessage } from "./pull-consumer.ts";
 
 export interface ReaderOptions extends Partial<PullWindow> {
   readonly stream: string;
-  /** One subject, wildcards allowed; nats-server 2.9 knows no list of filters. */
+  /** One subject, wildcards allowed; nats-server 2.9 supports no list of filters. */
   readonly filter: string;
-  /** The first sequence wanted. Default 1, the beginning. */
+  /** The first sequence to read. Default 1, the beginning. */
   readonly fromSeq?: number;
-  /** Ends the reading: the iteration is done, nothing is thrown. */
+  /** Ends the iteration without an error. */
   readonly signal?: AbortSignal;
-  /** Called every second while NATS has not answered for `waitingAfterMs`, and with 0 when it answers again. */
+  /** Called every second once NATS has been silent for `waitingAfterMs`, and with 0 when it answers again. */
   readonly onWaiting?: (silentMs: number) => void;
-  /** Default 5 s: two heartbeats and a half, what a healthy cluster needs at most. */
+  /** Default 5 s: 2.5 heartbeats, the longest silence of a healthy cluster. */
   readonly waitingAfterMs?: number;
 }
 
-/** Half of it is one pull. Well below the 64 MB after which the server cuts off a slow consumer; several readers share a connection. */
+/**
+ * One pull is half of it. Well below the 64 MB at which the server closes a slow connection, because several readers
+ * use one connection.
+ */
 const WINDOW_BYTES = 4 * 1024 * 1024;
-/** Enough for a pull to last a round trip at a million short lines a second. */
+/** Enough that a pull lasts for a round trip at a million short lines a second. */
 const WINDOW_MESSAGES = 4096;
 const HEARTBEAT_MS = 2_000;
-/** A consumer that nobody pulls from vanishes after this; long enough for a reader whose taker is slow. */
+/** The server removes a consumer after this time without a pull; long enough for a slow caller. */
 const INACTIVE_MS = 60_000;
-/** A restarting cluster may say for a moment that a stream does not exist: it must say so twice. */
 const RETRY_MS = { first: 100, longest: 2_000 };
 
 const createdSchema = v.object({ name: v.string(), num_pending: v.number() });
@@ -56,14 +59,15 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   readonly #end = new AbortController();
   #watch: ConnectionWatch | undefined;
   #consumer: PullConsumer | undefined;
-  #interrupt: (() => void) | undefined;
-  #orphan: Promise<void> = Promise.resolve();
+  /** Aborts a call that creates a consumer. */
+  #createCall = new AbortController();
+  #lateDelete: Promise<void> = Promise.resolve();
   #nextSeq: number;
   #untilCaughtUp = false;
   #failure: CbError | undefined;
   #lostAtMs: number | undefined;
   #peakBytes = 0;
-  #waiting = false;
+  #isWaitingReported = false;
   #reopened = -1;
 
   constructor(js: JetStreamAccess, options: ReaderOptions) {
@@ -77,7 +81,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     };
   }
 
-  /** For tests and reports: the most bytes that ever waited, and how often a new consumer had to be made. */
+  /** For tests and log lines: the highest number of bytes that waited, and how many further consumers were created. */
   get counters(): { readonly peakBytes: number; readonly reopened: number } {
     return {
       peakBytes: Math.max(this.#peakBytes, this.#consumer?.peakBytes ?? 0),
@@ -85,22 +89,23 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     };
   }
 
-  /** From now on the iteration ends when everything stored before this call has been delivered. */
+  /** Lets the iteration end once every message stored before this call has been delivered. */
   stopWhenCaughtUp(): void {
     this.#untilCaughtUp = true;
-    // What is on its way is not known here; a new consumer's answer says exactly how much is left.
-    this.#consumer?.abandon("counting what is left");
+    // Messages in flight are not known here; the reply to a new consumer tells exactly how many are left.
+    this.#consumer?.abandon("counting the remaining messages");
   }
 
   /**
-   * May be iterated once. Ends by `signal`, by leaving the loop, or after `stopWhenCaughtUp`.
-   * Throws StreamNotFound, NotAllowed, ConnectionClosed, and CbError "infrastructure" when JetStream refuses the reader.
+   * May be iterated once. Ends when `signal` is aborted, when the caller leaves the loop, or after `stopWhenCaughtUp`.
+   * Throws StreamNotFound, NotAllowed, ConnectionClosed, and CbError "infrastructure" if JetStream refuses the
+   * consumer.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<StreamMessage> {
     const messages = this.#read();
     const iterator = {
       next: () => messages.next(),
-      // A generator that waits does not see return(): it is woken first.
+      // A waiting generator does not process return() until it is woken.
       return: async (): Promise<IteratorResult<StreamMessage>> => {
         this.#stop();
         return await messages.return(undefined);
@@ -114,7 +119,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     const stop = (): void => this.#stop();
     this.#watch = new ConnectionWatch(this.#js.nc, {
       disconnected: () => this.#consumer?.abandon("disconnected"),
-      reconnected: () => this.#interrupt?.(),
+      reconnected: () => this.#createCall.abort(),
       denied: (subject) => {
         if (subject === this.#consumer?.pullSubject) this.#fail(new NotAllowed(subject));
       },
@@ -132,11 +137,11 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       this.#options.signal?.removeEventListener("abort", stop);
       this.#watch.stop();
       await this.#dropConsumer();
-      if (this.#connected) await Promise.race([this.#orphan, sleep(DELETE_TIMEOUT_MS, undefined, { ref: false })]);
+      if (this.#connected) await Promise.race([this.#lateDelete, sleep(DELETE_TIMEOUT_MS, undefined, { ref: false })]);
     }
   }
 
-  /** Everything this generation gives. */
+  /** Yields the messages of the current consumer until it is lost. */
   async *#drain(): AsyncGenerator<StreamMessage, undefined> {
     while (!this.#end.signal.aborted) {
       const message = await this.#consumer?.next();
@@ -148,7 +153,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     this.#lostAtMs ??= performance.now();
   }
 
-  /** Makes the next consumer, trying until it exists; false when there is nothing more to read. */
+  /** Creates the next consumer, with retries. Returns false when the iteration is at its end. */
   async #open(): Promise<boolean> {
     await this.#dropConsumer();
     this.#lostAtMs ??= performance.now();
@@ -162,14 +167,14 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       } else if (counting === this.#untilCaughtUp) {
         return !(counting && opened.pending === 0);
       } else {
-        // The end was set while this consumer was being made: what it counted may be from before.
+        // `stopWhenCaughtUp` was called meanwhile, and this count may be older.
         await this.#dropConsumer();
       }
     }
     return false;
   }
 
-  /** A stream must be missing twice in a row. */
+  /** A stream must be reported missing twice in a row, because a restarting cluster may report that for a moment. */
   #throwIfFinal(refusal: Refusal | undefined, refusals: { missing: number }): void {
     if (refusal === undefined) return;
     const final = finalError(this.#options.stream, refusal);
@@ -177,7 +182,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     if (final !== undefined && refusals.missing !== 1) throw final;
   }
 
-  /** One try; undefined when there was no answer. */
+  /** Tries once to create a consumer; undefined if there was no reply. */
   async #create(): Promise<{ readonly pending: number } | Refusal | undefined> {
     const { stream, filter } = this.#options;
     const name = `r${nuid.next()}`;
@@ -193,15 +198,15 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       mem_storage: true,
     };
     const body = { stream_name: stream, config };
-    const asked = callApi(this.#js, `CONSUMER.CREATE.${stream}.${name}.${filter}`, body);
-    const answer = await Promise.race([asked, this.#interrupted()]);
-    if (answer.kind === "silent") {
-      this.#orphan = this.#deleteLate(name, asked);
+    const created = callApi(this.#js, `CONSUMER.CREATE.${stream}.${name}.${filter}`, body);
+    const reply = await this.#unlessInterrupted(created);
+    if (reply.kind === "silent") {
+      this.#lateDelete = this.#deleteLate(name, created);
       return undefined;
     }
-    if (answer.kind === "refused") return answer.refusal;
-    const parsed = v.safeParse(createdSchema, answer.body);
-    if (!parsed.success) return { code: 0, status: 400, text: "an answer of unknown shape" };
+    if (reply.kind === "refused") return reply.refusal;
+    const parsed = v.safeParse(createdSchema, reply.body);
+    if (!parsed.success) return { code: 0, status: 400, text: "the reply has an unknown format" };
     this.#lostAtMs = undefined;
     this.#reopened += 1;
     this.#consumer = new PullConsumer(this.#js, stream, name, this.#window);
@@ -209,17 +214,22 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     return { pending: parsed.output.num_pending };
   }
 
-  /** A call that was under way when the connection went is lost, and nobody waits for one when the reading ends. */
-  #interrupted(): Promise<ApiReply> {
-    return new Promise((resolve) => {
-      this.#interrupt = () => resolve({ kind: "silent" });
-    });
+  /** Gives up the call after a reconnect, because its reply may be lost, and when the iteration ends. */
+  async #unlessInterrupted(call: Promise<ApiReply>): Promise<ApiReply> {
+    this.#createCall = new AbortController();
+    const { signal } = this.#createCall;
+    try {
+      return await unlessAborted(call, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      return { kind: "silent" };
+    }
   }
 
-  /** The answer to a call that was given up may still come, or is lost: then there is a consumer that nobody uses. */
-  async #deleteLate(name: string, asked: Promise<ApiReply>): Promise<void> {
-    const answer = await asked.catch(() => undefined);
-    if (answer?.kind !== "refused") await deleteConsumer(this.#js, this.#options.stream, name);
+  /** Deletes the consumer that a given-up call may have created. */
+  async #deleteLate(name: string, created: Promise<ApiReply>): Promise<void> {
+    const reply = await created.catch(() => undefined);
+    if (reply?.kind !== "refused") await deleteConsumer(this.#js, this.#options.stream, name);
   }
 
   async #dropConsumer(): Promise<void> {
@@ -227,8 +237,8 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     if (consumer === undefined) return;
     this.#peakBytes = Math.max(this.#peakBytes, consumer.peakBytes);
     this.#consumer = undefined;
-    const gone = consumer.close();
-    if (this.#connected) await gone;
+    const closed = consumer.close();
+    if (this.#connected) await closed;
   }
 
   get #connected(): boolean {
@@ -237,7 +247,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
 
   #stop(): void {
     this.#end.abort();
-    this.#interrupt?.();
+    this.#createCall.abort();
     this.#consumer?.abandon("stopped");
   }
 
@@ -253,9 +263,9 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
 
   #reportWaiting(): void {
     const silentMs = this.#silentSince();
-    const waiting = silentMs >= (this.#options.waitingAfterMs ?? 5_000);
-    if (waiting) this.#options.onWaiting?.(Math.round(silentMs));
-    else if (this.#waiting) this.#options.onWaiting?.(0);
-    this.#waiting = waiting;
+    const isWaiting = silentMs >= (this.#options.waitingAfterMs ?? 5_000);
+    if (isWaiting) this.#options.onWaiting?.(Math.round(silentMs));
+    else if (this.#isWaitingReported) this.#options.onWaiting?.(0);
+    this.#isWaitingReported = isWaiting;
   }
 }

@@ -1,9 +1,12 @@
 /**
- * Typed records under one prefix of a key-value bucket. Each is written with the revision it was decided on: of two
- * writers one fails with StaleWriteError, looks again and decides anew.
+ * Typed records under one prefix of a key-value bucket, read from and written to NATS with every call. KvCache keeps
+ * such records in memory; use this class alone for values that are too large for that.
+ *
+ * Each write names the revision that it was decided on. Of two writers one fails with StaleWriteError; it reads the
+ * record again and decides again.
  */
 import { CbError } from "../../core/errors.ts";
-import { decode, encode, type Schema } from "../../protocol/codec.ts";
+import { decode, type Schema } from "../../protocol/codec.ts";
 import type { KvStore } from "./kv.ts";
 
 export interface StoredRecord<T> {
@@ -11,70 +14,78 @@ export interface StoredRecord<T> {
   readonly revision: number;
 }
 
+export interface RecordsOptions<T> {
+  readonly keys: KvStore;
+  /** One token of a subject. The key of a record is `<prefix>.<id>`. */
+  readonly prefix: string;
+  /** Throws CbError, with the key in its message, if the text is not a valid record. */
+  readonly parse: (text: string, key: string) => T;
+}
+
+/**
+ * All methods throw CbError "infrastructure" if NATS does not answer. Those that read also throw the errors of `parse`.
+ */
 export class Records<T> {
-  readonly #keys: KvStore;
-  readonly #prefix: string;
-  readonly #schema: Schema<T>;
+  readonly #options: RecordsOptions<T>;
 
-  /** `prefix` is one token; a record's key is `<prefix>.<id>`. */
-  constructor(keys: KvStore, prefix: string, schema: Schema<T>) {
-    this.#keys = keys;
-    this.#prefix = prefix;
-    this.#schema = schema;
+  constructor(options: RecordsOptions<T>) {
+    this.#options = options;
   }
 
-  /** All there are, by id. Throws CbError "infrastructure" as `get`. */
+  /** All records by id. */
   async all(): Promise<Map<string, StoredRecord<T>>> {
-    const entries = await this.#keys.list(this.#prefix);
-    return new Map(
-      entries.map(({ key, value, revision }) => [this.#id(key), { value: this.#read(key, value), revision }]),
-    );
+    const { keys, prefix, parse } = this.#options;
+    const entries = await keys.list(prefix);
+    return new Map(entries.map(({ key, value, revision }) => [this.#id(key), { value: parse(value, key), revision }]));
   }
 
-  /** The ids alone: values may be large. */
+  /** The ids without the values, which may be large. */
   async ids(): Promise<string[]> {
-    return (await this.#keys.names(this.#prefix)).map((key) => this.#id(key));
+    return (await this.#options.keys.names(this.#options.prefix)).map((key) => this.#id(key));
   }
 
-  /** Throws CbError "infrastructure" without NATS, and on a record that this version cannot read: it is not guessed at. */
   async get(id: string): Promise<StoredRecord<T> | undefined> {
-    const entry = await this.#keys.get(this.#key(id));
-    return entry === undefined ? undefined : { value: this.#read(entry.key, entry.value), revision: entry.revision };
+    const entry = await this.#options.keys.get(this.keyOf(id));
+    return entry && { value: this.#options.parse(entry.value, entry.key), revision: entry.revision };
   }
 
-  /** The new revision. Throws StaleWriteError when the record exists. */
+  /** Returns the new revision. Throws StaleWriteError if the record exists. */
   create(id: string, value: T): Promise<number> {
-    return this.#keys.create(this.#key(id), text(value));
+    return this.#options.keys.create(this.keyOf(id), JSON.stringify(value));
   }
 
-  /** The new revision. Throws StaleWriteError when the record is no longer at `revision`. */
+  /** Returns the new revision. Throws StaleWriteError if `revision` is not the newest. */
   update(id: string, value: T, revision: number): Promise<number> {
-    return this.#keys.update(this.#key(id), text(value), revision);
+    return this.#options.keys.update(this.keyOf(id), JSON.stringify(value), revision);
   }
 
-  /** Leaves nothing behind. Throws StaleWriteError when the record is no longer at `revision`. */
+  /** Removes the key and its history. Throws StaleWriteError if `revision` is not the newest. */
   remove(id: string, revision: number): Promise<void> {
-    return this.#keys.remove(this.#key(id), revision);
+    return this.#options.keys.remove(this.keyOf(id), revision);
   }
 
-  #key(id: string): string {
-    return `${this.#prefix}.${id}`;
+  keyOf(id: string): string {
+    return `${this.#options.prefix}.${id}`;
   }
 
   #id(key: string): string {
-    return key.slice(this.#prefix.length + 1);
-  }
-
-  #read(key: string, value: string): T {
-    try {
-      return decode(this.#schema, Buffer.from(value), `record ${key}`);
-    } catch (cause) {
-      throw new CbError("infrastructure", `record ${key} cannot be read`, {
-        cause,
-        hint: `written by a newer version, or by hand? Look at it with "nats kv get", and remove it to give up what it stands for`,
-      });
-    }
+    return key.slice(this.#options.prefix.length + 1);
   }
 }
 
-const text = (value: unknown): string => Buffer.from(encode(value)).toString();
+/**
+ * A `parse` for records with a schema. It throws CbError "infrastructure" on a record that this version cannot read,
+ * because a guess could lose a build or a user.
+ */
+export function recordParser<T>(schema: Schema<T>): RecordsOptions<T>["parse"] {
+  return (text, key) => {
+    try {
+      return decode(schema, Buffer.from(text), `record ${key}`);
+    } catch (cause) {
+      throw new CbError("infrastructure", `record ${key} cannot be read`, {
+        cause,
+        hint: `was it written by a newer version, or by hand? Read it with "nats kv get". If the queue can do without it, remove it`,
+      });
+    }
+  };
+}

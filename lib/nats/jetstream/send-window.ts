@@ -1,4 +1,4 @@
-/** The messages of a publisher that are not acknowledged yet, oldest first, bounded in number and bytes. Arithmetic only. */
+/** The unacknowledged messages of a publisher, oldest first, bounded in number and bytes. Pure bookkeeping. */
 
 export interface SentMessage {
   /** 1, 2, 3 … in the order of publishing. */
@@ -8,7 +8,7 @@ export interface SentMessage {
   readonly firstSentAtMs: number;
 }
 
-/** Subject, reply and our two headers, rounded up: they count towards max_payload and towards the window. */
+/** Size of subject, reply and the two headers, rounded up. It counts towards max_payload and towards the window. */
 export const OVERHEAD_BYTES = 512;
 
 export class SendWindow {
@@ -35,8 +35,8 @@ export class SendWindow {
     return this.#bytes;
   }
 
-  /** An empty window takes one message of any size, or a small window would wait for ever. */
-  hasRoom(data: Uint8Array): boolean {
+  /** An empty window accepts one message of any size; otherwise a small window would wait for ever. */
+  hasSpaceFor(data: Uint8Array): boolean {
     if (this.#messages.length === 0) return true;
     return this.#messages.length < this.#maxMessages && this.#bytes + data.length + OVERHEAD_BYTES <= this.#maxBytes;
   }
@@ -49,7 +49,7 @@ export class SendWindow {
     return message;
   }
 
-  /** Forgets message n and all before it; returns their payload bytes. */
+  /** Removes message n and all before it; returns their payload bytes. */
   release(n: number): number {
     let payloadBytes = 0;
     for (let first = this.first; first !== undefined && first.n <= n; first = this.first) {

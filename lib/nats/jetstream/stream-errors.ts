@@ -1,10 +1,10 @@
 /**
- * What JetStream may answer that no waiting mends, one class each, and the numbers it is recognised by: `err_code` in
+ * The refusals of JetStream that no retry fixes, one class each, and the numbers that identify them: `err_code` in
  * server/errors.json of nats-server (the text varies between versions, the number does not).
  */
 import { CbError } from "../../core/errors.ts";
 
-/** A refusal in JetStream's own words; `code` is its err_code, or the HTTP-like status when there is none. */
+/** A refusal by JetStream, with its text. `code` is its err_code, or the HTTP-like status if it has none. */
 export interface Refusal {
   readonly code: number;
   readonly status: number;
@@ -20,14 +20,20 @@ export const ERR_CODE = {
   noMessageFound: 10037,
 } as const;
 
-/** JSStreamStoreFailedF (max_bytes or max_msgs reached), JSStorageResourcesExceededErr, JSInsufficientResourcesErr, JSMemoryResourcesExceededErr. */
+/**
+ * JSStreamStoreFailedF (max_bytes or max_msgs reached), JSStorageResourcesExceededErr, JSInsufficientResourcesErr,
+ * JSMemoryResourcesExceededErr.
+ */
 const FULL_CODES: readonly number[] = [10077, 10047, 10023, 10028];
-/** JSStreamDuplicateMessageConflict (2.10 and later: the first copy is still being replicated), JSMaximumConsumersLimitErr. */
-const PASSING_CODES: readonly number[] = [10158, 10026];
+/**
+ * JSStreamDuplicateMessageConflict (2.10 and later: the first copy is still being replicated),
+ * JSMaximumConsumersLimitErr.
+ */
+const TEMPORARY_CODES: readonly number[] = [10158, 10026];
 /** JSStreamSealedErr. */
 const SEALED_CODE = 10109;
 
-/** The stream takes no more bytes or messages (discard=new). */
+/** The stream has reached max_bytes or max_msgs (discard=new). */
 export class StreamFull extends CbError {
   constructor(stream: string, text: string) {
     super("infrastructure", `stream ${stream} is full: ${text}`, {
@@ -40,12 +46,12 @@ export class StreamFull extends CbError {
 /** The stream is sealed: the build is over. */
 export class StreamSealed extends CbError {
   constructor(stream: string) {
-    super("infrastructure", `stream ${stream} takes no more messages: it is sealed`, { hint: "the build is over" });
+    super("infrastructure", `stream ${stream} is sealed and accepts no more messages`, { hint: "the build is over" });
     this.name = "StreamSealed";
   }
 }
 
-/** There is no such stream, or no longer. */
+/** The stream does not exist, or was deleted. */
 export class StreamNotFound extends CbError {
   constructor(stream: string) {
     super("infrastructure", `there is no stream ${stream}`, { hint: "the build is over and its retention has passed" });
@@ -53,10 +59,10 @@ export class StreamNotFound extends CbError {
   }
 }
 
-/** The stream is not the one it was: another took its place, or it was restored from a backup. */
+/** The stream was replaced by another, or restored from a backup. */
 export class StreamBroken extends CbError {
   constructor(stream: string, text: string) {
-    super("infrastructure", `stream ${stream} is not what it was: ${text}`, { hint: "start the build again" });
+    super("infrastructure", `stream ${stream} was replaced or restored: ${text}`, { hint: "start the build again" });
     this.name = "StreamBroken";
   }
 }
@@ -64,14 +70,14 @@ export class StreamBroken extends CbError {
 /** NATS does not allow this credential to use the subject. */
 export class NotAllowed extends CbError {
   constructor(subject: string) {
-    super("denied", `NATS does not allow to use ${subject}`, {
-      hint: "the credential is for another build, or too old",
+    super("denied", `NATS does not allow this credential to use ${subject}`, {
+      hint: "the credential is for another build, or has expired",
     });
     this.name = "NotAllowed";
   }
 }
 
-/** The connection was closed for good: by us, or because the credential expired or was revoked. */
+/** The connection was closed for good: by this program, or because the credential expired or was revoked. */
 export class ConnectionClosed extends CbError {
   constructor(cause?: unknown) {
     super("unreachable", "the connection to NATS is closed", { hint: "attach to the build again", cause });
@@ -79,19 +85,19 @@ export class ConnectionClosed extends CbError {
   }
 }
 
-/** The caller's signal ended it. */
+/** The caller's signal was aborted, or the caller closed the publisher. */
 export class Stopped extends CbError {
-  constructor(what: string, cause?: unknown) {
-    super("cancelled", `${what} was stopped`, cause === undefined ? {} : { cause });
+  constructor(operation: string, cause?: unknown) {
+    super("cancelled", `${operation} was stopped`, cause === undefined ? {} : { cause });
     this.name = "Stopped";
   }
 }
 
-/** The error a refusal stands for when it is final; undefined when trying again may help. */
+/** The error of a final refusal; undefined if a retry may succeed. */
 export function finalError(stream: string, refusal: Refusal): CbError | undefined {
   if (FULL_CODES.includes(refusal.code)) return new StreamFull(stream, refusal.text);
   if (refusal.code === SEALED_CODE) return new StreamSealed(stream);
   if (refusal.code === ERR_CODE.streamNotFound) return new StreamNotFound(stream);
-  if (PASSING_CODES.includes(refusal.code) || refusal.status >= 500 || refusal.status === 429) return undefined;
+  if (TEMPORARY_CODES.includes(refusal.code) || refusal.status >= 500 || refusal.status === 429) return undefined;
   return new CbError("infrastructure", `stream ${stream}: ${refusal.text} (JetStream error ${refusal.code})`);
 }

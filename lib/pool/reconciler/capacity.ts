@@ -1,44 +1,128 @@
-/** Counting what a pool has against what it should have. */
+/**
+ * Compares the builders that a pool has with those that it should have: creates, surplus, and the reason for users.
+ * Pure.
+ */
 
 import type { BuilderRecord } from "../state/record.ts";
 import type { PlanInput } from "./decide.ts";
-import type { Action, StoredBuilder } from "./observation.ts";
+import type { Action, Backoff, StoredBuilder } from "./observation.ts";
 
-/** What there is to lease, and to come: what is doomed counts only as existing. */
+/** Builders marked for destroy count only as existing. */
 export interface Capacity {
   /** Oldest first. */
   readonly ready: readonly StoredBuilder[];
+  /** Requested or booting. */
   readonly inFlight: number;
-  /** On their way out, and not confirmed gone. */
+  /** Being destroyed, and not confirmed gone. */
   readonly leaving: number;
-  /** Everything that takes a place: records, claimed slots, unknown machines. */
+  /** Everything that takes a slot: records, claimed slots, unrecorded machines. */
   readonly existing: number;
   readonly unrecorded: number;
   readonly freeSlots: readonly number[];
-  /** Ready builders there should be. */
+  /** Ready builders that there should be. */
   readonly wanted: number;
 }
 
 export function countCapacity(
-  verdicts: readonly Action[],
-  strangers: number,
-  { observed: seen, policy }: PlanInput,
+  decisions: readonly Action[],
+  unrecorded: number,
+  { observed, policy }: PlanInput,
 ): Capacity {
-  const doomed = new Set(verdicts.flatMap((action) => (action.kind === "destroy" ? action.builder : [])));
-  const sound = seen.records.filter(({ record }) => !doomed.has(record.builder));
+  const { records, slots, waiting } = observed;
+  const markedForDestroy = new Set(decisions.flatMap((action) => (action.kind === "destroy" ? action.builder : [])));
+  const sound = records.filter(({ record }) => !markedForDestroy.has(record.builder));
   const ready = sound.filter(({ record }) => record.state === "ready");
-  const taken = new Set([...seen.slots.map(({ slot }) => slot), ...seen.records.map(({ record }) => record.slot)]);
+  const taken = new Set([...slots.map(({ slot }) => slot), ...records.map(({ record }) => record.slot)]);
   return {
     ready: ready.toSorted((a, b) => a.record.sinceMs - b.record.sinceMs),
     inFlight: sound.filter(({ record }) => record.state === "requested" || record.state === "booting").length,
-    leaving: seen.records.length - sound.filter(({ record }) => !isLeaving(record)).length,
-    existing: taken.size + strangers,
-    unrecorded: strangers,
+    leaving: records.length - sound.filter(({ record }) => !isLeaving(record)).length,
+    existing: taken.size + unrecorded,
+    unrecorded,
     freeSlots: Array.from({ length: policy.totalMax }, (_, slot) => slot).filter((slot) => !taken.has(slot)),
-    wanted: policy.reserveTarget + seen.waiting,
+    wanted: policy.reserveTarget + waiting,
   };
 }
 
 function isLeaving({ state }: BuilderRecord): boolean {
   return state === "destroying" || state === "gone";
+}
+
+export function planCreates(capacity: Capacity, backoff: Backoff, input: PlanInput): Action[] {
+  const { policy, nowMs } = input;
+  const { ready, inFlight, wanted, existing, freeSlots } = capacity;
+  if (nowMs < backoff.untilMs) return [];
+  const replacements = ready.some((stored) => isOld(stored, input)) ? 1 : 0;
+  const missing = wanted + replacements - ready.length - inFlight;
+  const allowed = createsAllowed(backoff, capacity, policy.callsPerPass);
+  const reason =
+    ready.length + inFlight < wanted
+      ? `${ready.length} ready and ${inFlight} booting, ${wanted} wanted`
+      : "an old builder is replaced";
+  const count = Math.max(0, Math.min(missing, policy.totalMax - existing, allowed));
+  return freeSlots.slice(0, count).map((slot) => ({ kind: "create", slot, reason }));
+}
+
+/** After repeated failures one machine at a time shows whether creates work again; at a limit one create call does. */
+function createsAllowed({ failures, limit }: Backoff, { inFlight }: Capacity, max: number): number {
+  if (limit !== undefined) return 1;
+  return failures >= 2 ? 1 - inFlight : max;
+}
+
+/**
+ * Destroys the oldest ready builders above the target, so that the replacement of an old builder displaces it. If the
+ * maximum leaves no slot for a replacement, an old builder is destroyed once all are ready and no build waits: the
+ * reserve is then one short for one boot.
+ */
+export function planSurplus({ ready, existing, wanted }: Capacity, input: PlanInput): Action[] {
+  const { policy, observed } = input;
+  const isFullAndIdle = ready.length === existing && existing >= policy.totalMax && observed.waiting === 0;
+  const [oldest] = ready;
+  const stuck = isFullAndIdle && oldest !== undefined && isOld(oldest, input) ? 1 : 0;
+  const count = Math.max(ready.length - wanted, stuck, 0);
+  return ready.slice(0, count).map((stored) => ({
+    kind: "destroy",
+    builder: stored.record.builder,
+    revision: stored.revision,
+    call: true,
+    reason: isOld(stored, input)
+      ? "it has been ready for too long and is replaced"
+      : "more builders are ready than wanted",
+    failure: false,
+  }));
+}
+
+function isOld({ record }: StoredBuilder, { policy, nowMs }: PlanInput): boolean {
+  return nowMs - record.sinceMs >= policy.maxReadyAgeMs;
+}
+
+/**
+ * Why waiting users have no builder yet; empty while as many are ready as wanted. The text holds no number that changes
+ * with time alone: each change of it becomes a message in the stream of every waiting build, and those streams are
+ * bounded.
+ */
+export function reasonBelowTarget(capacity: Capacity, backoff: Backoff, { policy, nowMs }: PlanInput): string {
+  const { ready, wanted, inFlight, existing, leaving, unrecorded } = capacity;
+  if (ready.length >= wanted) return "";
+  if (backoff.limit === undefined && nowMs < backoff.untilMs) {
+    return `a pause after ${backoff.failures} failures to make a builder, the last: ${backoff.reason}`;
+  }
+  if (inFlight >= wanted - ready.length) return `${builders(inFlight)} booting`;
+  if (backoff.limit !== undefined) return `reserve ${ready.length} of ${policy.reserveTarget}: ${backoff.reason}`;
+  if (existing >= policy.totalMax) {
+    // A failed create may still bring up a machine, so it holds its slot for a while. The failure is the reason, not
+    // the maximum.
+    if (backoff.failures > 0 && leaving > 0) {
+      return `${builders(leaving)} must be destroyed first; the last failure: ${backoff.reason}`;
+    }
+    const note = unrecorded === 0 ? "" : `, ${unrecorded} of them not in the queue's records`;
+    return `the maximum of ${builders(policy.totalMax)} is reached (${existing} exist${note})`;
+  }
+  return backoff.failures > 0
+    ? `one builder at a time after a failure: ${backoff.reason}`
+    : "builders are being created";
+}
+
+function builders(count: number): string {
+  return count === 1 ? "1 builder" : `${count} builders`;
 }

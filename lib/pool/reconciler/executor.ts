@@ -1,6 +1,7 @@
 /**
- * Does what the plan says and chooses nothing: it writes down the intent, calls the provider, writes down the outcome. Each
- * write carries the revision the plan decided on; where that is stale the action is left, and the next look decides anew.
+ * The executor: carries out a plan and decides nothing. It stores the intent, calls the provider, and stores the
+ * outcome. Each write carries the revision that the plan decided on; if that is stale, the action is skipped and the
+ * next pass decides again.
  */
 
 import { randomUUID } from "node:crypto";
@@ -10,11 +11,10 @@ import type { Logger } from "../../core/log.ts";
 import { StaleWriteError } from "../../nats/jetstream/kv.ts";
 import { type Provider, RefusedError } from "../../provider/provider.ts";
 import type { Failure } from "../state/failures.ts";
-import type { Slots } from "../state/slots.ts";
-import type { RecordStore } from "../state/store.ts";
+import type { RecordStore, Slots } from "../state/store.ts";
 import { booting, builderCreateFailed, gone, hosted, markedForDestroy, requested } from "../state/transitions.ts";
-import type { CreateFailure } from "./backoff.ts";
-import { eachAtMost, limited } from "./limit.ts";
+import { type CallLimit, eachAtMost, withTimeLimit } from "./limit.ts";
+import type { CreateFailure } from "./memory.ts";
 import type { Action, Destroy, StoredBuilder } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
 
@@ -26,7 +26,7 @@ export interface LostEvent {
 
 export interface GoneEvent {
   readonly builder: string;
-  /** The build it was leased to, if it ever was. */
+  /** The build that it was leased to, if any. */
   readonly build: string | undefined;
   readonly reason: string;
 }
@@ -38,7 +38,10 @@ export interface ExecutorDependencies {
   readonly policy: PoolPolicy;
   readonly installation: string;
   readonly generation: string;
-  /** What the agent reads when it starts, with its credential (BuilderSpec.userData); may take its time. */
+  /**
+   * Returns the text that the agent reads when it starts, with its credential (BuilderSpec.userData). Has no time
+   * limit.
+   */
   readonly userDataFor: (builder: string) => Promise<string>;
   readonly onLost: (event: LostEvent) => void;
   readonly onGone: (event: GoneEvent) => void;
@@ -50,28 +53,28 @@ export interface ExecutorDependencies {
 }
 
 export interface ExecutionReport {
-  /** What went wrong with creates: they make the pool back off. */
+  /** Failed creates, which make the pool back off. */
   readonly createFailures: readonly CreateFailure[];
-  /** Actions that did not come through, for whatever reason. */
+  /** How many actions failed or were skipped. */
   readonly undone: number;
 }
 
-/** Never throws: what fails is logged, counted, and seen again by the next look. */
+/** Never throws: a failed action is logged and counted, and the next pass plans it again. */
 export async function execute(
   actions: readonly Action[],
-  hands: ExecutorDependencies,
+  dependencies: ExecutorDependencies,
   signal: AbortSignal,
 ): Promise<ExecutionReport> {
   const createFailures: CreateFailure[] = [];
   let undone = 0;
-  await eachAtMost(actions, hands.policy.concurrency, async (action) => {
+  await eachAtMost(actions, dependencies.policy.concurrency, async (action) => {
     try {
-      await perform(action, hands, signal);
+      await perform(action, { dependencies, signal });
     } catch (error) {
       undone++;
-      const stale = error instanceof StaleWriteError;
-      hands.log[stale ? "debug" : "warn"]({ action, err: error }, "an action of the pool's plan did not come through");
-      if (action.kind === "create" && !stale) createFailures.push(failureOf(error));
+      const isStale = error instanceof StaleWriteError;
+      dependencies.log[isStale ? "debug" : "warn"]({ action, err: error }, "an action of the pool's plan failed");
+      if (action.kind === "create" && !isStale) createFailures.push(failureOf(error));
     }
   });
   return { createFailures, undone };
@@ -82,116 +85,130 @@ function failureOf(error: unknown): CreateFailure {
   return { message: messageOf(error), ...(limit && { limit }), ...(retryAfterMs !== undefined && { retryAfterMs }) };
 }
 
-async function perform(action: Action, hands: ExecutorDependencies, signal: AbortSignal): Promise<void> {
-  switch (action.kind) {
-    case "create":
-      return create(action.slot, action.reason, { dependencies: hands, signal });
-    case "see":
-      return see(decidedOn(action, hands), action.host, hands);
-    case "destroy":
-      return destroy(action, { dependencies: hands, signal });
-    case "destroyUnknown":
-      hands.log.warn({ builder: action.builder, reason: action.reason }, "an unknown machine is destroyed");
-      return callDestroy(action.builder, { dependencies: hands, signal });
-    case "gone":
-      return close(decidedOn(action, hands), action.reason, hands);
-    case "freeSlot":
-      return hands.slots.free(action);
-    case "lost":
-      return hands.onLost({ builder: action.builder, build: action.build, reason: action.reason });
-    case "report":
-      hands.log.warn({ builder: action.builder, reason: action.reason }, "a machine is left to the operator");
-  }
-}
-
 interface ExecutorCall {
   readonly dependencies: ExecutorDependencies;
   readonly signal: AbortSignal;
 }
 
-async function create(slot: number, reason: string, { dependencies: hands, signal }: ExecutorCall): Promise<void> {
-  const { clock, policy, store, installation, generation } = hands;
-  const newId = hands.newId ?? randomUUID;
+async function perform(action: Action, call: ExecutorCall): Promise<void> {
+  const { dependencies } = call;
+  switch (action.kind) {
+    case "create":
+      return create(action.slot, action.reason, call);
+    case "noteMachine":
+      return noteMachine(decidedOn(action, dependencies), action.host, dependencies);
+    case "destroy":
+      return destroy(action, call);
+    case "destroyUnrecorded":
+      dependencies.log.warn({ builder: action.builder, reason: action.reason }, "destroying an unrecorded machine");
+      return callDestroy(action.builder, call);
+    case "gone":
+      return close(decidedOn(action, dependencies), action.reason, dependencies);
+    case "freeSlot":
+      return dependencies.slots.free(action);
+    case "lost":
+      return dependencies.onLost({ builder: action.builder, build: action.build, reason: action.reason });
+    case "report":
+      dependencies.log.warn(
+        { builder: action.builder, reason: action.reason },
+        "only the operator may destroy this machine",
+      );
+  }
+}
+
+async function create(slot: number, reason: string, { dependencies, signal }: ExecutorCall): Promise<void> {
+  const { clock, policy, store, slots, provider, installation, generation, userDataFor } = dependencies;
+  const newId = dependencies.newId ?? randomUUID;
   const [builder, attempt, pool, claimedAtMs] = [newId(), newId(), policy.pool, clock.nowMs()];
-  await hands.slots.claim(slot, { v: 1, builder, attempt, claimedAtMs });
+  await slots.claim(slot, { v: 1, builder, attempt, claimedAtMs });
   const stored = await store.add(requested({ builder, attempt, pool, slot, reason }, claimedAtMs));
   try {
-    // A process that was frozen here must not make a machine in a place that others think free.
-    const inTime = (graceMs: number): void => {
+    // If this process was suspended since the claim, other passes may take the slot for free.
+    const checkAge = (graceMs: number): void => {
       if (clock.nowMs() - claimedAtMs > graceMs / 2) throw new CbError("infrastructure", "too late to create");
     };
-    inTime(policy.claimGraceMs);
-    const userData = await hands.userDataFor(builder);
-    inTime(policy.createGraceMs);
+    checkAge(policy.claimGraceMs);
+    const userData = await userDataFor(builder);
+    checkAge(policy.createGraceMs);
     const spec = { installation, generation, pool, builder, attempt, userData };
-    await limited(limitOf(hands, signal, "the create call"), (cut) => hands.provider.create(spec, cut));
+    const limit = limitOf(dependencies, signal, "the create call");
+    await withTimeLimit(limit, (callSignal) => provider.create(spec, callSignal));
   } catch (error) {
-    await noteFailure(store.get(builder) ?? stored, error, hands);
+    await noteCreateFailure(store.get(builder) ?? stored, error, dependencies);
     throw error;
   }
 }
 
-/** Unless its agent has asked meanwhile: then it was made after all. */
-async function noteFailure(stored: StoredBuilder, error: unknown, { store }: ExecutorDependencies): Promise<void> {
+/** Does nothing if the agent has sent a request since: the machine exists then. */
+async function noteCreateFailure(
+  stored: StoredBuilder,
+  error: unknown,
+  { store }: ExecutorDependencies,
+): Promise<void> {
   if (stored.record.state !== "requested") return;
-  const refused = error instanceof RefusedError;
-  await store.update(builderCreateFailed(stored.record, messageOf(error), refused), stored);
+  const isRefused = error instanceof RefusedError;
+  await store.update(builderCreateFailed(stored.record, messageOf(error), isRefused), stored);
 }
 
-async function see(stored: StoredBuilder, host: string, { store, clock }: ExecutorDependencies): Promise<void> {
+async function noteMachine(stored: StoredBuilder, host: string, { store, clock }: ExecutorDependencies): Promise<void> {
   const { record } = stored;
-  await store.update(
-    record.state === "requested" ? booting(record, host, clock.nowMs()) : hosted(record, host),
-    stored,
-  );
+  const isFirst = record.state === "requested";
+  await store.update(isFirst ? booting(record, host, clock.nowMs()) : hosted(record, host), stored);
 }
 
-async function destroy(action: Destroy, grip: ExecutorCall): Promise<void> {
-  const { dependencies: hands, signal } = grip;
-  const stored = decidedOn(action, hands);
+async function destroy(action: Destroy, call: ExecutorCall): Promise<void> {
+  const { store, clock } = call.dependencies;
+  const stored = decidedOn(action, call.dependencies);
   if (stored.record.state !== "destroying") {
-    await hands.store.update(markedForDestroy(stored.record, action.reason, hands.clock.nowMs()), stored);
+    await store.update(markedForDestroy(stored.record, action.reason, clock.nowMs()), stored);
   }
-  if (action.failure) await keepEvidence(action, grip);
-  if (action.call) await callDestroy(action.builder, { dependencies: hands, signal });
+  if (action.failure) await keepEvidence(action, call);
+  if (action.call) await callDestroy(action.builder, call);
 }
 
-async function callDestroy(builder: string, { dependencies: hands, signal }: ExecutorCall): Promise<void> {
-  await limited(limitOf(hands, signal, "the destroy call"), (cut) => hands.provider.destroy(builder, cut));
+async function callDestroy(builder: string, { dependencies, signal }: ExecutorCall): Promise<void> {
+  const limit = limitOf(dependencies, signal, "the destroy call");
+  await withTimeLimit(limit, (callSignal) => dependencies.provider.destroy(builder, callSignal));
 }
 
-/** The record says gone before its slot is free, and goes last: killed in between, the next look does the rest. */
-async function close(decided: StoredBuilder, reason: string, hands: ExecutorDependencies): Promise<void> {
-  const { store, slots, clock } = hands;
-  const over = decided.record.state === "gone";
-  const stored = over ? decided : await store.update(gone(decided.record, reason, clock.nowMs()), decided);
+/**
+ * Sets the record to gone before it frees the slot, and removes the record last. If the queue is killed in between, the
+ * next pass does the rest.
+ */
+async function close(decided: StoredBuilder, reason: string, dependencies: ExecutorDependencies): Promise<void> {
+  const { store, slots, clock, onGone } = dependencies;
+  const isGone = decided.record.state === "gone";
+  const stored = isGone ? decided : await store.update(gone(decided.record, reason, clock.nowMs()), decided);
   const { builder, build } = stored.record;
   const slot = slots.get(stored.record.slot);
   if (slot?.builder === builder) await slots.free(slot);
-  hands.onGone({ builder, build, reason });
+  onGone({ builder, build, reason });
   await store.remove(stored);
 }
 
-/** Enough for the last screen of a boot that went wrong. */
+/** Enough for the last screen of a failed boot. */
 const EVIDENCE_MAX_BYTES = 4096;
 
-/** What the machine printed, for the operator, before it is gone; having none is no reason to keep the machine. */
+/**
+ * Keeps the machine's console output for the operator before the machine is destroyed. A failure to read it is ignored.
+ */
 async function keepEvidence(
-  { builder, reason, call }: Destroy,
-  { dependencies: hands, signal }: ExecutorCall,
+  { builder, reason, call: isListed }: Destroy,
+  { dependencies, signal }: ExecutorCall,
 ): Promise<void> {
+  const { provider, clock, log, onFailure } = dependencies;
   let printed = new Uint8Array();
-  if (call) {
-    const limit = limitOf(hands, signal, "the console call");
-    const read = (cut: AbortSignal) => hands.provider.consoleOutput(builder, EVIDENCE_MAX_BYTES, cut);
-    const bytes = await limited(limit, read).catch(() => printed);
+  if (isListed) {
+    const limit = limitOf(dependencies, signal, "the console call");
+    const read = (callSignal: AbortSignal) => provider.consoleOutput(builder, EVIDENCE_MAX_BYTES, callSignal);
+    const bytes = await withTimeLimit(limit, read).catch(() => printed);
     printed = bytes.slice(-EVIDENCE_MAX_BYTES);
   }
-  hands.log.warn({ builder, reason, console: new TextDecoder().decode(printed) }, "a builder failed");
-  hands.onFailure({ builder, atMs: hands.clock.nowMs(), reason, printed });
+  log.warn({ builder, reason, console: new TextDecoder().decode(printed) }, "a builder failed");
+  onFailure({ builder, atMs: clock.nowMs(), reason, printed });
 }
 
-/** The record as the plan saw it. Throws StaleWriteError if it has changed since. */
+/** The record that the plan decided on. Throws StaleWriteError if it has changed since. */
 function decidedOn(
   { builder, revision }: { builder: string; revision: number },
   { store }: ExecutorDependencies,
@@ -201,6 +218,6 @@ function decidedOn(
   return stored;
 }
 
-function limitOf({ clock, policy }: ExecutorDependencies, signal: AbortSignal, what: string) {
-  return { clock, signal, what, limitMs: policy.callTimeoutMs };
+function limitOf({ clock, policy }: ExecutorDependencies, signal: AbortSignal, operation: string): CallLimit {
+  return { clock, signal, operation, limitMs: policy.callTimeoutMs };
 }

@@ -1,45 +1,44 @@
-/** Bounds on work: how long one call may take, and how many are under way. */
+/** Bounds on work: how long one call may take, and how many calls run at once. */
 
+import { unlessAborted } from "../../core/abort.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
 
 export interface CallLimit {
   readonly clock: Clock;
   readonly limitMs: number;
-  /** Ends the call early: the whole is being stopped. */
+  /** Aborts the call before its time is up. */
   readonly signal: AbortSignal;
-  /** What is done, for the message. */
-  readonly what: string;
+  /** Names the call in error messages, as in "the listing". */
+  readonly operation: string;
 }
 
 /**
- * The call's result, or CbError "infrastructure" when the time is up or the signal comes. The call gets a signal and
- * should end by it; nobody waits for one that does not.
+ * Returns the result of the call. Throws CbError "infrastructure" after `limitMs` or when the signal is aborted, and
+ * otherwise what the call throws. The call gets a signal that is aborted at the same time; one that ignores it runs on
+ * unobserved.
  */
-export async function limited<T>(limit: CallLimit, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function withTimeLimit<T>(limit: CallLimit, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { clock, limitMs, signal, operation } = limit;
   const over = new AbortController();
-  const ended = new AbortController();
-  const stop = (): void => over.abort(new CbError("infrastructure", `${limit.what} was interrupted`));
-  if (limit.signal.aborted) stop();
-  limit.signal.addEventListener("abort", stop);
-  const timer = limit.clock.sleep(limit.limitMs, ended.signal).then(() => {
-    if (ended.signal.aborted) return;
-    over.abort(new CbError("infrastructure", `${limit.what} took longer than ${limit.limitMs / 1000} s`));
-  });
-  const cut = new Promise<never>((_, reject) => {
-    if (over.signal.aborted) return reject(over.signal.reason);
-    over.signal.addEventListener("abort", () => reject(over.signal.reason));
+  const settled = new AbortController();
+  const interrupt = (): void => over.abort(new CbError("infrastructure", `${operation} was interrupted`));
+  if (signal.aborted) interrupt();
+  signal.addEventListener("abort", interrupt);
+  const timer = clock.sleep(limitMs, settled.signal).then(() => {
+    if (settled.signal.aborted) return;
+    over.abort(new CbError("infrastructure", `${operation} took longer than ${limitMs / 1000} s`));
   });
   try {
-    return await Promise.race([cut, call(over.signal)]);
+    return await unlessAborted(call(over.signal), over.signal);
   } finally {
-    limit.signal.removeEventListener("abort", stop);
-    ended.abort();
+    signal.removeEventListener("abort", interrupt);
+    settled.abort();
     await timer;
   }
 }
 
-/** Runs `work` on each item, at most `atOnce` together, and waits for all. `work` must not throw. */
+/** Runs `work` on each item, at most `atOnce` at the same time, and waits for all. `work` must not throw. */
 export async function eachAtMost<T>(
   items: readonly T[],
   atOnce: number,

@@ -1,22 +1,21 @@
 /**
- * The loop: observe, plan, execute, one look at a time. Events only wake it early and say nothing that it believes; the
- * periodic full look makes it right.
+ * The reconciler's loop: observes, plans and executes, one pass at a time. Events only start a pass earlier and their
+ * content is ignored; the periodic pass corrects everything that they miss.
  */
 
 import { RefusedError } from "../../provider/provider.ts";
-import { backoffAfterCreateFailure, delayMs, NO_BACKOFF } from "./backoff.ts";
 import { type ExecutorDependencies, execute } from "./executor.ts";
-import { type ObservedMachines, observeMachines } from "./listing.ts";
-import type { Observation, PassMemory, Plan } from "./observation.ts";
+import { backoffAfterCreateFailure, delayMs, NO_BACKOFF } from "./memory.ts";
+import { type Observation, type ObservedMachines, observeMachines, type PassMemory, type Plan } from "./observation.ts";
 import { plan } from "./planner.ts";
 
-/** What the queue hears and knows, read at each look. */
+/** The queue's part of an observation, read in each pass. */
 export interface ReconcilerInputs {
   readonly waiting: () => number;
   readonly listeningSinceMs: () => number | undefined;
   readonly lastHeartbeatMs: () => ReadonlyMap<string, number>;
-  /** This process stood still: what was asked meanwhile has not been heard yet. */
-  readonly stoodStill: () => void;
+  /** Called when this process stood still: it has not processed the heartbeats of that time yet. */
+  readonly onStandstill: () => void;
 }
 
 export interface Preview {
@@ -24,167 +23,172 @@ export interface Preview {
   readonly plan: Plan;
 }
 
-/** Later than this the process or its clock stood still; a busy machine is late by less. */
+/** A delay longer than this means that the process or its clock stood still; a busy machine delays less. */
 const STANDSTILL_MS = 5_000;
 
-/** For what is under way when the loop is stopped; then its calls are cut. The records know how it stood. */
+/** How long calls may take after `stop` before they are aborted. The records show which steps were done. */
 const STOP_GRACE_MS = 5_000;
 
 const NO_MEMORY: PassMemory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
 
 export class Reconciler {
-  readonly #hands: ExecutorDependencies;
-  readonly #hearing: ReconcilerInputs;
+  readonly #dependencies: ExecutorDependencies;
+  readonly #inputs: ReconcilerInputs;
   readonly #stopping = new AbortController();
-  readonly #cut = new AbortController();
+  /** Aborts the calls to the provider. */
+  readonly #calls = new AbortController();
+  /** Aborted to start the next pass. */
   #awake = new AbortController();
   #memory = NO_MEMORY;
-  /** The time at the latest look. */
-  #latestMs = 0;
+  #latestPassMs = 0;
   #failedListings = 0;
-  /** The machines of the latest listing that was complete, whoever's they are; undefined before the first. */
+  /** Builders in the latest complete listing, of any installation; undefined before the first one. */
   #listed: ReadonlySet<string> | undefined;
-  /** Of the latest listing: each is logged once. */
+  /** Problem of the latest listing; a problem is logged once until it changes. */
   #problem = "";
   /** How long the provider asked not to be listed. */
-  #askedToWaitMs = 0;
-  #look: Promise<Plan> | undefined;
+  #retryAfterMs = 0;
+  #pass: Promise<Plan> | undefined;
   #running: Promise<void> | undefined;
-  #why = "the pool has not been looked at yet";
+  #reason = "the pool has not been checked yet";
 
-  constructor(hands: ExecutorDependencies, hearing: ReconcilerInputs) {
-    this.#hands = hands;
-    this.#hearing = hearing;
+  constructor(dependencies: ExecutorDependencies, inputs: ReconcilerInputs) {
+    this.#dependencies = dependencies;
+    this.#inputs = inputs;
   }
 
   start(): void {
     this.#running ??= this.#run();
   }
 
-  /** Waits for what is under way, some seconds at most, and then cuts it. Builders stay as they are. */
+  /** Waits up to 5 s for running calls, then aborts them. Builders stay as they are. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#awake.abort();
     const finished = new AbortController();
-    const grace = this.#hands.clock.sleep(STOP_GRACE_MS, finished.signal).then(() => this.#cut.abort());
-    await Promise.all([this.#running, this.#look]);
+    const grace = this.#dependencies.clock.sleep(STOP_GRACE_MS, finished.signal).then(() => this.#calls.abort());
+    await Promise.all([this.#running, this.#pass]);
     finished.abort();
     await grace;
   }
 
-  /** Something happened: look soon. */
+  /** Starts a pass soon, because of an event. */
   wake(reason: string): void {
-    this.#hands.log.trace({ reason }, "the pool is woken");
+    this.#dependencies.log.trace({ reason }, "an event starts a pass");
     this.#awake.abort();
   }
 
-  /** One look, and the plan it carried out. Joins the one under way if there is one. Never throws. */
+  /** Runs one pass now and returns its plan. A call during a pass joins that pass. Never throws. */
   runPass(): Promise<Plan> {
-    this.#look ??= this.#lookOnce().finally(() => {
-      this.#look = undefined;
+    this.#pass ??= this.#runOnePass().finally(() => {
+      this.#pass = undefined;
     });
-    return this.#look;
+    return this.#pass;
   }
 
   /**
-   * What a look would see and decide if it were made now. Nobody carries it out, and nothing is remembered of it. A look
-   * that is under way ends first: half of what it does would look like something to be mended.
+   * Returns the observation and the plan of a pass now, without execution and without memory of it. Waits for a running
+   * pass first, because its unfinished steps would look like faults.
    */
   async preview(): Promise<Preview> {
-    await this.#look;
-    const { clock, policy } = this.#hands;
-    const { error: _, ...listing } = await observeMachines(this.#hands, this.#cut.signal);
-    const seen = this.#seen(listing);
-    return { observed: seen, plan: plan(seen, policy, clock.nowMs()) };
+    await this.#pass;
+    const { clock, policy } = this.#dependencies;
+    const { error: _, ...listing } = await observeMachines(this.#dependencies, this.#calls.signal);
+    const observed = this.#observation(listing);
+    return { observed, plan: plan(observed, policy, clock.nowMs()) };
   }
 
-  /** Whether the latest complete listing shows its machine; true before there was one. */
+  /** Whether the latest complete listing shows its machine; true before the first one. */
   mayList(builder: string): boolean {
     return this.#listed?.has(builder) ?? true;
   }
 
-  /** The latest plan's sentence; see Plan.why. */
+  /** `Plan.reason` of the latest plan. */
   reason(): string {
-    return this.#why;
+    return this.#reason;
   }
 
   async #run(): Promise<void> {
-    const { clock, policy } = this.#hands;
+    const { clock, policy } = this.#dependencies;
     while (!this.#stopping.signal.aborted) {
       this.#awake = new AbortController();
       const startedMs = clock.nowMs();
       const { nextPassAtMs } = await this.runPass();
-      const holdMs = Math.max(delayMs(this.#failedListings, policy.backoff), this.#askedToWaitMs);
+      const holdMs = Math.max(delayMs(this.#failedListings, policy.backoff), this.#retryAfterMs);
       await this.#sleepUntil(Math.max(startedMs + policy.minPassGapMs, clock.nowMs() + holdMs), this.#stopping.signal);
-      // A clock that was set back meanwhile must not make it sleep until that time has come again.
+      // Bounded by relistMs, because the clock may have been set back since the plan was made.
       await this.#sleepUntil(Math.min(nextPassAtMs, clock.nowMs() + policy.relistMs), this.#awake.signal);
     }
   }
 
   async #sleepUntil(atMs: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#hands;
+    const { clock } = this.#dependencies;
     const fromMs = clock.nowMs();
     await clock.sleep(atMs - fromMs, signal);
-    this.#noticeStandstill(Math.max(atMs, fromMs));
+    this.#detectStandstill(Math.max(atMs, fromMs));
   }
 
-  /** A clock that was set back: what is remembered lies in the future, so everything gets its full time, as after a restart. */
-  #noticeStepBack(): void {
-    const beforeMs = this.#latestMs;
-    this.#latestMs = this.#hands.clock.nowMs();
-    if (this.#latestMs >= beforeMs) return;
+  /**
+   * After the clock was set back the memory holds times in the future, so every deadline starts again, as after a
+   * restart.
+   */
+  #detectClockStepBack(): void {
+    const beforeMs = this.#latestPassMs;
+    this.#latestPassMs = this.#dependencies.clock.nowMs();
+    if (this.#latestPassMs >= beforeMs) return;
     this.#memory = NO_MEMORY;
-    this.#hearing.stoodStill();
+    this.#inputs.onStandstill();
   }
 
-  #noticeStandstill(expectedMs: number): void {
-    if (this.#hands.clock.nowMs() - expectedMs > STANDSTILL_MS) this.#hearing.stoodStill();
+  #detectStandstill(expectedMs: number): void {
+    if (this.#dependencies.clock.nowMs() - expectedMs > STANDSTILL_MS) this.#inputs.onStandstill();
   }
 
-  async #lookOnce(): Promise<Plan> {
-    const { clock, policy, store, slots } = this.#hands;
+  async #runOnePass(): Promise<Plan> {
+    const { clock, policy, store, slots } = this.#dependencies;
     await Promise.all([store.settle(), slots.settle()]);
-    this.#noticeStepBack();
+    this.#detectClockStepBack();
     const startedMs = clock.nowMs();
     const listing = await this.#observe();
-    this.#noticeStandstill(startedMs + policy.callTimeoutMs);
-    const decided = plan(this.#seen(listing), policy, clock.nowMs());
+    this.#detectStandstill(startedMs + policy.callTimeoutMs);
+    const decided = plan(this.#observation(listing), policy, clock.nowMs());
     this.#memory = decided.memory;
-    this.#why = decided.reason;
-    const outcome = await execute(decided.actions, this.#hands, this.#cut.signal);
-    const [failure] = outcome.createFailures;
+    this.#reason = decided.reason;
+    const report = await execute(decided.actions, this.#dependencies, this.#calls.signal);
+    const [failure] = report.createFailures;
     if (failure !== undefined) {
       const backoff = backoffAfterCreateFailure(this.#memory.backoff, failure, policy.backoff, clock.nowMs());
       this.#memory = { ...this.#memory, backoff };
     }
-    const againMs = outcome.undone > 0 ? clock.nowMs() + policy.pendingMs : Number.POSITIVE_INFINITY;
-    return { ...decided, nextPassAtMs: Math.min(decided.nextPassAtMs, againMs) };
+    const retryAtMs = report.undone > 0 ? clock.nowMs() + policy.pendingMs : Number.POSITIVE_INFINITY;
+    return { ...decided, nextPassAtMs: Math.min(decided.nextPassAtMs, retryAtMs) };
   }
 
   async #observe(): Promise<ObservedMachines> {
-    const { error, ...listing } = await observeMachines(this.#hands, this.#cut.signal);
-    this.#askedToWaitMs = error instanceof RefusedError ? (error.retryAfterMs ?? 0) : 0;
+    const { log } = this.#dependencies;
+    const { error, ...listing } = await observeMachines(this.#dependencies, this.#calls.signal);
+    this.#retryAfterMs = error instanceof RefusedError ? (error.retryAfterMs ?? 0) : 0;
     if (error === undefined) this.#failedListings = 0;
-    else this.#hands.log.warn({ err: error, failures: ++this.#failedListings }, "the provider cannot be listed");
+    else log.warn({ err: error, failures: ++this.#failedListings }, "the provider cannot be listed");
     const { problem } = listing;
     if (error === undefined && problem !== "" && problem !== this.#problem)
-      this.#hands.log.warn({ problem }, "the provider's listing is not complete");
+      log.warn({ problem }, "the provider's listing is not complete");
     this.#problem = problem;
     if (listing.complete) this.#listed = new Set(listing.machines.map(({ builder }) => builder));
     return listing;
   }
 
-  #seen(listing: ObservedMachines): Observation {
-    const { installation, generation, store, slots } = this.#hands;
+  #observation(listing: ObservedMachines): Observation {
+    const { installation, generation, store, slots } = this.#dependencies;
     return {
       ...listing,
       installation,
       generation,
       records: store.all(),
       slots: slots.all(),
-      waiting: this.#hearing.waiting(),
-      listeningSinceMs: this.#hearing.listeningSinceMs(),
-      lastHeartbeatMs: this.#hearing.lastHeartbeatMs(),
+      waiting: this.#inputs.waiting(),
+      listeningSinceMs: this.#inputs.listeningSinceMs(),
+      lastHeartbeatMs: this.#inputs.lastHeartbeatMs(),
       memory: this.#memory,
     };
   }

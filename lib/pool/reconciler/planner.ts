@@ -1,61 +1,105 @@
 /**
- * The planner: from what is seen to what is to be done, and when to look again. Pure and synchronous; it leaves no
- * choice to execution, and each action says why.
+ * The planner: turns an observation into actions and the time of the next pass. Pure and synchronous. It makes every
+ * decision, and gives each action its reason.
  */
 
 import type { Machine } from "../../provider/provider.ts";
-import { countCapacity } from "./capacity.ts";
-import { nextDeadlineMs } from "./deadlines.ts";
-import { decide, type PlanInput } from "./decide.ts";
-import { nextAsked, nextBackoff, nextSuspects } from "./memory.ts";
+import type { BuilderRecord } from "../state/record.ts";
+import { type Capacity, countCapacity, planCreates, planSurplus, reasonBelowTarget } from "./capacity.ts";
+import {
+  bootDeadlineMs,
+  decide,
+  decideUnrecorded,
+  freeOrphanedSlots,
+  type PlanInput,
+  silenceDeadlineMs,
+} from "./decide.ts";
+import { nextBackoff, nextDestroyAsked, nextSuspects } from "./memory.ts";
 import type { Action, Observation, PassMemory, Plan } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
-import { reasonBelowTarget } from "./reason.ts";
-import { planCreates, planSurplus } from "./refill.ts";
-import { decideUnrecorded, orphanedSlots } from "./unrecorded.ts";
 
-export function plan(seen: Observation, policy: PoolPolicy, nowMs: number): Plan {
-  if (!seen.complete) {
-    const why = `the provider cannot be listed in full: ${seen.problem}`;
-    return { actions: [], nextPassAtMs: nowMs + policy.relistMs, reason: why, memory: seen.memory };
+export function plan(observed: Observation, policy: PoolPolicy, nowMs: number): Plan {
+  if (!observed.complete) {
+    const reason = `the provider cannot be listed in full: ${observed.problem}`;
+    return { actions: [], nextPassAtMs: nowMs + policy.relistMs, reason, memory: observed.memory };
   }
-  const look: PlanInput = { observed: seen, policy, nowMs };
-  const machines = new Map(machinesOfPool(look).map((machine) => [machine.builder, machine]));
-  const strangers = strangersAmong(machines, seen);
-  const verdicts = [
-    ...seen.records.flatMap((stored) => decide(stored, machines.get(stored.record.builder), look) ?? []),
-    ...strangers.flatMap((machine) => decideUnrecorded(machine, look) ?? []),
-    ...orphanedSlots(machines, look),
+  const input: PlanInput = { observed, policy, nowMs };
+  const machines = new Map(machinesOfPool(input).map((machine) => [machine.builder, machine]));
+  const unrecorded = unrecordedAmong(machines, observed);
+  const decisions = [
+    ...observed.records.flatMap((stored) => decide(stored, machines.get(stored.record.builder), input) ?? []),
+    ...unrecorded.flatMap((machine) => decideUnrecorded(machine, input) ?? []),
+    ...freeOrphanedSlots(machines, input),
   ];
-  const backoff = nextBackoff(verdicts, look);
-  const stock = countCapacity(verdicts, strangers.length, look);
-  const creates = planCreates(stock, backoff, look);
-  const actions = capped([...verdicts, ...planSurplus(stock, look), ...creates], policy.callsPerPass);
+  const backoff = nextBackoff(decisions, input);
+  const capacity = countCapacity(decisions, unrecorded.length, input);
+  const creates = planCreates(capacity, backoff, input);
+  const actions = atMostCalls([...decisions, ...planSurplus(capacity, input), ...creates], policy.callsPerPass);
   const memory: PassMemory = {
     backoff,
-    suspects: nextSuspects(machines, strangers, look),
-    destroyAskedMs: nextAsked(actions, machines, look),
+    suspects: nextSuspects(machines, unrecorded, input),
+    destroyAskedMs: nextDestroyAsked(actions, machines, input),
   };
-  const why = reasonBelowTarget(stock, backoff, look);
-  return { actions, nextPassAtMs: nextDeadlineMs({ machines, memory, stock }, look), reason: why, memory };
+  const nextPassAtMs = nextDeadlineMs(memory, capacity, input);
+  return { actions, nextPassAtMs, reason: reasonBelowTarget(capacity, backoff, input), memory };
 }
 
-function machinesOfPool({ observed: seen, policy }: PlanInput): Machine[] {
-  return seen.machines.filter((m) => m.installation === seen.installation && m.pool === policy.pool);
+function machinesOfPool({ observed, policy }: PlanInput): Machine[] {
+  return observed.machines.filter((m) => m.installation === observed.installation && m.pool === policy.pool);
 }
 
-function strangersAmong(machines: ReadonlyMap<string, Machine>, seen: Observation): Machine[] {
-  const recorded = new Set(seen.records.map(({ record }) => record.builder));
+function unrecordedAmong(machines: ReadonlyMap<string, Machine>, observed: Observation): Machine[] {
+  const recorded = new Set(observed.records.map(({ record }) => record.builder));
   return [...machines.values()].filter(({ builder }) => !recorded.has(builder));
 }
 
-/** At most `limit` calls to destroy, and as many to create; what is cut comes up again in the next look. */
-function capped(actions: readonly Action[], limit: number): Action[] {
+/** Keeps at most `limit` calls to destroy and `limit` calls to create; the next pass plans the others again. */
+function atMostCalls(actions: readonly Action[], limit: number): Action[] {
   let destroys = 0;
   let creates = 0;
   return actions.filter((action) => {
     if (action.kind === "create") return ++creates <= limit;
-    if (action.kind === "destroyUnknown" || (action.kind === "destroy" && action.call)) return ++destroys <= limit;
+    if (action.kind === "destroyUnrecorded" || (action.kind === "destroy" && action.call)) return ++destroys <= limit;
     return true;
   });
+}
+
+/** The earliest time at which something requires an action without an event, at most `relistMs` ahead. */
+function nextDeadlineMs(memory: PassMemory, capacity: Capacity, input: PlanInput): number {
+  const { observed, policy, nowMs } = input;
+  const { ready, inFlight, wanted, freeSlots } = capacity;
+  const recorded = new Set(observed.records.map(({ record }) => record.builder));
+  const candidates = [
+    ...observed.records.flatMap(({ record }) => deadlinesOf(record, input)),
+    ...observed.slots
+      .filter(({ builder }) => !recorded.has(builder))
+      .map(({ claimedAtMs }) => claimedAtMs + policy.claimGraceMs),
+    ...[...memory.suspects.values()].map((sinceMs) => sinceMs + policy.confirmMs),
+    ...[...memory.destroyAskedMs.values()].map((askedMs) => askedMs + policy.destroyRetryMs),
+    ...(memory.backoff.failures > 0 ? [memory.backoff.untilMs] : []),
+    ...(ready.length + inFlight < wanted && freeSlots.length > 0
+      ? [Math.max(nowMs + policy.pendingMs, memory.backoff.untilMs)]
+      : []),
+  ];
+  return Math.min(nowMs + policy.relistMs, ...candidates.filter((atMs) => atMs > nowMs));
+}
+
+function deadlinesOf(record: BuilderRecord, input: PlanInput): number[] {
+  const { nowMs, policy } = input;
+  const soonMs = nowMs + policy.pendingMs;
+  switch (record.state) {
+    case "requested":
+      return [soonMs, bootDeadlineMs(record, input)];
+    case "booting":
+      return [bootDeadlineMs(record, input)];
+    case "ready":
+      return [silenceDeadlineMs(record, input), record.sinceMs + policy.maxReadyAgeMs];
+    case "leased":
+      return [silenceDeadlineMs(record, input)];
+    case "destroying":
+      // Waits a tenth of the time that it has taken, so that a machine that stays for a day is not listed every second.
+      return [Math.max(soonMs, nowMs + Math.floor((nowMs - record.sinceMs) / 10))];
+    case "gone":
+      return [soonMs];
+  }
 }

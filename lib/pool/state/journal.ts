@@ -1,6 +1,7 @@
 /**
- * The lifecycle of builders as events: what wakes the reconciler, and what an operator reads afterwards. The records are
- * the truth; an event that is lost costs a later look and a line in the audit, so nobody waits for one.
+ * Publishes each change of a builder's state as an event, which wakes the reconciler and serves operators as an audit
+ * log. The records are authoritative: a lost event costs a later pass and a line of the audit log, so no caller waits
+ * for one.
  */
 
 import {
@@ -18,19 +19,22 @@ import { BUILDERS_STREAM, patterns, subjects } from "../../protocol/subjects.ts"
 import type { StoredBuilder } from "../reconciler/observation.ts";
 
 export interface Journal {
-  /** Publishes the state the record is in. Returns at once, never throws. */
+  /** Publishes the record. Returns at once, never throws. */
   publish(stored: StoredBuilder): void;
-  /** Until what was told is out, or has failed. */
+  /** Resolves when every published event is stored or has failed. */
   flush(): Promise<void>;
 }
 
 /** Lifecycle messages of 0.5 KiB, six a builder: some 10 000 builders. A week, as long as logs are kept. */
 const BUILDERS_LIMITS = { max_bytes: 32 * 2 ** 20, max_msgs: 60_000, max_age: nanos(7 * 24 * 3_600_000) };
 
-/** More than one for every builder of a large pool; beyond that NATS is away, and the events are worth nothing. */
+/**
+ * More than one event for each builder of a large pool. Beyond that NATS is unreachable, and further events are
+ * dropped.
+ */
 const PENDING_MAX = 1_000;
 
-/** Makes the stream, or gives the one that is there today's limits. Throws what nats.js throws. */
+/** Creates the stream, or sets the current limits on an existing one. Throws the errors of nats.js. */
 export async function openJournal(nc: NatsConnection, replicas: number, log: Logger): Promise<Journal> {
   const jsm = await nc.jetstreamManager();
   const settings = {

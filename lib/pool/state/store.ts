@@ -1,81 +1,132 @@
-/** The records of one pool's builders, and the events that their changes of state give. */
+/** The records and the slots of one pool, cached from NATS. */
 
 import type { Logger } from "../../core/log.ts";
 import { type KvStore, StaleWriteError } from "../../nats/jetstream/kv.ts";
-import { type CachedValue, KvCache } from "../../nats/jetstream/kv-cache.ts";
-import type { StoredBuilder } from "../reconciler/observation.ts";
+import { KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
+import type { Slot, StoredBuilder } from "../reconciler/observation.ts";
 import type { Journal } from "./journal.ts";
-import { type BuilderRecord, parseRecord } from "./record.ts";
+import { type BuilderRecord, parseClaim, parseRecord, type SlotClaim } from "./record.ts";
 
-/** Key of the generation: a single token, so it meets no record, which has two. */
-const GENERATION_KEY = "generation";
-
-export interface StoreParts {
+export interface SlotsOptions {
   readonly keys: KvStore;
-  readonly journal: Journal;
   readonly log: Logger;
   readonly pool: string;
 }
 
-/** Errors as Mirror has them. */
+export interface StoreOptions extends SlotsOptions {
+  readonly journal: Journal;
+}
+
+/**
+ * The records of the pool's builders. Each change of state is published to the journal. Throws the errors of KvCache.
+ */
 export class RecordStore {
   readonly #journal: Journal;
-  readonly #mirror: KvCache<BuilderRecord>;
+  readonly #cache: KvCache<BuilderRecord>;
 
-  constructor({ keys, journal, log, pool }: StoreParts) {
+  constructor({ keys, journal, log, pool }: StoreOptions) {
     this.#journal = journal;
-    this.#mirror = new KvCache({ keys, prefix: pool, parse: parseRecord, log });
+    this.#cache = new KvCache(new Records({ keys, prefix: pool, parse: parseRecord }), log);
   }
 
   load(): Promise<void> {
-    return this.#mirror.load();
+    return this.#cache.load();
   }
 
   settle(): Promise<void> {
-    return this.#mirror.settle();
+    return this.#cache.settle();
   }
 
   all(): readonly StoredBuilder[] {
-    return Array.from(this.#mirror.entries(), ([, kept]) => storedOf(kept));
+    return Array.from(this.#cache.entries(), ([, stored]) => storedBuilder(stored));
   }
 
   get(builder: string): StoredBuilder | undefined {
-    const kept = this.#mirror.get(builder);
-    return kept && storedOf(kept);
+    const stored = this.#cache.get(builder);
+    return stored && storedBuilder(stored);
   }
 
   async add(record: BuilderRecord): Promise<StoredBuilder> {
-    return this.#told(storedOf(await this.#mirror.create(record.builder, record)));
+    return this.#published(storedBuilder(await this.#cache.create(record.builder, record)));
   }
 
-  /** Gives an event if the state differs from `before`, the one decided on. */
+  /** Publishes an event if the state differs from that of `before`, the record that was decided on. */
   async update(record: BuilderRecord, before: StoredBuilder): Promise<StoredBuilder> {
-    const stored = storedOf(await this.#mirror.update(record.builder, record, before.revision));
-    return record.state === before.record.state ? stored : this.#told(stored);
+    const stored = storedBuilder(await this.#cache.update(record.builder, record, before.revision));
+    return record.state === before.record.state ? stored : this.#published(stored);
   }
 
   remove({ record, revision }: StoredBuilder): Promise<void> {
-    return this.#mirror.remove(record.builder, revision);
+    return this.#cache.remove(record.builder, revision);
   }
 
-  #told(stored: StoredBuilder): StoredBuilder {
+  #published(stored: StoredBuilder): StoredBuilder {
     this.#journal.publish(stored);
     return stored;
   }
 }
 
-function storedOf({ value, revision }: CachedValue<BuilderRecord>): StoredBuilder {
+function storedBuilder({ value, revision }: StoredRecord<BuilderRecord>): StoredBuilder {
   return { record: value, revision };
 }
 
-/** The id of these records, made once with them: it tells machines made from other, lost or restored ones. */
+/**
+ * The slots of the pool. A create first claims a slot with a write that only one writer can win, so that the queue
+ * never requests more machines than the maximum, even if replies are lost or two queues run. Throws the errors of
+ * KvCache.
+ */
+export class Slots {
+  readonly #cache: KvCache<SlotClaim>;
+
+  constructor({ keys, log, pool }: SlotsOptions) {
+    this.#cache = new KvCache(new Records({ keys, prefix: pool, parse: parseClaim }), log);
+  }
+
+  load(): Promise<void> {
+    return this.#cache.load();
+  }
+
+  settle(): Promise<void> {
+    return this.#cache.settle();
+  }
+
+  all(): readonly Slot[] {
+    return Array.from(this.#cache.entries(), ([key, stored]) => claimedSlot(Number(key), stored));
+  }
+
+  get(slot: number): Slot | undefined {
+    const stored = this.#cache.get(String(slot));
+    return stored && claimedSlot(slot, stored);
+  }
+
+  async claim(slot: number, claim: SlotClaim): Promise<void> {
+    await this.#cache.create(String(slot), claim);
+  }
+
+  free({ slot, revision }: Pick<Slot, "slot" | "revision">): Promise<void> {
+    return this.#cache.remove(String(slot), revision);
+  }
+}
+
+function claimedSlot(slot: number, { value, revision }: StoredRecord<SlotClaim>): Slot {
+  return { ...value, slot, revision };
+}
+
+/** Key of the generation. It is a single token, so it differs from the key of every record, which has two. */
+const GENERATION_KEY = "generation";
+
+/**
+ * The id of these records, stored once when they are first opened. Machines carry it, so that those created from lost
+ * or restored records are told apart.
+ */
 export async function generationOf(keys: KvStore, newId: () => string): Promise<string> {
-  const known = await keys.get(GENERATION_KEY);
-  if (known) return known.value;
-  const made = newId();
+  const stored = await keys.get(GENERATION_KEY);
+  if (stored) return stored.value;
+  const created = newId();
   try {
-    await keys.create(GENERATION_KEY, made);
-    return made;
+    await keys.create(GENERATION_KEY, created);
+    return created;
   } catch (error) {
     const other = error instanceof StaleWriteError ? await keys.get(GENERATION_KEY) : undefined;
     if (other) return other.value;

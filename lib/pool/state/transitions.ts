@@ -1,6 +1,7 @@
 /**
- * The closed table of a builder's life. Each function takes a record to its next state or throws CbError "bug"; nothing
- * else makes one. Who calls them has looked at the state first, and writes the result with the revision it looked at.
+ * The state machine of a builder. Only these functions make records. Each returns the record in its next state, or
+ * throws CbError "bug" if that transition is not allowed. The caller checks the state first, and writes the result with
+ * the revision that it checked. Pure.
  */
 
 import { CbError } from "../../core/errors.ts";
@@ -29,12 +30,12 @@ export function requested(request: BuilderRequest, nowMs: number): BuilderRecord
   return { ...request, ...fresh, reason: clip(request.reason) };
 }
 
-/** The machine exists. */
+/** A listing shows the machine. */
 export function booting(record: BuilderRecord, host: string, nowMs: number): BuilderRecord {
   return { ...moved(record, "booting", "the provider lists the machine", nowMs), host, seen: true };
 }
 
-/** Its agent has asked for work, and may have said what the builder was made of. */
+/** The agent has requested work, and may have reported the builder image. */
 export function ready(record: BuilderRecord, nowMs: number, builderImage?: BuilderImage): BuilderRecord {
   return {
     ...moved(record, "ready", "its agent asks for work", nowMs),
@@ -47,13 +48,13 @@ export function leased(record: BuilderRecord, build: string, nowMs: number): Bui
   return { ...moved(record, "leased", `leased to build ${build}`, nowMs), build };
 }
 
-/** The pool gives it up. Never a leased one: that is for `released`. */
+/** The pool gives the builder up. Not allowed for a leased builder, which only the queue releases (`released`). */
 export function markedForDestroy(record: BuilderRecord, reason: string, nowMs: number): BuilderRecord {
   if (record.state === "leased") throw forbidden(record, "destroying");
   return moved(record, "destroying", reason, nowMs);
 }
 
-/** The queue has no more use for it. */
+/** The queue has no further use for the builder. */
 export function released(record: BuilderRecord, reason: string, nowMs: number): BuilderRecord {
   return moved(record, "destroying", reason, nowMs);
 }
@@ -62,13 +63,15 @@ export function gone(record: BuilderRecord, reason: string, nowMs: number): Buil
   return moved(record, "gone", reason, nowMs);
 }
 
-/** Not a change of state: the create call failed; unless it was refused, a listing will say whether it left a machine. */
+/**
+ * The create call failed; the state stays. Unless the provider refused, a listing will show whether a machine exists.
+ */
 export function builderCreateFailed(record: BuilderRecord, error: string, refused: boolean): BuilderRecord {
   if (record.state !== "requested") throw forbidden(record, "requested");
   return { ...record, createError: clip(error), ...(refused && { refused }) };
 }
 
-/** Not a change of state: the machine's address became known, or another. */
+/** The address of the machine became known or changed; the state stays. */
 export function hosted(record: BuilderRecord, host: string): BuilderRecord {
   return { ...record, host, seen: true };
 }

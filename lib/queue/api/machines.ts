@@ -5,7 +5,7 @@ import { messageOf } from "../../core/errors.ts";
 import type { Pool } from "../../pool/pool.ts";
 import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { Failure } from "../../pool/state/failures.ts";
-import { type Surveyed, survey } from "../../pool/survey.ts";
+import { type MachineView, machineViews } from "../../pool/views.ts";
 import type { AdminBuilder, AdminFailure, BuildersReply } from "../../protocol/admin-messages.ts";
 import { consoleLines } from "../../provider/console-lines.ts";
 
@@ -28,7 +28,7 @@ export async function machinesOf(pools: Pools, clock: Clock, lines: number): Pro
   );
   const surveys = previews.map(({ name, pool, observed: seen }) => {
     // Pools on one cloud list each other's machines: one that belongs to none of them is shown once.
-    const found = survey(seen, { pool: name, pools: names }).filter(({ builder }) => !shown.has(builder));
+    const found = machineViews(seen, { pool: name, pools: names }).filter(({ builder }) => !shown.has(builder));
     for (const { builder } of found) shown.add(builder);
     return { name, pool, problem: seen.problem, found };
   });
@@ -59,7 +59,7 @@ class Consoles {
     this.#reading = reading;
   }
 
-  async of(pool: Pool, found: readonly Surveyed[]): Promise<AdminBuilder[]> {
+  async of(pool: Pool, found: readonly MachineView[]): Promise<AdminBuilder[]> {
     const builders = new Map<string, AdminBuilder>();
     await eachAtMost(found, CALLS_AT_ONCE, async ({ builder, ...about }) => {
       builders.set(builder, { id: builder, ...about, ...(await this.#printed(pool, builder, about.machine)) });
@@ -70,7 +70,7 @@ class Consoles {
   async #printed(
     pool: Pool,
     builder: string,
-    machine: Surveyed["machine"],
+    machine: MachineView["machine"],
   ): Promise<Pick<AdminBuilder, "console" | "consoleProblem">> {
     const { clock, lines, endMs, machines } = this.#reading;
     if (lines === 0 || machine === "none") return { console: [] };

@@ -5,11 +5,11 @@ export function actionText(action: Action): string {
   switch (action.kind) {
     case "create":
       return `create a builder in slot ${action.slot}`;
-    case "see":
+    case "noteMachine":
       return `note that the machine of builder ${action.builder} is there`;
     case "destroy":
       return action.call ? `destroy builder ${action.builder}` : `give up builder ${action.builder}`;
-    case "destroyUnknown":
+    case "destroyUnrecorded":
       return `destroy the machine ${action.builder}`;
     case "gone":
       return `close the record of builder ${action.builder}`;

@@ -1,59 +1,65 @@
 /** All builds that are remembered, in memory as in KV. Every change goes through `change`, decided on what KV holds. */
 
-import { StaleWriteError } from "../../nats/jetstream/kv.ts";
-import type { Records, StoredRecord } from "../../nats/jetstream/records.ts";
-import type { BuildRecord, RecipeRecord } from "./record.ts";
-
-/** A write that lost this often against other writers is a bug: there is one leader, and its handlers are few. */
-const ATTEMPTS_MAX = 10;
+import type { Logger } from "../../core/log.ts";
+import type { KvStore } from "../../nats/jetstream/kv.ts";
+import { KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { Records, recordParser } from "../../nats/jetstream/records.ts";
+import { type BuildRecord, buildRecord, type RecipeRecord, recipeRecord } from "./record.ts";
 
 export interface BuildStores {
-  readonly records: Records<BuildRecord>;
-  readonly recipes: Records<RecipeRecord>;
+  readonly records: KvStore;
+  readonly recipes: KvStore;
+  readonly log: Logger;
 }
 
 export class Builds {
-  readonly #stores: BuildStores;
-  readonly #known = new Map<string, StoredRecord<BuildRecord>>();
+  readonly #cache: KvCache<BuildRecord>;
+  readonly #recipes: Records<RecipeRecord>;
   /** `user/request` → build. */
   readonly #byRequest = new Map<string, string>();
-  /** Builds of which a write failed that may have happened. */
-  readonly #doubtful = new Set<string>();
 
-  constructor(stores: BuildStores) {
-    this.#stores = stores;
+  constructor({ records, recipes, log }: BuildStores) {
+    this.#cache = new KvCache(new Records({ keys: records, prefix: "build", parse: recordParser(buildRecord) }), log);
+    this.#recipes = new Records({ keys: recipes, prefix: "recipe", parse: recordParser(recipeRecord) });
   }
 
   /** Takes up what an earlier queue left, and drops recipes of reservations that it did not finish. */
   async load(): Promise<void> {
-    for (const [build, stored] of await this.#stores.records.all()) this.#remember(build, stored);
+    await this.#cache.load();
+    for (const record of this.all()) this.#byRequest.set(requestKey(record), record.build);
     const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));
-    for (const build of await this.#stores.recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
+    for (const build of await this.#recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
   }
 
   /** Looks up what writes that failed have made of their records. Never throws: what cannot be looked up stays in doubt. */
-  async settle(): Promise<void> {
-    for (const build of this.#doubtful) await this.#lookAgain(build).catch(() => undefined);
+  settle(): Promise<void> {
+    return this.#cache.settle();
   }
 
   /** A write of it failed that may have happened, so it may be leased, or over, and not look so here. */
   isInDoubt(build: string): boolean {
-    return this.#doubtful.has(build);
+    return this.#cache.isInDoubt(build);
   }
 
   /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */
   async add(record: BuildRecord, needs: Omit<RecipeRecord, "v">): Promise<void> {
-    await this.#stores.recipes.create(record.build, { v: 1, ...needs });
-    const revision = await this.#stores.records.create(record.build, record);
-    this.#remember(record.build, { value: record, revision });
+    await this.#recipes.create(record.build, { v: 1, ...needs });
+    try {
+      await this.#cache.create(record.build, record);
+    } catch (error) {
+      // The reservation fails and is undone. If the record was stored all the same, the next start of the queue reads it.
+      this.#cache.forget(record.build);
+      throw error;
+    }
+    this.#byRequest.set(requestKey(record), record.build);
   }
 
   get(build: string): BuildRecord | undefined {
-    return this.#known.get(build)?.value;
+    return this.#cache.get(build)?.value;
   }
 
   all(): BuildRecord[] {
-    return [...this.#known.values()].map(({ value }) => value);
+    return Array.from(this.#cache.entries(), ([, { value }]) => value);
   }
 
   /** Builds without a builder, the oldest first. */
@@ -79,73 +85,30 @@ export class Builds {
 
   /** Undefined when the build is gone. */
   async needs(build: string): Promise<Omit<RecipeRecord, "v"> | undefined> {
-    return (await this.#stores.recipes.get(build))?.value;
+    return (await this.#recipes.get(build))?.value;
   }
 
   /**
    * Writes what `decide` makes of the record, and returns it; undefined when `decide` does, or when the build is gone.
    * `decide` is called again when somebody else wrote meanwhile.
    */
-  async change(
-    build: string,
-    decide: (record: BuildRecord) => BuildRecord | undefined,
-  ): Promise<BuildRecord | undefined> {
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const stored = this.#known.get(build);
-      const next = stored === undefined ? undefined : decide(stored.value);
-      if (stored === undefined || next === undefined) return undefined;
-      try {
-        const revision = await this.#stores.records.update(build, next, stored.revision);
-        this.#remember(build, { value: next, revision });
-        return next;
-      } catch (error) {
-        this.#doubtful.add(build);
-        if (!(error instanceof StaleWriteError)) throw error;
-        await this.#lookAgain(build);
-      }
-    }
-    throw new Error(`record of build ${build} was changed by others ${ATTEMPTS_MAX} times in a row`);
+  change(build: string, decide: (record: BuildRecord) => BuildRecord | undefined): Promise<BuildRecord | undefined> {
+    return this.#cache.change(build, decide);
   }
 
   /** Forgets the build, record and recipe. */
   async remove(build: string): Promise<void> {
-    const stored = this.#known.get(build);
+    const stored = this.#cache.get(build);
     if (stored === undefined) return;
     await this.dropRecipe(build);
-    try {
-      await this.#stores.records.remove(build, stored.revision);
-      this.#forget(build);
-    } catch (error) {
-      this.#doubtful.add(build);
-      await this.#lookAgain(build);
-      throw error;
-    }
+    await this.#cache.remove(build, stored.revision);
+    this.#byRequest.delete(requestKey(stored.value));
   }
 
   /** The recipe is of no use after the end, and it is the user's. */
   async dropRecipe(build: string): Promise<void> {
-    const recipe = await this.#stores.recipes.get(build);
-    if (recipe !== undefined) await this.#stores.recipes.remove(build, recipe.revision);
-  }
-
-  async #lookAgain(build: string): Promise<void> {
-    const stored = await this.#stores.records.get(build);
-    if (stored === undefined) this.#forget(build);
-    else this.#remember(build, stored);
-    this.#doubtful.delete(build);
-  }
-
-  #remember(build: string, stored: StoredRecord<BuildRecord>): void {
-    const known = this.#known.get(build);
-    if (known !== undefined && known.revision > stored.revision) return;
-    this.#known.set(build, stored);
-    this.#byRequest.set(requestKey(stored.value), build);
-  }
-
-  #forget(build: string): void {
-    const stored = this.#known.get(build);
-    if (stored !== undefined) this.#byRequest.delete(requestKey(stored.value));
-    this.#known.delete(build);
+    const recipe = await this.#recipes.get(build);
+    if (recipe !== undefined) await this.#recipes.remove(build, recipe.revision);
   }
 }
 

@@ -3,8 +3,10 @@ import type { NatsConnection } from "nats";
 import * as v from "valibot";
 import type { Clock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
+import type { Logger } from "../../core/log.ts";
 import { openKvStore } from "../../nats/jetstream/kv.ts";
-import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
+import { KvCache } from "../../nats/jetstream/kv-cache.ts";
+import { Records, recordParser, type StoredRecord } from "../../nats/jetstream/records.ts";
 import { count, userKey, userName } from "../../protocol/fields.ts";
 
 /**
@@ -27,31 +29,39 @@ const BUCKET_MAX_BYTES = 16 * 2 ** 20;
 /** The whole list fits one message with room. */
 const USERS_MAX = 10_000;
 
+export interface UsersOptions {
+  readonly nc: NatsConnection;
+  /** Of the bucket. */
+  readonly replicas: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 export class Users {
-  readonly #records: Records<UserRecord>;
+  readonly #cache: KvCache<UserRecord>;
   readonly #clock: Clock;
-  readonly #known = new Map<string, UserRecord>();
 
   /** Makes the bucket if need be, and reads it. Throws CbError "infrastructure". */
-  static async open(nc: NatsConnection, replicas: number, clock: Clock): Promise<Users> {
+  static async open({ nc, replicas, clock, log }: UsersOptions): Promise<Users> {
     const keys = await openKvStore(nc, { bucket: BUCKET, replicas, maxBytes: BUCKET_MAX_BYTES });
-    const users = new Users(new Records(keys, "user", userRecord), clock);
-    for (const [name, { value }] of await users.#records.all()) users.#known.set(name, value);
-    return users;
+    const cache = new KvCache(new Records({ keys, prefix: "user", parse: recordParser(userRecord) }), log);
+    await cache.load();
+    return new Users(cache, clock);
   }
 
-  private constructor(records: Records<UserRecord>, clock: Clock) {
-    this.#records = records;
+  private constructor(cache: KvCache<UserRecord>, clock: Clock) {
+    this.#cache = cache;
     this.#clock = clock;
   }
 
   /** By name. */
   all(): UserRecord[] {
-    return [...this.#known.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    const users = Array.from(this.#cache.entries(), ([, { value }]) => value);
+    return users.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   isRevoked(name: string): boolean {
-    return this.#known.get(name)?.revokedAtMs !== undefined;
+    return this.#cache.get(name)?.value.revokedAtMs !== undefined;
   }
 
   /** The name itself. Throws CbError "denied" when it is revoked. */
@@ -62,9 +72,9 @@ export class Users {
 
   /** Throws CbError "usage" while the name is taken, or its old key may still connect. */
   async add(name: string, publicKey: string): Promise<void> {
-    const before = await this.#records.get(name);
+    const before = await this.#cache.refresh(name);
     refuseTaken(before?.value);
-    if (before === undefined && this.#known.size >= USERS_MAX) {
+    if (before === undefined && this.#cache.size >= USERS_MAX) {
       throw new CbError("usage", `there are ${USERS_MAX} users, which is the most`);
     }
     const record: UserRecord = { v: 1, name, publicKey, createdAtMs: this.#clock.nowMs() };
@@ -90,16 +100,17 @@ export class Users {
   }
 
   async #existing(name: string): Promise<StoredRecord<UserRecord>> {
-    const found = await this.#records.get(name);
+    const found = await this.#cache.refresh(name);
     if (found !== undefined) return found;
     throw new CbError("usage", `no user ${name} is known`, { hint: "see all users with: cb-admin user list" });
   }
 
   async #write(record: UserRecord, before: StoredRecord<UserRecord> | undefined): Promise<UserRecord> {
-    if (before === undefined) await this.#records.create(record.name, record);
-    else await this.#records.update(record.name, record, before.revision);
-    this.#known.set(record.name, record);
-    return record;
+    const { name } = record;
+    const stored = before
+      ? await this.#cache.update(name, record, before.revision)
+      : await this.#cache.create(name, record);
+    return stored.value;
   }
 }
 

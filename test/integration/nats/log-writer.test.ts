@@ -1,4 +1,4 @@
-/** A build's output on its way into the stream: whole, cut at line ends, and bounded. */
+/** LogWriter publishes output completely, split at line ends, and bounded. */
 import { randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -19,7 +19,7 @@ import { rejection } from "../../support/rejection.ts";
 const test = suite<ServerWorld>("log writer");
 onServer(test);
 
-test("LogWriter: a line of 10 MB without a line end, of all byte values, arrives whole", async (world) => {
+test("LogWriter publishes a line of 10 MB with all byte values completely", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.guest);
   const writer = new LogWriter(publisher, { subject: LOG, maxBytes: 20 * 1024 * 1024 });
@@ -33,7 +33,7 @@ test("LogWriter: a line of 10 MB without a line end, of all byte values, arrives
   assert.ok(got.messages.length > 300);
 });
 
-test("LogWriter cuts at line ends, and sends a prompt after partialMs without its end", async (world) => {
+test("LogWriter splits at line ends, and sends an incomplete line after partialMs", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.guest);
   const writer = new LogWriter(publisher, { subject: LOG, maxBytes: 1e6, batchBytes: 1000 });

@@ -1,4 +1,4 @@
-/** What the publisher promises while all is well: order, a bounded window, and errors that say what is wrong. */
+/** Publisher without outages: order, a bounded window, and exact errors. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { ConnectionClosed, NotAllowed, Stopped, StreamFull } from "../../../lib/nats/jetstream/stream-errors.ts";
@@ -21,7 +21,7 @@ const test = suite<ServerWorld>("publisher");
 onServer(test);
 
 for (const account of ["core", "guest"] as const) {
-  test(`Publisher and StreamReader in ${account}: 20 000 messages arrive whole and in order`, async (world) => {
+  test(`Publisher and StreamReader in ${account}: 20 000 messages arrive complete and in order`, async (world) => {
     await addStream(world);
     const publisher = publisherOn(world[account]);
     const lines = numbered(0, 20_000);
@@ -34,7 +34,7 @@ for (const account of ["core", "guest"] as const) {
   });
 }
 
-test("Publisher keeps order while another writer's messages come in between", async (world) => {
+test("Publisher keeps the order while another writer publishes to the stream", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.guest, { windowMessages: 200 });
   const lines = numbered(0, 5_000);
@@ -50,10 +50,10 @@ test("Publisher keeps order while another writer's messages come in between", as
   publisher.close();
   assert.ok((await stored(world.core)).data.equals(Buffer.concat(lines)));
   assert.is((await stored(world.core, STATE)).messages.length, others.length);
-  assert.ok(resent > 0, "the others' messages never came in between");
+  assert.ok(resent > 0, "the other writer never published in between");
 });
 
-test("Publisher rejects with StreamFull when max_bytes is reached, and what is there has no hole", async (world) => {
+test("Publisher rejects with StreamFull at max_bytes, and the stored messages have no gap", async (world) => {
   await addStream(world, { max_bytes: 100_000, discard: "new" });
   const publisher = publisherOn(world.guest);
   const lines = numbered(0, 5_000);
@@ -62,7 +62,8 @@ test("Publisher rejects with StreamFull when max_bytes is reached, and what is t
   assert.instance(await rejection(publisher.publish(LOG, Buffer.from("more"))), StreamFull);
   const got = await stored(world.core);
   assert.ok(got.messages.length > 100);
-  // nats-server 2.9.10 counts a record's overhead only after storing it, and then drops the oldest in spite of discard=new.
+  // nats-server 2.9.10 counts a record's overhead only after it is stored, and then drops the oldest in spite of
+  // discard=new.
   const first = (got.seqs[0] ?? 0) - 1;
   assert.ok(first <= 1);
   assert.ok(got.data.equals(Buffer.concat(lines.slice(first, first + got.messages.length))));
@@ -75,18 +76,18 @@ test("Publisher rejects with NotAllowed on a subject of another build", async (w
   assert.instance(await rejection(publisher.flush()), NotAllowed);
 });
 
-test("Publisher.publish waits when the window is full, and the window stays bounded", async (world) => {
+test("publish() waits while the window is full, and the window stays bounded", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.guest, { windowBytes: 100_000 });
   await world.nats.freeze();
-  let placed = 0;
+  let accepted = 0;
   const all = later(
     Promise.all(
-      Array.from({ length: 50 }, () => publisher.publish(LOG, Buffer.alloc(10_000)).then(() => (placed += 1))),
+      Array.from({ length: 50 }, () => publisher.publish(LOG, Buffer.alloc(10_000)).then(() => (accepted += 1))),
     ),
   );
   await nextTurn();
-  assert.is(placed, 9);
+  assert.is(accepted, 9);
   assert.ok(publisher.counters.inFlightBytes <= 100_000);
   world.nats.thaw();
   await all;
@@ -95,7 +96,7 @@ test("Publisher.publish waits when the window is full, and the window stays boun
   publisher.close();
 });
 
-test("Publisher ends with Stopped when its signal aborts while it waits", async (world) => {
+test("a waiting publish() rejects with Stopped when the signal is aborted", async (world) => {
   await addStream(world);
   const abort = new AbortController();
   const publisher = publisherOn(world.guest, { signal: abort.signal, windowMessages: 1 });
@@ -107,7 +108,7 @@ test("Publisher ends with Stopped when its signal aborts while it waits", async 
   world.nats.thaw();
 });
 
-test("Publisher: a connection that closes while nobody waits ends nothing but the publisher", async (world) => {
+test("a connection closed while no caller waits ends only the publisher, without an unhandled rejection", async (world) => {
   await addStream(world);
   const unhandled = new Seen<unknown>();
   process.on("unhandledRejection", unhandled.add);

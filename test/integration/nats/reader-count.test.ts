@@ -1,4 +1,4 @@
-/** The end of a reading that is set while its consumer is being made. */
+/** stopWhenCaughtUp() while the consumer is being created. */
 import type { Msg, NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -15,31 +15,31 @@ test.after(async ({ server }) => {
   await server?.stop();
 });
 
-/** JetStream's API under another name, where each new consumer's answer waits for `release`. */
+/** JetStream's API under another prefix; the reply to each created consumer is held back until `release`. */
 function slowApi(nc: NatsConnection) {
   const created: (() => void)[] = [];
-  let tellCreated: () => void = () => undefined;
+  let notifyCreated: () => void = () => undefined;
   const firstCreated = new Promise<void>((resolve) => {
-    tellCreated = resolve;
+    notifyCreated = resolve;
   });
-  let slow = true;
+  let isHeld = true;
   const forward = async (message: Msg) => {
     const subject = message.subject.replace("SLOW.API", "$JS.API");
     if (!subject.includes("CONSUMER.CREATE")) return nc.publish(subject, message.data, { reply: message.reply ?? "" });
-    const answer = await nc.request(subject, message.data);
-    if (!slow) return message.respond(answer.data);
-    created.push(() => message.respond(answer.data));
-    tellCreated();
+    const reply = await nc.request(subject, message.data);
+    if (!isHeld) return message.respond(reply.data);
+    created.push(() => message.respond(reply.data));
+    notifyCreated();
   };
   nc.subscribe("SLOW.API.>", { callback: (_error, message) => void forward(message) });
   const release = () => {
-    slow = false;
-    for (const answer of created) answer();
+    isHeld = false;
+    for (const respond of created) respond();
   };
   return { firstCreated, release };
 }
 
-test("stopWhenCaughtUp() counts what was stored before the call, also while the consumer is being made", async ({
+test("stopWhenCaughtUp() counts the messages stored before the call, also while the consumer is being created", async ({
   nc,
 }) => {
   const manager = await nc.jetstreamManager();
@@ -53,7 +53,7 @@ test("stopWhenCaughtUp() counts what was stored before the call, also while the 
   const reading = (async () => {
     for await (const { seq } of reader) received.push(seq);
   })();
-  // The consumer exists and has counted nothing; its answer is on its way.
+  // The consumer exists and has counted no message; its reply is held back.
   await firstCreated;
   for (let n = 0; n < 3; n++) await nc.jetstream().publish("late.x", "chunk");
   reader.stopWhenCaughtUp();

@@ -1,4 +1,4 @@
-/** What the reader promises while servers and consumers go: every sequence once, in order. */
+/** StreamReader across outages of servers and consumers: each sequence once, in order. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
@@ -22,7 +22,7 @@ const test = suite<ServerWorld>("stream reader in an outage");
 onServer(test);
 
 for (const account of ["core", "guest"] as const) {
-  test(`StreamReader in ${account} goes on over SIGKILL and restart: every sequence once, in order`, async (world) => {
+  test(`StreamReader in ${account} continues over SIGKILL and restart: each sequence once, in order`, async (world) => {
     await addStream(world);
     const publisher = publisherOn(world.core);
     const waited = new Seen<number>();
@@ -56,7 +56,7 @@ for (const account of ["core", "guest"] as const) {
     assert.ok(reader.counters.reopened >= 2);
   });
 
-  test(`StreamReader in ${account} notices that its consumer was deleted, and makes another`, async (world) => {
+  test(`StreamReader in ${account} replaces a deleted consumer`, async (world) => {
     await addStream(world);
     const publisher = publisherOn(world.core);
     const reader = new StreamReader(world[account], { stream: STREAM, filter: LOG, heartbeatMs: 200 });
@@ -72,7 +72,7 @@ for (const account of ["core", "guest"] as const) {
   });
 }
 
-test("StreamReader notices by the missing heartbeat a consumer that went while it was not pulling", async (world) => {
+test("StreamReader detects by missing heartbeats a consumer that was deleted while no pull waited", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.core);
   for (let n = 0; n < 30; n += 1) await publisher.publish(LOG, Buffer.alloc(1000, n));
@@ -89,7 +89,7 @@ test("StreamReader notices by the missing heartbeat a consumer that went while i
     seqs.push(seq);
     if (seq === 30) break;
     if (seq !== 1) continue;
-    // Once the window is full and no pull waits, nobody tells a reader that has not asked.
+    // With a full window no pull waits, so the server sends no notice of the deletion.
     await until("the window is full", async () => {
       const [consumer] = await world.jsm.consumers.list(STREAM).next();
       return consumer?.num_waiting === 0 && consumer.delivered.stream_seq >= 10;

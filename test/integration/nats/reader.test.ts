@@ -1,4 +1,4 @@
-/** What the reader promises while all is well: order, a bounded window, nothing left on the server, and clear errors. */
+/** StreamReader without outages: order, a bounded window, no consumer left on the server, and exact errors. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
@@ -12,15 +12,15 @@ import {
   type ServerWorld,
   STATE,
   STREAM,
+  waitingPulls,
 } from "../../support/nats/log-stream.ts";
-import { slowTaker } from "../../support/pauses.ts";
 import { rejection } from "../../support/rejection.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<ServerWorld>("stream reader");
 onServer(test);
 
-test("StreamReader reads log and state in one order, from a sequence, with headers, subject and time", async (world) => {
+test("StreamReader reads two subjects in one order, from a sequence, with headers, subject and time", async (world) => {
   await addStream(world);
   const js = world.core.nc.jetstream();
   await js.publish(LOG, "1", { msgID: "first" });
@@ -38,26 +38,27 @@ test("StreamReader reads log and state in one order, from a sequence, with heade
   ]);
 });
 
-test("StreamReader holds at most its window, however slow the taker", async (world) => {
+test("StreamReader holds at most its window with a slow caller", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.core);
   for (let n = 0; n < 320; n += 1) await publisher.publish(LOG, Buffer.alloc(100_000, n));
   await publisher.flush();
   publisher.close();
   const reader = new StreamReader(world.guest, { stream: STREAM, filter: LOG, windowBytes: 1024 * 1024 });
-  let seen = 0;
+  let count = 0;
   for await (const { seq } of reader) {
-    seen += 1;
-    assert.is(seq, seen);
-    if (seen === 40) await until("something waits", () => reader.counters.peakBytes > 300_000);
-    if (seen % 40 === 0) await slowTaker();
-    if (seen === 320) break;
+    count += 1;
+    assert.is(seq, count);
+    if (count === 320) break;
+    if (count % 40 !== 0) continue;
+    await until("the window is full, so no pull waits", async () => (await waitingPulls(world, STREAM)) === 0);
   }
+  assert.ok(reader.counters.peakBytes > 300_000, `only ${reader.counters.peakBytes} bytes waited`);
   assert.ok(reader.counters.peakBytes <= 1024 * 1024, `${reader.counters.peakBytes} bytes waited`);
   assert.is(reader.counters.reopened, 0);
 });
 
-test("StreamReader gets a message that is larger than its window", async (world) => {
+test("StreamReader reads a message that is larger than its window", async (world) => {
   await addStream(world);
   await world.core.nc.jetstream().publish(LOG, Buffer.alloc(5_000_000, 7));
   await world.core.nc.jetstream().publish(LOG, "small");
@@ -66,17 +67,17 @@ test("StreamReader gets a message that is larger than its window", async (world)
   const sizes: number[] = [];
   for await (const { data } of reader) sizes.push(data.length);
   assert.equal(sizes, [5_000_000, 5]);
-  assert.is(reader.counters.reopened, 1, "only the one that counts what is left");
+  assert.is(reader.counters.reopened, 1, "only the consumer that counts the remaining messages");
 });
 
-test("StreamReader deletes its consumer when the loop is left, by return() while it waits, and by its signal", async (world) => {
+test("StreamReader deletes its consumer on break, on return() while it waits, and on abort", async (world) => {
   await addStream(world);
   const abort = new AbortController();
   const bySignal = new StreamReader(world.guest, { stream: STREAM, filter: LOG, signal: abort.signal });
-  const signalled = bySignal[Symbol.asyncIterator]();
+  const aborted = bySignal[Symbol.asyncIterator]();
   const byReturn = new StreamReader(world.guest, { stream: STREAM, filter: LOG })[Symbol.asyncIterator]();
-  const ends = [signalled.next(), byReturn.next()];
-  await until("both have a consumer", async () => (await consumerCount(world)) === 2);
+  const ends = [aborted.next(), byReturn.next()];
+  await until("both readers have a consumer", async () => (await consumerCount(world)) === 2);
   abort.abort();
   await byReturn.return?.();
   assert.equal(
@@ -91,8 +92,8 @@ test("StreamReader deletes its consumer when the loop is left, by return() while
 test("StreamReader throws StreamNotFound and NotAllowed", async (world) => {
   const missing = new StreamReader(world.guest, { stream: STREAM, filter: LOG });
   assert.instance(await rejection(missing[Symbol.asyncIterator]().next()), StreamNotFound);
-  const foreign = new StreamReader(world.guest, { stream: "build-b2", filter: "build.b2.log" });
-  assert.instance(await rejection(foreign[Symbol.asyncIterator]().next()), NotAllowed);
+  const forbidden = new StreamReader(world.guest, { stream: "build-b2", filter: "build.b2.log" });
+  assert.instance(await rejection(forbidden[Symbol.asyncIterator]().next()), NotAllowed);
 });
 
 test.run();

@@ -5,8 +5,7 @@ import * as assert from "uvu/assert";
 import { createLogger } from "../../../lib/core/log.ts";
 import { type KvStore, openKvStore, StaleWriteError } from "../../../lib/nats/jetstream/kv.ts";
 import { openJournal } from "../../../lib/pool/state/journal.ts";
-import { Slots } from "../../../lib/pool/state/slots.ts";
-import { generationOf, RecordStore } from "../../../lib/pool/state/store.ts";
+import { generationOf, RecordStore, Slots } from "../../../lib/pool/state/store.ts";
 import { booting, leased, ready, released, requested } from "../../../lib/pool/state/transitions.ts";
 import { BUILDERS_STREAM, patterns } from "../../../lib/protocol/subjects.ts";
 import { type PlainNats, startPlainNats } from "../../support/nats/plain-nats.ts";
@@ -50,25 +49,25 @@ const newClaim = () => ({ v: 1, builder: randomUUID(), attempt: randomUUID(), cl
 
 async function isStale(write: Promise<unknown>): Promise<void> {
   const error = await write.then(
-    () => "it was written",
+    () => "the write succeeded",
     (caught: unknown) => caught,
   );
   assert.instance(error, StaleWriteError);
 }
 
-test("update() of a stale writer fails, and its memory shows what is there", async () => {
+test("update() with a stale revision fails, and the cache then shows the stored record", async () => {
   const keys = await freshKeys();
-  const mine = await storeOn(keys);
-  const stored = await mine.add(newRecord());
-  const theirs = await storeOn(keys);
+  const first = await storeOn(keys);
+  const stored = await first.add(newRecord());
+  const second = await storeOn(keys);
   const { builder } = stored.record;
-  const newer = await theirs.update(ready(stored.record, 2000), stored);
-  await isStale(mine.update(booting(stored.record, "host", 2000), stored));
-  assert.equal(mine.get(builder), newer);
-  await mine.update(leased(newer.record, randomUUID(), 3000), newer);
+  const newer = await second.update(ready(stored.record, 2000), stored);
+  await isStale(first.update(booting(stored.record, "host", 2000), stored));
+  assert.equal(first.get(builder), newer);
+  await first.update(leased(newer.record, randomUUID(), 3000), newer);
 });
 
-test("of two leases at once one wins", async () => {
+test("of two concurrent leases one wins", async () => {
   const keys = await freshKeys();
   const store = await storeOn(keys);
   const added = await store.add(newRecord());
@@ -80,13 +79,13 @@ test("of two leases at once one wins", async () => {
   assert.equal((await storeOn(keys)).get(idle.record.builder), winner);
 });
 
-test("add() of a builder that is there fails", async () => {
+test("add() of an existing builder fails", async () => {
   const store = await storeOn(await freshKeys());
   const { record } = await store.add(newRecord());
   await isStale(store.add(record));
 });
 
-test("load() takes up every record and claim where it was", async () => {
+test("load() reads every record as it was written", async () => {
   const keys = await freshKeys();
   const store = await storeOn(keys);
   const first = await store.add(newRecord(0));
@@ -99,7 +98,7 @@ test("load() takes up every record and claim where it was", async () => {
   assert.is(again.all().length, 2);
 });
 
-test("remove() leaves no key and no message, and only with the newest revision", async () => {
+test("remove() leaves no key and no message, and requires the newest revision", async () => {
   const keys = await freshKeys();
   const store = await storeOn(keys);
   const stored = await store.add(newRecord());
@@ -112,30 +111,30 @@ test("remove() leaves no key and no message, and only with the newest revision",
   assert.is((await jsm.streams.info(`KV_test-${bucket}`)).state.messages, 0);
 });
 
-test("a slot has one holder, until it is freed with the revision it was claimed at", async () => {
+test("a slot has one holder until it is freed with the revision of the claim", async () => {
   const keys = await freshKeys();
-  const [mine, theirs] = [await slotsOn(keys), await slotsOn(keys)];
+  const [first, second] = [await slotsOn(keys), await slotsOn(keys)];
   const claim = newClaim();
-  await mine.claim(0, claim);
-  await isStale(theirs.claim(0, newClaim()));
-  assert.is(theirs.get(0)?.builder, claim.builder, "the loser sees who has it");
-  const held = mine.get(0);
+  await first.claim(0, claim);
+  await isStale(second.claim(0, newClaim()));
+  assert.is(second.get(0)?.builder, claim.builder, "the other reads the claim");
+  const held = first.get(0);
   assert.ok(held);
-  await mine.free(held);
-  await theirs.settle();
-  await theirs.claim(0, newClaim()).catch(() => assert.unreachable("a freed slot can be claimed"));
-  await isStale(mine.free(held));
+  await first.free(held);
+  await second.settle();
+  await second.claim(0, newClaim()).catch(() => assert.unreachable("a freed slot can be claimed"));
+  await isStale(first.free(held));
   assert.is((await slotsOn(keys)).all().length, 1);
 });
 
-test("twenty claims of one slot at once: one wins", async () => {
+test("of twenty concurrent claims of one slot one wins", async () => {
   const keys = await freshKeys();
   const slots = await Promise.all(Array.from({ length: 20 }, () => slotsOn(keys)));
   const tries = await Promise.allSettled(slots.map((one) => one.claim(7, newClaim())));
   assert.is(tries.filter(({ status }) => status === "fulfilled").length, 1);
 });
 
-test("generationOf() is made once, also by two at once, and meets no record", async () => {
+test("generationOf() stores one id, also if called twice at once, and the id is no record", async () => {
   const keys = await freshKeys();
   const [one, two] = await Promise.all([generationOf(keys, randomUUID), generationOf(keys, randomUUID)]);
   assert.is(one, two);
@@ -143,21 +142,21 @@ test("generationOf() is made once, also by two at once, and meets no record", as
   assert.is((await storeOn(keys)).all().length, 0);
 });
 
-test("load() refuses a record that cannot be read, rather than take its machine for unknown", async () => {
+test("load() throws on an unreadable record, because its machine would count as unrecorded", async () => {
   const keys = await freshKeys();
   await keys.create("p.x", "{}");
   const error = await storeOn(keys).catch((caught: unknown) => caught);
   assert.match(String(error), "cannot be read");
 });
 
-test("each change of state is one message of the stream builders, other writes none; opening it again is no error", async () => {
+test("each change of state is one message in the stream builders, other writes are none; it can be opened twice", async () => {
   await openJournal(nc, 1, log);
   const journal = await openJournal(nc, 1, log);
   const store = new RecordStore({ keys: await freshKeys(), journal, log, pool: "p" });
   const events = nc.subscribe(patterns.builderState, { max: 2 });
   const added = await store.add(newRecord());
-  const seen = await store.update(booting(added.record, "h", 2000), added);
-  await store.update({ ...seen.record, host: "other" }, seen);
+  const noted = await store.update(booting(added.record, "h", 2000), added);
+  await store.update({ ...noted.record, host: "other" }, noted);
   await journal.flush();
   const states: string[] = [];
   for await (const event of events) states.push(event.json<{ state: string }>().state);

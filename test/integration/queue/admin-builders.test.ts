@@ -79,7 +79,7 @@ test("destroy refuses the queue's own builders and what nobody lists, and leaves
   const [own] = (await poolOf(stack)).builders.filter(({ state }) => state === "ready");
   const refused = await stack.run("cb-admin", ["builders", "destroy", own?.id ?? ""]);
   assert.is(refused.code, 64, refused.stderr);
-  assert.match(refused.stderr, "the reconciler looks after it");
+  assert.match(refused.stderr, "the reconciler manages it");
   const nobody = await stack.run("cb-admin", ["builders", "destroy", randomUUID()]);
   assert.is(nobody.code, 64, nobody.stderr);
   assert.match(nobody.stderr, "no provider lists a machine");

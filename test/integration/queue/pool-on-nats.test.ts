@@ -12,14 +12,14 @@ import { fastClock } from "../../sim/fast-clock.ts";
 import { Random } from "../../sim/random.ts";
 import { type PlainNats, startPlainNats } from "../../support/nats/plain-nats.ts";
 
-/** The whole room on a real server; only the cloud is simulated, a hundred times as fast as in the simulation. */
+/** The pool on a real nats-server. Only the cloud is simulated, a hundred times faster than in the simulation. */
 const test = suite("pool on nats-server");
 
 const log = createLogger({ name: "test", level: "silent" });
 const clock = systemClock;
 const LIMIT_MS = 20_000;
 
-/** So rarely by the clock that within the test only events can make it look. */
+/** Passes by the clock are so rare that only events start one during the test. */
 const policy = poolPolicy({ pool: "p", reserveTarget: 1, totalMax: 2, relistMs: 60_000, pendingMs: 60_000 });
 
 let server: PlainNats;
@@ -49,42 +49,42 @@ async function startPool(): Promise<Pool> {
   return opened;
 }
 
-/** Agents ask while the condition is awaited. */
-async function until(what: string, condition: () => boolean): Promise<void> {
+/** Sends heartbeats of the agents until the condition is true. */
+async function until(awaited: string, condition: () => boolean): Promise<void> {
   const startedMs = clock.nowMs();
   while (!condition()) {
-    assert.ok(clock.nowMs() - startedMs < LIMIT_MS, `${what}: ${JSON.stringify(pool.status())}`);
+    assert.ok(clock.nowMs() - startedMs < LIMIT_MS, `${awaited}: ${JSON.stringify(pool.status())}`);
     for (const { builder, awake } of cloud.machines.values()) if (awake) await pool.heartbeat(builder, "idle");
     await clock.sleep(10);
   }
 }
 
-test("events alone bring a builder up and replace one that is leased", async () => {
-  await until("the first is ready", () => pool.readyBuilders().length === 1);
+test("events alone start the passes that create a builder and replace a leased one", async () => {
+  await until("the first builder is ready", () => pool.readyBuilders().length === 1);
   const [first] = pool.readyBuilders();
   assert.ok(first);
   const build = randomUUID();
   assert.is(await pool.lease(first.builder, build), true);
   assert.is(await pool.lease(first.builder, randomUUID()), false);
-  await until("another is ready", () => pool.readyBuilders().length === 1);
+  await until("another builder is ready", () => pool.readyBuilders().length === 1);
   assert.equal([pool.status().active.map((view) => view.build), pool.status().reason], [[build], ""]);
 });
 
-test("a pool that is stopped and opened again knows its leases and its reserve", async () => {
-  // An agent may ask before a listing has shown its machine, which tells the host.
-  await until("its host is noted", () => pool.status().reserve.every(({ host }) => host !== ""));
+test("a pool that is stopped and opened again has its leases and its reserve", async () => {
+  // An agent may send a heartbeat before a listing has shown its machine, and only the listing has the host.
+  await until("its host is stored", () => pool.status().reserve.every(({ host }) => host !== ""));
   const before = pool.status();
   await pool.stop();
   const existing = [...cloud.machines.keys()].sort();
   pool = await startPool();
   const after = pool.status();
   assert.equal([after.active, after.reserve], [before.active, before.reserve]);
-  assert.is(pool.readyBuilders().length, 0, "nobody has been heard yet");
-  await until("the reserve is heard again", () => pool.readyBuilders().length === 1);
+  assert.is(pool.readyBuilders().length, 0, "no heartbeat has been received yet");
+  await until("the reserve has sent a heartbeat again", () => pool.readyBuilders().length === 1);
   assert.equal([...cloud.machines.keys()].sort(), existing);
 });
 
-test("release() destroys the machine, says so when it is gone, and the place is free again", async () => {
+test("release() destroys the machine, notifies when it is gone, and frees the slot", async () => {
   const [lease] = pool.leases();
   assert.ok(lease);
   let goneBuild: string | undefined;
@@ -92,8 +92,8 @@ test("release() destroys the machine, says so when it is gone, and the place is 
     goneBuild = event.build;
   });
   await pool.release(lease.builder, "the build has ended");
-  await until("it is gone", () => {
-    pool.wake("the clouds give no events");
+  await until("the machine is gone", () => {
+    pool.wake("clouds send no events");
     return goneBuild === lease.build;
   });
   end();

@@ -1,4 +1,4 @@
-/** The dry run of a plan, on real records: it says what a look would do, and leaves everything as it is. */
+/** preview() on real records: it shows what a pass would do, and changes nothing. */
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
@@ -8,7 +8,7 @@ import { createLogger } from "../../../lib/core/log.ts";
 import { openPool } from "../../../lib/pool/open.ts";
 import type { Pool } from "../../../lib/pool/pool.ts";
 import { poolPolicy } from "../../../lib/pool/reconciler/policy.ts";
-import { survey } from "../../../lib/pool/survey.ts";
+import { machineViews } from "../../../lib/pool/views.ts";
 import type { Machine } from "../../../lib/provider/provider.ts";
 import { SimCloud } from "../../sim/cloud.ts";
 import { fastClock } from "../../sim/fast-clock.ts";
@@ -32,7 +32,7 @@ test.before(async () => {
   cloud = new SimCloud(fastClock(1000), new Random(1), { created: () => {}, destroyed: () => {} });
   const log = createLogger({ name: "test", level: "silent" });
   const rest = { provider: cloud, policy, installation: "i", userDataFor: async () => "{}", clock: systemClock, log };
-  // Never started: only what a test asks for is done.
+  // Not started: the pool runs only the passes that a test requests.
   pool = await openPool({ nc, replicas: 1, ...rest });
   pool.setListening(true);
 });
@@ -42,8 +42,8 @@ test.after(async () => {
   await server?.stop();
 });
 
-/** Everything that a look could change: every record, slot and event by its sequence, and the machines. */
-async function everything() {
+/** Everything that a pass could change: records, slots and events by their sequences, and the machines. */
+async function snapshot() {
   const manager = await nc.jetstreamManager();
   const streams: unknown[] = [];
   for await (const { config, state } of manager.streams.list()) {
@@ -61,9 +61,9 @@ async function everything() {
 const kinds = async () => (await pool.preview()).plan.actions.map(({ kind }) => kind);
 
 async function unchanged<T>(work: () => Promise<T>): Promise<T> {
-  const before = await everything();
+  const before = await snapshot();
   const result = await work();
-  assert.equal(await everything(), before);
+  assert.equal(await snapshot(), before);
   return result;
 }
 
@@ -74,59 +74,59 @@ function plant(generation: string, changes: Partial<Machine> = {}): string {
   return builder;
 }
 
-test("preview() of an empty pool says what to create, however often, and creates nothing", async () => {
+test("preview() of an empty pool plans the creates each time, and creates nothing", async () => {
   await unchanged(async () => {
     assert.equal(await kinds(), ["create", "create"]);
     const { plan } = await pool.preview();
-    assert.match(plan.actions[0]?.reason ?? "", "0 ready and 0 on their way, 2 wanted");
+    assert.match(plan.actions[0]?.reason ?? "", "0 ready and 0 booting, 2 wanted");
     assert.ok(plan.nextPassAtMs > systemClock.nowMs());
   });
   await pool.runPass();
-  assert.is(cloud.machines.size, 2, "a look does what the preview said");
-  await until("both have come up", () => [...cloud.machines.values()].every(({ status }) => status === "running"));
+  assert.is(cloud.machines.size, 2, "a pass does as the preview showed");
+  await until("both machines run", () => [...cloud.machines.values()].every(({ status }) => status === "running"));
 });
 
-test("preview() is no look that confirms anything: an unknown machine is doomed only after a look has seen it", async () => {
-  const { observed: seen } = await pool.preview();
-  const unknown = plant(seen.generation);
+test("preview() confirms nothing: an unrecorded machine is to be destroyed only after a pass has observed it", async () => {
+  const { observed } = await pool.preview();
+  const unrecorded = plant(observed.generation);
   await unchanged(async () => {
-    for (let times = 0; times < 3; times++) assert.not((await kinds()).includes("destroyUnknown"));
+    for (let times = 0; times < 3; times++) assert.not((await kinds()).includes("destroyUnrecorded"));
   });
   await pool.runPass();
   await unchanged(async () => {
     const { plan } = await pool.preview();
-    assert.ok(plan.actions.some((action) => action.kind === "destroyUnknown" && action.builder === unknown));
+    assert.ok(plan.actions.some((action) => action.kind === "destroyUnrecorded" && action.builder === unrecorded));
   });
-  assert.is(cloud.machines.get(unknown)?.status, "running");
+  assert.is(cloud.machines.get(unrecorded)?.status, "running");
 });
 
-test("destroyForeign() destroys a machine of another generation, and refuses one of this", async () => {
-  const { observed: seen } = await pool.preview();
-  const [foreign, unknown, elsewhere] = [plant("other"), plant(seen.generation), plant("other", { pool: "q" })];
+test("destroyOtherGeneration() destroys a machine of another generation, and refuses one of this generation", async () => {
+  const { observed } = await pool.preview();
+  const [other, unrecorded, ofPoolQ] = [plant("other"), plant(observed.generation), plant("other", { pool: "q" })];
   const states = new Map(
-    survey((await pool.preview()).observed, { pool: "p", pools }).map((one) => [one.builder, one.state]),
+    machineViews((await pool.preview()).observed, { pool: "p", pools }).map((one) => [one.builder, one.state]),
   );
   assert.equal(
-    [states.get(foreign), states.get(unknown), states.get(elsewhere)],
+    [states.get(other), states.get(unrecorded), states.get(ofPoolQ)],
     ["other generation", "unknown", "other generation"],
   );
   const [recorded] = pool.status().booting;
-  for (const builder of [unknown, recorded?.builder ?? ""]) {
+  for (const builder of [unrecorded, recorded?.builder ?? ""]) {
     const error = await pool.destroyOtherGeneration(builder, pools).catch((thrown: Error) => thrown.message);
-    assert.match(String(error), "the reconciler looks after it");
+    assert.match(String(error), "the reconciler manages it");
   }
   assert.is(await pool.destroyOtherGeneration(randomUUID(), pools), false);
-  assert.is(await pool.destroyOtherGeneration(elsewhere, new Set(["p", "q"])), false, "pool q is asked about it");
-  assert.is(await pool.destroyOtherGeneration(elsewhere, pools), true, "nobody else can be asked");
-  assert.is(await pool.destroyOtherGeneration(foreign, pools), true);
-  const left = [foreign, elsewhere, unknown].map((builder) => cloud.machines.get(builder)?.status ?? "destroying");
+  assert.is(await pool.destroyOtherGeneration(ofPoolQ, new Set(["p", "q"])), false, "pool q manages it");
+  assert.is(await pool.destroyOtherGeneration(ofPoolQ, pools), true, "no pool q is configured");
+  assert.is(await pool.destroyOtherGeneration(other, pools), true);
+  const left = [other, ofPoolQ, unrecorded].map((builder) => cloud.machines.get(builder)?.status ?? "destroying");
   assert.equal(left, ["destroying", "destroying", "running"]);
 });
 
-test("preview() says why nothing can be planned when the provider cannot be listed", async () => {
-  cloud.trouble = 1;
+test("preview() gives the reason if the provider cannot be listed", async () => {
+  cloud.faultRate = 1;
   const { plan } = await pool.preview();
-  cloud.trouble = 0;
+  cloud.faultRate = 0;
   assert.equal(
     [plan.actions.length, plan.reason],
     [0, "the provider cannot be listed in full: simulated: the listing failed"],

@@ -1,5 +1,5 @@
-/** What goes through the archive comes out as it went in: names, owners, modes, times, links, holes. */
-// slow: tar and trees of many files, again and again.
+/** The archive preserves names, owners, modes, times, links and holes. */
+// slow: many runs of tar on trees of many files.
 import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
@@ -34,7 +34,7 @@ test.before.each((world) => {
 });
 test.after.each(({ tree }) => tree.remove());
 
-test("owners, modes and times come through, those of folders and links too", async ({ tree }) => {
+test("owners, modes and times are preserved, also of folders and links", async ({ tree }) => {
   const file = tree.file("a/file");
   chownSync(file, 1234, 2_200_000);
   chmodSync(file, 0o6751);
@@ -52,7 +52,7 @@ test("owners, modes and times come through, those of folders and links too", asy
   assert.match(listing(tree.mirrored("a/file")).join(), "1234 2200000 6751 2001-02-03 04:05:06.123456789");
 });
 
-test("names of every kind come through", async ({ tree }) => {
+test("unusual names are preserved", async ({ tree }) => {
   const long = "l".repeat(255);
   const names = [
     "-dash",
@@ -80,7 +80,7 @@ test("names of every kind come through", async ({ tree }) => {
   }
 });
 
-test("hard links stay links and are sent once", async ({ tree }) => {
+test("hard links stay hard links and their data is sent once", async ({ tree }) => {
   const file = tree.file("sub/one", "x".repeat(200_000));
   linkSync(file, join(tree.directory, "sub/two"));
   linkSync(file, join(tree.directory, "sub/three"));
@@ -92,7 +92,7 @@ test("hard links stay links and are sent once", async ({ tree }) => {
   assert.is(statSync(tree.mirrored("sub/two")).ino, statSync(tree.mirrored("sub/one")).ino);
 });
 
-test("a file with holes takes no more than its data, on the way and there", async ({ tree }) => {
+test("a file with holes needs only the size of its data, in the archive and on disk", async ({ tree }) => {
   const path = tree.file("sparse", "");
   truncateSync(path, 1024 ** 3);
   const file = openSync(path, "r+");
@@ -102,13 +102,13 @@ test("a file with holes takes no more than its data, on the way and there", asyn
   const bytes = await tree.send(context);
   assert.ok(bytes <= context.maxArchiveBytes, `${bytes} > ${context.maxArchiveBytes}`);
   assert.ok(context.maxArchiveBytes < 200_000, `${context.maxArchiveBytes}`);
-  const there = statSync(tree.mirrored("sparse"));
-  assert.is(there.size, 1024 ** 3);
-  assert.ok(there.blocks * 512 < 1024 ** 2, `${there.blocks} blocks`);
+  const received = statSync(tree.mirrored("sparse"));
+  assert.is(received.size, 1024 ** 3);
+  assert.ok(received.blocks * 512 < 1024 ** 2, `${received.blocks} blocks`);
   execFileSync("cmp", [path, tree.mirrored("sparse")]);
 });
 
-test("maps of thousands of holes and long names of hard links are reserved for", async ({ tree }) => {
+test("maxArchiveBytes covers maps of thousands of holes and long names of hard links", async ({ tree }) => {
   const sparse = openSync(tree.file("holes/file", ""), "w");
   for (let at = 0; at < 3000; at++) writeSync(sparse, "x".repeat(4096), at * 8192 + 10_000_000_000);
   closeSync(sparse);
@@ -124,7 +124,7 @@ test("maps of thousands of holes and long names of hard links are reserved for",
   }
 });
 
-test("where blocks do not tell how much data a file has, its full length is reserved", async ({ tree }) => {
+test("on a file system that does not report the blocks of a file, its full length is reserved", async ({ tree }) => {
   const layers = ["lower", "upper", "work", "merged"].map((name) => join(tree.top, name));
   for (const layer of layers) mkdirSync(layer);
   const [lower, upper, work, merged = ""] = layers;
@@ -141,15 +141,15 @@ test("where blocks do not tell how much data a file has, its full length is rese
   }
 });
 
-test("an empty directory is there afterwards, and so is one beside which all was wanted", async ({ tree }) => {
+test("an empty directory is created, also if all files are outside it", async ({ tree }) => {
   tree.file("../other/x");
   await tree.send(await tree.found({ wants: [fileWant("../other/x")] }));
   assert.ok(statSync(tree.mirrored(".")).isDirectory());
   assert.is(readFileSync(tree.mirrored("../other/x"), "utf8"), "../other/x");
 });
 
-test("no archive is longer than was said, and every tree comes through, whatever is in it", async ({ tree }) => {
-  let [said, real] = [0, 0];
+test("no archive exceeds maxArchiveBytes, and random trees are preserved", async ({ tree }) => {
+  let [reservedBytes, archiveBytes] = [0, 0];
   for (let seed = 1; seed <= 25; seed++) {
     const folder = join(tree.directory, `tree-${seed}`);
     mkdirSync(folder);
@@ -161,8 +161,8 @@ test("no archive is longer than was said, and every tree comes through, whatever
       const context = await tree.found(options);
       const bytes = await tree.send(context);
       assert.ok(bytes <= context.maxArchiveBytes, `seed ${seed}: ${bytes} > ${context.maxArchiveBytes}`);
-      said += context.maxArchiveBytes;
-      real += bytes;
+      reservedBytes += context.maxArchiveBytes;
+      archiveBytes += bytes;
       const follow = options.backend === undefined;
       assert.equal(listing(tree.mirrored(`tree-${seed}`), { follow }), listing(folder, { follow }), `seed ${seed}`);
       rmSync(tree.root, { recursive: true });
@@ -170,10 +170,10 @@ test("no archive is longer than was said, and every tree comes through, whatever
     }
     rmSync(folder, { recursive: true });
   }
-  assert.ok(said < 1.2 * real, `${said} said, ${real} came`);
+  assert.ok(reservedBytes < 1.2 * archiveBytes, `${reservedBytes} reserved, ${archiveBytes} sent`);
 });
 
-test("a file that grows, shrinks, vanishes or becomes another since it was found is an error that names it", async ({
+test("a file that grew, shrank, vanished or was replaced since it was found is an error that names it", async ({
   tree,
 }) => {
   const big = 8 * 1024 * 1024;
@@ -181,7 +181,7 @@ test("a file that grows, shrinks, vanishes or becomes another since it was found
     "File shrank": (path) => truncateSync(path, 100),
     "file changed as we read it": (path) => appendFileSync(path, "more"),
   };
-  for (const [words, change] of Object.entries(changes)) {
+  for (const [message, change] of Object.entries(changes)) {
     const path = tree.file("sub/file", "");
     truncateSync(path, 0);
     writeFileSync(path, Buffer.alloc(big, 1));
@@ -195,7 +195,7 @@ test("a file that grows, shrinks, vanishes or becomes another since it was found
     })();
     const error = await rejection(packed);
     assert.instance(error, CbError);
-    assert.match(String(error), words);
+    assert.match(String(error), message);
     assert.match(String(error), "sub/file");
   }
   const context = await tree.found({ wants: [fileWant("sub")] });
@@ -207,7 +207,7 @@ test("a file that grows, shrinks, vanishes or becomes another since it was found
   assert.match(String(await rejection(archiveOf(context))), "files became longer");
 });
 
-test("a taker that stops, and an abort, end tar; a slow taker is not overrun", async ({ tree }) => {
+test("a caller that stops, and an abort, end tar; a slow caller gets no data ahead", async ({ tree }) => {
   for (let index = 0; index < 40; index++) tree.file(`sub/${index}`, "x".repeat(1024 * 1024));
   const context = await tree.found({ wants: [fileWant("sub")] });
   for await (const chunk of packContext(context)) {
@@ -231,7 +231,7 @@ test("a taker that stops, and an abort, end tar; a slow taker is not overrun", a
   assert.equal(tarsBelowUs(), []);
 });
 
-test("without GNU tar there is an error that says so", async ({ tree }) => {
+test("without GNU tar the error names it", async ({ tree }) => {
   tree.file("x");
   const context = await tree.found({ whole: true });
   const path = process.env.PATH;

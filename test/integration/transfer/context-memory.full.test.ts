@@ -1,4 +1,4 @@
-/** What a context weighs and how many files it has makes no difference to the memory of the process that sends it. */
+/** The memory of the sending process does not grow with the size of a context or its number of files. */
 // alone: it measures memory.
 // timeout: 900 s
 import { execFileSync } from "node:child_process";
@@ -11,7 +11,7 @@ import { ContextTree } from "../../support/recipe/context-tree.ts";
 
 const test = suite<{ tree: ContextTree }>("context memory");
 
-/** What the client may take at its peak, all in all. */
+/** Limit of the client's peak memory. */
 const LIMIT_KIB = 150 * 1024;
 
 interface Figures {
@@ -26,17 +26,17 @@ test.before.each((world) => {
 });
 test.after.each(({ tree }) => tree.remove());
 
-/** Bundled, as it is shipped: a compiler in the process would be measured too. */
+/** Runs the bundled program, as shipped, because a compiler in the process would be measured too. */
 async function send(tree: ContextTree): Promise<Figures> {
   const outfile = join(tree.top, "child.mjs");
   const entryPoints = [new URL("../../support/recipe/context-child.ts", import.meta.url).pathname];
   await build({ entryPoints, outfile, bundle: true, platform: "node", format: "esm", logLevel: "error" });
-  const said = execFileSync(process.execPath, [outfile, tree.directory, tree.root], { encoding: "utf8" });
-  process.stderr.write(said);
-  return JSON.parse(said) as Figures;
+  const output = execFileSync(process.execPath, [outfile, tree.directory, tree.root], { encoding: "utf8" });
+  process.stderr.write(output);
+  return JSON.parse(output) as Figures;
 }
 
-test("2 GiB go through in constant memory", async ({ tree }) => {
+test("2 GiB are sent in constant memory", async ({ tree }) => {
   const chunk = Buffer.alloc(16 * 1024 * 1024);
   for (let at = 0; at < chunk.length; at++) chunk[at] = (at * 2_654_435_761) >>> 24;
   for (const [name, chunks] of [
@@ -54,7 +54,7 @@ test("2 GiB go through in constant memory", async ({ tree }) => {
   assert.ok(peakKib < LIMIT_KIB, `${peakKib} KiB`);
 });
 
-test("300,000 files go through in little memory", async ({ tree }) => {
+test("300,000 files are sent within the memory limit", async ({ tree }) => {
   for (let folder = 0; folder < 300; folder++) {
     const path = join(tree.directory, `a-folder-of-a-project/with-many-files/${folder}`);
     mkdirSync(path, { recursive: true });

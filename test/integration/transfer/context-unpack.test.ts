@@ -1,4 +1,4 @@
-/** Unpacking: what cannot be unpacked, and what ends it. */
+/** unpackContext(): invalid archives, unwritable targets, aborts. */
 import { execFileSync } from "node:child_process";
 import { chownSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -17,16 +17,14 @@ test.before.each((world) => {
 });
 test.after.each(({ tree }) => tree.remove());
 
-test("unpacking what is no archive, a broken one, or where it cannot be written is an infrastructure error", async ({
-  tree,
-}) => {
+test("an invalid archive, a truncated one, or an unwritable target is an infrastructure error", async ({ tree }) => {
   const { root } = tree;
   const garbage = await rejection(unpackContext(pieces("x".repeat(5000)), { root, highestId: 0 }));
   assert.is((garbage as CbError).kind, "infrastructure");
   tree.file("sub/x", "x".repeat(50_000));
   const whole = await archiveOf(await tree.found({ wants: [fileWant("sub")] }));
-  const cut = await rejection(unpackContext(pieces(whole.subarray(0, 30_000)), { root, highestId: 0 }));
-  assert.match(String(cut), "Unexpected EOF");
+  const truncated = await rejection(unpackContext(pieces(whole.subarray(0, 30_000)), { root, highestId: 0 }));
+  assert.match(String(truncated), "Unexpected EOF");
   const small = join(tree.top, "small");
   mkdirSync(small);
   execFileSync("mount", ["-t", "tmpfs", "-o", "size=16k", "tmpfs", small]);
@@ -37,11 +35,11 @@ test("unpacking what is no archive, a broken one, or where it cannot be written 
   } finally {
     execFileSync("umount", [small]);
   }
-  const nowhere = await rejection(unpackContext(pieces(whole), { root: join(root, "none"), highestId: 0 }));
-  assert.match(String(nowhere), "No such file");
+  const missing = await rejection(unpackContext(pieces(whole), { root: join(root, "none"), highestId: 0 }));
+  assert.match(String(missing), "No such file");
 });
 
-test("an error of the source, and an abort, end the unpacking", async ({ tree }) => {
+test("an error of the source and an abort end the unpacking", async ({ tree }) => {
   const { root } = tree;
   const broken = async function* (): AsyncGenerator<Uint8Array> {
     yield Buffer.alloc(512);
@@ -59,7 +57,7 @@ test("an error of the source, and an abort, end the unpacking", async ({ tree })
   assert.equal(tarsBelowUs(), []);
 });
 
-test("where the machine has not got the owner, all belongs to root", async ({ tree }) => {
+test("on a machine without the id of the owner, every file belongs to root", async ({ tree }) => {
   chownSync(tree.file("sub/x"), 1234, 1234);
   const archive = await archiveOf(await tree.found({ wants: [fileWant("sub")] }));
   await unpackContext(pieces(archive), { root: tree.root, highestId: 2 ** 32 });

@@ -1,4 +1,4 @@
-/** The image of a build whose builder is lost while, or after, it comes: only the next one's is left. */
+/** ImageFetch if the builder is lost during or after the upload: only the image of the next attempt is kept. */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ test.after(async ({ bus, folder }) => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A build with its bucket, an agent that puts images, and a caller who fetches them into a folder of their own. */
+/** A build with its bucket, an agent that puts images, and a caller that fetches them into a new folder. */
 async function scene({ bus, folder }: { bus: TestBus; folder: string }) {
   const build = randomUUID();
   await makeBuildStreams(await (await bus.core()).jetstreamManager(), build);
@@ -64,7 +64,7 @@ async function scene({ bus, folder }: { bus: TestBus; folder: string }) {
   return { nc, fetch, imagePath, announce, image, put, left };
 }
 
-test("an image that had come whole is taken away, and the next attempt's takes its place", async (context) => {
+test("drop() removes a complete image, and the image of the next attempt replaces it", async (context) => {
   const { nc, fetch, imagePath, announce, image, put, left } = await scene(context);
   await put(announce(1), image(1));
   await until("the first image", () => left().includes("x.sif"));
@@ -76,7 +76,7 @@ test("an image that had come whole is taken away, and the next attempt's takes i
   await nc.close();
 });
 
-test("an image that had come half leaves nothing, and only the next attempt may announce another", async (context) => {
+test("drop() removes an incomplete image, and only the next attempt may announce another", async (context) => {
   const { nc, fetch, announce, image, put, left } = await scene(context);
   await put(announce(1), image(1, 4)).catch(() => undefined);
   await until("a part of the first image", () => left().length === 1);
@@ -90,10 +90,13 @@ test("an image that had come half leaves nothing, and only the next attempt may 
   await nc.close();
 });
 
-test("an image that is not the one that was announced does not stay", async (context) => {
+test("an image with another digest than reported is not kept", async (context) => {
   const { nc, fetch, announce, image, put, left } = await scene(context);
   await put(announce(1), image(1));
-  assert.match(String(await fetch.check("SHA-256=other").catch((error: unknown) => error)), /another image came/);
+  assert.match(
+    String(await fetch.check("SHA-256=other").catch((error: unknown) => error)),
+    /does not match its announced size and digest/,
+  );
   await fetch.drop();
   assert.equal(left(), []);
   await nc.close();

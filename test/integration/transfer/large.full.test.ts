@@ -1,5 +1,5 @@
-/** Gigabytes of files, of image: what they weigh makes no difference to the memory of the programs that move them. */
-// alone: it measures memory, and takes the disk.
+/** The memory of the programs does not grow with gigabytes of context files and image. */
+// alone: it measures memory, and uses the disk heavily.
 // timeout: 1800 s
 import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -23,7 +23,7 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-/** Random, so that neither a sparse file nor a compressor makes less of it; returns its SHA-256. */
+/** Writes random bytes, which cannot be stored sparsely or compressed. Returns their SHA-256. */
 async function randomFile(path: string, mib: number): Promise<string> {
   const file = createWriteStream(path);
   const sha256 = createHash("sha256");
@@ -37,7 +37,7 @@ async function randomFile(path: string, mib: number): Promise<string> {
   return sha256.digest("hex");
 }
 
-test("2 GiB of files go up and an image of 4 GiB comes down in constant memory", async ({ stack }) => {
+test("a context of 2 GiB is sent and an image of 4 GiB is received in constant memory", async ({ stack }) => {
   const digest = await randomFile(stack.path("large.bin"), CONTEXT_MIB);
   const path = uncompressed(recipe(stack, "large", "    sha256sum /large.bin\n    cat /large.bin > /again"));
   appendFileSync(path, "\n%files\n    large.bin /large.bin\n");

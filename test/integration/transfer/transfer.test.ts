@@ -1,4 +1,4 @@
-/** Objects go both ways, and the stock client of nats.js reads what we wrote and we what it wrote. */
+/** Objects are compatible with the object store client of nats.js (the standard client) in both directions. */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -29,11 +29,14 @@ test.before.each(async (world) => {
 });
 test.after.each(({ dir }) => rm(dir, { recursive: true, force: true }));
 
-/** The stock client puts 64 MiB at once and gives up when the last of it is not stored in 5 s, which a busy disk takes. */
-const stockBucket = ({ core }: ServerWorld): Promise<ObjectStore> =>
+/**
+ * The standard client sends 64 MiB at once, and by default fails if they are not stored within 5 s, which a busy disk
+ * can exceed.
+ */
+const standardBucket = ({ core }: ServerWorld): Promise<ObjectStore> =>
   core.nc.jetstream({ timeout: 60_000 }).views.os(BUCKET);
 
-test("the stock client gets the 64 MiB that putObject() put with a guest's rights", async (world) => {
+test("the standard client gets the 64 MiB that putObject() put with the permissions of a guest", async (world) => {
   await addBucket(world);
   const data = randomBytes(64 * MIB + 12_345);
   const progress: number[] = [];
@@ -41,33 +44,33 @@ test("the stock client gets the 64 MiB that putObject() put with a guest's right
   assert.is(object.sizeBytes, data.length);
   assert.is(object.chunks, 513);
   assert.is(progress.at(-1), data.length);
-  const stock = await stockBucket(world);
-  const info = await stock.info("image");
+  const standard = await standardBucket(world);
+  const info = await standard.info("image");
   assert.is(info?.digest, object.digest);
   assert.is(info?.nuid, object.nuid);
   assert.is(info?.options?.max_chunk_size, 128 * 1024);
-  const got = await stock.getBlob("image");
+  const got = await standard.getBlob("image");
   assert.ok(got !== null && Buffer.from(got).equals(data));
-  await serverSees(world, stock, object);
+  await checkBucket(world, standard, object);
 });
 
-/** The server counts a message for each chunk and one for the description; its bucket holds this object and no other. */
-async function serverSees({ jsm }: ServerWorld, stock: ObjectStore, object: StoredObject): Promise<void> {
+/** The bucket holds one message per chunk, one meta message, and no other object. */
+async function checkBucket({ jsm }: ServerWorld, standard: ObjectStore, object: StoredObject): Promise<void> {
   const chunks = chunkSubject(BUCKET, object.nuid);
   const { state } = await jsm.streams.info(BUCKET_STREAM, { subjects_filter: ">" });
   assert.equal(state.subjects, { [chunks]: object.chunks, [metaSubject(BUCKET, "image")]: 1 });
   assert.ok(state.bytes > object.sizeBytes);
-  assert.is((await stock.status()).size, state.bytes);
+  assert.is((await standard.status()).size, state.bytes);
   assert.equal(
-    (await stock.list()).map(({ name, size }) => [name, size]),
+    (await standard.list()).map(({ name, size }) => [name, size]),
     [["image", object.sizeBytes]],
   );
 }
 
-test("getObject() gets with a guest's rights the 64 MiB that the stock client put", async (world) => {
+test("getObject() gets with the permissions of a guest the 64 MiB that the standard client put", async (world) => {
   const data = randomBytes(64 * MIB + 1);
-  const stock = await stockBucket(world);
-  const info = await stock.putBlob({ name: "image" }, data);
+  const standard = await standardBucket(world);
+  const info = await standard.putBlob({ name: "image" }, data);
   const progress: number[] = [];
   const { data: got, object } = await getAll(world.guest, { onProgress: (bytes) => progress.push(bytes) });
   assert.ok(got.equals(data));
@@ -76,9 +79,9 @@ test("getObject() gets with a guest's rights the 64 MiB that the stock client pu
   assert.is(await consumers(world), 0);
 });
 
-test("objects of 0, 1 and exactly two chunks' bytes go both ways", async (world) => {
+test("objects of 0 bytes, 1 byte and exactly two chunks are compatible in both directions", async (world) => {
   await addBucket(world);
-  const stock = await stockBucket(world);
+  const standard = await standardBucket(world);
   for (const [size, chunks] of [
     [0, 0],
     [1, 1],
@@ -87,7 +90,7 @@ test("objects of 0, 1 and exactly two chunks' bytes go both ways", async (world)
     const data = randomBytes(size);
     const object = await put(world.guest, data, { chunkBytes: 1000 });
     assert.is(object.chunks, chunks);
-    assert.ok(Buffer.from((await stock.getBlob("image")) ?? []).equals(data));
+    assert.ok(Buffer.from((await standard.getBlob("image")) ?? []).equals(data));
     const announced = { nuid: object.nuid };
     assert.ok((await getAll(world.guest)).data.equals(data));
     assert.ok((await getAll(world.guest, { announced })).data.equals(data));
@@ -103,7 +106,7 @@ for (const sizeKnown of [true, false]) {
     const received = new Seen<number>();
     const announced = sizeKnown ? { nuid, sizeBytes: data.length } : { nuid };
     const getting = later(getAll(world.guest, { announced, onProgress: received.add }));
-    // The putter goes on only when the reader has what was put so far: it is not waiting for the end.
+    // The writer continues only when the reader has all chunks so far, so the reader does not wait for the end.
     const source = pieces(data, MIB, (at) => received.any((bytes) => bytes >= at + MIB));
     const object = await putObject(world.guest, source, {
       bucket: BUCKET,
@@ -118,7 +121,7 @@ for (const sizeKnown of [true, false]) {
   });
 }
 
-test("putFile() to receiveFile(): the file is the same; stopped or damaged, nothing is left", async (world) => {
+test("putFile() and receiveFile() copy a file; an abort or damage leaves no partial file", async (world) => {
   await addBucket(world);
   const source = join(world.dir, "source");
   const target = join(world.dir, "image.sif");

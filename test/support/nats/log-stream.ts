@@ -95,3 +95,9 @@ export async function deleteConsumers({ jsm }: ServerWorld): Promise<void> {
 export async function consumerCount({ jsm }: ServerWorld, stream = STREAM): Promise<number> {
   return (await jsm.streams.info(stream)).state.consumer_count;
 }
+
+/** Pull requests of the stream's only consumer that wait on the server; undefined while there is no consumer. */
+export async function waitingPulls({ jsm }: ServerWorld, stream: string): Promise<number | undefined> {
+  const [consumer] = await jsm.consumers.list(stream).next();
+  return consumer?.num_waiting;
+}

@@ -10,7 +10,6 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { type KvStore, openKvStore } from "../../../lib/nats/jetstream/kv.ts";
-import { Records } from "../../../lib/nats/jetstream/records.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { openPool } from "../../../lib/pool/open.ts";
 import type { Pool } from "../../../lib/pool/pool.ts";
@@ -20,7 +19,7 @@ import { cancel, reserve } from "../../../lib/protocol/requests.ts";
 import { buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import { Images } from "../../../lib/queue/api/images.ts";
 import { Builds } from "../../../lib/queue/builds/builds.ts";
-import { type BuildRecord, buildRecord, recipeRecord } from "../../../lib/queue/builds/record.ts";
+import type { BuildRecord } from "../../../lib/queue/builds/record.ts";
 import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
 import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import type { QueuePorts } from "../../../lib/queue/ports.ts";
@@ -146,13 +145,9 @@ export class QueueLab {
   async #ports(nc: NatsConnection, pool: Pool): Promise<QueuePorts> {
     const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB });
     const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB });
-    const stores = {
-      records: new Records(this.#losing(keys), "build", buildRecord),
-      recipes: new Records(recipeKeys, "recipe", recipeRecord),
-    };
     return {
-      builds: new Builds(stores),
-      users: await Users.open(nc, 1, this.clock),
+      builds: new Builds({ records: this.#losing(keys), recipes: recipeKeys, log }),
+      users: await Users.open({ nc, replicas: 1, clock: this.clock, log }),
       streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }),
       pools: new Map([[POOL, pool]]),
       poolKinds: [{ name: POOL, arch: "x86_64" }],

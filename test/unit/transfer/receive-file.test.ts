@@ -16,11 +16,15 @@ test.after.each(async ({ dir }) => {
   await rm(dir, { recursive: true, force: true });
 });
 
-interface Ended {
+interface SourceState {
   ended: boolean;
 }
 
-async function* pieces(texts: string[], state: Ended, atEnd?: () => Promise<void>): AsyncGenerator<Uint8Array, string> {
+async function* pieces(
+  texts: string[],
+  state: SourceState,
+  atEnd?: () => Promise<void>,
+): AsyncGenerator<Uint8Array, string> {
   try {
     for (const text of texts) yield Buffer.from(text);
     await atEnd?.();
@@ -37,10 +41,10 @@ async function failure(promise: Promise<unknown>): Promise<CbError> {
     if (error instanceof CbError) return error;
     throw error;
   }
-  throw new Error("it did not fail");
+  throw new Error("the promise resolved");
 }
 
-test("receiveFile() leaves the whole file and nothing else, and returns what the chunks returned", async ({
+test("receiveFile() writes the complete file and nothing else, and returns the return value of the chunks", async ({
   dir,
   path,
 }) => {
@@ -50,7 +54,7 @@ test("receiveFile() leaves the whole file and nothing else, and returns what the
   assert.equal(await readdir(dir), ["image.sif"]);
 });
 
-test("receiveFile() shows nothing under the name before the end, and leaves nothing when the chunks fail", async ({
+test("receiveFile() creates no file of that name before the end, and leaves none if the chunks fail", async ({
   dir,
   path,
 }) => {
@@ -65,7 +69,7 @@ test("receiveFile() shows nothing under the name before the end, and leaves noth
   assert.equal(await readdir(dir), []);
 });
 
-test("receiveFile() without force never overwrites, neither what is there nor what appears meanwhile", async ({
+test("receiveFile() without force never overwrites an existing file, nor one created meanwhile", async ({
   dir,
   path,
 }) => {
@@ -76,13 +80,13 @@ test("receiveFile() without force never overwrites, neither what is there nor wh
   await rm(path);
   const error = await failure(
     receiveFile(
-      pieces(["x"], state, () => writeFile(path, "racer")),
+      pieces(["x"], state, () => writeFile(path, "created meanwhile")),
       { path, force: false },
     ),
   );
   assert.is(error.kind, "usage");
   assert.match(error.hint ?? "", "--force");
-  assert.is(await readFile(path, "utf8"), "racer");
+  assert.is(await readFile(path, "utf8"), "created meanwhile");
   assert.equal(await readdir(dir), ["image.sif"]);
   assert.ok(state.ended);
 });
@@ -103,14 +107,14 @@ test("receiveFile() with force replaces a file, and keeps the old one when the c
   assert.equal(await readdir(dir), ["image.sif"]);
 });
 
-test("receiveFile() names the path and what to do, and ends the chunks, when it cannot write there", async ({
+test("receiveFile() ends the chunks and throws an error with path and hint if it cannot write there", async ({
   dir,
   path,
 }) => {
   await writeFile(join(dir, "file"), "");
   await mkdir(join(dir, "directory"));
   for (const [target, kind, hint] of [
-    [join(dir, "none", "image.sif"), "output", "make the directory"],
+    [join(dir, "none", "image.sif"), "output", "create the directory"],
     [join(dir, "file", "image.sif"), "output", "is a file"],
     [join(dir, "directory"), "usage", "is a directory"],
     [join(dir, "n".repeat(300)), "output", "shorter name"],
@@ -127,11 +131,11 @@ test("receiveFile() names the path and what to do, and ends the chunks, when it 
   assert.ok(path);
 });
 
-test("outputError() says what to do about a full disk, a quota and missing rights", () => {
+test("outputError() has a hint for a full disk, a quota and missing permissions", () => {
   assert.match(outputError("/x", { code: "ENOSPC" }).hint ?? "", "free some space");
   assert.match(outputError("/x", { code: "EDQUOT" }).hint ?? "", "quota");
   assert.match(outputError("/x", { code: "EACCES" }).hint ?? "", "may write");
-  assert.is(outputError("/x", new Error("odd")).message, "cannot write /x");
+  assert.is(outputError("/x", new Error("other")).message, "cannot write /x");
 });
 
 test.run();

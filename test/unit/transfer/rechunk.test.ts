@@ -4,7 +4,7 @@ import { rechunk } from "../../../lib/transfer/rechunk.ts";
 
 const test = suite("rechunk");
 
-async function cut(pieces: string[], chunkBytes: number): Promise<string[]> {
+async function chunksOf(pieces: string[], chunkBytes: number): Promise<string[]> {
   const source = (async function* () {
     for (const piece of pieces) yield Buffer.from(piece);
   })();
@@ -13,15 +13,15 @@ async function cut(pieces: string[], chunkBytes: number): Promise<string[]> {
   return chunks;
 }
 
-test("rechunk() cuts pieces of any size into chunks of one, the last shorter", async () => {
-  assert.equal(await cut(["abcdefgh", "", "i", "jk", "lmno"], 4), ["abcd", "efgh", "ijkl", "mno"]);
-  assert.equal(await cut(["abcd"], 4), ["abcd"]);
-  assert.equal(await cut(["a", "b", "c", "d", "e"], 4), ["abcd", "e"]);
+test("rechunk() splits pieces of any size into chunks of one size, the last shorter", async () => {
+  assert.equal(await chunksOf(["abcdefgh", "", "i", "jk", "lmno"], 4), ["abcd", "efgh", "ijkl", "mno"]);
+  assert.equal(await chunksOf(["abcd"], 4), ["abcd"]);
+  assert.equal(await chunksOf(["a", "b", "c", "d", "e"], 4), ["abcd", "e"]);
 });
 
-test("rechunk() of nothing gives nothing", async () => {
-  assert.equal(await cut([], 4), []);
-  assert.equal(await cut(["", ""], 4), []);
+test("rechunk() of no bytes yields no chunk", async () => {
+  assert.equal(await chunksOf([], 4), []);
+  assert.equal(await chunksOf(["", ""], 4), []);
 });
 
 test.run();

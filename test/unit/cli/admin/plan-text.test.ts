@@ -27,7 +27,7 @@ pool b: as it should be
 
 test("actionText() has words for every action", () => {
   const about = { builder: "b", revision: 1, reason: "r", host: "h", build: "x", slot: 3, failure: false };
-  const kinds = ["create", "see", "destroyUnknown", "gone", "freeSlot", "lost", "report"] as const;
+  const kinds = ["create", "noteMachine", "destroyUnrecorded", "gone", "freeSlot", "lost", "report"] as const;
   const actions: Action[] = kinds.map((kind) => ({ ...about, kind }) as Action);
   for (const call of [true, false]) actions.push({ ...about, kind: "destroy", call });
   const texts = actions.map(actionText);

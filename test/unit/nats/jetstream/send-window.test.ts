@@ -5,20 +5,20 @@ import { OVERHEAD_BYTES, SendWindow } from "../../../../lib/nats/jetstream/send-
 const test = suite("send window");
 const bytes = (length: number): Uint8Array => new Uint8Array(length);
 
-test("SendWindow.hasRoom() is bounded by messages, and by bytes to the byte", () => {
+test("hasSpaceFor() is bounded by messages and exactly by bytes", () => {
   const window = new SendWindow(2, 2 * OVERHEAD_BYTES + 100);
   window.add("a", bytes(60), 0);
-  assert.ok(window.hasRoom(bytes(40)));
-  assert.not(window.hasRoom(bytes(41)));
+  assert.ok(window.hasSpaceFor(bytes(40)));
+  assert.not(window.hasSpaceFor(bytes(41)));
   window.add("a", bytes(1), 0);
-  assert.not(window.hasRoom(bytes(0)));
+  assert.not(window.hasSpaceFor(bytes(0)));
 });
 
-test("SendWindow.hasRoom() takes one message of any size when it is empty", () => {
-  assert.ok(new SendWindow(1, 10).hasRoom(bytes(1000)));
+test("hasSpaceFor() accepts one message of any size in an empty window", () => {
+  assert.ok(new SendWindow(1, 10).hasSpaceFor(bytes(1000)));
 });
 
-test("SendWindow.release() forgets up to n, counts payload, and ignores what is gone", () => {
+test("release() removes messages up to n, returns their payload bytes, and ignores released ones", () => {
   const window = new SendWindow(10, 10_000);
   for (const length of [1, 2, 4]) window.add("a", bytes(length), 0);
   assert.is(window.release(2), 3);

@@ -23,22 +23,22 @@ const moves: Record<string, (record: BuilderRecord) => BuilderRecord> = {
   booting: (record) => transitions.booting(record, "host", 9),
   ready: (record) => transitions.ready(record, 9),
   leased: (record) => transitions.leased(record, build, 9),
-  doomed: (record) => transitions.markedForDestroy(record, "why", 9),
-  released: (record) => transitions.released(record, "why", 9),
-  gone: (record) => transitions.gone(record, "why", 9),
+  markedForDestroy: (record) => transitions.markedForDestroy(record, "test", 9),
+  released: (record) => transitions.released(record, "test", 9),
+  gone: (record) => transitions.gone(record, "test", 9),
 };
 
 const allowed: Record<string, readonly BuilderState[]> = {
   booting: ["requested"],
   ready: ["requested", "booting"],
   leased: ["ready"],
-  doomed: ["requested", "booting", "ready"],
+  markedForDestroy: ["requested", "booting", "ready"],
   released: ["requested", "booting", "ready", "leased"],
   gone: ["destroying"],
 };
 
 for (const [name, move] of Object.entries(moves)) {
-  test(`${name}() is allowed from ${allowed[name]?.join(", ")} alone`, () => {
+  test(`${name}() is allowed only from ${allowed[name]?.join(", ")}`, () => {
     for (const state of BUILDER_STATES) {
       if (allowed[name]?.includes(state)) assert.is(move(inState(state)).sinceMs, 9);
       else
@@ -50,7 +50,7 @@ for (const [name, move] of Object.entries(moves)) {
   });
 }
 
-test("each step of a whole life makes a record that can be read back", () => {
+test("every record from requested to gone can be read back", () => {
   const steps = ["booting", "ready", "leased", "released", "gone"];
   let record = transitions.requested(request, 5);
   for (const step of steps) {
@@ -60,14 +60,14 @@ test("each step of a whole life makes a record that can be read back", () => {
   assert.equal([record.state, record.build, record.createdAtMs, record.seen], ["gone", build, 5, true]);
 });
 
-test("a long reason is clipped to what a record takes", () => {
+test("a long reason is clipped to the limit of a record", () => {
   const record = transitions.markedForDestroy(inState("booting"), "x".repeat(10_000), 9);
   assert.equal(parseRecord(JSON.stringify(record), "key"), record);
   const failed = transitions.builderCreateFailed(inState("requested"), "x".repeat(10_000), false);
   assert.equal(parseRecord(JSON.stringify(failed), "key"), failed);
 });
 
-test("parseRecord() refuses unknown fields, other versions, bad ids and what is no JSON, as CbError config", () => {
+test("parseRecord() throws CbError config on unknown fields, other versions, bad ids and invalid JSON", () => {
   const good = transitions.requested(request, 5);
   const bad = [
     { ...good, v: 2 },

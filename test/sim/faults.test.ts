@@ -6,22 +6,22 @@ import { createLogger } from "../../lib/core/log.ts";
 import { Pool } from "../../lib/pool/pool.ts";
 import { type ExecutionReport, type ExecutorDependencies, execute } from "../../lib/pool/reconciler/executor.ts";
 import { poolPolicy } from "../../lib/pool/reconciler/policy.ts";
-import { Slots } from "../../lib/pool/state/slots.ts";
-import { RecordStore } from "../../lib/pool/state/store.ts";
+
+import { RecordStore, Slots } from "../../lib/pool/state/store.ts";
 import { booting, gone, leased, markedForDestroy, ready, requested } from "../../lib/pool/state/transitions.ts";
 import { SimCloud } from "./cloud.ts";
 import { fastClock } from "./fast-clock.ts";
 import { SimKeys } from "./keys.ts";
 import { Random } from "./random.ts";
 
-/** Single steps on a store and a cloud in trouble: what the seeded simulation meets by luck. */
-const test = suite("pool in trouble");
+/** Single steps on a failing store and a failing cloud, which the seeded simulation reaches only by chance. */
+const test = suite("pool with faults");
 
 const log = createLogger({ name: "test", level: "silent" });
 const journal = { publish: () => {}, flush: async () => {} };
-const endless = new AbortController().signal;
+const neverAborted = new AbortController().signal;
 
-/** A thousand times as fast as what is simulated. */
+/** A thousand times faster than real time. */
 const clock = fastClock(1000);
 
 function scene() {
@@ -32,15 +32,15 @@ function scene() {
   const policy = poolPolicy({ pool: "p", callTimeoutMs: 30_000 });
   const store = new RecordStore({ keys: builderKeys, journal, log, pool: "p" });
   const slots = new Slots({ keys: slotKeys, log, pool: "p" });
-  const goneOnes: string[] = [];
-  const hands: ExecutorDependencies = {
+  const goneBuilders: string[] = [];
+  const dependencies: ExecutorDependencies = {
     ...{ provider: cloud, store, slots, policy, clock, log, installation: "i", generation: "g" },
     userDataFor: async () => "{}",
     onLost: () => {},
     onFailure: () => {},
-    onGone: ({ builder }) => goneOnes.push(builder),
+    onGone: ({ builder }) => goneBuilders.push(builder),
   };
-  return { builderKeys, slotKeys, cloud, policy, store, slots, hands, goneOnes };
+  return { builderKeys, slotKeys, cloud, policy, store, slots, dependencies, goneBuilders };
 }
 
 const newRecord = (slot = 0) =>
@@ -52,8 +52,8 @@ async function poolOn({ builderKeys, slotKeys, cloud, policy }: ReturnType<typeo
   return Pool.open({ ...rest, builderKeys, slotKeys, events: () => () => {} });
 }
 
-test("execute() does not do what was decided on an older revision", async () => {
-  const { store, hands, cloud } = scene();
+test("execute() skips an action that was decided on an older revision", async () => {
+  const { store, dependencies, cloud } = scene();
   const added = await store.add(newRecord());
   const { builder } = added.record;
   const idle = await store.update(ready(added.record, 1), added);
@@ -67,18 +67,18 @@ test("execute() does not do what was decided on an older revision", async () => 
   } as const;
   cloud.plant({ ...added.record, installation: "i", generation: "g", status: "running", host: "h" });
   const newer = await store.update({ ...idle.record, host: "h" }, idle);
-  assert.equal(await execute([destroy], hands, endless), { createFailures: [], undone: 1 });
+  assert.equal(await execute([destroy], dependencies, neverAborted), { createFailures: [], undone: 1 });
   assert.equal([store.get(builder), cloud.machines.get(builder)?.status], [newer, "running"]);
-  assert.equal((await execute([{ ...destroy, revision: newer.revision }], hands, endless)).undone, 0);
+  assert.equal((await execute([{ ...destroy, revision: newer.revision }], dependencies, neverAborted)).undone, 0);
   assert.is(store.get(builder)?.record.state, "destroying");
 });
 
 const messages = ({ createFailures }: ExecutionReport): string => createFailures.map(({ message }) => message).join();
 
-test("execute() notes a failed create in the record, counts it, and keeps the slot", async () => {
-  const { store, slots, hands, cloud } = scene();
-  cloud.trouble = 1;
-  const outcome = await execute([{ kind: "create", slot: 0, reason: "test" }], hands, endless);
+test("execute() stores a failed create in the record, counts it, and keeps the slot", async () => {
+  const { store, slots, dependencies, cloud } = scene();
+  cloud.faultRate = 1;
+  const outcome = await execute([{ kind: "create", slot: 0, reason: "test" }], dependencies, neverAborted);
   assert.match(messages(outcome), "simulated: refused");
   const [stored] = store.all();
   assert.match(stored?.record.createError ?? "", "simulated: refused");
@@ -86,40 +86,40 @@ test("execute() notes a failed create in the record, counts it, and keeps the sl
 });
 
 test("execute() creates nothing once the claim is older than half the grace", async () => {
-  const { hands, cloud } = scene();
+  const { dependencies, cloud } = scene();
   let lateMs = 0;
   const late = { ...clock, nowMs: () => clock.nowMs() + lateMs };
   const userDataFor = async () => {
-    lateMs = hands.policy.createGraceMs / 2 + 1;
+    lateMs = dependencies.policy.createGraceMs / 2 + 1;
     return "{}";
   };
   const outcome = await execute(
     [{ kind: "create", slot: 0, reason: "test" }],
-    { ...hands, clock: late, userDataFor },
-    endless,
+    { ...dependencies, clock: late, userDataFor },
+    neverAborted,
   );
   assert.match(messages(outcome), "too late");
   assert.is(cloud.machines.size, 0);
 });
 
-test("execute() calls no provider when the slot is another's", async () => {
-  const { slots, hands, cloud, store } = scene();
+test("execute() does not call the provider if another builder has the slot", async () => {
+  const { slots, dependencies, cloud, store } = scene();
   await slots.claim(0, { v: 1, builder: randomUUID(), attempt: randomUUID(), claimedAtMs: 1 });
-  const outcome = await execute([{ kind: "create", slot: 0, reason: "test" }], hands, endless);
+  const outcome = await execute([{ kind: "create", slot: 0, reason: "test" }], dependencies, neverAborted);
   assert.equal([outcome.undone, outcome.createFailures, cloud.machines.size, store.all().length], [1, [], 0, 0]);
 });
 
-test("execute() closes a record whose slot is another's by now, and leaves that one alone", async () => {
-  const { store, slots, hands, goneOnes } = scene();
+test("execute() closes a record without freeing its slot if another builder has the slot", async () => {
+  const { store, slots, dependencies, goneBuilders } = scene();
   const added = await store.add(newRecord(0));
   const { builder } = added.record;
-  const over = await store.update(gone(markedForDestroy(added.record, "x", 1), "x", 2), added);
+  const closed = await store.update(gone(markedForDestroy(added.record, "x", 1), "x", 2), added);
   await slots.claim(0, { v: 1, builder: randomUUID(), attempt: randomUUID(), claimedAtMs: 1 });
-  await execute([{ kind: "gone", builder, revision: over.revision, reason: "x" }], hands, endless);
-  assert.equal([store.all().length, slots.all().length, goneOnes], [0, 1, [builder]]);
+  await execute([{ kind: "gone", builder, revision: closed.revision, reason: "x" }], dependencies, neverAborted);
+  assert.equal([store.all().length, slots.all().length, goneBuilders], [0, 1, [builder]]);
 });
 
-test("a write whose look-up fails too is settled later", async () => {
+test("settle() reads a record whose write and first read both failed", async () => {
   const { builderKeys, store } = scene();
   const added = await store.add(newRecord());
   builderKeys.losesReply = 1;
@@ -131,7 +131,7 @@ test("a write whose look-up fails too is settled later", async () => {
   assert.is(store.get(added.record.builder)?.record.state, "booting");
 });
 
-test("an answer that is older than what is known changes nothing", async () => {
+test("a reply older than the cached record changes nothing", async () => {
   const { builderKeys, store } = scene();
   const added = await store.add(newRecord());
   const newer = await store.update(booting(added.record, "h", 5), added);
@@ -142,7 +142,7 @@ test("an answer that is older than what is known changes nothing", async () => {
   assert.equal(store.get(added.record.builder), newer);
 });
 
-test("a look first settles what is in doubt", async () => {
+test("a pass first settles records in doubt", async () => {
   const parts = scene();
   const added = await parts.store.add(newRecord());
   const { builder } = added.record;
@@ -157,28 +157,28 @@ test("a look first settles what is in doubt", async () => {
   );
 });
 
-test("lease() is true when only its reply was lost, and false when another was faster", async () => {
+test("lease() returns true if only its reply was lost, and false if another lease was first", async () => {
   const parts = scene();
   const added = await parts.store.add(newRecord());
   const { builder } = added.record;
   await parts.store.update(ready(added.record, 1), added);
-  const [mine, theirs] = [await poolOn(parts), await poolOn(parts)];
+  const [first, second] = [await poolOn(parts), await poolOn(parts)];
   const build = randomUUID();
   const { update } = parts.builderKeys;
   parts.builderKeys.update = async (...args) => {
     await update.apply(parts.builderKeys, args);
     throw new CbError("infrastructure", "the reply was lost");
   };
-  assert.is(await mine.lease(builder, build), true);
+  assert.is(await first.lease(builder, build), true);
   parts.builderKeys.update = update;
-  assert.is(await theirs.lease(builder, randomUUID()), false);
+  assert.is(await second.lease(builder, randomUUID()), false);
   assert.equal(
-    theirs.leases().map((lease) => lease.build),
+    second.leases().map((lease) => lease.build),
     [build],
   );
 });
 
-test("release() of a record that another has changed meanwhile comes through", async () => {
+test("release() succeeds on a record that another writer has changed meanwhile", async () => {
   const parts = scene();
   const added = await parts.store.add(newRecord());
   const { builder } = added.record;
@@ -197,7 +197,7 @@ test("release() of a record that another has changed meanwhile comes through", a
   );
 });
 
-test("heard() makes an idle new builder ready, and refuses unknown and given-up ones", async () => {
+test("heartbeat() makes an idle new builder ready, and refuses unknown and given-up ones", async () => {
   const parts = scene();
   const { record } = await parts.store.add(newRecord());
   const pool = await poolOn(parts);
@@ -216,13 +216,13 @@ test("heard() makes an idle new builder ready, and refuses unknown and given-up 
   });
 });
 
-test("a pool that has stood still starts counting silence anew", async () => {
+test("after a standstill the pool counts silence from the beginning", async () => {
   const parts = scene();
   const added = await parts.store.add(newRecord());
   await parts.store.update(ready(added.record, 1), added);
   let lateMs = 0;
   const jumping = { ...clock, nowMs: () => clock.nowMs() + lateMs };
-  const observe = parts.cloud.listMachines.bind(parts.cloud);
+  const listMachines = parts.cloud.listMachines.bind(parts.cloud);
   parts.cloud.plant({ ...added.record, installation: "i", generation: "", status: "running", host: "h" });
   const pool = await Pool.open({
     ...{
@@ -245,11 +245,11 @@ test("a pool that has stood still starts counting silence anew", async () => {
   await pool.heartbeat(added.record.builder, "idle");
   parts.cloud.listMachines = async () => {
     lateMs += 3_600_000;
-    return observe();
+    return listMachines();
   };
   await pool.runPass();
   assert.is(pool.status().reserve.length, 1);
-  parts.cloud.listMachines = observe;
+  parts.cloud.listMachines = listMachines;
   lateMs += parts.policy.silenceTimeoutMs;
   await pool.runPass();
   assert.is(pool.status().reserve.length, 0);

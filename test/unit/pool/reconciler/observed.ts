@@ -1,6 +1,6 @@
-/** Small observations for the planner's tests: named builders, all other things calm. */
+/** Small observations for the tests of the planner: a few named builders, and defaults that require no action. */
 
-import { NO_BACKOFF } from "../../../../lib/pool/reconciler/backoff.ts";
+import { NO_BACKOFF } from "../../../../lib/pool/reconciler/memory.ts";
 import type {
   Observation,
   PassMemory,
@@ -15,10 +15,10 @@ import type { Machine } from "../../../../lib/provider/provider.ts";
 
 export const NOW = 10_000_000;
 export const policy = poolPolicy({ pool: "p", reserveTarget: 1, totalMax: 3 });
-export const calm: PassMemory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
+export const emptyMemory: PassMemory = { suspects: new Map(), destroyAskedMs: new Map(), backoff: NO_BACKOFF };
 
 export function record(builder: string, state: BuilderState, changes: Partial<BuilderRecord> = {}): BuilderRecord {
-  const seen = state !== "requested";
+  const isListed = state !== "requested";
   const ids = {
     v: 1,
     builder,
@@ -26,10 +26,10 @@ export function record(builder: string, state: BuilderState, changes: Partial<Bu
     pool: "p",
     slot: 0,
     reason: "test",
-    host: seen ? builder : "",
+    host: isListed ? builder : "",
   } as const;
   const build = state === "leased" ? { build: `build-of-${builder}` } : {};
-  return { ...ids, state, seen, sinceMs: NOW - 1000, createdAtMs: NOW - 1000, ...build, ...changes };
+  return { ...ids, state, seen: isListed, sinceMs: NOW - 1000, createdAtMs: NOW - 1000, ...build, ...changes };
 }
 
 export function machine(builder: string, changes: Partial<Machine> = {}): Machine {
@@ -37,8 +37,8 @@ export function machine(builder: string, changes: Partial<Machine> = {}): Machin
   return { ...identity, status: "running", host: builder, createdAtMs: NOW - 1000, ...changes };
 }
 
-/** Slots and revisions follow the order of the records; each has been heard just now. */
-export function seen(records: readonly BuilderRecord[], changes: Partial<Observation> = {}): Observation {
+/** Slots and revisions follow the order of the records. Each builder has a heartbeat at NOW. */
+export function observed(records: readonly BuilderRecord[], changes: Partial<Observation> = {}): Observation {
   const stored: StoredBuilder[] = records.map((one, n) => ({ record: { ...one, slot: n }, revision: n + 1 }));
   return {
     installation: "i",
@@ -56,7 +56,7 @@ export function seen(records: readonly BuilderRecord[], changes: Partial<Observa
     waiting: 0,
     listeningSinceMs: 0,
     lastHeartbeatMs: new Map(records.map(({ builder }) => [builder, NOW])),
-    memory: calm,
+    memory: emptyMemory,
     ...changes,
   };
 }
@@ -70,6 +70,6 @@ export function kinds({ actions }: Plan): string[] {
   return actions.map((action) => `${action.kind} ${"builder" in action ? action.builder : action.slot}`);
 }
 
-export function planned(what: Observation, changes: Partial<PoolPolicy> = {}, nowMs = NOW): string[] {
-  return kinds(plan(what, { ...policy, ...changes }, nowMs));
+export function planned(observation: Observation, changes: Partial<PoolPolicy> = {}, nowMs = NOW): string[] {
+  return kinds(plan(observation, { ...policy, ...changes }, nowMs));
 }
