@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { CbError, messageOf } from "../lib/core/errors.ts";
 
 /** The names of one architecture. */
-export interface Emulated {
+export interface EmulatedArchitecture {
   /** As `uname -m` says it, and qemu with it. */
   readonly name: string;
   /** As registries, apptainer and buildah have it. */
@@ -18,7 +18,7 @@ export interface Emulated {
 }
 
 /** Those whose qemu the builder image has (infra/image). */
-const EMULATED: readonly Emulated[] = [
+const EMULATED: readonly EmulatedArchitecture[] = [
   { name: "aarch64", oci: "arm64", debian: "arm64" },
   { name: "ppc64le", oci: "ppc64le", debian: "ppc64el" },
 ];
@@ -27,7 +27,7 @@ const EMULATED: readonly Emulated[] = [
 const BINFMT = "/proc/sys/fs/binfmt_misc";
 
 /** Undefined when the builder is such a machine itself. Throws CbError "infrastructure" for one that cannot be emulated. */
-export function emulatedArchitecture(arch: string | undefined, own = machine()): Emulated | undefined {
+export function emulatedArchitecture(arch: string | undefined, own = machine()): EmulatedArchitecture | undefined {
   if (arch === undefined || arch === own) return undefined;
   const found = EMULATED.find(({ name }) => name === arch);
   if (found !== undefined) return found;
@@ -36,7 +36,7 @@ export function emulatedArchitecture(arch: string | undefined, own = machine()):
 }
 
 /** From now on the kernel runs such programs. Throws CbError "infrastructure" where it does not allow that. */
-export async function registerEmulator({ name }: Emulated): Promise<void> {
+export async function registerEmulator({ name }: EmulatedArchitecture): Promise<void> {
   try {
     // The line that systemd would read: what such programs begin with, and their interpreter, opened now (flag F), since
     // no chroot has it.
@@ -52,7 +52,7 @@ export async function registerEmulator({ name }: Emulated): Promise<void> {
 }
 
 /** apptainer (1.4.5) has debootstrap make what the builder itself is, whatever its --arch says; this says it once more. */
-export function debootstrapFor({ debian }: Emulated): string {
+export function debootstrapFor({ debian }: EmulatedArchitecture): string {
   return `#!/bin/sh
 for word do
   shift

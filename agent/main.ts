@@ -33,7 +33,13 @@ async function main(): Promise<void> {
   const key = createKey("user");
   say(`builder ${data.builder} asks at ${data.nats.url}`);
   const nc = await connect(data, parseCreds(data.creds, path), "agent");
-  const principal = new QueueClient({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, say });
+  const principal = new QueueClient({
+    nc,
+    builder: data.builder,
+    publicKey: key.publicKey,
+    clock: systemClock,
+    log: say,
+  });
   const lease = await untilLeased(principal);
   if (lease !== undefined) await serve(data, key, principal, lease);
   await nc.drain();
@@ -64,7 +70,7 @@ async function serve(data: UserData, key: NKey, principal: QueueClient, lease: L
     const outcome = await work({
       lease,
       js: guestAccess(nc),
-      principal,
+      queue: principal,
       folder: FOLDER,
       terminal,
       signal: stop.signal,

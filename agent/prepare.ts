@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
-import { debootstrapFor, type Emulated } from "./emulation.ts";
+import { debootstrapFor, type EmulatedArchitecture } from "./emulation.ts";
 import { registriesConf } from "./registries.ts";
 
 /** Absolute paths. */
@@ -22,12 +22,12 @@ export interface WorkDir {
   /** What buildah leaves for apptainer, an OCI layout. Not made here. */
   readonly layout: string;
   /** What the image is for; undefined: what the builder itself is. */
-  readonly emulated: Emulated | undefined;
+  readonly emulated: EmulatedArchitecture | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }
 
 /** `folder` is made. Rejects with the file system's own errors: a full or broken disk is the builder's fault. */
-export async function prepare(lease: Lease, folder: string, emulated?: Emulated): Promise<WorkDir> {
+export async function prepareWorkDir(lease: Lease, folder: string, emulated?: EmulatedArchitecture): Promise<WorkDir> {
   const at = (...parts: readonly string[]) => join(folder, ...parts);
   // Below HOME, where buildah and apptainer look after the machine's own settings.
   const registries = at("home", ".config", "containers", "registries.conf.d");

@@ -25,7 +25,7 @@ export interface QueueClientOptions {
   /** Of the key that a lease's JWT is to be made for. */
   readonly publicKey: string;
   readonly clock: Clock;
-  readonly say: (line: string) => void;
+  readonly log: (line: string) => void;
 }
 
 export class QueueClient {
@@ -44,7 +44,7 @@ export class QueueClient {
     signal: AbortSignal,
     refusalsMs = Number.POSITIVE_INFINITY,
   ): Promise<AgentReply> {
-    const { nc, builder, publicKey, clock, say } = this.#options;
+    const { nc, builder, publicKey, clock, log: say } = this.#options;
     let waitMs = BACKOFF_FIRST_MS;
     // Added up, because a recipe may set its builder's clock.
     let refusedMs = 0;

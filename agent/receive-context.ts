@@ -6,7 +6,7 @@ import { bucket } from "../lib/protocol/subjects.ts";
 import { unpackContext } from "../lib/recipe/context/unpack.ts";
 import { getObject } from "../lib/transfer/get.ts";
 
-export interface ContextDelivery {
+export interface ReceiveContextOptions {
   readonly build: string;
   readonly context: LeasedContext;
   readonly js: JetStreamAccess;
@@ -16,7 +16,7 @@ export interface ContextDelivery {
 }
 
 /** Throws what getObject and unpackContext throw: the builder's fault, since the queue had seen that the context is whole. */
-export async function receiveContext({ build, context, js, root, signal }: ContextDelivery): Promise<void> {
+export async function receiveContext({ build, context, js, root, signal }: ReceiveContextOptions): Promise<void> {
   const { archive, highestId } = context;
   const chunks =
     archive.kind === "inline" ? inline(archive.tar) : getObject(js, { bucket: bucket(build), name: "context", signal });

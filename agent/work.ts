@@ -12,7 +12,7 @@ import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
-import { prepare, type WorkDir, writeRecipe } from "./prepare.ts";
+import { prepareWorkDir, type WorkDir, writeRecipe } from "./prepare.ts";
 import type { QueueClient } from "./queue-client.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
@@ -23,7 +23,7 @@ export interface WorkOptions {
   readonly lease: Lease;
   /** JetStream with the rights of this build. */
   readonly js: JetStreamAccess;
-  readonly principal: QueueClient;
+  readonly queue: QueueClient;
   /** A folder for this build alone, on a disk with room for the image. */
   readonly folder: string;
   /** Present: the build runs on a pty. */
@@ -60,7 +60,7 @@ async function attempt(options: Desk): Promise<BuildOutcome> {
     const { lease, js, signal } = options;
     const emulated = emulatedArchitecture(lease.arch);
     if (emulated !== undefined) await registerEmulator(emulated);
-    const place = await prepare(lease, options.folder, emulated);
+    const place = await prepareWorkDir(lease, options.folder, emulated);
     const { build, context } = lease;
     if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
     await writeRecipe(lease, place);
@@ -102,7 +102,7 @@ async function buildImage({ lease, publisher, terminal, signal }: Desk, place: W
 const ROOM_MS = 10 * 60_000;
 
 async function storeImage(
-  { lease, js, publisher, principal, signal }: Desk,
+  { lease, js, publisher, queue: principal, signal }: Desk,
   { image: path }: WorkDir,
 ): Promise<BuildOutcome> {
   const { size } = await stat(path);

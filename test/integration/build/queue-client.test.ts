@@ -41,7 +41,7 @@ test.before.each(async (context) => {
   context.clock = new Counting();
   const { publicKey } = createKey("user");
   const nc = await context.server.connect("core");
-  context.principal = new QueueClient({ nc, builder, publicKey, clock: context.clock, say: () => undefined });
+  context.principal = new QueueClient({ nc, builder, publicKey, clock: context.clock, log: () => undefined });
 });
 test.after.each(({ server }) => server.stop());
 
