@@ -29,7 +29,7 @@ test("a registry that the configuration does not name is never contacted without
     const { code, stdout, stderr } = await recipes.build("unnamed", recipe);
     assert.is(code, 1, stdout + stderr);
     assert.match(stdout, "server gave HTTP response to HTTPS client");
-    assert.match(stderr, /the build failed: \w+ build ended with exit code \d+: the registry has no TLS; the operator/);
+    assert.match(stderr, /the build failed: \w+ build ended with exit code \d+: the registry has no TLS; an operator/);
   }
 });
 

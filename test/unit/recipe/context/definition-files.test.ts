@@ -43,7 +43,7 @@ test("a missing path is refused with the line of the recipe and the directory", 
 });
 
 test("a file that a script may make is sent if it exists, and noted if it does not", async ({ tree }) => {
-  const maybeMade = (path: string) => ({ ...fileInput(path), perhapsMade: true as const });
+  const maybeMade = (path: string) => ({ ...fileInput(path), mayBeMadeByScript: true as const });
   tree.file("here");
   const found = await tree.found({ inputs: [maybeMade("here"), maybeMade("gone")] });
   assert.is(found.files, 1);
