@@ -63,7 +63,7 @@ function rebasedFiles(source: FilesSource, rebase: Rebase): string | undefined {
   return lines.map((line) => indentOf(source.line) + line).join("\n");
 }
 
-/** apptainer's default: a file goes to the path that it has on the caller's disk; the matches of a pattern go to its folder. */
+/** apptainer's default: the destination of a file is its path on the caller's disk; that of a pattern is the pattern's folder. */
 const defaultDestination = (path: string): string =>
   pathPattern(path, false).pattern ? path.slice(0, path.lastIndexOf("/") + 1) : path;
 

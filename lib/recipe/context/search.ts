@@ -1,4 +1,4 @@
-/** State and errors shared by all parts of one context search. */
+/** State and errors of one context search, for all its parts. */
 import type { Stats } from "node:fs";
 import { CbError } from "../../core/errors.ts";
 import type { RecipeInput } from "../recipe-input.ts";

@@ -53,7 +53,7 @@ async function startQueue(nc: NatsConnection, handler: () => AgentReply): Promis
   await nc.flush();
 }
 
-const full = (): never => {
+const refuse = (): never => {
   throw new CbError("infrastructure", "NATS has no storage left for it");
 };
 
@@ -72,14 +72,14 @@ test("ask() throws the queue's error after refusalsMs of refusals, and not befor
   clock,
   queueNc,
 }) => {
-  await startQueue(queueNc, full);
+  await startQueue(queueNc, refuse);
   const error = await rejection(client.ask({ state: "ready" }, never, REFUSALS_MS));
   assert.match((error as CbError).message, "NATS has no storage left for it");
   assert.ok(clock.sleptMs > REFUSALS_MS - 10_000 && clock.sleptMs <= REFUSALS_MS, `${clock.sleptMs} ms`);
 });
 
 test("ask() does not count refusals before an absence of the queue", async ({ client, clock, queueNc }) => {
-  await startQueue(queueNc, full);
+  await startQueue(queueNc, refuse);
   const enough = new AbortController();
   clock.onSleep = async () => {
     if (clock.sleptMs > 0.8 * REFUSALS_MS && !queueNc.isClosed()) await queueNc.close();

@@ -71,9 +71,9 @@ test("names of every kind come through", async ({ tree }) => {
   tree.file(`sub/${"d".repeat(90)}/${"e".repeat(90)}/${"f".repeat(90)}/${long}`, "deep");
   const odd = Buffer.concat([Buffer.from(`${tree.directory}/sub/`), Buffer.from([0xff, 0xfe, 0x80])]);
   writeFileSync(odd, "no UTF-8");
-  for (const wants of [[fileInput("sub")], [copyInput("sub")]]) {
-    const backend = wants[0]?.links === "keep" ? "docker" : "singularity";
-    await tree.send(await tree.found({ backend, inputs: wants }));
+  for (const inputs of [[fileInput("sub")], [copyInput("sub")]]) {
+    const backend = inputs[0]?.links === "keep" ? "docker" : "singularity";
+    await tree.send(await tree.found({ backend, inputs }));
     assert.equal(listing(tree.mirrored("sub")), listing(join(tree.directory, "sub")));
     rmSync(tree.root, { recursive: true });
     mkdirSync(tree.root);
@@ -155,8 +155,8 @@ test("no archive is longer than was said, and every tree comes through, whatever
     mkdirSync(folder);
     fillAtRandom(folder, seed);
     for (const options of [
-      { wants: [fileInput(`tree-${seed}`)] },
-      { backend: "docker" as const, wants: [copyInput(`tree-${seed}`)] },
+      { inputs: [fileInput(`tree-${seed}`)] },
+      { backend: "docker" as const, inputs: [copyInput(`tree-${seed}`)] },
     ]) {
       const context = await tree.found(options);
       const bytes = await tree.send(context);
