@@ -1,6 +1,6 @@
 /**
- * Builds images for another architecture than the builder's. The kernel starts qemu for each program of that architecture
- * (binfmt_misc), in every chroot and namespace of the build. The image contains nothing of qemu.
+ * Builds images for another architecture than the builder's. The kernel starts qemu for each program of that
+ * architecture (binfmt_misc), in every chroot and namespace of the build. The image contains nothing of qemu.
  */
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
@@ -24,10 +24,16 @@ const EMULATED: readonly EmulatedArchitecture[] = [
   { name: "ppc64le", oci: "ppc64le", debian: "ppc64el" },
 ];
 
-/** The kernel's registration interface. From Linux 6.7 on, each user namespace has its own; before, only the initial one has it. */
+/**
+ * The kernel's registration interface. From Linux 6.7 on, each user namespace has its own; before, only the initial one
+ * has it.
+ */
 const BINFMT = "/proc/sys/fs/binfmt_misc";
 
-/** Undefined when `arch` is the builder's own. Throws CbError "infrastructure" for an architecture without a qemu in the image. */
+/**
+ * Undefined when `arch` is the builder's own. Throws CbError "infrastructure" for an architecture without a qemu in the
+ * image.
+ */
 export function emulatedArchitecture(arch: string | undefined, own = machine()): EmulatedArchitecture | undefined {
   if (arch === undefined || arch === own) return undefined;
   const found = EMULATED.find(({ name }) => name === arch);
@@ -36,11 +42,14 @@ export function emulatedArchitecture(arch: string | undefined, own = machine()):
   throw new CbError("infrastructure", `this builder cannot build for ${arch}, only for ${supported}`);
 }
 
-/** Registers qemu with the kernel for programs of the architecture. Throws CbError "infrastructure" when the kernel refuses. */
+/**
+ * Registers qemu with the kernel for programs of the architecture. Throws CbError "infrastructure" when the kernel
+ * refuses.
+ */
 export async function registerEmulator({ name }: EmulatedArchitecture): Promise<void> {
   try {
-    // The line that systemd would read: the magic bytes of such programs, and their interpreter. The kernel opens the interpreter
-    // now (flag F), because no chroot contains it.
+    // The line that systemd would read: the magic bytes of such programs, and their interpreter. The kernel opens the
+    // interpreter now (flag F), because no chroot contains it.
     const line = (await readFile(`/usr/share/qemu/binfmt.d/qemu-${name}.conf`, "latin1")).trim();
     await promisify(execFile)("mount", ["-t", "binfmt_misc", "binfmt_misc", BINFMT]);
     await writeFile(`${BINFMT}/register`, line, "latin1");
@@ -53,8 +62,8 @@ export async function registerEmulator({ name }: EmulatedArchitecture): Promise<
 }
 
 /**
- * A wrapper for debootstrap that sets the architecture: apptainer (1.4.5) always calls debootstrap with the builder's own,
- * whatever its --arch option is.
+ * A wrapper for debootstrap that sets the architecture: apptainer (1.4.5) always calls debootstrap with the builder's
+ * own, whatever its --arch option is.
  */
 export function debootstrapFor({ debian }: EmulatedArchitecture): string {
   return `#!/bin/sh

@@ -19,7 +19,10 @@ import { work } from "./work.ts";
 /** Every form of the builder image has its user data here. */
 const USER_DATA_PATH = "/run/container-builder/user-data";
 
-/** Folder of the build, the only one on this machine. Short, because an image's record of its recipe may contain paths below it. */
+/**
+ * Folder of the build, the only one on this machine. Short, because an image's record of its recipe may contain paths
+ * below it.
+ */
 const FOLDER = join(tmpdir(), "build");
 
 /** Never aborted: an agent waits for NATS and the queue as long as its machine runs. */

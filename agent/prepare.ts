@@ -11,7 +11,10 @@ import { registriesConf } from "./registries.ts";
 export interface WorkDir {
   /** Mirrors the caller's `/`: the caller's files are unpacked below it. */
   readonly callersRoot: string;
-  /** The caller's directory below `callersRoot`. It is the programs' working directory, where relative paths of the recipe start. */
+  /**
+   * The caller's directory below `callersRoot`. It is the programs' working directory, where relative paths of the
+   * recipe start.
+   */
   readonly context: string;
   /** Written by writeRecipe(), not by prepareWorkDir(). */
   readonly recipe: string;
@@ -59,7 +62,10 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
   };
 }
 
-/** Writes the recipe. Call it after the caller's files are unpacked, because they decide which paths of the recipe change. */
+/**
+ * Writes the recipe. Call it after the caller's files are unpacked, because they decide which paths of the recipe
+ * change.
+ */
 export async function writeRecipe({ recipe }: Lease, workDir: WorkDir): Promise<void> {
   const hasFile = (path: string) => lstatSync(join(workDir.callersRoot, path), { throwIfNoEntry: false }) !== undefined;
   await writeFile(workDir.recipe, rebaseSources(recipe, workDir.callersRoot, hasFile));

@@ -16,8 +16,8 @@ export interface ReceiveContextOptions {
 }
 
 /**
- * Throws the errors of getObject() and unpackContext(). They are failures of the builder, because the queue has checked that the
- * context is complete.
+ * Throws the errors of getObject() and unpackContext(). They are failures of the builder, because the queue has checked
+ * that the context is complete.
  */
 export async function receiveContext({ build, context, js, root, signal }: ReceiveContextOptions): Promise<void> {
   const { archive, highestId } = context;

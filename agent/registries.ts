@@ -1,10 +1,10 @@
 /**
  * Writes containers-registries.conf(5), so that only the registries that the site names are contacted without TLS.
  *
- * buildah reads `insecure = true`. apptainer (1.4.5) reads only the mirrors in that file, and its option `--no-https` applies to all
- * registries of a recipe; so a named registry becomes an insecure mirror of itself. apptainer also falls back to plain http for a
- * registry with a private address or a name in `.local`. If the site does not name such a registry, it becomes a secure mirror of
- * itself, under a spelling that apptainer does not recognise as private.
+ * buildah reads `insecure = true`. apptainer (1.4.5) reads only the mirrors in that file, and its option `--no-https`
+ * applies to all registries of a recipe; so a named registry becomes an insecure mirror of itself. apptainer also falls
+ * back to plain http for a registry with a private address or a name in `.local`. If the site does not name such a
+ * registry, it becomes a secure mirror of itself, under a spelling that apptainer does not recognise as private.
  */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
 
@@ -31,8 +31,8 @@ function hostsIn({ text, buildArgs = {} }: Recipe): string[] {
 const defaultOf = (name: string, text: string): string => new RegExp(`^\\s*${name}=(\\S*)`, "m").exec(text)?.[1] ?? "";
 
 /**
- * True for an unnamed host that needs an entry to enforce TLS: a private one, because apptainer would use plain http, or a port of
- * a host that the site names without a port, because an entry without a port covers all ports.
+ * True for an unnamed host that needs an entry to enforce TLS: a private one, because apptainer would use plain http,
+ * or a port of a host that the site names without a port, because an entry without a port covers all ports.
  */
 function needsTls(host: string, plainHttp: readonly string[]): boolean {
   const { name, port } = split(host);

@@ -26,9 +26,9 @@ export interface BuildExit {
 }
 
 /**
- * Runs the steps until one fails, and returns how the last one ended. An abort of `signal` kills the running program. Rejects
- * with CbError "infrastructure" when the output cannot be passed on, with a CbError that `write` throws, and with the reason of
- * `signal`.
+ * Runs the steps until one fails, and returns how the last one ended. An abort of `signal` kills the running program.
+ * Rejects with CbError "infrastructure" when the output cannot be passed on, with a CbError that `write` throws, and
+ * with the reason of `signal`.
  */
 export async function runBuild(steps: readonly Step[], options: BuildOptions): Promise<BuildExit> {
   const startedMs = performance.now();
@@ -46,8 +46,8 @@ interface StepOptions extends BuildOptions, Step {
 }
 
 /**
- * After a program has exited, its output ends when no byte has arrived for this long. A process that the recipe left running in
- * the background keeps the pipe open, and the build must not wait for it.
+ * After a program has exited, its output ends when no byte has arrived for this long. A process that the recipe left
+ * running in the background keeps the pipe open, and the build must not wait for it.
  */
 const OUTPUT_QUIET_MS = 1_000;
 
@@ -130,7 +130,10 @@ function killGroup(child: ChildProcess): void {
   if (child.pid !== undefined) signalProcess(-child.pid, "SIGKILL");
 }
 
-/** Exit codes as in a shell: 128 plus the number of the signal. 137 is also the result of the kernel's out-of-memory killer. */
+/**
+ * Exit codes as in a shell: 128 plus the number of the signal. 137 is also the result of the kernel's out-of-memory
+ * killer.
+ */
 function buildExit(name: string, code: number | null, signal: NodeJS.Signals | null): BuildExit {
   if (code === 0) return { code, reason: "" };
   if (code !== null) return { code, reason: `${name} ended with exit code ${code}` };

@@ -27,8 +27,8 @@ function definitionStep({ buildArgs = {} }: Recipe, workDir: WorkDir): Step {
 const archOption = ({ emulated }: WorkDir): string[] => (emulated === undefined ? [] : ["--arch", emulated.oci]);
 
 /**
- * buildah commits straight into an uncompressed OCI layout, and keeps no layers for a later build. Measured with a layer of 290 MB:
- * 3.7 s this way, 10 s through buildah's own storage and an archive, 17 s with `--layers`.
+ * buildah commits straight into an uncompressed OCI layout, and keeps no layers for a later build. Measured with a
+ * layer of 290 MB: 3.7 s this way, 10 s through buildah's own storage and an archive, 17 s with `--layers`.
  */
 function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[] {
   const options = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
@@ -41,8 +41,8 @@ function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[]
     ...options,
   ];
   const paths = ["--file", workDir.recipe, "--tag", `oci:${workDir.layout}`, workDir.context];
-  // Base images are large and buildah has finished: deleting its storage frees space for the image. For the same reason apptainer
-  // keeps no copy in its cache.
+  // Base images are large and buildah has finished: deleting its storage frees space for the image. For the same reason
+  // apptainer keeps no copy in its cache.
   const freeSpace = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
   const convert = [
     "apptainer",
@@ -59,8 +59,9 @@ function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[]
 }
 
 /**
- * In the docker format buildah (1.39) applies all instructions. In the oci format it prints a warning that it ignores HEALTHCHECK,
- * which an Apptainer image cannot have, but it ignores SHELL too. So the oci format is used for HEALTHCHECK without SHELL.
+ * In the docker format buildah (1.39) applies all instructions. In the oci format it prints a warning that it ignores
+ * HEALTHCHECK, which an Apptainer image cannot have, but it ignores SHELL too. So the oci format is used for
+ * HEALTHCHECK without SHELL.
  */
 function formatFor(text: string): "oci" | "docker" {
   const has = (instruction: string) => new RegExp(`^\\s*${instruction}\\s`, "im").test(text);

@@ -10,10 +10,11 @@ export type Size = NonNullable<Lease["terminal"]>;
 const sttyArguments = ({ columns, rows }: Size): string[] => ["cols", String(columns), "rows", String(rows)];
 
 /**
- * Each program gets a pty of its own from script(1): `-e` returns the program's exit code, `-f` flushes each write, and the
- * typescript goes to /dev/null. The shell on the pty and resize() synchronise through two files. The shell writes the name of its
- * device, reads the size, sets it, and reads the size again until it is unchanged. resize() writes the size before it reads the
- * name of the device. So in every order of these steps the last size is set before the program starts.
+ * Each program gets a pty of its own from script(1): `-e` returns the program's exit code, `-f` flushes each write, and
+ * the typescript goes to /dev/null. The shell on the pty and resize() synchronise through two files. The shell writes
+ * the name of its device, reads the size, sets it, and reads the size again until it is unchanged. resize() writes the
+ * size before it reads the name of the device. So in every order of these steps the last size is set before the program
+ * starts.
  */
 export class Terminal {
   readonly #sizePath: string;
@@ -41,7 +42,10 @@ export class Terminal {
     return ["script", "-qefc", `${writeDevice}; ${setSize}; exec ${argv.map(quote).join(" ")}`, "/dev/null"];
   }
 
-  /** Sets the size. The kernel sends SIGWINCH to a running program; between two programs, the next one starts with this size. */
+  /**
+   * Sets the size. The kernel sends SIGWINCH to a running program; between two programs, the next one starts with this
+   * size.
+   */
   async resize(size: Size): Promise<void> {
     await this.#write(size);
     const device = await readFile(this.#devicePath, "utf8").catch(() => undefined);

@@ -37,12 +37,16 @@ interface AttemptOptions extends WorkOptions {
 }
 
 /**
- * Limit of output without an acknowledgement from JetStream. TLS, the socket and the garbage collector's backlog hold each byte
- * several times, so a larger window costs the agent memory. This one carries 60 MB/s at a round trip of 30 ms.
+ * Limit of output without an acknowledgement from JetStream. TLS, the socket and the garbage collector's backlog hold
+ * each byte several times, so a larger window costs the agent memory. This one carries 60 MB/s at a round trip of 30
+ * ms.
  */
 const LOG_WINDOW_BYTES = 2 * 1024 * 1024;
 
-/** Returns the outcome of the build, when all its output is stored. Throws only the reason of `signal`, when it is aborted. */
+/**
+ * Returns the outcome of the build, when all its output is stored. Throws only the reason of `signal`, when it is
+ * aborted.
+ */
 export async function work(options: WorkOptions): Promise<BuildOutcome> {
   const { js, lease, signal } = options;
   const publisher = new Publisher(js, { stream: buildStream(lease.build), windowBytes: LOG_WINDOW_BYTES, signal });
@@ -100,8 +104,8 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
 }
 
 /**
- * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images; after ten
- * minutes without space the build ends with that reason instead of waiting on.
+ * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images;
+ * after ten minutes without space the build ends with that reason instead of waiting on.
  */
 const STORAGE_REFUSALS_MS = 10 * 60_000;
 

@@ -48,7 +48,10 @@ function firstGroup(text: string): Group | undefined {
   return undefined;
 }
 
-/** For each brace pair, in the order of the text: position of the opening brace, end of the pair, and the commas at its own level. */
+/**
+ * For each brace pair, in the order of the text: position of the opening brace, end of the pair, and the commas at its
+ * own level.
+ */
 function closingBraces(text: string): [number, { end: number; commas: number[] }][] {
   const open: { begin: number; commas: number[] }[] = [];
   const closed: [number, { end: number; commas: number[] }][] = [];

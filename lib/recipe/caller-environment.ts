@@ -1,4 +1,7 @@
-/** Expands the caller's environment variables in a definition file: apptainer's shell expands them in the sources of %files. */
+/**
+ * Expands the caller's environment variables in a definition file: apptainer's shell expands them in the sources of
+ * %files.
+ */
 import type { Recipe } from "../protocol/build-messages.ts";
 import { indentOf, withLines } from "./definition/edit.ts";
 import type { Line } from "./definition/sections.ts";
@@ -9,9 +12,9 @@ import { escapeForShell } from "./shell-word.ts";
 const PART = /\\.|\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})|^~(?=\/|$)/gs;
 
 /**
- * The recipe with `~`, `$NAME` and `${NAME}` in the sources of %files expanded, because a builder has another environment.
- * An unset variable stays in the text, so that inputsOf() refuses it: apptainer would expand it to nothing, and `$DATA/x` to
- * `/x`. Throws CbError "usage" for an argument without a value, as inputsOf() does.
+ * The recipe with `~`, `$NAME` and `${NAME}` in the sources of %files expanded, because a builder has another
+ * environment. An unset variable stays in the text, so that inputsOf() refuses it: apptainer would expand it to
+ * nothing, and `$DATA/x` to `/x`. Throws CbError "usage" for an argument without a value, as inputsOf() does.
  */
 export function withCallerEnvironment(
   recipe: Recipe,

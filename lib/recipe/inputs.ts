@@ -11,8 +11,8 @@ const INPUTS_MAX = 10_000;
 
 /**
  * Each input once, in the order of the recipe. If the exact files are uncertain (a variable without a known value), the
- * input is the folder that contains all candidates. Throws CbError "usage" for more than INPUTS_MAX inputs, and for a source
- * that would mean something else on a builder.
+ * input is the folder that contains all candidates. Throws CbError "usage" for more than INPUTS_MAX inputs, and for a
+ * source that would mean something else on a builder.
  */
 export function inputsOf(recipe: Recipe): RecipeInput[] {
   const inputs = recipe.backend === "docker" ? dockerfileInputs(recipe) : definitionInputs(recipe);

@@ -7,9 +7,9 @@ type PathPattern = Pick<RecipeInput, "path" | "pattern">;
 const PLAIN_CLASS = /^[\w.,+-]+$/;
 
 /**
- * `escapes`: true when a backslash makes the next character literal, as in Go; false when it is an ordinary character. The result
- * is a wider pattern when the two dialects differ, or when a RecipeInput cannot express the pattern: the context may then contain
- * files that the recipe does not need, which does no harm.
+ * `escapes`: true when a backslash makes the next character literal, as in Go; false when it is an ordinary character.
+ * The result is a wider pattern when the two dialects differ, or when a RecipeInput cannot express the pattern: the
+ * context may then contain files that the recipe does not need, which does no harm.
  */
 export function pathPattern(text: string, escapes: boolean): PathPattern {
   let pattern = "";

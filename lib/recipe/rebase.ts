@@ -21,10 +21,10 @@ const PLAIN_ROOT = /^(\/[A-Za-z0-9._-]+)+$/;
 
 /**
  * The text with `root` put before every absolute source; everything else stays byte for byte. apptainer must run in
- * `<root>/<the caller's directory>`, so that relative sources resolve there. A path that the caller's disk lacks (`hasFile`
- * takes an absolute path) and that a script of the recipe may make stays as it is: the script makes it on the builder. Throws
- * CbError "usage" as inputsOf() does, and "bug" for a root with characters other than letters, digits, dots, hyphens and
- * underscores.
+ * `<root>/<the caller's directory>`, so that relative sources resolve there. A path that the caller's disk lacks
+ * (`hasFile` takes an absolute path) and that a script of the recipe may make stays as it is: the script makes it on
+ * the builder. Throws CbError "usage" as inputsOf() does, and "bug" for a root with characters other than letters,
+ * digits, dots, hyphens and underscores.
  */
 export function rebaseSources(recipe: Recipe, root: string, hasFile: (path: string) => boolean = () => true): string {
   if (!PLAIN_ROOT.test(root))
@@ -63,7 +63,10 @@ function rebasedFiles(source: FilesSource, rebase: Rebase): string | undefined {
   return lines.map((line) => indentOf(source.line) + line).join("\n");
 }
 
-/** apptainer's default: the destination of a file is its path on the caller's disk; that of a pattern is the pattern's folder. */
+/**
+ * apptainer's default: the destination of a file is its path on the caller's disk; that of a pattern is the pattern's
+ * folder.
+ */
 const defaultDestination = (path: string): string =>
   pathPattern(path, false).pattern ? path.slice(0, path.lastIndexOf("/") + 1) : path;
 

@@ -4,7 +4,9 @@ export interface RecipeInput {
   readonly path: string;
   /** True: `*`, `?` and `[…]` in the path are patterns. False: every character is literal. */
   readonly pattern: boolean;
-  /** How to send symbolic links below the path: apptainer copies their targets (`follow`), buildah the links (`keep`). */
+  /**
+   * How to send symbolic links below the path: apptainer copies their targets (`follow`), buildah the links (`keep`).
+   */
   readonly links: "follow" | "keep";
   /** Line and instruction of the recipe, for messages: `line 12: %files`. */
   readonly where: string;

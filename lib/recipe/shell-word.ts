@@ -1,6 +1,7 @@
 /**
- * Expands a source of %files like the shell inside apptainer 1.4.5: `for n in SOURCE`, with a backslash put before each blank.
- * Braces and patterns work. The shell removes a backslash, but a brace or pattern character after it stays special.
+ * Expands a source of %files like the shell inside apptainer 1.4.5: `for n in SOURCE`, with a backslash put before each
+ * blank. Braces and patterns work. The shell removes a backslash, but a brace or pattern character after it stays
+ * special.
  */
 import { CbError } from "../core/errors.ts";
 import { expandBraces } from "./braces.ts";
@@ -13,9 +14,9 @@ const WORD_MAX = 4096;
 const OPERATORS = "&;|()<>\t";
 
 /**
- * The paths that the word stands for: braces expanded, patterns unchanged. Throws CbError "usage" with `where` in the message
- * for a word that is too long, expands to more than ALTERNATIVES_MAX paths, or that the shell would expand differently on a
- * builder or refuse.
+ * The paths that the word stands for: braces expanded, patterns unchanged. Throws CbError "usage" with `where` in the
+ * message for a word that is too long, expands to more than ALTERNATIVES_MAX paths, or that the shell would expand
+ * differently on a builder or refuse.
  */
 export function expandShellWord(word: string, where: string): string[] {
   if (word.length > WORD_MAX) {

@@ -1,6 +1,6 @@
 /**
- * Computes a tight upper bound for the size of an archive of `tar --format=posix --sparse`. An archive is made of blocks of 512
- * bytes (POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Sparse Formats", PAX 1.0).
+ * Computes a tight upper bound for the size of an archive of `tar --format=posix --sparse`. An archive is made of
+ * blocks of 512 bytes (POSIX.1-2017, pax, "ustar Interchange Format"; GNU tar manual, "Sparse Formats", PAX 1.0).
  */
 import { type Stats, statfsSync } from "node:fs";
 import { type BytePath, toBytes } from "./byte-path.ts";
@@ -22,7 +22,10 @@ const SPARSE_BYTES =
   record("GNU.sparse.major", 1) + record("GNU.sparse.minor", 1) + record("GNU.sparse.realsize", NUMBER_BYTES);
 /** `GNUSparseFile.<pid>/` in the name of a sparse file. */
 const SPARSE_NAME_BYTES = 40;
-/** Bytes of the sparse map per byte of data: two numbers with line ends for each piece of data, which is at least one block. */
+/**
+ * Bytes of the sparse map per byte of data: two numbers with line ends for each piece of data, which is at least one
+ * block.
+ */
 const SPARSE_MAP_RATIO = 42 / BLOCK_BYTES;
 
 export interface ArchiveEntry {
@@ -55,8 +58,8 @@ const wholeBlocks = (bytes: number): number => Math.ceil(bytes / BLOCK_BYTES) * 
 const isSparse = ({ blocks, size }: Stats): boolean => blocks * 512 < size;
 
 /**
- * Magic numbers (statfs(2)) of ext2 to ext4, XFS and tmpfs: a range without blocks is a hole there. Other file systems may
- * compress data or keep it on a server.
+ * Magic numbers (statfs(2)) of ext2 to ext4, XFS and tmpfs: a range without blocks is a hole there. Other file systems
+ * may compress data or keep it on a server.
  */
 const PLAIN_BLOCKS = new Set([0xef53, 0x58465342, 0x01021994]);
 /** A short tail of a file may be in the inode itself, without a block. */

@@ -1,6 +1,6 @@
 /**
- * Paths on a Unix disk, which are bytes. Here a path is a string with one character per byte (latin1), so that text functions
- * and maps work on it, and a name that is not valid UTF-8 survives unchanged.
+ * Paths on a Unix disk, which are bytes. Here a path is a string with one character per byte (latin1), so that text
+ * functions and maps work on it, and a name that is not valid UTF-8 survives unchanged.
  */
 import { posix } from "node:path";
 
@@ -33,12 +33,15 @@ export function foldersBetween(folder: BytePath, path: BytePath): BytePath[] {
 }
 
 const PAGE_BYTES = 64 * 1024;
-/** Two numbers of two bytes before each entry: length of the shared prefix, length of the rest. PATH_MAX is 4096 (limits.h). */
+/**
+ * Two numbers of two bytes before each entry: length of the shared prefix, length of the rest. PATH_MAX is 4096
+ * (limits.h).
+ */
 const HEAD_BYTES = 4;
 
 /**
- * A compact list of paths. Each entry stores only its difference from the entry before, which is little more than the last
- * name when a walk adds the paths. A million paths of 100 bytes take about 20 MB.
+ * A compact list of paths. Each entry stores only its difference from the entry before, which is little more than the
+ * last name when a walk adds the paths. A million paths of 100 bytes take about 20 MB.
  */
 export class PathList {
   readonly #pages: Buffer[] = [];

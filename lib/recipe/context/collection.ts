@@ -16,7 +16,10 @@ export interface ContextEntry {
 
 /** More files than any recipe needs, and few enough for the memory of a small login node. */
 export const ENTRIES_MAX = 1_000_000;
-/** Bound of the memory for hard links. Beyond it, each hard link counts as a file of its own, which never underestimates the size. */
+/**
+ * Bound of the memory for hard links. Beyond it, each hard link counts as a file of its own, which never underestimates
+ * the size.
+ */
 const HARD_LINKS_MAX = 250_000;
 
 /** The files of one run of tar, which either follows all links or stores all. */

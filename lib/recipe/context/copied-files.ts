@@ -1,6 +1,7 @@
 /**
- * Selects the files that a Dockerfile's COPY and ADD name. buildah takes the directory as the root, follows a named link, copies
- * links below a named folder as links, and skips the paths in the ignore file; so skipped paths are not sent.
+ * Selects the files that a Dockerfile's COPY and ADD name. buildah takes the directory as the root, follows a named
+ * link, copies links below a named folder as links, and skips the paths in the ignore file; so skipped paths are not
+ * sent.
  */
 import { posix } from "node:path";
 import type { RecipeInput } from "../recipe-input.ts";

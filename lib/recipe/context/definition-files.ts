@@ -1,8 +1,8 @@
 /**
- * Selects the files that a definition file names. apptainer copies them with `cp -L`, so a link is sent as its target, under the
- * name of the link. A link that the recipe names may lead anywhere. A link below a named folder may lead only into the caller's
- * directory or into a named path, because the caller has not approved anything else. The folder of a `localimage` is a root file
- * system of its own and keeps its links.
+ * Selects the files that a definition file names. apptainer copies them with `cp -L`, so a link is sent as its target,
+ * under the name of the link. A link that the recipe names may lead anywhere. A link below a named folder may lead only
+ * into the caller's directory or into a named path, because the caller has not approved anything else. The folder of a
+ * `localimage` is a root file system of its own and keeps its links.
  */
 import type { Stats } from "node:fs";
 import { posix } from "node:path";
@@ -64,7 +64,8 @@ function namedRoot(input: RecipeInput, path: BytePath, search: Search): Root {
   if (stat === undefined) throw lstatOf(path) === undefined ? missing(input, search.directory) : dangling(input, path);
   const plain = posix.normalize(path);
   if (plain !== path && realPath(path) !== realPath(plain)) {
-    // The kernel applies `..` to the link's target; on the builder the link is a folder, so `..` would mean another one.
+    // The kernel applies `..` to the link's target; on the builder the link is a folder, so `..` would mean another
+    // one.
     throw refusal(input, path, "has .. after a symbolic link", "write the path without .. after a symbolic link");
   }
   if (!isSendable(stat)) {

@@ -8,8 +8,9 @@ import { globRegExp, isPattern } from "./glob.ts";
 import { namesIn } from "./walk.ts";
 
 /**
- * Absolute paths, with the `..` of the recipe. A path without a pattern is returned even when it does not exist. `goStyle`: true
- * for buildah's patterns, which match dot files and know `**`; false for those of a shell, which do neither.
+ * Absolute paths, with the `..` of the recipe. A path without a pattern is returned even when it does not exist.
+ * `goStyle`: true for buildah's patterns, which match dot files and know `**`; false for those of a shell, which do
+ * neither.
  */
 export function expand({ path, pattern }: RecipeInput, start: BytePath, goStyle: boolean): BytePath[] {
   const parts = fromText(path)

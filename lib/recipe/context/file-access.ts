@@ -4,7 +4,10 @@ import { posix } from "node:path";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
 
-/** Metadata of the entry itself: a link is not followed. Undefined when nothing exists. Throws CbError "usage" when the path cannot be read. */
+/**
+ * Metadata of the entry itself: a link is not followed. Undefined when nothing exists. Throws CbError "usage" when the
+ * path cannot be read.
+ */
 export const lstatOf = (path: BytePath): Stats | undefined =>
   orUndefined(path, () => lstatSync(toBytes(path), { throwIfNoEntry: false }));
 
@@ -35,8 +38,8 @@ export function isReadable(path: BytePath): boolean {
 }
 
 /**
- * Opens and closes the file. access(2) is no substitute: it checks the real user id, while tar runs with the effective one, and
- * it does not ask a file server that refuses only when the file is opened.
+ * Opens and closes the file. access(2) is no substitute: it checks the real user id, while tar runs with the effective
+ * one, and it does not ask a file server that refuses only when the file is opened.
  */
 function openForReading(path: BytePath): void {
   closeSync(openSync(toBytes(path), constants.O_RDONLY | constants.O_NONBLOCK));
@@ -76,15 +79,18 @@ const LINKS_MAX = 40;
 
 export interface Resolved {
   readonly kind: "found" | "outside" | "missing";
-  /** The target (`found`), the last link before leaving the directory (`outside`), or the first missing path (`missing`). */
+  /**
+   * The target (`found`), the last link before leaving the directory (`outside`), or the first missing path
+   * (`missing`).
+   */
   readonly at: BytePath;
   /** The links that were followed, in order. */
   readonly links: readonly BytePath[];
 }
 
 /**
- * Resolves a path as buildah does for COPY: the directory is the root, also for absolute links. `parts`: the names from the
- * directory on. `..` above the directory leads outside. Throws as lstatOf().
+ * Resolves a path as buildah does for COPY: the directory is the root, also for absolute links. `parts`: the names from
+ * the directory on. `..` above the directory leads outside. Throws as lstatOf().
  */
 export function resolveWithin(directory: BytePath, parts: readonly string[]): Resolved {
   const links: BytePath[] = [];

@@ -41,13 +41,16 @@ export interface Context {
   readonly parts: readonly Collection[];
 }
 
-/** One check takes microseconds. After this many, the search yields to the event loop, so that signals and messages are handled. */
+/**
+ * One check takes microseconds. After this many, the search yields to the event loop, so that signals and messages are
+ * handled.
+ */
 const CHECKS_PER_TURN = 512;
 
 /**
- * Undefined when the recipe has no inputs and `whole` is false. Throws CbError "usage" that names the line of the recipe, the path
- * and the remedy, for a path that is missing, cannot be read, is neither file nor folder, or leads out of the directory where
- * that is not allowed. Throws the reason of `signal` when it is aborted.
+ * Undefined when the recipe has no inputs and `whole` is false. Throws CbError "usage" that names the line of the
+ * recipe, the path and the remedy, for a path that is missing, cannot be read, is neither file nor folder, or leads out
+ * of the directory where that is not allowed. Throws the reason of `signal` when it is aborted.
  */
 export async function findContext(options: ContextOptions, signal?: AbortSignal): Promise<Context | undefined> {
   if (options.inputs.length === 0 && !options.whole) return undefined;

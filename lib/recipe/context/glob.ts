@@ -1,4 +1,7 @@
-/** Matches one name against a pattern of a shell or of Go: `*`, `?`, `[a-z]`, `[!a]`, `[[:digit:]]`, and `\` before a literal character. */
+/**
+ * Matches one name against a pattern of a shell or of Go: `*`, `?`, `[a-z]`, `[!a]`, `[[:digit:]]`, and `\` before a
+ * literal character.
+ */
 
 export interface GlobOptions {
   /** True: `*`, `?` and `[…]` also match a dot at the beginning, as in Go. False: they do not, as in a shell. */

@@ -1,6 +1,6 @@
 /**
- * Reads ignore files with docker's rules: a pattern starts at the directory, `**` matches any number of folders, everything below
- * an ignored folder is ignored, `!` re-includes paths, and the last pattern that matches decides.
+ * Reads ignore files with docker's rules: a pattern starts at the directory, `**` matches any number of folders,
+ * everything below an ignored folder is ignored, `!` re-includes paths, and the last pattern that matches decides.
  */
 import { readFileSync } from "node:fs";
 import { CbError, messageOf } from "../../core/errors.ts";
@@ -19,7 +19,10 @@ export interface IgnoreFile {
 /** A longer file is a mistake: ignore files of large projects stay under 10 kB. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The first of `names` that exists in the directory. Throws CbError "usage" when it cannot be read or is longer than 1 MiB. */
+/**
+ * The first of `names` that exists in the directory. Throws CbError "usage" when it cannot be read or is longer than 1
+ * MiB.
+ */
 export function readIgnoreFile(directory: BytePath, names: readonly string[]): IgnoreFile | undefined {
   for (const name of names) {
     const path = childPath(directory, name);

@@ -1,4 +1,7 @@
-/** Packs a context into an archive stream. tar runs while the stream is read, and the archive is never on the caller's disk. */
+/**
+ * Packs a context into an archive stream. tar runs while the stream is read, and the archive is never on the caller's
+ * disk.
+ */
 import { CbError } from "../../core/errors.ts";
 import type { Collection } from "./collection.ts";
 import type { Context } from "./find.ts";
@@ -9,7 +12,8 @@ const ARGUMENTS = [
   "--file=-",
   "--directory=/",
   "--format=posix",
-  // Access and change times cannot be restored, so they are left out; the names of extra headers do without a process id.
+  // Access and change times cannot be restored, so they are left out; the names of extra headers do without a process
+  // id.
   "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
   "--sparse",
   "--numeric-owner",
@@ -20,9 +24,9 @@ const ARGUMENTS = [
 ];
 
 /**
- * Yields the archives for unpackContext(), one after the other. Throws CbError "usage" when a file has changed, has been deleted
- * or cannot be read since findContext() listed it; the chunks before that are then useless. Throws the reason of `signal` when
- * it is aborted. tar has exited when the generator ends, also when the reader stops early.
+ * Yields the archives for unpackContext(), one after the other. Throws CbError "usage" when a file has changed, has
+ * been deleted or cannot be read since findContext() listed it; the chunks before that are then useless. Throws the
+ * reason of `signal` when it is aborted. tar has exited when the generator ends, also when the reader stops early.
  */
 export async function* packContext(
   context: Context,

@@ -12,7 +12,10 @@ export class Search {
   /** The same directory with all links resolved. */
   readonly realDirectory: BytePath;
   readonly skipped = new SkippedFiles();
-  /** Paths that some part of the search sends. `all`: with everything below, by a walk of its own. `itself`: the entry alone. */
+  /**
+   * Paths that some part of the search sends. `all`: with everything below, by a walk of its own. `itself`: the entry
+   * alone.
+   */
   readonly claimed = new Map<BytePath, "all" | "itself">();
 
   constructor(directory: BytePath, realDirectory: BytePath) {
@@ -67,7 +70,9 @@ export class SkippedFiles {
   }
 }
 
-/** True when an archive can hold the entry and a build can use it. Sockets, pipes and devices work only on this machine. */
+/**
+ * True when an archive can hold the entry and a build can use it. Sockets, pipes and devices work only on this machine.
+ */
 export const isSendable = (stat: Stats): boolean => stat.isFile() || stat.isDirectory() || stat.isSymbolicLink();
 
 /** The error for a path that a recipe names and that cannot be sent. */

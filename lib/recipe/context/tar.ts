@@ -62,7 +62,10 @@ function firstLines(errorOutput: string, code: unknown, killedBy: unknown): stri
   return code === null ? `tar was killed by ${killedBy}` : `tar ended with exit code ${code}`;
 }
 
-/** Writes `source` to tar's input with back-pressure. Resolves early when tar has closed its input: its exit reports the reason. */
+/**
+ * Writes `source` to tar's input with back-pressure. Resolves early when tar has closed its input: its exit reports the
+ * reason.
+ */
 export async function feed(
   child: Tar["child"],
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,

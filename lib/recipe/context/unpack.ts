@@ -6,7 +6,10 @@ import { feed, gnuTar, startTar } from "./tar.ts";
 export interface UnpackOptions {
   /** An empty folder: the caller's `/home/u/x` becomes `<root>/home/u/x`. */
   readonly root: string;
-  /** The highest user or group id in the archive, from the caller. If this machine cannot assign that id, root owns all files. */
+  /**
+   * The highest user or group id in the archive, from the caller. If this machine cannot assign that id, root owns all
+   * files.
+   */
   readonly highestId: number;
   readonly signal?: AbortSignal;
 }
@@ -23,8 +26,9 @@ const ARGUMENTS = [
 ];
 
 /**
- * Resolves when all files are written. Rejects with CbError "infrastructure" and tar's message when they cannot be written, with
- * the error of `chunks`, or with the reason of `signal`. After a rejection the files in `root` are incomplete.
+ * Resolves when all files are written. Rejects with CbError "infrastructure" and tar's message when they cannot be
+ * written, with the error of `chunks`, or with the reason of `signal`. After a rejection the files in `root` are
+ * incomplete.
  */
 export async function unpackContext(chunks: AsyncIterable<Uint8Array>, options: UnpackOptions): Promise<void> {
   const { root, highestId, signal } = options;
@@ -50,7 +54,9 @@ function unpackFailure(message: string): CbError {
   return new CbError("infrastructure", `the context could not be unpacked: ${message}`, { hint });
 }
 
-/** True when this process can assign every id from 0 to `highestId`: in a user namespace only mapped ids can own files. */
+/**
+ * True when this process can assign every id from 0 to `highestId`: in a user namespace only mapped ids can own files.
+ */
 async function canAssignIds(highestId: number): Promise<boolean> {
   const maps = await Promise.all(["/proc/self/uid_map", "/proc/self/gid_map"].map((path) => readFile(path, "utf8")));
   return maps.every((map) => coversIds(map, highestId));

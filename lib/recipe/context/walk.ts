@@ -1,4 +1,7 @@
-/** Walks a folder and everything below it. Memory does not grow with the number of files, because only one folder is open at a time. */
+/**
+ * Walks a folder and everything below it. Memory does not grow with the number of files, because only one folder is
+ * open at a time.
+ */
 import { opendirSync, type Stats } from "node:fs";
 import { type BytePath, childPath, toBytes } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
@@ -22,8 +25,8 @@ export interface VisitResult {
 export type Visit = (path: BytePath, parent: Folder) => VisitResult;
 
 /**
- * Yields everything below `root`, without `root` itself; a folder precedes its content. Yields undefined for an entry that is
- * not sent, so that the caller can pause. Throws CbError "usage" for a folder that cannot be read.
+ * Yields everything below `root`, without `root` itself; a folder precedes its content. Yields undefined for an entry
+ * that is not sent, so that the caller can pause. Throws CbError "usage" for a folder that cannot be read.
  */
 export function* walk(root: BytePath, stat: Stats, visit: Visit): Generator<ContextEntry | undefined> {
   const waiting: Folder[] = [{ path: root, stat, parent: undefined }];

@@ -10,7 +10,10 @@ import { type VisitResult, walk } from "./walk.ts";
 /** The first existing file counts: container-builder's own, then those of buildah and docker. */
 const IGNORE_FILES = [".cbignore", ".containerignore", ".dockerignore"];
 
-/** Skips paths that the search has claimed. Yields undefined for a path that is not sent. Throws CbError "usage" for a path that cannot be read. */
+/**
+ * Skips paths that the search has claimed. Yields undefined for a path that is not sent. Throws CbError "usage" for a
+ * path that cannot be read.
+ */
 export function* wholeDirectory(stat: Stats, search: Search): Generator<ContextEntry | undefined> {
   const { directory } = search;
   // The recipe names the directory itself, so it has been walked already.

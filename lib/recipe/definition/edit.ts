@@ -21,8 +21,8 @@ export function withLines(
 }
 
 /**
- * apptainer refuses a build argument that the recipe does not use. A use in a comment that begins with `#!` counts. An argument
- * with a value of several lines is left out, because its second line would not be part of the comment.
+ * apptainer refuses a build argument that the recipe does not use. A use in a comment that begins with `#!` counts. An
+ * argument with a value of several lines is left out, because its second line would not be part of the comment.
  */
 function commentThatUses(names: readonly string[], buildArgs: Recipe["buildArgs"] = {}): string[] {
   const given = names.filter((name) => buildArgs[name] !== undefined && !buildArgs[name].includes("\n"));

@@ -8,19 +8,21 @@ import { expandShellWord } from "../shell-word.ts";
 import { scriptMayMake } from "./made-by-script.ts";
 import { type BaseSource, type DefinitionSource, type FilesSource, readDefinition } from "./sources.ts";
 
-/** Throws CbError "usage" for an argument without a value, and for a source that would mean something else on a builder. */
+/**
+ * Throws CbError "usage" for an argument without a value, and for a source that would mean something else on a builder.
+ */
 export function definitionInputs(recipe: Recipe): RecipeInput[] {
   const { sources, script } = readDefinition(recipe);
   return sources.flatMap((source) => inputsOfSource(source, script));
 }
 
 function inputsOfSource(source: DefinitionSource, script: string): RecipeInput[] {
-  if (source.kind === "files") return pathsOf(source).map((path) => fileInput(path, whereOf(source), script));
+  if (source.kind === "files") return pathsOf(source).map((path) => pathInput(path, whereOf(source), script));
   if (source.kind === "base") return [baseInput(source)];
   return [{ path: source.source, pattern: false, links: "follow", where: whereOf(source) }];
 }
 
-function fileInput(path: string, where: string, script: string): RecipeInput {
+function pathInput(path: string, where: string, script: string): RecipeInput {
   const input: RecipeInput = { ...pathPattern(path, false), links: "follow", where };
   return !input.pattern && scriptMayMake(script, path) ? { ...input, mayBeMadeByScript: true } : input;
 }
@@ -39,19 +41,15 @@ function whereOf(source: DefinitionSource): string {
 }
 
 /**
- * The paths that a line of %files stands for, patterns unchanged. Throws CbError "usage" for an absolute path with a pattern in
- * its folder and no destination: apptainer then copies each match to its own folder, which one rewritten line cannot express.
+ * The paths that a line of %files stands for, patterns unchanged. Throws CbError "usage" for an absolute path with a
+ * pattern in its folder and no destination: apptainer then copies each match to its own folder, which one rewritten
+ * line cannot express.
  */
 export function pathsOf(source: FilesSource): string[] {
   const paths = expandShellWord(source.source, whereOf(source));
   if (source.destination !== undefined || !paths.some(hasPatternInFolder)) return paths;
-  throw new CbError(
-    "usage",
-    `${whereOf(source)} ${JSON.stringify(source.source)} has a pattern in its folder and no destination`,
-    {
-      hint: "add a destination to this line",
-    },
-  );
+  const problem = `${JSON.stringify(source.source)} has a pattern in its folder and no destination`;
+  throw new CbError("usage", `${whereOf(source)} ${problem}`, { hint: "add a destination to this line" });
 }
 
 const hasPatternInFolder = (path: string): boolean =>

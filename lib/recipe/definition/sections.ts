@@ -1,6 +1,7 @@
 /**
  * Parses a definition file as apptainer does: splits it into stages, substitutes template arguments, splits stages into
- * sections. Each statement about apptainer here was tested with 1.4.5 (test/integration/recipe/recipe-parsing.full.test.ts).
+ * sections. Each statement about apptainer here was tested with 1.4.5
+ * (test/integration/recipe/recipe-parsing.full.test.ts).
  */
 import { CbError } from "../../core/errors.ts";
 
@@ -27,7 +28,7 @@ type Values = ReadonlyMap<string, string>;
 
 const TEMPLATE = /\{\{\s*(\w+)\s*\}\}/g;
 
-/** The sections of each stage, the header first. Throws CbError "usage" for an argument without a value, with its name. */
+/** The sections of each stage, the header first. Throws CbError "usage" that names an argument without a value. */
 export function stagesOf(text: string, buildArgs: Readonly<Record<string, string>> = {}): Section[][] {
   const given = new Map(Object.entries(buildArgs));
   return splitStages(text).map((lines) => {

@@ -1,6 +1,6 @@
 /**
- * Splits a Dockerfile into instructions as buildah does (1.39: openshift/imagebuilder). Each statement about buildah here was
- * tested with it (test/integration/recipe/recipe-parsing.full.test.ts).
+ * Splits a Dockerfile into instructions as buildah does (1.39: openshift/imagebuilder). Each statement about buildah
+ * here was tested with it (test/integration/recipe/recipe-parsing.full.test.ts).
  */
 
 export interface Instruction {
@@ -73,7 +73,9 @@ function splitFlags(text: string): { flags: string[]; rest: string } {
   }
 }
 
-/** The elements of a JSON array of strings. Text after the array is ignored. Undefined when `text` has no such array. */
+/**
+ * The elements of a JSON array of strings. Text after the array is ignored. Undefined when `text` has no such array.
+ */
 function arrayOf(text: string): string[] | undefined {
   if (!text.startsWith("[")) return undefined;
   try {

@@ -1,13 +1,15 @@
 /**
- * Tracks the variables that a Dockerfile's instructions can use, with buildah's rules: ENV overrides ARG, and a stage gets an ARG
- * from before FROM only by declaring it again.
+ * Tracks the variables that a Dockerfile's instructions can use, with buildah's rules: ENV overrides ARG, and a stage
+ * gets an ARG from before FROM only by declaring it again.
  */
 import type { Instruction } from "./instructions.ts";
 import { expandWord, type Variables } from "./words.ts";
 
 type Environment = Map<string, string | undefined>;
 
-/** Call apply() with each instruction, in the order of the file. A value is undefined when it is not known for certain. */
+/**
+ * Call apply() with each instruction, in the order of the file. A value is undefined when it is not known for certain.
+ */
 export class DockerfileVariables {
   readonly #buildArgs: ReadonlyMap<string, string>;
   readonly #beforeFrom: Environment = new Map();

@@ -11,7 +11,10 @@ export type Variables = ReadonlyMap<string, string>;
 
 /** Quoted, escaped by a backslash, or plain. An unclosed quote ends with the word. */
 const PIECE = /'[^']*'?|"(?:\\.|[^"\\])*"?|\\.?|[^'"\\]+/gs;
-/** `$NAME`, `${NAME}`, `${NAME:-…}`; a single digit is a name. buildah's other forms (`${NAME%…}`) make the word uncertain. */
+/**
+ * `$NAME`, `${NAME}`, `${NAME:-…}`; a single digit is a name. buildah's other forms (`${NAME%…}`) make the word
+ * uncertain.
+ */
 const PART = /\\(["$\\])|\$(?:(\d|[A-Za-z_]\w*)|\{(\d|[A-Za-z_]\w*)(?::([-+?])([^{}$]*))?\})|\$(?=[\w{])/g;
 
 export function expandWord(word: string, variables: Variables): Word {
@@ -28,7 +31,9 @@ export function expandWord(word: string, variables: Variables): Word {
   return { text, certain: true };
 }
 
-/** In double quotes a backslash that escapes nothing is kept. Outside quotes expandWord() has removed all backslashes. */
+/**
+ * In double quotes a backslash that escapes nothing is kept. Outside quotes expandWord() has removed all backslashes.
+ */
 function substitute(piece: string, variables: Variables): Word {
   let text = "";
   let done = 0;

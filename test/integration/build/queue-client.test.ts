@@ -1,4 +1,6 @@
-/** How long QueueClient repeats a request: without limit while the queue is absent, for a limited time while it refuses. */
+/**
+ * How long QueueClient repeats a request: without limit while the queue is absent, for a limited time while it refuses.
+ */
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";

@@ -14,7 +14,9 @@ test.before.each((context) => {
 });
 test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
-/** Runs `script` with sh, which is dash here: in bash (5.2) a SIGWINCH during its own trap disables the trap for good. */
+/**
+ * Runs `script` with sh, which is dash here: in bash (5.2) a SIGWINCH during its own trap disables the trap for good.
+ */
 const step = (name: string, script: string) => ({ name, argv: ["sh", "-c", script] });
 
 /** A running build; a test can wait for its output. */

@@ -18,7 +18,10 @@ test.before.each((world) => {
 });
 test.after.each(({ tree }) => tree.remove());
 
-/** The content of the folder `sub` after unpacking: one line per entry with owner, mode, blocks, time, link target and name. */
+/**
+ * The content of the folder `sub` after unpacking: one line per entry with owner, mode, blocks, time, link target and
+ * name.
+ */
 async function unpacked(tree: ContextTree): Promise<string[]> {
   const context = await tree.found({ inputs: [fileInput("sub")], whole: true });
   const shared = join(tree.top, "shared");
@@ -61,7 +64,7 @@ test("unpacking restores owners, modes, times and holes", async ({ tree }) => {
   assert.match(lines, /^0:0 644 [0-8] .* \.\/sparse$/m);
 });
 
-test("when an owner is not mapped in the user namespace, root owns all files; modes and times are restored", async ({
+test("root owns all files when an owner is not mapped in the user namespace; modes and times are kept", async ({
   tree,
 }) => {
   fill(tree, 3_000_000);

@@ -50,7 +50,7 @@ function write(stack: Stack, path: string, text: string | Buffer): string {
 const build = (stack: Stack, folder: string, args: readonly string[]): Promise<Finished> =>
   stack.run("container-builder", ["--force", stack.path(`${folder}.sif`), ...args], { cwd: stack.path(folder) });
 
-test("%files sends files, patterns, folders, links and names with blanks, from any folder", async ({ stack }) => {
+test("a build receives files, matches, folders, links and names with blanks from %files", async ({ stack }) => {
   write(stack, "f/a.txt", "alpha\n");
   write(stack, "f/data/one.csv", "1\n");
   write(stack, "f/data/two.csv", "2\n");
@@ -82,7 +82,7 @@ test("a context of 24 MiB is sent through the bucket, with progress, and arrives
   assert.match(stderr, /^Sending build context: Completed, 1 file, 24.0 MiB, [\d.]+ [KM]iB\/s$/m);
 });
 
-test("--context sets the start of relative paths, and --transfer-context sends all files that are not ignored", async ({
+test("--context sets the start of relative paths; --transfer-context sends all files except ignored ones", async ({
   stack,
 }) => {
   write(stack, "whole/kept.txt", "kept\n");
@@ -150,7 +150,10 @@ test("a build argument reaches the recipe", async ({ stack }) => {
   assert.match(stdout, "the word is a b=c");
 });
 
-/** Reserves a build with a context, reports the context as sent without sending it, and returns the final state of the build. */
+/**
+ * Reserves a build with a context, reports the context as sent without sending it, and returns the final state of the
+ * build.
+ */
 async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; state: BuildState }> {
   const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
   const creds = await readCreds(stack.statePath("client", "user.creds"), Date.now());
@@ -171,7 +174,7 @@ async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; sta
   return { build, state: last };
 }
 
-test("a context over the limit is refused before it is sent; a build without its context ends as lost, and its bucket is deleted", async ({
+test("a context over the limit is refused; a build without its context ends as lost and loses its bucket", async ({
   stack,
 }) => {
   await stack.queueEnds("SIGTERM");

@@ -1,4 +1,7 @@
-/** Builds Dockerfiles on a distribution: packages from a mirror, a compiler in one stage, its program in another. Takes a minute or two. */
+/**
+ * Builds Dockerfiles on a distribution: packages from a mirror, a compiler in one stage, its program in another. Takes
+ * a minute or two.
+ */
 // timeout: 900 s
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** Builds recipes that read the caller's files: local base images of every kind, %files, the context of a Dockerfile. */
+/**
+ * Builds recipes that read the caller's files: local base images of every kind, %files, the context of a Dockerfile.
+ */
 // slow: more than a dozen builds.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
@@ -71,7 +73,10 @@ From: bases/oci.tar
   assert.is(await buildAndRun(stack, "files-section", recipe), "one\none\ntwo\n");
 });
 
-/** The first example of apptainer's user guide ("Definition Files"), without the base image and packages that it fetches from the Internet. */
+/**
+ * The first example of apptainer's user guide ("Definition Files"), without the base image and packages that it fetches
+ * from the Internet.
+ */
 const OF_THE_USER_GUIDE = `Bootstrap: oci-archive
 From: bases/oci.tar
 

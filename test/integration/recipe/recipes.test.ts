@@ -17,9 +17,7 @@ test.after(async ({ recipes }) => {
   await recipes?.stop();
 });
 
-test("a registry that the configuration does not name is never contacted without TLS, even at a private address", async ({
-  recipes,
-}) => {
+test("builders contact an unnamed registry only with TLS, even at a private address", async ({ recipes }) => {
   const onUnnamed = [
     // plainHttp for one registry does not extend to another registry of the same recipe.
     `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\nStage: one\n\nBootstrap: docker\nFrom: {{ HOST }}/${IMAGE}\n\n%arguments\n    HOST=${recipes.hosts.unnamed}\n`,
@@ -33,7 +31,7 @@ test("a registry that the configuration does not name is never contacted without
   }
 });
 
-test("a registry that refuses, is down or lacks the image fails the build with exit code 1 and the remedy", async ({
+test("a registry that refuses, is down or lacks the image fails the build with code 1 and the remedy", async ({
   recipes,
 }) => {
   for (const head of ["Bootstrap: docker\nFrom: ", "FROM "]) {
@@ -51,9 +49,7 @@ test("a registry that refuses, is down or lacks the image fails the build with e
   }
 });
 
-test("a stage copies files from another stage; both images are from a plain-http registry that the configuration names", async ({
-  recipes,
-}) => {
+test("a stage copies files from another stage, on images of a named plain-http registry", async ({ recipes }) => {
   await recipes.built(
     "stages",
     `Bootstrap: docker

@@ -1,4 +1,7 @@
-/** Packs a directory and unpacks it into a folder, in a process of its own whose memory a test measures: `context-child DIRECTORY ROOT`. */
+/**
+ * Packs a directory and unpacks it into a folder, in a process of its own whose memory a test measures: `context-child
+ * DIRECTORY ROOT`.
+ */
 import { readFileSync } from "node:fs";
 import { findContext } from "../../../lib/recipe/context/find.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";

@@ -59,7 +59,10 @@ function fileAt(path: string, random: Random): void {
   if (random.chance(0.5)) utimesSync(path, random.between(0, 2 ** 31), random.between(0, 10 ** 10) + 0.25);
 }
 
-/** One line per entry: type, owner, mode, time, link target or digest of the content, name. `follow`: lists a link as its target. */
+/**
+ * One line per entry: type, owner, mode, time, link target or digest of the content, name. `follow`: lists a link as
+ * its target.
+ */
 export function listing(root: string, { follow = false }: { follow?: boolean } = {}): string[] {
   const find = [...(follow ? ["-L"] : []), root, "-printf", "%y %U %G %m %TY-%Tm-%Td %TT %l\\t%p\\0"];
   const environment = { ...process.env, TZ: "UTC", LC_ALL: "C" };

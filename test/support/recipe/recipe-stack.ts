@@ -18,8 +18,8 @@ const HTPASSWD = "site:$2b$05$abcdefghijklmnopqrstuupdwjCkan1ZJuUj4h8YhSom.c5Jdu
 export const IMAGE = "site/busybox:1";
 
 /**
- * Addresses of the registries for builders, all plain http. `basic` requires a login. The queue's configuration names `open` and
- * `basic`, but not `unnamed`.
+ * Addresses of the registries for builders, all plain http. `basic` requires a login. The queue's configuration names
+ * `open` and `basic`, but not `unnamed`.
  */
 export interface Hosts {
   readonly open: string;

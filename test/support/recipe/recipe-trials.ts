@@ -1,6 +1,6 @@
 /**
- * Builds each recipe twice in a sandbox: from the caller's directory as a user would, and from a mirror that holds only the
- * files that inputsOf() lists. Both images must have the same content.
+ * Builds each recipe twice in a sandbox: from the caller's directory as a user would, and from a mirror that holds only
+ * the files that inputsOf() lists. Both images must have the same content.
  */
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,10 @@ export interface Trial {
   readonly fromMirror: string | undefined;
 }
 
-/** The caller's directory is /w/u/p. The content of each file is its name, so that an image shows the origin of its files. */
+/**
+ * The caller's directory is /w/u/p. The content of each file is its name, so that an image shows the origin of its
+ * files.
+ */
 const DISK = `
 mkdir -p /w/u/p /w/u/other && cd /w/u/p
 mkdir -p data/deep /w/u/base

@@ -31,8 +31,9 @@ export const countedIn = (stdout: string): string[] => stdout.split("\n").filter
 export const counted = (count: number): string[] => Array.from({ length: count }, (_, n) => `line ${n + 1}`);
 
 /**
- * Changes the recipe so that mksquashfs packs without compression and without detecting duplicates: compressing gigabytes takes
- * minutes and tests apptainer only. %setup runs as root on the builder, so it can replace mksquashfs. Returns the path.
+ * Changes the recipe so that mksquashfs packs without compression and without detecting duplicates: compressing
+ * gigabytes takes minutes and tests apptainer only. %setup runs as root on the builder, so it can replace mksquashfs.
+ * Returns the path.
  */
 export function uncompressed(path: string): string {
   const setup = [

@@ -36,7 +36,7 @@ test("comments, blanks, CR LF, a byte order mark and non-ASCII names are read", 
   assert.equal(ignored("", "a"), []);
 });
 
-test("mayHoldWanted() is true when a ! pattern might match below the folder", () => {
+test("mayReincludeBelow() is true when a ! pattern might match below the folder", () => {
   const holds = (text: string, folder: string): boolean => ignoreFile("x", text).mayReincludeBelow(folder);
   assert.not(holds("a\nb/c", "a"));
   assert.ok(holds("*\n!a/b/c", "a"));
