@@ -7,8 +7,8 @@ import type { AgentReply, AgentRequest } from "../lib/protocol/builder-messages.
 import { agentAsk } from "../lib/protocol/requests.ts";
 
 /**
- * The queue parks a request for up to 3 s. Two seconds later the request or the reply is lost. A reply that is only
- * late leads to a second request, which does no harm.
+ * The queue parks a request for up to 3 s. After two more seconds the request or the reply counts as lost. If the reply
+ * is only late, the queue gets the request twice, which does no harm.
  */
 const REPLY_TIMEOUT_MS = 5_000;
 /** Backoff between requests without a reply. Short at first, because a restarting queue is back within seconds. */
@@ -41,8 +41,8 @@ export class QueueClient {
   /**
    * Returns the queue's reply. Repeats the request with backoff while the queue is absent or reports a failure of its
    * own, until `signal` is aborted; then throws the reason of `signal`. Throws CbError when the queue refuses the
-   * request for good, or has replied with "infrastructure" for `refusalsMs` without a break. An absent queue ends that
-   * break-free time.
+   * request for good, or has replied with "infrastructure" for `refusalsMs` without a break. An absence of
+   * the queue resets that time.
    */
   async ask(body: AgentRequestBody, signal: AbortSignal, refusalsMs = Number.POSITIVE_INFINITY): Promise<AgentReply> {
     const { nc, builder, publicKey, clock, log } = this.#options;

@@ -13,8 +13,8 @@ export class Search {
   readonly realDirectory: BytePath;
   readonly skipped = new SkippedFiles();
   /**
-   * Paths that some part of the search sends. `all`: with everything below, by a walk of its own. `itself`: the entry
-   * alone.
+   * Paths that the rest of the search skips: another part sends them, or they are excluded. `all`: the path with
+   * everything below. `itself`: the entry alone.
    */
   readonly claimed = new Map<BytePath, "all" | "itself">();
 
@@ -23,7 +23,7 @@ export class Search {
     this.realDirectory = realDirectory;
   }
 
-  /** Marks the path as sent. True at the first call for this path, so that each entry is sent once. */
+  /** Claims a path for one part of the search. True at the first call for the path, so that each entry is sent once. */
   claim(path: BytePath, extent: "all" | "itself"): boolean {
     const before = this.claimed.get(path);
     if (before === undefined || (before === "itself" && extent === "all")) this.claimed.set(path, extent);
