@@ -1,9 +1,9 @@
-/** Why a base image did not come, in words for whoever wrote the recipe: apptainer and buildah have Go's words for programmers. */
+/** Explains to the user why a base image could not be fetched; apptainer and buildah print only the Go error. */
 
-/** The error with which either ends is among the last few lines that it prints. */
+/** Both programs print their final error among their last few lines. */
 const LAST_BYTES = 4096;
 
-/** What was printed last, however much that was. */
+/** Keeps the last 4096 bytes of a build's output. */
 export class LastOutput {
   #bytes: Buffer = Buffer.alloc(0);
 
@@ -16,26 +16,26 @@ export class LastOutput {
   }
 }
 
-/** Only of the programs' own last error: a script in %post may fail with the same words. */
+/** Matches only the final error of apptainer or buildah itself: a script in %post may fail with the same message. */
 const LAST_ERROR = /(?:FATAL:|Error:)(?=[^\n]*(?:conveyor failed|creating build container|initializing source))[^\n]*/g;
 
-const TROUBLES: readonly (readonly [pattern: RegExp, remedy: string])[] = [
+const REMEDIES: readonly (readonly [error: RegExp, remedy: string])[] = [
   [
     /server gave HTTP response to HTTPS client/,
-    "the registry has no TLS; the operator can allow that, with plainHttp in the queue's configuration",
+    "the registry has no TLS; an operator can allow that with plainHttp in the queue's configuration",
   ],
   [
     /authentication required|unauthorized|denied/,
-    "the registry refuses the base image; builders have no login, so name one that needs none, or correct its name",
+    "the registry refuses the base image; builders have no login, so name an image that needs none, or correct its name",
   ],
   [
     /certificate/,
-    "the registry's certificate is not trusted on the builder; the operator can add its CA to the builder image",
+    "the builder does not trust the registry's certificate; an operator can add its CA to the builder image",
   ],
-  [/could not parse reference|invalid reference/, "no image can have this name; correct it in the recipe"],
+  [/could not parse reference|invalid reference/, "the name of the base image is not valid; correct it in the recipe"],
   [
     /manifest unknown|not found/,
-    "the registry has no such image; correct its name or tag (cb-images shows the site's)",
+    "the registry has no such image; correct its name or tag (cb-images lists the images of the site)",
   ],
   [
     /dial tcp|i\/o timeout|no such host|EOF|connection reset/,
@@ -43,8 +43,8 @@ const TROUBLES: readonly (readonly [pattern: RegExp, remedy: string])[] = [
   ],
 ];
 
-/** Undefined when the build failed of something else. */
+/** The remedy for the user. Undefined when the build failed for another reason. */
 export function baseImageFailure(output: string): string | undefined {
   const error = output.match(LAST_ERROR)?.at(-1);
-  return error === undefined ? undefined : TROUBLES.find(([pattern]) => pattern.test(error))?.[1];
+  return error === undefined ? undefined : REMEDIES.find(([pattern]) => pattern.test(error))?.[1];
 }

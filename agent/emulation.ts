@@ -1,6 +1,6 @@
 /**
- * Images for other machines than the builder: qemu runs their programs, and the kernel starts qemu for them (binfmt_misc), in
- * every chroot and namespace of the build. Nothing of it shows in the image.
+ * Builds images for another architecture than the builder's. The kernel starts qemu for each program of that
+ * architecture (binfmt_misc), in every chroot and namespace of the build. The image contains nothing of qemu.
  */
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
@@ -8,51 +8,64 @@ import { machine } from "node:os";
 import { promisify } from "node:util";
 import { CbError, messageOf } from "../lib/core/errors.ts";
 
-/** The names of one architecture. */
-export interface Emulated {
-  /** As `uname -m` says it, and qemu with it. */
+/** The names of an architecture that qemu emulates. */
+export interface EmulatedArchitecture {
+  /** Of `uname -m` and of qemu. */
   readonly name: string;
-  /** As registries, apptainer and buildah have it. */
+  /** Of registries, apptainer and buildah. */
   readonly oci: string;
+  /** Of Debian's package architectures. */
   readonly debian: string;
 }
 
-/** Those whose qemu the builder image has (infra/image). */
-const EMULATED: readonly Emulated[] = [
+/** The architectures with a qemu in the builder image (infra/image). */
+const EMULATED: readonly EmulatedArchitecture[] = [
   { name: "aarch64", oci: "arm64", debian: "arm64" },
   { name: "ppc64le", oci: "ppc64le", debian: "ppc64el" },
 ];
 
-/** Where the kernel takes registrations. Each user namespace has its own from Linux 6.7 on; before, only the first has any. */
+/**
+ * The kernel's registration interface. From Linux 6.7 on, each user namespace has its own; before, only the initial one
+ * has it.
+ */
 const BINFMT = "/proc/sys/fs/binfmt_misc";
 
-/** Undefined when the builder is such a machine itself. Throws CbError "infrastructure" for one that cannot be emulated. */
-export function emulatedArchitecture(arch: string | undefined, own = machine()): Emulated | undefined {
+/**
+ * Undefined when `arch` is the builder's own. Throws CbError "infrastructure" for an architecture without a qemu in the
+ * image.
+ */
+export function emulatedArchitecture(arch: string | undefined, own = machine()): EmulatedArchitecture | undefined {
   if (arch === undefined || arch === own) return undefined;
   const found = EMULATED.find(({ name }) => name === arch);
   if (found !== undefined) return found;
-  const there = [own, ...EMULATED.map(({ name }) => name)].join(", ");
-  throw new CbError("infrastructure", `this builder runs no programs of ${arch}, only of ${there}`);
+  const supported = [own, ...EMULATED.map(({ name }) => name)].join(", ");
+  throw new CbError("infrastructure", `this builder cannot build for ${arch}, only for ${supported}`);
 }
 
-/** From now on the kernel runs such programs. Throws CbError "infrastructure" where it does not allow that. */
-export async function registerEmulator({ name }: Emulated): Promise<void> {
+/**
+ * Registers qemu with the kernel for programs of the architecture. Throws CbError "infrastructure" when the kernel
+ * refuses.
+ */
+export async function registerEmulator({ name }: EmulatedArchitecture): Promise<void> {
   try {
-    // The line that systemd would read: what such programs begin with, and their interpreter, opened now (flag F), since
-    // no chroot has it.
+    // The line that systemd would read: the magic bytes of such programs, and their interpreter. The kernel opens the
+    // interpreter now (flag F), because no chroot contains it.
     const line = (await readFile(`/usr/share/qemu/binfmt.d/qemu-${name}.conf`, "latin1")).trim();
     await promisify(execFile)("mount", ["-t", "binfmt_misc", "binfmt_misc", BINFMT]);
     await writeFile(`${BINFMT}/register`, line, "latin1");
   } catch (cause) {
-    throw new CbError("infrastructure", `programs of ${name} cannot be run on this builder: ${messageOf(cause)}`, {
-      hint: "in a sandbox that needs Linux 6.7 or newer",
+    throw new CbError("infrastructure", `this builder cannot run programs for ${name}: ${messageOf(cause)}`, {
+      hint: "a sandbox needs Linux 6.7 or newer on its host for that",
       cause,
     });
   }
 }
 
-/** apptainer (1.4.5) has debootstrap make what the builder itself is, whatever its --arch says; this says it once more. */
-export function debootstrapFor({ debian }: Emulated): string {
+/**
+ * A wrapper for debootstrap that sets the architecture: apptainer (1.4.5) always calls debootstrap with the builder's
+ * own, whatever its --arch option is.
+ */
+export function debootstrapFor({ debian }: EmulatedArchitecture): string {
   return `#!/bin/sh
 for word do
   shift

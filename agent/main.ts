@@ -1,4 +1,4 @@
-/** The agent: asks for work, does one build, and is done. Everything it prints goes to the machine's console. */
+/** The agent: requests a lease, does one build, and exits. Its output is on the machine's console. */
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,103 +16,110 @@ import { QueueClient } from "./queue-client.ts";
 import { Terminal } from "./terminal.ts";
 import { work } from "./work.ts";
 
-/** Where every form of the builder image puts it. */
+/** Every form of the builder image has its user data here. */
 const USER_DATA_PATH = "/run/container-builder/user-data";
 
-/** A builder builds once; short, because paths below it may show in an image's record of its recipe. */
+/**
+ * Folder of the build, the only one on this machine. Short, because an image's record of its recipe may contain paths
+ * below it.
+ */
 const FOLDER = join(tmpdir(), "build");
 
-/** An agent waits for NATS and the queue as long as its machine lives. */
+/** Never aborted: an agent waits for NATS and the queue as long as its machine runs. */
 const never = new AbortController().signal;
-
-const say = (line: string): void => console.log(`${new Date().toISOString()} ${line}`);
 
 async function main(): Promise<void> {
   const path = process.argv[2] ?? USER_DATA_PATH;
   const data = decode(userData, await readFile(path), path);
   const key = createKey("user");
-  say(`builder ${data.builder} asks at ${data.nats.url}`);
+  log(`builder ${data.builder} connects to ${data.nats.url}`);
   const nc = await connect(data, parseCreds(data.creds, path), "agent");
-  const principal = new QueueClient({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, say });
-  const lease = await untilLeased(principal);
-  if (lease !== undefined) await serve(data, key, principal, lease);
+  const queue = new QueueClient({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, log });
+  const lease = await waitForLease(queue);
+  if (lease !== undefined) await serve({ data, key, queue, lease });
   await nc.drain();
 }
 
-/** The lease, or undefined when this builder is not wanted any more. */
-async function untilLeased(principal: QueueClient): Promise<Lease | undefined> {
+/** The lease. Undefined when the queue orders this builder to stop. */
+async function waitForLease(queue: QueueClient): Promise<Lease | undefined> {
   const builderImage = await ownImage();
   for (;;) {
-    const answer = await principal.ask({ state: "ready", ...(builderImage && { builderImage }) }, never);
-    if (answer.order === "lease") return answer.lease;
-    if (answer.order === "stop") {
-      say(`told to stop: ${answer.reason}`);
+    const reply = await queue.ask({ state: "ready", ...(builderImage && { builderImage }) }, never);
+    if (reply.order === "lease") return reply.lease;
+    if (reply.order === "stop") {
+      log(`the queue orders to stop: ${reply.reason}`);
       return undefined;
     }
   }
 }
 
-async function serve(data: UserData, key: NKey, principal: QueueClient, lease: Lease): Promise<void> {
+interface ServeOptions {
+  readonly data: UserData;
+  /** Key of the lease's JWT. */
+  readonly key: NKey;
+  readonly queue: QueueClient;
+  readonly lease: Lease;
+}
+
+/** Does the build and reports its outcome, with a heartbeat to the queue all the while. */
+async function serve({ data, key, queue, lease }: ServeOptions): Promise<void> {
   const { build, attempt } = lease;
-  say(`leased to build ${build}, attempt ${attempt}`);
+  log(`leased to build ${build}, attempt ${attempt}`);
   const stop = new AbortController();
   const size = lease.terminal;
   const terminal = size === undefined ? undefined : await Terminal.open(join(FOLDER, "terminal"), size);
-  const beating = heartbeat(principal, lease, { stop, terminal });
+  const beating = heartbeat(queue, lease, { stop, terminal });
   const nc = await connect(data, { jwt: lease.jwt, key }, "build");
   try {
-    const outcome = await work({
-      lease,
-      js: guestAccess(nc),
-      principal,
-      folder: FOLDER,
-      terminal,
-      signal: stop.signal,
-    });
-    say(`build ended: ${JSON.stringify(outcome)}`);
-    await principal.ask({ state: "ended", build, outcome }, stop.signal);
+    const js = guestAccess(nc);
+    const outcome = await work({ lease, js, queue, folder: FOLDER, terminal, signal: stop.signal });
+    log(`build ended: ${JSON.stringify(outcome)}`);
+    await queue.ask({ state: "ended", build, outcome }, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
-    say(`told to stop: ${messageOf(stop.signal.reason)}`);
+    log(`the queue orders to stop: ${messageOf(stop.signal.reason)}`);
   } finally {
     stop.abort();
     await Promise.allSettled([beating, nc.close()]);
   }
 }
 
-interface Orders {
+interface OrderTargets {
+  /** Aborted by the order `stop`. */
   readonly stop: AbortController;
+  /** Resized by the order `resize`. */
   readonly terminal: Terminal | undefined;
 }
 
-/** Says "alive" for as long as the build lasts, and does what the queue says. */
-async function heartbeat(principal: QueueClient, { build }: Lease, { stop, terminal }: Orders): Promise<void> {
+/** Reports `building` until `stop` is aborted, and executes the orders in the replies. */
+async function heartbeat(queue: QueueClient, { build }: Lease, { stop, terminal }: OrderTargets): Promise<void> {
   while (!stop.signal.aborted) {
-    const answer = await principal.ask({ state: "building", build }, stop.signal);
-    if (answer.order === "stop") stop.abort(new Error(answer.reason));
-    if (answer.order === "resize") await terminal?.resize(answer.terminal);
+    const reply = await queue.ask({ state: "building", build }, stop.signal);
+    if (reply.order === "stop") stop.abort(new Error(reply.reason));
+    if (reply.order === "resize") await terminal?.resize(reply.terminal);
   }
 }
 
-const connect = (data: UserData, credential: Credential, role: string): Promise<NatsConnection> =>
-  connectPatiently(
-    {
-      address: {
-        url: data.nats.url,
-        ...(data.nats.servername === undefined ? {} : { servername: data.nats.servername }),
-        ...(data.nats.ca === undefined ? {} : { ca: data.nats.ca }),
-      },
-      credential,
-      name: `${role} ${data.builder}`,
-      onStatus: (status, server) => say(`NATS ${status}: ${server}`),
-    },
-    { signal: never, onFailure: (error) => say(error.message) },
+/** Connects to NATS as `<role> <builder>`, with retries until it succeeds. */
+function connect(data: UserData, credential: Credential, role: string): Promise<NatsConnection> {
+  const { url, servername, ca } = data.nats;
+  const address = { url, ...(servername !== undefined && { servername }), ...(ca !== undefined && { ca }) };
+  const name = `${role} ${data.builder}`;
+  const onStatus = (status: string, server: string): void => log(`NATS ${status}: ${server}`);
+  return connectPatiently(
+    { address, credential, name, onStatus },
+    { signal: never, onFailure: (error) => log(error.message) },
   );
+}
+
+function log(line: string): void {
+  console.log(`${new Date().toISOString()} ${line}`);
+}
 
 main().then(
   () => process.exit(0),
   (error: unknown) => {
-    say(`failed: ${error instanceof Error ? error.stack : messageOf(error)}`);
+    log(`failed: ${error instanceof Error ? error.stack : messageOf(error)}`);
     process.exit(1);
   },
 );

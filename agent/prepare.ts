@@ -1,37 +1,40 @@
-/** Lays out the work folder of a build: what its programs find there before the first of them starts. */
+/** Prepares the work folder of a build before its first program starts. */
 import { lstatSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
-import { debootstrapFor, type Emulated } from "./emulation.ts";
+import { debootstrapFor, type EmulatedArchitecture } from "./emulation.ts";
 import { registriesConf } from "./registries.ts";
 
 /** Absolute paths. */
 export interface WorkDir {
-  /** Stands for the caller's `/`: the caller's files are put below it. */
+  /** Mirrors the caller's `/`: the caller's files are unpacked below it. */
   readonly callersRoot: string;
-  /** Where the recipe's relative paths start, below `callersRoot`: the programs' working directory. */
+  /**
+   * The caller's directory below `callersRoot`. It is the programs' working directory, where relative paths of the
+   * recipe start.
+   */
   readonly context: string;
-  /** Not made here, but by writeRecipe. */
+  /** Written by writeRecipe(), not by prepareWorkDir(). */
   readonly recipe: string;
-  /** Where the finished image is expected. */
+  /** The last program of the build writes the image here. */
   readonly image: string;
-  /** buildah's own: images it fetched, file systems it works on. Not made here. */
+  /** buildah's storage: fetched images, working file systems. buildah creates it. */
   readonly storage: string;
-  /** What buildah leaves for apptainer, an OCI layout. Not made here. */
+  /** OCI layout that buildah writes and apptainer reads. buildah creates it. */
   readonly layout: string;
-  /** What the image is for; undefined: what the builder itself is. */
-  readonly emulated: Emulated | undefined;
+  /** Architecture of the image; undefined for the builder's own. */
+  readonly emulated: EmulatedArchitecture | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** `folder` is made. Rejects with the file system's own errors: a full or broken disk is the builder's fault. */
-export async function prepare(lease: Lease, folder: string, emulated?: Emulated): Promise<WorkDir> {
+/** Creates `folder`. Rejects with the errors of the file system: a full or broken disk is a failure of the builder. */
+export async function prepareWorkDir(lease: Lease, folder: string, emulated?: EmulatedArchitecture): Promise<WorkDir> {
   const at = (...parts: readonly string[]) => join(folder, ...parts);
-  // Below HOME, where buildah and apptainer look after the machine's own settings.
+  // Below HOME: buildah and apptainer read it after the machine's own settings.
   const registries = at("home", ".config", "containers", "registries.conf.d");
-  // Without files of the caller it is empty, so that a recipe finds nothing of the agent's.
+  // Empty when the caller sends no files, so that a recipe cannot read files of the agent.
   const callersRoot = at("context");
   const context = join(callersRoot, lease.context?.directory ?? "/");
   for (const path of [context, at("tmp"), registries]) await mkdir(path, { recursive: true });
@@ -59,21 +62,24 @@ export async function prepare(lease: Lease, folder: string, emulated?: Emulated)
   };
 }
 
-/** For when the caller's files are there: it depends on them what the recipe's paths mean. */
-export async function writeRecipe({ recipe }: Lease, place: WorkDir): Promise<void> {
-  const hasFile = (path: string) => lstatSync(join(place.callersRoot, path), { throwIfNoEntry: false }) !== undefined;
-  await writeFile(place.recipe, rebaseSources(recipe, place.callersRoot, hasFile));
+/**
+ * Writes the recipe. Call it after the caller's files are unpacked, because they decide which paths of the recipe
+ * change.
+ */
+export async function writeRecipe({ recipe }: Lease, workDir: WorkDir): Promise<void> {
+  const hasFile = (path: string) => lstatSync(join(workDir.callersRoot, path), { throwIfNoEntry: false }) !== undefined;
+  await writeFile(workDir.recipe, rebaseSources(recipe, workDir.callersRoot, hasFile));
 }
 
 interface EnvironmentOptions {
   readonly tmp: string;
   readonly home: string;
   readonly onTerminal: boolean;
-  /** A folder of programs that come before the builder's own of the same name. */
+  /** A folder of programs that override the builder's own of the same name. */
   readonly programs?: string;
 }
 
-/** What a login as root has, and nothing of the agent's own environment. */
+/** The environment of a login as root, without any variable of the agent. */
 function environment(options: EnvironmentOptions): Record<string, string> {
   const { tmp, home, onTerminal, programs } = options;
   return {

@@ -1,4 +1,4 @@
-/** The caller's files, unpacked as a mirror of the caller's disk. */
+/** Receives the caller's files and unpacks them as a mirror of the caller's disk. */
 
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
 import type { LeasedContext } from "../lib/protocol/build-messages.ts";
@@ -6,17 +6,20 @@ import { bucket } from "../lib/protocol/subjects.ts";
 import { unpackContext } from "../lib/recipe/context/unpack.ts";
 import { getObject } from "../lib/transfer/get.ts";
 
-export interface ContextDelivery {
+export interface ReceiveContextOptions {
   readonly build: string;
   readonly context: LeasedContext;
   readonly js: JetStreamAccess;
-  /** The folder that stands for the caller's `/`. */
+  /** The folder that mirrors the caller's `/`. */
   readonly root: string;
   readonly signal: AbortSignal;
 }
 
-/** Throws what getObject and unpackContext throw: the builder's fault, since the queue had seen that the context is whole. */
-export async function receiveContext({ build, context, js, root, signal }: ContextDelivery): Promise<void> {
+/**
+ * Throws the errors of getObject() and unpackContext(). They are failures of the builder, because the queue has checked
+ * that the context is complete.
+ */
+export async function receiveContext({ build, context, js, root, signal }: ReceiveContextOptions): Promise<void> {
   const { archive, highestId } = context;
   const chunks =
     archive.kind === "inline" ? inline(archive.tar) : getObject(js, { bucket: bucket(build), name: "context", signal });

@@ -1,25 +1,24 @@
 /**
- * Which registries may be asked without TLS, in the words of containers-registries.conf(5): those that the site names, and
- * no other.
+ * Writes containers-registries.conf(5), so that only the registries that the site names are contacted without TLS.
  *
- * buildah takes `insecure = true` for that. apptainer (1.4.5) reads nothing of that file but mirrors, and `--no-https` would
- * be for all registries of a recipe; so a named registry is its own mirror, an insecure one. By itself apptainer falls back
- * to plain http where a registry is called by a private address or a name in `.local`. Such a one, when it is
- * not named, gets a mirror too: itself, spelled so that apptainer does not take it for private.
+ * buildah reads `insecure = true`. apptainer (1.4.5) reads only the mirrors in that file, and its option `--no-https`
+ * applies to all registries of a recipe; so a named registry becomes an insecure mirror of itself. apptainer also falls
+ * back to plain http for a registry with a private address or a name in `.local`. If the site does not name such a
+ * registry, it becomes a secure mirror of itself, under a spelling that apptainer does not recognise as private.
  */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
 
 const PRIVATE_ADDRESS = /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){2,3}$/;
 const LOCAL_NAME = /\.local(host)?$/;
-/** Whatever looks like HOST or HOST:PORT: in a source, an argument's default, a script. */
+/** Any text that looks like HOST or HOST:PORT: in a source, an argument's default, a script. */
 const HOST = /(?<![\w.-])[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?![\w.-])/gi;
 const ARGUMENT = /\{\{\s*(\w+)\s*\}\}/g;
 
-/** The file's text, for the program that reads the recipe's sources. */
+/** The file's text for the program that fetches the base image. `plainHttp`: the registries that the site names. */
 export function registriesConf(recipe: Recipe, plainHttp: readonly string[]): string {
-  const others = hostsIn(recipe).filter((host) => !plainHttp.includes(host) && needsWord(host, plainHttp));
+  const others = hostsIn(recipe).filter((host) => !plainHttp.includes(host) && needsTls(host, plainHttp));
   const entries = recipe.backend === "docker" ? forBuildah(plainHttp, others) : forApptainer(plainHttp, others);
-  // As Dockerfiles mean it: FROM debian is Docker Hub's.
+  // The rule of Dockerfiles: FROM debian means Docker Hub.
   return ['unqualified-search-registries = ["docker.io"]', ...entries].join("\n\n").concat("\n");
 }
 
@@ -31,8 +30,11 @@ function hostsIn({ text, buildArgs = {} }: Recipe): string[] {
 
 const defaultOf = (name: string, text: string): string => new RegExp(`^\\s*${name}=(\\S*)`, "m").exec(text)?.[1] ?? "";
 
-/** Private, or a port of a host that is named without one: an entry without a port is taken for all ports. */
-function needsWord(host: string, plainHttp: readonly string[]): boolean {
+/**
+ * True for an unnamed host that needs an entry to enforce TLS: a private one, because apptainer would use plain http,
+ * or a port of a host that the site names without a port, because an entry without a port covers all ports.
+ */
+function needsTls(host: string, plainHttp: readonly string[]): boolean {
   const { name, port } = split(host);
   return PRIVATE_ADDRESS.test(name) || LOCAL_NAME.test(name) || (port !== "" && plainHttp.includes(name));
 }
@@ -57,7 +59,7 @@ const forApptainer = (named: readonly string[], others: readonly string[]): stri
   ...others.map((host) => mirrored(host, spelledPublic(host), false)),
 ];
 
-/** The same place to every resolver and certificate: an IPv4 address inside IPv6, a name with its final dot. */
+/** The same host for every resolver and certificate: an IPv4 address inside IPv6, a name with its final dot. */
 function spelledPublic(host: string): string {
   const { name, port } = split(host);
   if (/^\d+(\.\d+){3}$/.test(name)) return `[::ffff:${name}]${port}`;

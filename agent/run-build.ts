@@ -1,52 +1,34 @@
-/** Runs the build's programs as root, and passes on what they print, byte by byte and in order. */
+/** Runs the programs of a build as root, and passes on their output byte by byte and in order. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 import { CbError, messageOf } from "../lib/core/errors.ts";
+import { signalProcess } from "../lib/core/signal-process.ts";
 import type { Step } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface BuildOptions {
   readonly cwd: string;
   readonly env: Readonly<Record<string, string>>;
-  /** Present: the programs run on ptys of its size. */
+  /** Present: each program runs on a pty of this terminal's size. */
   readonly terminal?: Terminal | undefined;
-  /** All programs of the build together may run this long. */
+  /** Time limit for all programs of the build together. */
   readonly limitMs: number;
-  /** Takes the output; it is awaited, so a slow taker slows the build. */
+  /** Receives the output. It is awaited, so a slow receiver slows the build down. */
   readonly write: (chunk: Uint8Array) => Promise<void>;
   readonly signal: AbortSignal;
 }
 
-interface BuildCommand extends BuildOptions, Step {
-  /** When the first program started, by performance.now(). */
-  readonly startedMs: number;
-}
-
 export interface BuildExit {
   readonly code: number;
-  /** Empty when the program ended by itself with 0. */
+  /** Empty when the last program exited with 0. */
   readonly reason: string;
 }
 
-/** After the build program has ended, its output is over when nothing came for this long. */
-const LAST_WORDS_MS = 1_000;
-
-/** How the output is getting on. */
-interface Flow {
-  /** A piece is being passed on: NATS may be away, and more may wait behind it. */
-  writing: boolean;
-  quietSinceMs: number;
-}
-
-/** What the recipe left running in the background keeps the pipe open, and nobody waits for it. */
-function endWhenQuiet(output: Readable, { writing, quietSinceMs }: Flow): void {
-  if (!writing && performance.now() - quietSinceMs >= LAST_WORDS_MS) output.destroy();
-}
-
 /**
- * Runs the steps, until one fails; tells how the last one ended. Rejects with CbError "infrastructure" when the output
- * cannot be passed on, with what `write` throws, and with the reason of `signal`.
+ * Runs the steps until one fails, and returns how the last one ended. An abort of `signal` kills the running program.
+ * Rejects with CbError "infrastructure" when the output cannot be passed on, with a CbError that `write` throws, and
+ * with the reason of `signal`.
  */
 export async function runBuild(steps: readonly Step[], options: BuildOptions): Promise<BuildExit> {
   const startedMs = performance.now();
@@ -58,39 +40,57 @@ export async function runBuild(steps: readonly Step[], options: BuildOptions): P
   return exit;
 }
 
-async function runStep(command: BuildCommand): Promise<BuildExit> {
-  command.signal.throwIfAborted();
-  const child = start(command);
-  const stopped = new AbortController();
-  const timer = setTimeout(() => stopped.abort("time"), command.startedMs + command.limitMs - performance.now());
+interface StepOptions extends BuildOptions, Step {
+  /** Start of the first program, by performance.now(). */
+  readonly startedMs: number;
+}
+
+/**
+ * After a program has exited, its output ends when no byte has arrived for this long. A process that the recipe left
+ * running in the background keeps the pipe open, and the build must not wait for it.
+ */
+const OUTPUT_QUIET_MS = 1_000;
+
+interface OutputProgress {
+  /** True while `write` runs. It may wait for NATS while more output waits in the pipe. */
+  writing: boolean;
+  /** Time of the last output, by performance.now(). */
+  quietSinceMs: number;
+}
+
+async function runStep(options: StepOptions): Promise<BuildExit> {
+  options.signal.throwIfAborted();
+  const child = start(options);
+  const timeout = new AbortController();
+  const timer = setTimeout(() => timeout.abort(), options.startedMs + options.limitMs - performance.now());
   const kill = () => killGroup(child);
-  const flow: Flow = { writing: false, quietSinceMs: performance.now() };
-  let ended: NodeJS.Timeout | undefined;
+  const progress: OutputProgress = { writing: false, quietSinceMs: performance.now() };
+  let quietTimer: NodeJS.Timeout | undefined;
   child.once("exit", () => {
-    ended = setInterval(() => endWhenQuiet(child.stdout, flow), LAST_WORDS_MS / 4);
+    quietTimer = setInterval(() => endWhenQuiet(child.stdout, progress), OUTPUT_QUIET_MS / 4);
   });
-  stopped.signal.addEventListener("abort", kill);
-  command.signal.addEventListener("abort", kill);
+  timeout.signal.addEventListener("abort", kill);
+  options.signal.addEventListener("abort", kill);
   try {
     const exit = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
     exit.catch(() => undefined);
-    await drain(child, command, flow);
+    await passOnOutput(child, options, progress);
     const [code, signal] = await exit;
-    command.signal.throwIfAborted();
-    if (stopped.signal.aborted) return { code: 124, reason: `ran for ${command.limitMs / 60_000} minutes, the limit` };
-    return describe(command.name, code, signal);
+    options.signal.throwIfAborted();
+    if (timeout.signal.aborted) return { code: 124, reason: `ran for ${options.limitMs / 60_000} minutes, the limit` };
+    return buildExit(options.name, code, signal);
   } finally {
     clearTimeout(timer);
-    clearInterval(ended);
-    command.signal.removeEventListener("abort", kill);
+    clearInterval(quietTimer);
+    options.signal.removeEventListener("abort", kill);
     killGroup(child);
   }
 }
 
-function start({ argv, cwd, env, terminal }: BuildCommand): ChildProcess & { stdout: Readable } {
-  const onPty = terminal?.command(argv) ?? argv;
-  // One pipe for both outputs: with two, nobody knows which line came first.
-  const child = spawn("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", ...onPty], {
+function start({ argv, cwd, env, terminal }: StepOptions): ChildProcess & { stdout: Readable } {
+  const command = terminal?.command(argv) ?? argv;
+  // One pipe for standard output and standard error: two pipes would lose the order of the lines.
+  const child = spawn("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], {
     cwd,
     env,
     detached: true,
@@ -99,17 +99,21 @@ function start({ argv, cwd, env, terminal }: BuildCommand): ChildProcess & { std
   return child as ChildProcess & { stdout: Readable };
 }
 
-async function drain(child: ChildProcess & { stdout: Readable }, { write }: BuildCommand, flow: Flow): Promise<void> {
+async function passOnOutput(
+  child: ChildProcess & { stdout: Readable },
+  { write }: StepOptions,
+  progress: OutputProgress,
+): Promise<void> {
   try {
     for await (const chunk of child.stdout) {
-      flow.writing = true;
+      progress.writing = true;
       await write(chunk as Uint8Array);
-      flow.writing = false;
-      flow.quietSinceMs = performance.now();
+      progress.writing = false;
+      progress.quietSinceMs = performance.now();
     }
   } catch (error) {
-    // The end that was made above, and not a failure.
-    if (isCode(error, "ERR_STREAM_PREMATURE_CLOSE")) return;
+    // endWhenQuiet() has destroyed the stream, which is not a failure.
+    if (hasCode(error, "ERR_STREAM_PREMATURE_CLOSE")) return;
     killGroup(child);
     throw error instanceof CbError
       ? error
@@ -117,23 +121,25 @@ async function drain(child: ChildProcess & { stdout: Readable }, { write }: Buil
   }
 }
 
-const isCode = (error: unknown, code: string): boolean =>
-  error instanceof Error && "code" in error && error.code === code;
-
-/** The program and all that it started and that did not leave its process group. */
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch {
-    // Nothing of the group is left.
-  }
+function endWhenQuiet(output: Readable, { writing, quietSinceMs }: OutputProgress): void {
+  if (!writing && performance.now() - quietSinceMs >= OUTPUT_QUIET_MS) output.destroy();
 }
 
-/** As shells have it: 128 and the signal's number; 137 is what the kernel's memory killer leaves. */
-function describe(name: string, code: number | null, signal: NodeJS.Signals | null): BuildExit {
+/** Kills the program and all processes of its process group. */
+function killGroup(child: ChildProcess): void {
+  if (child.pid !== undefined) signalProcess(-child.pid, "SIGKILL");
+}
+
+/**
+ * Exit codes as in a shell: 128 plus the number of the signal. 137 is also the result of the kernel's out-of-memory
+ * killer.
+ */
+function buildExit(name: string, code: number | null, signal: NodeJS.Signals | null): BuildExit {
   if (code === 0) return { code, reason: "" };
   if (code !== null) return { code, reason: `${name} ended with exit code ${code}` };
   const hint = signal === "SIGKILL" ? " (out of memory?)" : "";
   return { code: signal === "SIGKILL" ? 137 : 143, reason: `${name} was killed by ${signal}${hint}` };
 }
+
+const hasCode = (error: unknown, code: string): boolean =>
+  error instanceof Error && "code" in error && error.code === code;

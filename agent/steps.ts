@@ -1,53 +1,67 @@
-/** Which programs make an image of a recipe, one after the other. */
+/** Lists the programs that build an image from a recipe, in order. */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
 import type { WorkDir } from "./prepare.ts";
 
 export interface Step {
-  /** For the reason when it fails. */
+  /** Names the program in the reason of a failed build. */
   readonly name: string;
   /** Program and arguments. */
   readonly argv: readonly string[];
 }
 
-export function stepsFor(recipe: Recipe, place: WorkDir): Step[] {
-  return recipe.backend === "docker" ? dockerSteps(recipe, place) : [definitionStep(recipe, place)];
+export function stepsFor(recipe: Recipe, workDir: WorkDir): Step[] {
+  return recipe.backend === "docker" ? dockerSteps(recipe, workDir) : [definitionStep(recipe, workDir)];
 }
 
-function definitionStep({ buildArgs = {} }: Recipe, place: WorkDir): Step {
-  // apptainer reads a value of --build-arg as a line of CSV.
+function definitionStep({ buildArgs = {} }: Recipe, workDir: WorkDir): Step {
+  // apptainer parses the value of --build-arg as a line of CSV.
   const options = Object.entries(buildArgs).flatMap(([name, value]) => [
     "--build-arg",
     `"${`${name}=${value}`.replaceAll('"', '""')}"`,
   ]);
-  const argv = ["apptainer", "build", ...archOption(place), ...options, place.image, place.recipe];
+  const argv = ["apptainer", "build", ...archOption(workDir), ...options, workDir.image, workDir.recipe];
   return { name: "apptainer build", argv };
 }
 
-/** Both programs take the base image of that architecture then, and fail where there is none. */
+/** With this option, both programs fetch the base image of that architecture, and fail when the registry has none. */
 const archOption = ({ emulated }: WorkDir): string[] => (emulated === undefined ? [] : ["--arch", emulated.oci]);
 
 /**
- * buildah commits straight into an OCI layout, uncompressed, and keeps no layer for a next time. A layer of 290 MB takes it
- * 3.7 s that way, 10 s by its own storage and an archive, and 17 s with `--layers`.
+ * buildah commits straight into an uncompressed OCI layout, and keeps no layers for a later build. Measured with a
+ * layer of 290 MB: 3.7 s this way, 10 s through buildah's own storage and an archive, 17 s with `--layers`.
  */
-function dockerSteps({ text, buildArgs = {} }: Recipe, place: WorkDir): Step[] {
+function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[] {
   const options = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
-  const own = ["--root", place.storage, "--runroot", `${place.storage}-run`];
-  const how = [...archOption(place), "--isolation=chroot", `--format=${formatFor(text)}`, "--layers=false", ...options];
-  const what = ["--file", place.recipe, "--tag", `oci:${place.layout}`, place.context];
-  // Base images are large, and what fetched them needs them no more: they make room for the image. Nor does apptainer need
-  // to keep a copy for a next time.
-  const makeRoom = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
-  const convert = ["apptainer", "build", "--disable-cache", ...archOption(place), place.image, `oci:${place.layout}`];
+  const storage = ["--root", workDir.storage, "--runroot", `${workDir.storage}-run`];
+  const mode = [
+    ...archOption(workDir),
+    "--isolation=chroot",
+    `--format=${formatFor(text)}`,
+    "--layers=false",
+    ...options,
+  ];
+  const paths = ["--file", workDir.recipe, "--tag", `oci:${workDir.layout}`, workDir.context];
+  // Base images are large and buildah has finished: deleting its storage frees space for the image. For the same reason
+  // apptainer keeps no copy in its cache.
+  const freeSpace = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
+  const convert = [
+    "apptainer",
+    "build",
+    "--disable-cache",
+    ...archOption(workDir),
+    workDir.image,
+    `oci:${workDir.layout}`,
+  ];
   return [
-    { name: "buildah build", argv: ["buildah", ...own, "build", ...how, ...what] },
-    { name: "apptainer build", argv: ["sh", "-c", makeRoom, "sh", place.storage, ...convert] },
+    { name: "buildah build", argv: ["buildah", ...storage, "build", ...mode, ...paths] },
+    { name: "apptainer build", argv: ["sh", "-c", freeSpace, "sh", workDir.storage, ...convert] },
   ];
 }
 
 /**
- * In the docker format buildah heeds all instructions; in the oci format it says that it ignores HEALTHCHECK, which an image
- * of apptainer cannot have, but ignores SHELL too (buildah 1.39).
+ * In the docker format buildah (1.39) applies all instructions. In the oci format it prints a warning that it ignores
+ * HEALTHCHECK, which an Apptainer image cannot have, but it ignores SHELL too. So the oci format is used for
+ * HEALTHCHECK without SHELL.
  */
 function formatFor(text: string): "oci" | "docker" {
   const has = (instruction: string) => new RegExp(`^\\s*${instruction}\\s`, "im").test(text);

@@ -1,4 +1,4 @@
-/** One lease from beginning to end: recipe, build, log, image. */
+/** Does one lease from beginning to end: recipe, build, log, image. */
 import { stat } from "node:fs/promises";
 import { CbError, messageOf } from "../lib/core/errors.ts";
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
@@ -12,7 +12,7 @@ import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
-import { prepare, type WorkDir, writeRecipe } from "./prepare.ts";
+import { prepareWorkDir, type WorkDir, writeRecipe } from "./prepare.ts";
 import type { QueueClient } from "./queue-client.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
@@ -23,66 +23,71 @@ export interface WorkOptions {
   readonly lease: Lease;
   /** JetStream with the rights of this build. */
   readonly js: JetStreamAccess;
-  readonly principal: QueueClient;
-  /** A folder for this build alone, on a disk with room for the image. */
+  readonly queue: QueueClient;
+  /** A folder for this build alone, on a disk with space for the image. */
   readonly folder: string;
   /** Present: the build runs on a pty. */
   readonly terminal: Terminal | undefined;
   readonly signal: AbortSignal;
 }
 
-/** The same, with the one publisher that keeps the log and the states of this build in order. */
-interface Desk extends WorkOptions {
+/** The options, with the one publisher that keeps log and states of this build in order. */
+interface AttemptOptions extends WorkOptions {
   readonly publisher: Publisher;
 }
 
 /**
- * Output on its way. TLS, the socket and what awaits the garbage collector hold each byte several times, so a large window shows
- * in the agent's memory; this one carries 60 MB/s over a line of 30 ms.
+ * Limit of output without an acknowledgement from JetStream. TLS, the socket and the garbage collector's backlog hold
+ * each byte several times, so a larger window costs the agent memory. This one carries 60 MB/s at a round trip of 30
+ * ms.
  */
 const LOG_WINDOW_BYTES = 2 * 1024 * 1024;
 
-/** How it ended; by then everything it printed is stored. Throws only when `signal` is aborted. */
+/**
+ * Returns the outcome of the build, when all its output is stored. Throws only the reason of `signal`, when it is
+ * aborted.
+ */
 export async function work(options: WorkOptions): Promise<BuildOutcome> {
   const { js, lease, signal } = options;
   const publisher = new Publisher(js, { stream: buildStream(lease.build), windowBytes: LOG_WINDOW_BYTES, signal });
-  const outcome = await attempt({ ...options, publisher });
+  const outcome = await runAttempt({ ...options, publisher });
   await publisher.flush().catch(() => undefined);
   publisher.close();
   signal.throwIfAborted();
-  // Whatever the build made of it: what it wrote may not be what is there.
-  const trouble = await diskFailure();
-  return trouble === undefined ? outcome : { kind: "broken", reason: trouble };
+  // A disk failure outweighs the outcome: the image may differ from the data that the build wrote.
+  const failure = await diskFailure();
+  return failure === undefined ? outcome : { kind: "broken", reason: failure };
 }
 
-async function attempt(options: Desk): Promise<BuildOutcome> {
+async function runAttempt(options: AttemptOptions): Promise<BuildOutcome> {
   try {
     const { lease, js, signal } = options;
     const emulated = emulatedArchitecture(lease.arch);
     if (emulated !== undefined) await registerEmulator(emulated);
-    const place = await prepare(lease, options.folder, emulated);
+    const workDir = await prepareWorkDir(lease, options.folder, emulated);
     const { build, context } = lease;
-    if (context !== undefined) await receiveContext({ build, context, js, root: place.callersRoot, signal });
-    await writeRecipe(lease, place);
-    const exit = await buildImage(options, place);
+    if (context !== undefined) await receiveContext({ build, context, js, root: workDir.callersRoot, signal });
+    await writeRecipe(lease, workDir);
+    const exit = await buildImage(options, workDir);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
-    return await storeImage(options, place);
+    return await storeImage(options, workDir);
   } catch (error) {
-    // The recipe is to blame for what it prints; the builder for all else.
+    // Only an error of kind "recipe" is the recipe's fault; every other error is the builder's.
     if (error instanceof CbError && error.kind === "recipe")
       return { kind: "failed", exitCode: 1, reason: [error.message, error.hint].filter(Boolean).join(": ") };
     return { kind: "broken", reason: messageOf(error).slice(0, 1000) };
   }
 }
 
-async function buildImage({ lease, publisher, terminal, signal }: Desk, place: WorkDir): Promise<BuildExit> {
-  await say(publisher, lease.build, { v: 1, state: "building" });
+async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<BuildExit> {
+  const { lease, publisher, terminal, signal } = options;
+  await publishState(publisher, lease.build, { v: 1, state: "building" });
   const last = new LastOutput();
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
   try {
-    const exit = await runBuild(stepsFor(lease.recipe, place), {
-      cwd: place.context,
-      env: place.environment,
+    const exit = await runBuild(stepsFor(lease.recipe, workDir), {
+      cwd: workDir.context,
+      env: workDir.environment,
       terminal,
       limitMs: lease.limits.buildMs,
       write: (chunk) => {
@@ -91,35 +96,32 @@ async function buildImage({ lease, publisher, terminal, signal }: Desk, place: W
       },
       signal,
     });
-    const trouble = exit.code === 0 ? undefined : baseImageFailure(last.text());
-    return trouble === undefined ? exit : { ...exit, reason: `${exit.reason}: ${trouble}` };
+    const remedy = exit.code === 0 ? undefined : baseImageFailure(last.text());
+    return remedy === undefined ? exit : { ...exit, reason: `${exit.reason}: ${remedy}` };
   } finally {
     await log.end();
   }
 }
 
-/** Storage is freed when others fetch their images; who cannot have any by then is better told. */
-const ROOM_MS = 10 * 60_000;
+/**
+ * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images;
+ * after ten minutes without space the build ends with that reason instead of waiting on.
+ */
+const STORAGE_REFUSALS_MS = 10 * 60_000;
 
-async function storeImage(
-  { lease, js, publisher, principal, signal }: Desk,
-  { image: path }: WorkDir,
-): Promise<BuildOutcome> {
+async function storeImage(options: AttemptOptions, { image: path }: WorkDir): Promise<BuildOutcome> {
+  const { lease, js, publisher, queue, signal } = options;
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
-  const answer = await principal.ask({ state: "storing", build: lease.build, image }, signal, ROOM_MS);
-  if (answer.order !== "room") throw new CbError("infrastructure", `no room was given for the image: ${answer.order}`);
-  await say(publisher, lease.build, { v: 1, state: "uploading", ...image });
-  const { digest } = await putFile(js, path, {
-    bucket: bucket(lease.build),
-    name: "image",
-    nuid: image.nuid,
-    chunkBytes: image.chunkBytes,
-    signal,
-  });
+  const reply = await queue.ask({ state: "storing", build: lease.build, image }, signal, STORAGE_REFUSALS_MS);
+  if (reply.order !== "room")
+    throw new CbError("infrastructure", `the queue reserved no space for the image: it replied ${reply.order}`);
+  await publishState(publisher, lease.build, { v: 1, state: "uploading", ...image });
+  const { nuid, chunkBytes } = image;
+  const { digest } = await putFile(js, path, { bucket: bucket(lease.build), name: "image", nuid, chunkBytes, signal });
   return { kind: "succeeded", bytes: size, digest };
 }
 
-/** In the order of the log. */
-const say = (publisher: Publisher, build: string, state: BuildState): Promise<void> =>
+/** Publishes a state, in order with the log. */
+const publishState = (publisher: Publisher, build: string, state: BuildState): Promise<void> =>
   publisher.publish(subjects.state(build), encode(state));

@@ -1,9 +1,9 @@
-/** Braces as a shell writes them out: `{a,b}`, `{1..3}`, one in another. */
+/** Brace expansion as a shell does it: `{a,b}`, `{1..3}`, also nested. */
 
 const RANGE = /^(-?\d{1,9})\.\.(-?\d{1,9})(?:\.\.(-?\d{1,9}))?$/;
 const LETTERS = /^([A-Za-z])\.\.([A-Za-z])(?:\.\.(-?\d{1,9}))?$/;
 
-/** Undefined when there are more than `max`. */
+/** The texts that `text` expands to, in the shell's order. Undefined when there are more than `max`. */
 export function expandBraces(text: string, max: number): string[] | undefined {
   let done: string[] = [""];
   let rest = text;
@@ -32,14 +32,14 @@ interface Group {
   readonly parts: readonly string[];
 }
 
-/** The first braces that stand for something: others are characters like any. */
+/** The first braces that expand to something. A shell takes other braces literally. */
 function firstGroup(text: string): Group | undefined {
   const closing = closingBraces(text);
   for (const [begin, group] of closing) {
     const inside = text.slice(begin + 1, group.end - 1);
     if (group.commas.length > 0) {
-      const cuts = [begin, ...group.commas, group.end - 1];
-      const parts = group.commas.concat(group.end - 1).map((cut, index) => text.slice((cuts[index] ?? 0) + 1, cut));
+      const starts = [begin, ...group.commas];
+      const parts = [...group.commas, group.end - 1].map((end, index) => text.slice((starts[index] ?? 0) + 1, end));
       return { begin, end: group.end, parts };
     }
     const range = rangeOf(inside);
@@ -48,7 +48,10 @@ function firstGroup(text: string): Group | undefined {
   return undefined;
 }
 
-/** Where each opening brace that is closed ends, and the commas that are its own, in the order of the text. */
+/**
+ * For each brace pair, in the order of the text: position of the opening brace, end of the pair, and the commas at its
+ * own level.
+ */
 function closingBraces(text: string): [number, { end: number; commas: number[] }][] {
   const open: { begin: number; commas: number[] }[] = [];
   const closed: [number, { end: number; commas: number[] }][] = [];
@@ -62,7 +65,7 @@ function closingBraces(text: string): [number, { end: number; commas: number[] }
   return closed.sort(([one], [other]) => one - other);
 }
 
-/** At most as many as a caller's bound can be: a longer range is told from a bounded one by its length alone. */
+/** Above the `max` of every caller: a longer range is truncated here, and the caller's `max` then refuses it. */
 const RANGE_MAX = 100_000;
 
 function rangeOf(inside: string): string[] | undefined {

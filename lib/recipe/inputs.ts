@@ -1,4 +1,4 @@
-/** What a recipe reads from its caller's disk. */
+/** Lists the files and folders that a recipe reads from the caller's disk. */
 
 import { CbError } from "../core/errors.ts";
 import type { Recipe } from "../protocol/build-messages.ts";
@@ -6,20 +6,23 @@ import { definitionInputs } from "./definition/inputs.ts";
 import { dockerfileInputs } from "./dockerfile/inputs.ts";
 import type { RecipeInput } from "./recipe-input.ts";
 
-/** The longest list of files in a recipe that was seen has some hundreds. */
-const WANTS_MAX = 10_000;
+/** Far above any real recipe: the longest one examined names some hundreds of files. */
+const INPUTS_MAX = 10_000;
 
 /**
- * Each once, in the order of the recipe. Where a recipe does not say for certain which files it takes, the folder that has
- * all of them. Throws CbError "usage" on more than WANTS_MAX, and on a source that cannot mean the same on a builder.
+ * Each input once, in the order of the recipe. If the exact files are uncertain (a variable without a known value), the
+ * input is the folder that contains all candidates. Throws CbError "usage" for more than INPUTS_MAX inputs, and for a
+ * source that would mean something else on a builder.
  */
 export function inputsOf(recipe: Recipe): RecipeInput[] {
-  const wants = recipe.backend === "docker" ? dockerfileInputs(recipe) : definitionInputs(recipe);
+  const inputs = recipe.backend === "docker" ? dockerfileInputs(recipe) : definitionInputs(recipe);
   const unique = new Map<string, RecipeInput>();
-  for (const want of wants) {
-    const key = JSON.stringify([want.path, want.pattern, want.links]);
-    if (!unique.has(key)) unique.set(key, want);
+  for (const input of inputs) {
+    const key = JSON.stringify([input.path, input.pattern, input.links]);
+    if (!unique.has(key)) unique.set(key, input);
   }
-  if (unique.size <= WANTS_MAX) return [...unique.values()];
-  throw new CbError("usage", `the recipe names more than ${WANTS_MAX} files`, { hint: "name the folders they are in" });
+  if (unique.size <= INPUTS_MAX) return [...unique.values()];
+  throw new CbError("usage", `the recipe names ${unique.size} files; the limit is ${INPUTS_MAX}`, {
+    hint: "name the folders that contain the files instead",
+  });
 }

@@ -1,10 +1,10 @@
-/** What a caller could miss in the image, in one line each. */
+/** Warns about instructions that have no effect in an Apptainer image, one line each. */
 import type { Recipe } from "../protocol/build-messages.ts";
 import { type Instruction, instructionsOf } from "./dockerfile/instructions.ts";
 
 /**
- * Instructions that have no meaning in an Apptainer image and are passed over. Of a definition file everything has one.
- * EXPOSE, VOLUME and STOPSIGNAL are not named: nothing that ran is missing without them.
+ * The notes for a recipe; none for a definition file, because every section of it has an effect. EXPOSE, VOLUME and
+ * STOPSIGNAL get no note: an image that ran with them runs the same without them.
  */
 export function recipeNotes(recipe: Recipe): string[] {
   if (recipe.backend !== "docker") return [];
@@ -12,14 +12,14 @@ export function recipeNotes(recipe: Recipe): string[] {
   const last = instructions.findLastIndex(({ name }) => name === "from");
   const stage = instructions.slice(last + 1);
   return [
-    ...note(stage.findLast(isHealthcheck), "HEALTHCHECK is passed over: nothing watches a running Apptainer image"),
+    ...note(stage.findLast(isHealthcheck), "HEALTHCHECK is ignored: no program monitors a running Apptainer image"),
     ...note(
       notRoot(stage.findLast(({ name }) => name === "user")),
-      "USER is passed over at run time: an Apptainer image runs as whoever starts it",
+      "USER is ignored when the image runs: an Apptainer image runs as the user who starts it",
     ),
     ...note(
       instructions.find(({ name }) => name === "onbuild"),
-      "ONBUILD is passed over: an Apptainer image keeps no instructions for later builds",
+      "ONBUILD is ignored: an Apptainer image stores no instructions for later builds",
     ),
   ];
 }
@@ -28,5 +28,5 @@ const isHealthcheck = ({ name, rest }: Instruction): boolean => name === "health
 const notRoot = (user: Instruction | undefined): Instruction | undefined =>
   user === undefined || /^(root|0)(:|$)/.test(user.rest) ? undefined : user;
 
-const note = (instruction: Instruction | undefined, words: string): string[] =>
-  instruction === undefined ? [] : [`line ${instruction.line + 1}: ${words}`];
+const note = (instruction: Instruction | undefined, text: string): string[] =>
+  instruction === undefined ? [] : [`line ${instruction.line + 1}: ${text}`];

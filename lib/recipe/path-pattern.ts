@@ -1,14 +1,15 @@
-/** Patterns of apptainer's shell and of Go (buildah), in the form that a Want has for both. */
+/** Converts path patterns of apptainer's shell and of Go (buildah) into the one form that a RecipeInput has. */
 import type { RecipeInput } from "./recipe-input.ts";
 
 type PathPattern = Pick<RecipeInput, "path" | "pattern">;
 
-/** What stands in brackets without a meaning that the two see differently: no negation, no class, no quoting. */
+/** The inside of brackets that shell and Go read alike: no negation, no named class, no quoting. */
 const PLAIN_CLASS = /^[\w.,+-]+$/;
 
 /**
- * `escapes`: a backslash takes its meaning from the next character, as in Go; else it is a character. Where the two
- * dialects differ, and for what Want has no words, the pattern becomes a wider one: a file too many does no harm.
+ * `escapes`: true when a backslash makes the next character literal, as in Go; false when it is an ordinary character.
+ * The result is a wider pattern when the two dialects differ, or when a RecipeInput cannot express the pattern: the
+ * context may then contain files that the recipe does not need, which does no harm.
  */
 export function pathPattern(text: string, escapes: boolean): PathPattern {
   let pattern = "";
@@ -25,16 +26,16 @@ export function pathPattern(text: string, escapes: boolean): PathPattern {
       at = end;
       continue;
     }
-    const guarded = escapes && character === "\\" && at + 1 < text.length;
-    if (guarded) at += 1;
+    const isEscaped = escapes && character === "\\" && at + 1 < text.length;
+    if (isEscaped) at += 1;
     plain += text.charAt(at);
-    pattern += "*?[\\".includes(text.charAt(at)) && (guarded || "[\\".includes(character)) ? "?" : text.charAt(at);
-    special ||= !guarded && "*?".includes(character);
+    pattern += "*?[\\".includes(text.charAt(at)) && (isEscaped || "[\\".includes(character)) ? "?" : text.charAt(at);
+    special ||= !isEscaped && "*?".includes(character);
   }
   return special ? { path: pattern.replace(/\*{2,}/g, "*"), pattern: true } : { path: plain, pattern: false };
 }
 
-/** Of the bracket that closes the one at `begin`; -1 when none does and it is a character like any. */
+/** Position of the bracket that closes the one at `begin`; -1 when there is none, and `[` is an ordinary character. */
 function endOfClass(text: string, begin: number): number {
   let at = begin + 1;
   if (text[at] === "!" || text[at] === "^") at += 1;

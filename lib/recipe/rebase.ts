@@ -1,10 +1,10 @@
-/** A definition file for a builder, where its caller's disk is mirrored in a folder. */
+/** Rewrites a definition file for a builder, where a folder mirrors the caller's disk. */
 
 import { CbError } from "../core/errors.ts";
 import type { Recipe } from "../protocol/build-messages.ts";
 import { indentOf, withLines } from "./definition/edit.ts";
 import { pathsOf } from "./definition/inputs.ts";
-import { mayBeMadeBy } from "./definition/made-by-script.ts";
+import { scriptMayMake } from "./definition/made-by-script.ts";
 import type { Line } from "./definition/sections.ts";
 import {
   type AppFilesSource,
@@ -16,22 +16,24 @@ import {
 import { pathPattern } from "./path-pattern.ts";
 import { shellWord } from "./shell-word.ts";
 
-/** Nothing in it means anything to a shell, to a header or to apptainer's splitting of lines. */
+/** Without characters that are special to a shell, to a header or to apptainer's line parser. */
 const PLAIN_ROOT = /^(\/[A-Za-z0-9._-]+)+$/;
 
 /**
- * The text, with `root` before every absolute source; all else stays byte for byte. It is meant for an apptainer that
- * runs in `<root>/<the caller's directory>`, where relative sources find what they mean. What the caller has not got
- * (`hasFile`, of an absolute path) and a script of the recipe makes is made on the builder, and stays where it is. Throws CbError "usage" as
- * wantsOf does, and "bug" on a root with other characters than letters, digits, dots, hyphens and underscores.
+ * The text with `root` put before every absolute source; everything else stays byte for byte. apptainer must run in
+ * `<root>/<the caller's directory>`, so that relative sources resolve there. A path that the caller's disk lacks
+ * (`hasFile` takes an absolute path) and that a script of the recipe may make stays as it is: the script makes it on
+ * the builder. Throws CbError "usage" as inputsOf() does, and "bug" for a root with characters other than letters,
+ * digits, dots, hyphens and underscores.
  */
 export function rebaseSources(recipe: Recipe, root: string, hasFile: (path: string) => boolean = () => true): string {
-  if (!PLAIN_ROOT.test(root)) throw new CbError("bug", `no folder for a context: ${JSON.stringify(root)}`);
+  if (!PLAIN_ROOT.test(root))
+    throw new CbError("bug", `the root of a context must be a plain absolute path: ${JSON.stringify(root)}`);
   if (recipe.backend === "docker") return recipe.text;
   const changed = new Map<Line, string>();
   const { lines, sources, script } = readDefinition(recipe);
   const rebase = (path: string): string =>
-    path.startsWith("/") && !(mayBeMadeBy(script, path) && !hasFile(path)) ? root + path : path;
+    path.startsWith("/") && !(scriptMayMake(script, path) && !hasFile(path)) ? root + path : path;
   for (const source of sources) {
     const line = rebased(source, root, rebase);
     if (line === undefined) continue;
@@ -41,10 +43,10 @@ export function rebaseSources(recipe: Recipe, root: string, hasFile: (path: stri
   return withLines(recipe, lines, changed);
 }
 
-/** Where a source is on the builder. */
+/** From the path in the recipe to the path on the builder. */
 type Rebase = (path: string) => string;
 
-/** Undefined when it may stay as it is. */
+/** The new text of the source's line. Undefined when the line stays as it is. */
 function rebased(source: DefinitionSource, root: string, rebase: Rebase): string | undefined {
   if (source.kind === "files") return rebasedFiles(source, rebase);
   return source.kind === "base" ? rebasedBase(source, root) : rebasedAppFiles(source, root);
@@ -54,15 +56,18 @@ function rebasedFiles(source: FilesSource, rebase: Rebase): string | undefined {
   const paths = pathsOf(source);
   if (!paths.some((path) => path.startsWith("/"))) return undefined;
   const lines = paths.map((path) => {
-    const destination = source.destination ?? (path.startsWith("/") ? ownDestination(path) : undefined);
+    const destination = source.destination ?? (path.startsWith("/") ? defaultDestination(path) : undefined);
     const word = shellWord(rebase(path));
     return destination === undefined ? word : `${word} "${destination}"`;
   });
   return lines.map((line) => indentOf(source.line) + line).join("\n");
 }
 
-/** Without a destination a file goes where it was: what a pattern finds, into the pattern's folder. */
-const ownDestination = (path: string): string =>
+/**
+ * apptainer's default: the destination of a file is its path on the caller's disk; that of a pattern is the pattern's
+ * folder.
+ */
+const defaultDestination = (path: string): string =>
   pathPattern(path, false).pattern ? path.slice(0, path.lastIndexOf("/") + 1) : path;
 
 function rebasedAppFiles({ line, source, destination }: AppFilesSource, root: string): string | undefined {

@@ -1,13 +1,15 @@
-/** One thing that a recipe reads from its caller's disk. */
+/** A path or a pattern that a recipe reads from the caller's disk. */
 export interface RecipeInput {
-  /** As the recipe has it after its arguments are filled in: absolute, or relative to the caller's directory. */
+  /** From the recipe, with build arguments substituted: absolute, or relative to the caller's directory. */
   readonly path: string;
-  /** `*`, `?` and `[…]` in the path are patterns; otherwise every character stands for itself. */
+  /** True: `*`, `?` and `[…]` in the path are patterns. False: every character is literal. */
   readonly pattern: boolean;
-  /** What becomes of symbolic links below it: apptainer copies what they lead to, buildah copies the links. */
+  /**
+   * How to send symbolic links below the path: apptainer copies their targets (`follow`), buildah the links (`keep`).
+   */
   readonly links: "follow" | "keep";
-  /** Where the recipe says so, for messages: `line 12: %files`. */
+  /** Line and instruction of the recipe, for messages: `line 12: %files`. */
   readonly where: string;
-  /** A script of the recipe names it, and makes it on the builder if the caller has none. */
-  readonly perhapsMade?: true;
+  /** A script of the recipe names the path. If the caller has no such file, the script may make it on the builder. */
+  readonly mayBeMadeByScript?: true;
 }

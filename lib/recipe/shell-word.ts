@@ -1,31 +1,40 @@
 /**
- * A source of %files as the shell inside apptainer 1.4.5 expands it: `for n in SOURCE`, with a backslash put before each
- * blank. Braces and patterns work; a backslash is taken off, but what it guards is a brace or a pattern all the same.
+ * Expands a source of %files like the shell inside apptainer 1.4.5: `for n in SOURCE`, with a backslash put before each
+ * blank. Braces and patterns work. The shell removes a backslash, but a brace or pattern character after it stays
+ * special.
  */
 import { CbError } from "../core/errors.ts";
 import { expandBraces } from "./braces.ts";
 
-/** More alternatives in one line than any person writes; a hundred levels of braces would make more than there are atoms. */
+/** More alternatives than any real line has; the bound is needed because nested braces multiply exponentially. */
 const ALTERNATIVES_MAX = 10_000;
-/** PATH_MAX of Linux. It also bounds how deep braces can be nested. */
+/** In characters: PATH_MAX of Linux (limits.h). It also bounds the nesting depth of braces. */
 const WORD_MAX = 4096;
-/** An unquoted one of these ends the word, and apptainer's shell then refuses the line. */
+/** An unquoted one of these characters ends the word, and apptainer's shell then refuses the line. */
 const OPERATORS = "&;|()<>\t";
 
-/** What the word stands for, braces written out, patterns as they are. Throws CbError "usage", `where` in its message. */
+/**
+ * The paths that the word stands for: braces expanded, patterns unchanged. Throws CbError "usage" with `where` in the
+ * message for a word that is too long, expands to more than ALTERNATIVES_MAX paths, or that the shell would expand
+ * differently on a builder or refuse.
+ */
 export function expandShellWord(word: string, where: string): string[] {
-  if (word.length > WORD_MAX) throw new CbError("usage", `${where}: the path has more than ${WORD_MAX} characters`);
-  const text = unquoted(word.replaceAll(" ", "\\ "), (what, hint) => {
-    throw new CbError("usage", `${where} ${JSON.stringify(word)}: ${what}`, { hint });
+  if (word.length > WORD_MAX) {
+    throw new CbError("usage", `${where}: a path of ${word.length} characters; the limit is ${WORD_MAX}`, {
+      hint: "shorten the path, or split it into several lines",
+    });
+  }
+  const text = unquoted(word.replaceAll(" ", "\\ "), (problem, hint) => {
+    throw new CbError("usage", `${where} ${JSON.stringify(word)}: ${problem}`, { hint });
   });
   const alternatives = expandBraces(text, ALTERNATIVES_MAX);
   if (alternatives !== undefined) return alternatives;
   throw new CbError("usage", `${where} ${JSON.stringify(word)} stands for more than ${ALTERNATIVES_MAX} paths`, {
-    hint: "name the folder that they are in",
+    hint: "name the folder that contains them instead",
   });
 }
 
-type Refuse = (what: string, hint: string) => never;
+type Refuse = (problem: string, hint: string) => never;
 
 function unquoted(word: string, refuse: Refuse): string {
   let text = "";
@@ -36,7 +45,7 @@ function unquoted(word: string, refuse: Refuse): string {
       text += word.charAt(at);
     } else if (character === "'") {
       const end = word.indexOf("'", at + 1);
-      if (end < 0) refuse("apptainer takes no single quotes", 'put the path into double quotes: "…"');
+      if (end < 0) refuse("apptainer does not accept single quotes here", 'put the path into double quotes: "…"');
       text += word.slice(at + 1, end);
       at = end;
     } else {
@@ -51,24 +60,25 @@ function refuseSpecial(word: string, at: number, refuse: Refuse): void {
   const character = word.charAt(at);
   if (character === "`" || (character === "$" && /^[\w{(@*#?!'-]/.test(word.slice(at + 1)))) {
     refuse(
-      "what this variable or command stands for is not known here",
-      'write the path out, or write {{ NAME }} and give --build-arg NAME="$VARIABLE"',
+      "the value of this variable or command is not known before the build",
+      'write the full path, or write {{ NAME }} and call with --build-arg NAME="$VARIABLE"',
     );
   }
   if (character === "~" && at === 0) {
     refuse(
-      "which folder ~ is, is not known here",
-      'write the path out, or write {{ HOME }} and give --build-arg HOME="$HOME"',
+      "the folder that ~ stands for is not known before the build",
+      'write the full path, or write {{ HOME }} and call with --build-arg HOME="$HOME"',
     );
   }
   if (OPERATORS.includes(character) || (character === "#" && at === 0)) {
-    refuse(`${JSON.stringify(character)} means something to apptainer's shell`, "put a backslash before it");
+    refuse(`${JSON.stringify(character)} is a special character of apptainer's shell`, "put a backslash before it");
   }
-  if (character === " ") refuse("a backslash before a blank ends the path", 'put the path into double quotes: "…"');
+  if (character === " ")
+    refuse("a backslash before a blank ends the path here", 'put the path into double quotes: "…"');
 }
 
-/** The text with a backslash before all that means something to the shell, but for patterns and braces. */
-export const guarded = (text: string): string => text.replace(/[\\$`&;|()<>'#~]/g, "\\$&");
+/** The text with a backslash before every special character of the shell, except patterns and braces. */
+export const escapeForShell = (text: string): string => text.replace(/[\\$`&;|()<>'#~]/g, "\\$&");
 
-/** A word that stands for `text`, as expandShellWord gave it, in a line of %files. */
-export const shellWord = (text: string): string => `"${guarded(text)}"`;
+/** The word for a line of %files that stands for `text`, one of the results of expandShellWord(). */
+export const shellWord = (text: string): string => `"${escapeForShell(text)}"`;

@@ -23,7 +23,7 @@ export interface ContextRequest {
 export async function readContext(request: ContextRequest): Promise<Context | undefined> {
   const { recipe, whole, imagePath, signal } = request;
   const directory = await existing(request.directory ?? process.cwd());
-  return findContext({ directory, backend: recipe.backend, wants: inputsOf(recipe), whole, imagePath }, signal);
+  return findContext({ directory, backend: recipe.backend, inputs: inputsOf(recipe), whole, imagePath }, signal);
 }
 
 async function existing(path: string): Promise<string> {

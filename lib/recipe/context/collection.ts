@@ -1,26 +1,28 @@
-/** What has been found so far: the names for tar, and the sums. */
+/** Collects the files that tar packs in one run, and their totals. */
 import type { Stats } from "node:fs";
 import { CbError } from "../../core/errors.ts";
 import { ARCHIVE_END_BYTES, entryBytes } from "./archive-size.ts";
-import type { BytePath } from "./byte-path.ts";
-import { PathList } from "./path-list.ts";
+import { type BytePath, PathList } from "./byte-path.ts";
 
 export interface ContextEntry {
   readonly path: BytePath;
-  /** Of the entry itself, or of what it leads to when links are followed. */
+  /** Metadata of the entry itself, or of the link's target when links are followed. */
   readonly stat: Stats;
-  /** `stored`: as it is, a link as a link. `followed`: as what it leads to. */
+  /** `stored`: a link is sent as a link. `followed`: a link is sent as its target. */
   readonly as: "stored" | "followed";
-  /** Where a symbolic link leads that is stored. */
+  /** The text of a symbolic link that is stored. */
   readonly target?: string;
 }
 
-/** More files than any recipe needs, and fewer than would fill the memory of a small login node. */
-export const MOST_ENTRIES = 1_000_000;
-/** Beyond this many a hard link is counted like a file of its own, which is never too little. */
-const MOST_HARD_LINKS = 250_000;
+/** More files than any recipe needs, and few enough for the memory of a small login node. */
+export const ENTRIES_MAX = 1_000_000;
+/**
+ * Bound of the memory for hard links. Beyond it, each hard link counts as a file of its own, which never underestimates
+ * the size.
+ */
+const HARD_LINKS_MAX = 250_000;
 
-/** Files that tar packs in one go: it either follows all links or stores all. */
+/** The files of one run of tar, which either follows all links or stores all. */
 export class Collection {
   readonly as: ContextEntry["as"];
   readonly paths = new PathList();
@@ -35,16 +37,16 @@ export class Collection {
     this.as = as;
   }
 
-  /** No archive of it is longer. */
+  /** Upper bound of the archive's size. */
   get maxArchiveBytes(): number {
     return this.paths.length === 0 ? 0 : this.#archiveBytes + ARCHIVE_END_BYTES;
   }
 
-  /** Throws CbError "usage" when it is one entry too many. */
+  /** Throws CbError "usage" when the collection already has ENTRIES_MAX entries. */
   add({ path, stat, target }: Omit<ContextEntry, "as">): void {
-    if (this.paths.length >= MOST_ENTRIES) {
-      const hint = "name fewer folders in the recipe, or list what is not needed in .cbignore";
-      throw new CbError("usage", `the context has more than ${MOST_ENTRIES} files and folders`, { hint });
+    if (this.paths.length >= ENTRIES_MAX) {
+      const hint = "name fewer folders in the recipe, or list unneeded paths in .cbignore";
+      throw new CbError("usage", `the context has more than ${ENTRIES_MAX} files and folders`, { hint });
     }
     this.paths.add(path);
     this.#longestPath = Math.max(this.#longestPath, path.length);
@@ -59,13 +61,13 @@ export class Collection {
     this.#archiveBytes += entryBytes({ path, stat, linkBytes, isRepeat });
   }
 
-  /** tar stores the content of a file once, whatever the number of its names. */
+  /** tar stores the content of a file once, however many names it has. */
   #isRepeat(stat: Stats): boolean {
-    // An inode's number that lost its last bits may be that of another file.
+    // An inode number above 2^53 has lost its last bits, and may equal that of another file.
     if (stat.nlink < 2 || !stat.isFile() || !Number.isSafeInteger(stat.ino)) return false;
     const key = `${stat.dev}:${stat.ino}`;
     if (this.#inodes.has(key)) return true;
-    if (this.#inodes.size < MOST_HARD_LINKS) this.#inodes.add(key);
+    if (this.#inodes.size < HARD_LINKS_MAX) this.#inodes.add(key);
     return false;
   }
 }

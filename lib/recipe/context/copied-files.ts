@@ -1,107 +1,109 @@
 /**
- * What a Dockerfile's COPY and ADD name. buildah takes the directory for the root of everything, follows what is named,
- * copies links below as they are, and passes over what the ignore file lists; so nothing of that is sent.
+ * Selects the files that a Dockerfile's COPY and ADD name. buildah takes the directory as the root, follows a named
+ * link, copies links below a named folder as links, and skips the paths in the ignore file; so skipped paths are not
+ * sent.
  */
 import { posix } from "node:path";
 import type { RecipeInput } from "../recipe-input.ts";
-import { type BytePath, foldersBetween, shown, under } from "./byte-path.ts";
+import { type BytePath, childPath, foldersBetween, toText } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
 import { expand } from "./expand.ts";
-import { checkReadable, isReadable, linkTarget, lookAt } from "./file-access.ts";
+import { checkReadable, isReadable, linkTarget, lstatOf, resolveWithin } from "./file-access.ts";
 import { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
-import { resolveWithin } from "./resolve.ts";
 import { isSendable, missing, refusal, type Search, storedLink } from "./search.ts";
-import { type Found, walk } from "./walk.ts";
+import { type VisitResult, walk } from "./walk.ts";
 
-/** In the order in which buildah looks for them. */
+/** In buildah's order of preference. */
 const IGNORE_FILES = [".containerignore", ".dockerignore"];
 
-/** Yields undefined where it has looked and found nothing to send. Throws CbError "usage". */
-export function* copiedFiles(wants: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
-  if (wants.length === 0) return;
+/** Yields undefined after a check that found nothing to send. Throws CbError "usage" as findContext() does. */
+export function* copiedFiles(inputs: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
+  if (inputs.length === 0) return;
   const { directory } = search;
   const ignore = readIgnoreFile(directory, IGNORE_FILES);
   const roots = new Set<BytePath>();
-  for (const want of wants) {
-    for (const path of namedPaths(want, directory, ignore)) {
-      const { links, target } = followed(want, path, search);
+  for (const input of inputs) {
+    for (const path of namedPaths(input, directory, ignore)) {
+      const { links, target } = followed(input, path, search);
       for (const step of [...links, target]) yield* entriesTo(step, search);
       roots.add(target);
     }
   }
-  // buildah reads it too, and must come to the same result.
-  if (ignore !== undefined) yield* entriesTo(under(directory, ignore.name), search);
-  for (const root of roots) search.take(root, "all");
+  // buildah reads the ignore file too, and must select the same files.
+  if (ignore !== undefined) yield* entriesTo(childPath(directory, ignore.name), search);
+  for (const root of roots) search.claim(root, "all");
   for (const root of roots) {
-    const stat = lookAt(root);
+    const stat = lstatOf(root);
     if (stat?.isDirectory()) yield* walk(root, stat, (path) => visit(path, search, ignore));
   }
 }
 
-function namedPaths(want: RecipeInput, directory: BytePath, ignore: IgnoreFile | undefined): BytePath[] {
-  const paths = expand(want, directory, true);
-  if (paths.length === 0) throw missing(want, directory);
+function namedPaths(input: RecipeInput, directory: BytePath, ignore: IgnoreFile | undefined): BytePath[] {
+  const paths = expand(input, directory, true);
+  const [first] = paths;
+  if (first === undefined) throw missing(input, directory);
   const kept = paths.filter((path) => {
     const name = nameIn(directory, posix.normalize(path));
-    return name === "" || ignore?.ignores(name) !== true || ignore.mayHoldWanted(name);
+    return name === "" || ignore?.ignores(name) !== true || ignore.mayReincludeBelow(name);
   });
-  const first = paths[0] ?? "";
   if (kept.length > 0) return kept;
-  throw refusal(want, first, `is left out by ${ignore?.name}`, `take it out of ${ignore?.name}, or out of the recipe`);
+  const hint = `remove the pattern from ${ignore?.name}, or the path from the recipe`;
+  throw refusal(input, first, `is excluded by ${ignore?.name}`, hint);
 }
 
 const nameIn = (directory: BytePath, path: BytePath): string => path.slice(directory.length).replace(/^\//, "");
 
 function followed(
-  want: RecipeInput,
+  input: RecipeInput,
   path: BytePath,
   { directory }: Search,
 ): { links: readonly BytePath[]; target: BytePath } {
   const end = resolveWithin(directory, path.slice(directory.length).split("/"));
   const link = end.links.at(-1);
-  const isLink = link === undefined ? "" : `: ${shown(link)} is a symbolic link to ${shown(linkTarget(link))}`;
+  const linkText = link === undefined ? "" : `: ${toText(link)} is a symbolic link to ${toText(linkTarget(link))}`;
   if (end.kind === "outside") {
-    const hint = "copy what is needed into the directory, or call from a directory that holds both";
-    throw refusal(want, posix.normalize(path), `is out of ${shown(directory)}${isLink}`, hint);
+    const hint = "copy the file into the directory, or call from a directory that contains both";
+    throw refusal(input, posix.normalize(path), `is outside of ${toText(directory)}${linkText}`, hint);
   }
   if (end.kind === "missing") {
-    if (link === undefined) throw missing(want, directory);
-    const hint = "links in COPY must lead to something in the directory; absolute ones start at the directory too";
-    throw refusal(want, path, `leads to nothing in ${shown(directory)}${isLink}`, hint);
+    if (link === undefined) throw missing(input, directory);
+    const hint =
+      "correct the link: its target must be in the directory, and an absolute target starts at the directory too";
+    throw refusal(input, path, `leads to no file in ${toText(directory)}${linkText}`, hint);
   }
-  const stat = lookAt(end.at);
+  const stat = lstatOf(end.at);
   if (stat !== undefined && !isSendable(stat)) {
-    throw refusal(want, path, "is neither a file nor a folder", "name regular files and folders");
+    throw refusal(input, path, "is neither a file nor a folder", "name only regular files and folders");
   }
   checkReadable(end.at);
   return { links: end.links, target: end.at };
 }
 
-/** It and the folders above it in the directory. */
+/** The path, and the folders between the directory and it. */
 function* entriesTo(path: BytePath, search: Search): Generator<ContextEntry> {
   for (const step of [...foldersBetween(search.directory, path), path]) {
-    const stat = lookAt(step);
+    const stat = lstatOf(step);
     if (stat === undefined || !isSendable(stat)) continue;
-    // A folder that may only be passed is made by tar on the way.
+    // tar creates a folder that the caller may traverse but not read.
     if (stat.isDirectory() && !isReadable(step)) continue;
-    if (!search.take(step, "itself")) continue;
+    if (!search.claim(step, "itself")) continue;
     yield stat.isSymbolicLink() ? storedLink(step, stat) : { path: step, stat, as: "stored" };
   }
 }
 
-function visit(path: BytePath, search: Search, ignore: IgnoreFile | undefined): Found {
-  const taken = search.taken.get(path);
-  if (taken === "all") return {};
-  const stat = lookAt(path);
+function visit(path: BytePath, search: Search, ignore: IgnoreFile | undefined): VisitResult {
+  const claimed = search.claimed.get(path);
+  if (claimed === "all") return {};
+  const stat = lstatOf(path);
   if (stat === undefined) return {};
   const name = nameIn(search.directory, path);
   const below = stat.isDirectory() ? { below: stat } : {};
-  if (ignore?.ignores(name)) return ignore.mayHoldWanted(name) ? below : {};
+  if (ignore?.ignores(name)) return ignore.mayReincludeBelow(name) ? below : {};
   if (!isSendable(stat)) {
-    search.leftOut.add("special", path);
+    search.skipped.add("special", path);
     return {};
   }
-  if (taken === "itself") return below;
+  if (claimed === "itself") return below;
   if (stat.isSymbolicLink()) return { entry: storedLink(path, stat) };
   if (stat.isFile()) checkReadable(path);
   return { entry: { path, stat, as: "stored" }, ...below };

@@ -1,119 +1,122 @@
 /**
- * What a definition file names. apptainer copies it with `cp -L`, so links are sent as what they lead to, under the name of
- * the link. What is named may lead anywhere; a link below a named folder only to what is named too, or in the
- * caller's directory: nobody has thought of anything else. The folder of a `localimage` is a system of its own and keeps its links.
+ * Selects the files that a definition file names. apptainer copies them with `cp -L`, so a link is sent as its target,
+ * under the name of the link. A link that the recipe names may lead anywhere. A link below a named folder may lead only
+ * into the caller's directory or into a named path, because the caller has not approved anything else. The folder of a
+ * `localimage` is a root file system of its own and keeps its links.
  */
 import type { Stats } from "node:fs";
 import { posix } from "node:path";
 import type { CbError } from "../../core/errors.ts";
 import type { RecipeInput } from "../recipe-input.ts";
-import { type BytePath, isWithin, shown } from "./byte-path.ts";
+import { type BytePath, isWithin, toText } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
-import { expand, foldersOnTheWay } from "./expand.ts";
-import { checkReadable, isReadable, linkTarget, lookAt, lookThrough, realPath } from "./file-access.ts";
+import { expand, foldersTraversed } from "./expand.ts";
+import { checkReadable, isReadable, linkTarget, lstatOf, realPath, statOf } from "./file-access.ts";
 import { isSendable, missing, refusal, type Search, storedLink } from "./search.ts";
-import { type Folder, type Found, walk } from "./walk.ts";
+import { type Folder, type VisitResult, walk } from "./walk.ts";
 
 interface Root {
-  readonly want: RecipeInput;
+  readonly input: RecipeInput;
   readonly path: BytePath;
   readonly stat: Stats;
 }
 
-/** Yields undefined where it has looked and found nothing to send. Throws CbError "usage". */
-export function* definitionFiles(wants: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
+/** Yields undefined after a check that found nothing to send. Throws CbError "usage" as findContext() does. */
+export function* definitionFiles(inputs: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
   const roots = new Map<BytePath, Root>();
-  const open = new Set([search.realDirectory]);
-  for (const want of wants) {
-    for (const path of namedPaths(want, search)) {
+  const allowed = new Set([search.realDirectory]);
+  for (const input of inputs) {
+    for (const path of namedPaths(input, search)) {
       yield* foldersTo(path, search);
-      const root = namedRoot(want, path, search);
-      if (search.take(root.path, "all")) yield { path: root.path, stat: root.stat, as: "followed" };
+      const root = namedRoot(input, path, search);
+      if (search.claim(root.path, "all")) yield { path: root.path, stat: root.stat, as: "followed" };
       if (!roots.has(root.path)) roots.set(root.path, root);
-      open.add(realPath(root.path) ?? root.path);
+      allowed.add(realPath(root.path) ?? root.path);
     }
   }
-  // Each is walked when all are known: what is itself named below a named folder has its own rules.
-  for (const { want, path, stat } of roots.values()) {
+  // The walks start when all roots are known, because a root below another root has its own rules.
+  for (const { input, path, stat } of roots.values()) {
     if (!stat.isDirectory()) continue;
-    yield* walk(path, stat, (child, inside) => visit(child, inside, { want, search, open }));
+    yield* walk(path, stat, (child, parent) => visit(child, parent, { input, search, allowed }));
   }
 }
 
-/** Without what the recipe makes itself. */
-function namedPaths(want: RecipeInput, search: Search): BytePath[] {
-  const paths = expand(want, want.path.startsWith("/") ? "/" : search.directory, false);
-  if (paths.length === 0) throw missing(want, search.directory);
-  const made = want.perhapsMade ? paths.filter((path) => lookAt(path) === undefined) : [];
-  for (const path of made) search.leftOut.add("made", path);
+/** Without the files that a script of the recipe makes. */
+function namedPaths(input: RecipeInput, search: Search): BytePath[] {
+  const paths = expand(input, input.path.startsWith("/") ? "/" : search.directory, false);
+  if (paths.length === 0) throw missing(input, search.directory);
+  const made = input.mayBeMadeByScript ? paths.filter((path) => lstatOf(path) === undefined) : [];
+  for (const path of made) search.skipped.add("made", path);
   return paths.filter((path) => !made.includes(path));
 }
 
-/** With their owner and mode, as long as they can be read; tar makes the others on the way. */
+/** Readable folders are sent, so that they keep owner and mode; tar creates the others. */
 function* foldersTo(path: BytePath, search: Search): Generator<ContextEntry> {
-  for (const folder of foldersOnTheWay(path, search.directory)) {
-    const stat = lookThrough(folder);
-    const usable = stat?.isDirectory() === true && isReadable(folder);
-    if (usable && search.take(folder, "itself")) yield { path: folder, stat, as: "followed" };
+  for (const folder of foldersTraversed(path, search.directory)) {
+    const stat = statOf(folder);
+    const isUsable = stat?.isDirectory() === true && isReadable(folder);
+    if (isUsable && search.claim(folder, "itself")) yield { path: folder, stat, as: "followed" };
   }
 }
 
-function namedRoot(want: RecipeInput, path: BytePath, search: Search): Root {
-  const stat = lookThrough(path);
-  if (stat === undefined) throw lookAt(path) === undefined ? missing(want, search.directory) : dangling(want, path);
+function namedRoot(input: RecipeInput, path: BytePath, search: Search): Root {
+  const stat = statOf(path);
+  if (stat === undefined) throw lstatOf(path) === undefined ? missing(input, search.directory) : dangling(input, path);
   const plain = posix.normalize(path);
   if (plain !== path && realPath(path) !== realPath(plain)) {
-    // The kernel takes `..` from where the link has led; the builder has a folder in the place of the link.
-    throw refusal(want, path, "goes back by .. behind a symbolic link", "write the path without .. behind a link");
+    // The kernel applies `..` to the link's target; on the builder the link is a folder, so `..` would mean another
+    // one.
+    throw refusal(input, path, "has .. after a symbolic link", "write the path without .. after a symbolic link");
   }
-  if (!isSendable(stat)) throw refusal(want, path, "is neither a file nor a folder", "name regular files and folders");
-  checkReadable(path);
-  return { want, path: plain, stat };
-}
-
-function dangling(want: RecipeInput, path: BytePath): CbError {
-  const what = `is a symbolic link to ${shown(linkTarget(path))}, which does not exist`;
-  return refusal(want, path, what, "correct the link, or remove it");
-}
-
-interface Below {
-  readonly want: RecipeInput;
-  readonly search: Search;
-  /** Where links may lead: the directory and all that is named, without links. */
-  readonly open: ReadonlySet<BytePath>;
-}
-
-function visit(path: BytePath, inside: Folder, below: Below): Found {
-  const { want, search } = below;
-  const taken = search.taken.get(path);
-  if (taken === "all") return {};
-  const own = lookAt(path);
-  // It was there a moment ago, and nobody needs it any more.
-  if (own === undefined) return {};
-  if (own.isSymbolicLink() && want.links === "keep") return { entry: storedLink(path, own) };
-  const stat = own.isSymbolicLink() ? behindLink(path, inside, below) : own;
   if (!isSendable(stat)) {
-    search.leftOut.add("special", path);
+    throw refusal(input, path, "is neither a file nor a folder", "name only regular files and folders");
+  }
+  checkReadable(path);
+  return { input, path: plain, stat };
+}
+
+function dangling(input: RecipeInput, path: BytePath): CbError {
+  const problem = `is a symbolic link to ${toText(linkTarget(path))}, which does not exist`;
+  return refusal(input, path, problem, "correct the link, or remove it");
+}
+
+interface VisitOptions {
+  readonly input: RecipeInput;
+  readonly search: Search;
+  /** Folders and files that links may lead into, with links resolved: the caller's directory and all named paths. */
+  readonly allowed: ReadonlySet<BytePath>;
+}
+
+function visit(path: BytePath, parent: Folder, options: VisitOptions): VisitResult {
+  const { input, search } = options;
+  const claimed = search.claimed.get(path);
+  if (claimed === "all") return {};
+  const own = lstatOf(path);
+  // Another program deleted the file after the walk listed it.
+  if (own === undefined) return {};
+  if (own.isSymbolicLink() && input.links === "keep") return { entry: storedLink(path, own) };
+  const stat = own.isSymbolicLink() ? targetStat(path, parent, options) : own;
+  if (!isSendable(stat)) {
+    search.skipped.add("special", path);
     return {};
   }
   if (stat.isFile()) checkReadable(path);
-  const entry: ContextEntry = { path, stat, as: want.links === "keep" ? "stored" : "followed" };
-  return { ...(taken === undefined ? { entry } : {}), ...(stat.isDirectory() ? { below: stat } : {}) };
+  const entry: ContextEntry = { path, stat, as: input.links === "keep" ? "stored" : "followed" };
+  return { ...(claimed === undefined ? { entry } : {}), ...(stat.isDirectory() ? { below: stat } : {}) };
 }
 
-function behindLink(path: BytePath, inside: Folder, { want, search, open }: Below): Stats {
-  const stat = lookThrough(path);
+function targetStat(path: BytePath, parent: Folder, { input, search, allowed }: VisitOptions): Stats {
+  const stat = statOf(path);
   const real = realPath(path);
-  if (stat === undefined || real === undefined) throw dangling(want, path);
-  const isLink = `is a symbolic link to ${shown(linkTarget(path))}`;
-  if (!isInOneOf(open, real)) {
-    const hint = "name the link in %files itself, or copy what it leads to into the directory";
-    throw refusal(want, path, `${isLink}, out of ${shown(search.directory)}`, hint);
+  if (stat === undefined || real === undefined) throw dangling(input, path);
+  const linkText = `is a symbolic link to ${toText(linkTarget(path))}`;
+  if (!isInOneOf(allowed, real)) {
+    const hint = "name the link itself in %files, or copy its target into the directory";
+    throw refusal(input, path, `${linkText}, outside of ${toText(search.directory)}`, hint);
   }
-  // cp would not come to an end there, and neither would the walk.
-  const leadsUp = isWithin(real, realPath(inside.path) ?? inside.path);
-  if (leadsUp || wasOnTheWay(stat, inside))
-    throw refusal(want, path, `${isLink}, a folder that it is in`, "remove the link");
+  // Such a link is a loop: neither cp nor the walk would end.
+  const isLoop = isWithin(real, realPath(parent.path) ?? parent.path) || isAmongParents(stat, parent);
+  if (isLoop) throw refusal(input, path, `${linkText}, a folder that contains the link`, "remove the link");
   return stat;
 }
 
@@ -124,8 +127,8 @@ function isInOneOf(folders: ReadonlySet<BytePath>, path: BytePath): boolean {
   }
 }
 
-function wasOnTheWay({ dev, ino }: Stats, inside: Folder): boolean {
-  for (let folder: Folder | undefined = inside; folder !== undefined; folder = folder.above) {
+function isAmongParents({ dev, ino }: Stats, parent: Folder): boolean {
+  for (let folder: Folder | undefined = parent; folder !== undefined; folder = folder.parent) {
     if (folder.stat.dev === dev && folder.stat.ino === ino) return true;
   }
   return false;

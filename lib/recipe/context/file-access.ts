@@ -1,57 +1,66 @@
-/** Looking at one thing on the caller's disk; whatever cannot be read is an error that names it. */
+/** Reads metadata and links on the caller's disk. A file that cannot be read becomes an error that names it. */
 import { closeSync, constants, lstatSync, openSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+import { posix } from "node:path";
 import { CbError, messageOf } from "../../core/errors.ts";
-import { type BytePath, shown, toBytes } from "./byte-path.ts";
+import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
 
-/** What is there itself, a link as a link; undefined when nothing is. Throws CbError "usage" when that cannot be told. */
-export const lookAt = (path: BytePath): Stats | undefined =>
-  orNothing(path, () => lstatSync(toBytes(path), { throwIfNoEntry: false }));
+/**
+ * Metadata of the entry itself: a link is not followed. Undefined when nothing exists. Throws CbError "usage" when the
+ * path cannot be read.
+ */
+export const lstatOf = (path: BytePath): Stats | undefined =>
+  orUndefined(path, () => lstatSync(toBytes(path), { throwIfNoEntry: false }));
 
-/** What a link leads to; undefined when it leads nowhere. Throws as `lookAt`. */
-export const lookThrough = (path: BytePath): Stats | undefined =>
-  orNothing(path, () => statSync(toBytes(path), { throwIfNoEntry: false }));
+/** Metadata of the target after following links. Undefined when there is none. Throws as lstatOf(). */
+export const statOf = (path: BytePath): Stats | undefined =>
+  orUndefined(path, () => statSync(toBytes(path), { throwIfNoEntry: false }));
 
-/** Without any link in it; undefined when it leads nowhere. Throws as `lookAt`. */
+/** The path with all links resolved. Undefined when the target does not exist. Throws as lstatOf(). */
 export const realPath = (path: BytePath): BytePath | undefined =>
-  orNothing(path, () => realpathSync.native(toBytes(path), "latin1" as "utf8"));
+  orUndefined(path, () => realpathSync.native(toBytes(path), "latin1" as "utf8"));
 
+/** The text of a symbolic link; "" when the path has just been deleted. Throws as lstatOf(). */
 export const linkTarget = (path: BytePath): string =>
-  orNothing(path, () => readlinkSync(toBytes(path), "latin1" as "utf8")) ?? "";
+  orUndefined(path, () => readlinkSync(toBytes(path), "latin1" as "utf8")) ?? "";
 
-/** Throws CbError "usage" when the content of a file cannot be read: packing would fail in the middle. */
+/** Throws CbError "usage" when a file or folder cannot be opened for reading, because tar would fail on it halfway. */
 export function checkReadable(path: BytePath): void {
-  orUnreadable(path, () => tryToOpen(path));
+  orUnreadable(path, () => openForReading(path));
 }
 
 export function isReadable(path: BytePath): boolean {
   try {
-    tryToOpen(path);
+    openForReading(path);
     return true;
   } catch {
     return false;
   }
 }
 
-/** access(2) asks for another user than tar will be where the two ids of a process differ, and trusts servers that refuse later. */
-function tryToOpen(path: BytePath): void {
+/**
+ * Opens and closes the file. access(2) is no substitute: it checks the real user id, while tar runs with the effective
+ * one, and it does not ask a file server that refuses only when the file is opened.
+ */
+function openForReading(path: BytePath): void {
   closeSync(openSync(toBytes(path), constants.O_RDONLY | constants.O_NONBLOCK));
 }
 
-/** Nothing but what was found can be missing: no such name, or a file where a folder would have to be. */
-const NOTHING = ["ENOENT", "ENOTDIR", "ELOOP"];
+/** Error codes that mean "does not exist": no such name, a file where a folder is needed, a loop of links. */
+const MISSING_CODES = ["ENOENT", "ENOTDIR", "ELOOP"];
 
-function orNothing<T>(path: BytePath, look: () => T): T | undefined {
+function orUndefined<T>(path: BytePath, read: () => T): T | undefined {
   try {
-    return look();
+    return read();
   } catch (error) {
-    if (error instanceof Error && "code" in error && NOTHING.includes(String(error.code))) return undefined;
+    if (error instanceof Error && "code" in error && MISSING_CODES.includes(String(error.code))) return undefined;
     throw unreadable(path, error);
   }
 }
 
-export function orUnreadable<T>(path: BytePath, look: () => T): T {
+/** The result of `read`. Throws CbError "usage" that names `path` when `read` throws. */
+export function orUnreadable<T>(path: BytePath, read: () => T): T {
   try {
-    return look();
+    return read();
   } catch (error) {
     throw unreadable(path, error);
   }
@@ -59,8 +68,48 @@ export function orUnreadable<T>(path: BytePath, look: () => T): T {
 
 function unreadable(path: BytePath, cause: unknown): CbError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
-  return new CbError("usage", `cannot read ${shown(path)} (${code})`, {
-    hint: "make it readable for yourself, or keep it out of what is sent: by the recipe, or in .cbignore",
+  return new CbError("usage", `cannot read ${toText(path)} (${code})`, {
+    hint: "make it readable for your user, remove it from the recipe, or list it in .cbignore",
     cause,
   });
+}
+
+/** As many links as the kernel follows before it fails with ELOOP (path_resolution(7)). */
+const LINKS_MAX = 40;
+
+export interface Resolved {
+  readonly kind: "found" | "outside" | "missing";
+  /**
+   * The target (`found`), the last link before leaving the directory (`outside`), or the first missing path
+   * (`missing`).
+   */
+  readonly at: BytePath;
+  /** The links that were followed, in order. */
+  readonly links: readonly BytePath[];
+}
+
+/**
+ * Resolves a path as buildah does for COPY: the directory is the root, also for absolute links. `parts`: the names from
+ * the directory on. `..` above the directory leads outside. Throws as lstatOf().
+ */
+export function resolveWithin(directory: BytePath, parts: readonly string[]): Resolved {
+  const links: BytePath[] = [];
+  const waiting = [...parts].reverse();
+  let path = directory;
+  for (let part = waiting.pop(); part !== undefined; part = waiting.pop()) {
+    if (part === "" || part === ".") continue;
+    if (part === ".." && path === directory) return { kind: "outside", at: links.at(-1) ?? directory, links };
+    const next = part === ".." ? posix.dirname(path) : childPath(path, part);
+    const stat = lstatOf(next);
+    if (stat === undefined || links.length > LINKS_MAX) return { kind: "missing", at: next, links };
+    if (!stat.isSymbolicLink()) {
+      path = next;
+      continue;
+    }
+    links.push(next);
+    const target = linkTarget(next);
+    if (target.startsWith("/")) path = directory;
+    waiting.push(...target.split("/").reverse());
+  }
+  return { kind: "found", at: path, links };
 }

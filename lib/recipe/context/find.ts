@@ -1,65 +1,69 @@
-/** From the wants of a recipe to the list of what is sent, looked through before a byte is. */
+/** Turns the inputs of a recipe into the list of files to send. Every file is checked before the first byte is sent. */
 import type { Stats } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { CbError } from "../../core/errors.ts";
 import type { Backend } from "../../protocol/build-messages.ts";
 import type { RecipeInput } from "../recipe-input.ts";
-import { type BytePath, fromText, shown } from "./byte-path.ts";
+import { type BytePath, fromText, toText } from "./byte-path.ts";
 import { Collection, type ContextEntry } from "./collection.ts";
 import { copiedFiles } from "./copied-files.ts";
 import { definitionFiles } from "./definition-files.ts";
-import { checkReadable, lookAt, lookThrough, realPath } from "./file-access.ts";
+import { checkReadable, lstatOf, realPath, statOf } from "./file-access.ts";
 import { Search } from "./search.ts";
 import { wholeDirectory } from "./whole-directory.ts";
 
 export interface ContextOptions {
-  /** Where the caller is, absolute: what relative paths start from. */
+  /** The caller's directory, absolute: relative paths start here. */
   readonly directory: string;
-  /** Whose rules the wants follow: apptainer's or buildah's. */
+  /** Selects the rules for `inputs`: apptainer's or buildah's. */
   readonly backend: Backend;
-  readonly wants: readonly RecipeInput[];
-  /** The whole directory too, less what its ignore file lists. */
+  readonly inputs: readonly RecipeInput[];
+  /** True: send the whole directory too, except the paths in its ignore file. */
   readonly whole: boolean;
-  /** Absolute: the image that is to come here. An older one of its name is no part of the whole directory. */
+  /** Absolute path of the image to build. An older image at this path is not sent with the whole directory. */
   readonly imagePath?: string;
 }
 
-/** What is going to be sent. */
+/** The files to send. */
 export interface Context {
   readonly directory: string;
-  /** Regular files, counted by name. */
+  /** Number of regular files; a file with two names counts twice. */
   readonly files: number;
-  /** Of content. */
+  /** Size of their content. */
   readonly bytes: number;
-  /** No archive of it is longer: storage is reserved from this. */
+  /** Upper bound of the archive's size; storage is reserved from it. */
   readonly maxArchiveBytes: number;
   /** The highest user or group id that owns one of the files. */
   readonly highestId: number;
-  /** What is left out, or leads nowhere on the builder, for the caller. */
+  /** For the caller: files that are not sent, and links that are broken on the builder. One line per kind. */
   readonly notes: readonly string[];
-  /** What tar packs, one after the other. */
+  /** tar packs each part into one archive, in this order. */
   readonly parts: readonly Collection[];
 }
 
-/** A look takes microseconds; after this many the process hears signals and messages. */
-const LOOKS_A_TURN = 512;
+/**
+ * One check takes microseconds. After this many, the search yields to the event loop, so that signals and messages are
+ * handled.
+ */
+const CHECKS_PER_TURN = 512;
 
 /**
- * Undefined when nothing is wanted. Throws CbError "usage" naming the want, the path and the remedy: on what is missing,
- * cannot be read, is neither file nor folder, or leads out of the directory where it must not; or what `signal` aborts with.
+ * Undefined when the recipe has no inputs and `whole` is false. Throws CbError "usage" that names the line of the
+ * recipe, the path and the remedy, for a path that is missing, cannot be read, is neither file nor folder, or leads out
+ * of the directory where that is not allowed. Throws the reason of `signal` when it is aborted.
  */
 export async function findContext(options: ContextOptions, signal?: AbortSignal): Promise<Context | undefined> {
-  if (options.wants.length === 0 && !options.whole) return undefined;
+  if (options.inputs.length === 0 && !options.whole) return undefined;
   const directory = fromText(options.directory);
-  const stat = statOf(directory);
+  const stat = directoryStat(directory);
   const search = new Search(directory, realPath(directory) ?? directory);
   const stored = new Collection("stored");
   const followed = new Collection("followed");
-  let looks = 0;
+  let checks = 0;
   for (const entry of entries(options, stat, search)) {
     if (entry !== undefined) (entry.as === "stored" ? stored : followed).add(entry);
-    looks += 1;
-    if (looks % LOOKS_A_TURN === 0) await nextTurn();
+    checks += 1;
+    if (checks % CHECKS_PER_TURN === 0) await nextTurn();
     signal?.throwIfAborted();
   }
   const parts = [stored, followed].filter(({ paths }) => paths.length > 0);
@@ -70,32 +74,32 @@ export async function findContext(options: ContextOptions, signal?: AbortSignal)
     bytes: sum((part) => part.bytes),
     maxArchiveBytes: sum((part) => part.maxArchiveBytes),
     highestId: Math.max(...parts.map((part) => part.highestId)),
-    notes: search.leftOut.notes(),
+    notes: search.skipped.notes(),
     parts,
   };
 }
 
-function statOf(directory: BytePath): Stats {
-  const stat = lookThrough(directory);
+function directoryStat(directory: BytePath): Stats {
+  const stat = statOf(directory);
   if (stat?.isDirectory() !== true) {
-    const hint = "call from a directory that exists";
-    throw new CbError("usage", `${shown(directory)} is no directory`, { hint });
+    const hint = "call from an existing directory, or name one with --context";
+    throw new CbError("usage", `${toText(directory)} is no directory`, { hint });
   }
   checkReadable(directory);
   return stat;
 }
 
-/** What is wanted comes first: it is sent in any case, and has its own rules. */
+/** The recipe's inputs precede the whole directory: they are sent in any case and have their own rules. */
 function* entries(
-  { wants, whole, backend, imagePath }: ContextOptions,
+  { inputs, whole, backend, imagePath }: ContextOptions,
   stat: Stats,
   search: Search,
 ): Generator<ContextEntry | undefined> {
-  // A build begins in it, even when it is empty.
-  search.take(search.directory, "itself");
-  const asItIs = lookAt(search.directory)?.isDirectory() === true && (backend === "docker" || wants.length === 0);
-  yield { path: search.directory, stat, as: asItIs ? "stored" : "followed" };
-  yield* backend === "docker" ? copiedFiles(wants, search) : definitionFiles(wants, search);
-  if (imagePath !== undefined) search.take(fromText(imagePath), "all");
+  // The build starts in the directory, so it is sent even when it is empty.
+  search.claim(search.directory, "itself");
+  const isStored = lstatOf(search.directory)?.isDirectory() === true && (backend === "docker" || inputs.length === 0);
+  yield { path: search.directory, stat, as: isStored ? "stored" : "followed" };
+  yield* backend === "docker" ? copiedFiles(inputs, search) : definitionFiles(inputs, search);
+  if (imagePath !== undefined) search.claim(fromText(imagePath), "all");
   if (whole) yield* wholeDirectory(stat, search);
 }

@@ -1,17 +1,20 @@
-/** Patterns for one name, as shells and Go have them: `*`, `?`, `[a-z]`, `[!a]`, `[[:digit:]]`, and `\` before what is meant itself. */
+/**
+ * Matches one name against a pattern of a shell or of Go: `*`, `?`, `[a-z]`, `[!a]`, `[[:digit:]]`, and `\` before a
+ * literal character.
+ */
 
 export interface GlobOptions {
-  /** True: `*`, `?` and `[…]` match a dot at the beginning too, as Go's do and those of shells do not. */
+  /** True: `*`, `?` and `[…]` also match a dot at the beginning, as in Go. False: they do not, as in a shell. */
   readonly dotFiles: boolean;
 }
 
-/** Whether the text has anything that makes it a pattern. */
+/** True when the text has a character that is special in a pattern. */
 export const isPattern = (text: string): boolean => /[*?[\\]/.test(text);
 
-/** Matches whole names without slashes, as text. A `[` that nothing closes stands for itself. */
+/** Matches whole names without slashes, as text. An unclosed `[` is literal. */
 export function globRegExp(pattern: string, { dotFiles }: GlobOptions): RegExp {
-  const keepsDots = !dotFiles && /^[*?[]/.test(pattern);
-  return new RegExp(`^${keepsDots ? "(?!\\.)" : ""}${globSource(pattern)}$`, "su");
+  const skipsDotFiles = !dotFiles && /^[*?[]/.test(pattern);
+  return new RegExp(`^${skipsDotFiles ? "(?!\\.)" : ""}${globSource(pattern)}$`, "su");
 }
 
 /** The source of a regular expression with the flags `su` for a pattern that has no slash. */
@@ -29,9 +32,9 @@ export function globSource(pattern: string): string {
     if (char === "*") source += "[^/]*";
     else if (char === "?") source += "[^/]";
     else if (char === "\\" && at < pattern.length) {
-      const meant = String.fromCodePoint(pattern.codePointAt(at) ?? 0);
-      source += literal(meant);
-      at += meant.length;
+      const escaped = String.fromCodePoint(pattern.codePointAt(at) ?? 0);
+      source += literal(escaped);
+      at += escaped.length;
     } else source += literal(char);
   }
   return source;
@@ -52,9 +55,10 @@ const CLASSES: Readonly<Record<string, string>> = {
   xdigit: "0-9A-Fa-f",
 };
 
-/** `[…]` that begins at `from`; undefined when it does not end, or means nothing. */
+/** The `[…]` that begins at `from`; undefined when it is unclosed, or no valid class. */
 function bracketAt(pattern: string, from: number): { source: string; end: number } | undefined {
-  const [, not = "", body = ""] = /^\[([!^]?)((?:\]?)(?:\[:\w+:\]|\\.|[^\]\\])*)\]/su.exec(pattern.slice(from)) ?? [];
+  const [, negation = "", body = ""] =
+    /^\[([!^]?)((?:\]?)(?:\[:\w+:\]|\\.|[^\]\\])*)\]/su.exec(pattern.slice(from)) ?? [];
   if (body === "") return undefined;
   const members = body.replace(
     /\[:(\w+):\]|\\(.)|([\][/^|(){}])/gsu,
@@ -62,11 +66,11 @@ function bracketAt(pattern: string, from: number): { source: string; end: number
       name === undefined ? literal(escaped ?? plain ?? "") : (CLASSES[name] ?? ""),
   );
   try {
-    const source = `[${not === "" ? "" : "^/"}${members}]`;
+    const source = `[${negation === "" ? "" : "^/"}${members}]`;
     new RegExp(source, "su");
-    return { source, end: from + 1 + not.length + body.length + 1 };
+    return { source, end: from + 1 + negation.length + body.length + 1 };
   } catch {
-    // A range that is none, as in [z-a]: the bracket then stands for itself.
+    // An invalid range, as in [z-a]: the bracket is literal.
     return undefined;
   }
 }

@@ -1,10 +1,10 @@
 /**
- * Ignore files with docker's meaning: a pattern starts at the directory, `**` stands for any number of folders, what is
- * below an ignored folder is ignored, `!` takes back, and the last pattern that matches decides.
+ * Reads ignore files with docker's rules: a pattern starts at the directory, `**` matches any number of folders,
+ * everything below an ignored folder is ignored, `!` re-includes paths, and the last pattern that matches decides.
  */
 import { readFileSync } from "node:fs";
 import { CbError, messageOf } from "../../core/errors.ts";
-import { type BytePath, shown, toBytes, under } from "./byte-path.ts";
+import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
 import { globSource } from "./glob.ts";
 
 export interface IgnoreFile {
@@ -12,27 +12,33 @@ export interface IgnoreFile {
   readonly name: string;
   /** `path` is relative to the directory, without a slash at either end. */
   ignores(path: BytePath): boolean;
-  /** Whether a `!` pattern might take back something below this ignored folder. */
-  mayHoldWanted(folder: BytePath): boolean;
+  /** True when a `!` pattern might re-include a path below this ignored folder. */
+  mayReincludeBelow(folder: BytePath): boolean;
 }
 
-/** Longer ones are a mistake: those of large projects stay under 10 kB. */
+/** A longer file is a mistake: ignore files of large projects stay under 10 kB. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The first of `names` that the directory has. Throws CbError "usage" when it cannot be read. */
+/**
+ * The first of `names` that exists in the directory. Throws CbError "usage" when it cannot be read or is longer than 1
+ * MiB.
+ */
 export function readIgnoreFile(directory: BytePath, names: readonly string[]): IgnoreFile | undefined {
   for (const name of names) {
-    const path = under(directory, name);
+    const path = childPath(directory, name);
     let text: string;
     try {
       text = readFileSync(toBytes(path), "utf8");
     } catch (cause) {
       if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") continue;
-      throw new CbError("usage", `cannot read ${shown(path)}: ${messageOf(cause)}`, { cause });
+      throw new CbError("usage", `cannot read the ignore file ${toText(path)}: ${messageOf(cause)}`, {
+        hint: "make it readable for your user, or remove it",
+        cause,
+      });
     }
     if (text.length > MAX_BYTES) {
-      const hint = "an ignore file holds a pattern a line";
-      throw new CbError("usage", `${shown(path)} is longer than ${MAX_BYTES} bytes`, { hint });
+      const hint = "write one pattern per line, with wildcards instead of single files";
+      throw new CbError("usage", `the ignore file ${toText(path)} is longer than ${MAX_BYTES} bytes`, { hint });
     }
     return ignoreFile(name, text);
   }
@@ -40,7 +46,8 @@ export function readIgnoreFile(directory: BytePath, names: readonly string[]): I
 }
 
 interface Rule {
-  readonly takesBack: boolean;
+  /** True for a `!` pattern. */
+  readonly reincludes: boolean;
   readonly parts: readonly string[];
   readonly matches: RegExp;
 }
@@ -53,12 +60,12 @@ export function ignoreFile(name: string, text: string): IgnoreFile {
   return {
     name,
     ignores: (path) => {
-      const text = shown(path);
-      return rules.findLast((rule) => rule.matches.test(text))?.takesBack === false;
+      const text = toText(path);
+      return rules.findLast((rule) => rule.matches.test(text))?.reincludes === false;
     },
-    mayHoldWanted: (folder) => {
-      const parts = shown(folder).split("/");
-      return rules.some((rule) => rule.takesBack && mayLeadBelow(rule.parts, parts));
+    mayReincludeBelow: (folder) => {
+      const parts = toText(folder).split("/");
+      return rules.some((rule) => rule.reincludes && mayMatchBelow(rule.parts, parts));
     },
   };
 }
@@ -66,13 +73,13 @@ export function ignoreFile(name: string, text: string): IgnoreFile {
 function readRule(line: string): Rule[] {
   if (line.startsWith("#")) return [];
   const trimmed = line.trim();
-  const takesBack = trimmed.startsWith("!");
-  const parts = cleanParts((takesBack ? trimmed.slice(1) : trimmed).trim());
+  const reincludes = trimmed.startsWith("!");
+  const parts = cleanParts((reincludes ? trimmed.slice(1) : trimmed).trim());
   if (parts.length === 0) return [];
-  return [{ takesBack, parts, matches: new RegExp(`^${sourceOf(parts)}(?:/.*)?$`, "su") }];
+  return [{ reincludes, parts, matches: new RegExp(`^${sourceOf(parts)}(?:/.*)?$`, "su") }];
 }
 
-/** As Go's filepath.Clean on a path that is anchored at the directory. */
+/** The parts of the pattern after Go's filepath.Clean, anchored at the directory. */
 function cleanParts(pattern: string): string[] {
   const parts: string[] = [];
   for (const part of pattern.split("/")) {
@@ -92,8 +99,8 @@ function sourceOf(parts: readonly string[]): string {
   return source;
 }
 
-/** Whether the first parts of a pattern fit the folder, so that the rest may fit something below it. */
-function mayLeadBelow(pattern: readonly string[], folder: readonly string[]): boolean {
+/** True when the first parts of a pattern match the folder, so that the rest may match a path below it. */
+function mayMatchBelow(pattern: readonly string[], folder: readonly string[]): boolean {
   for (const [index, name] of folder.entries()) {
     const part = pattern[index];
     if (part === undefined) return true;

@@ -1,4 +1,7 @@
-/** The archive of a context as a stream: made while it is taken, and never on the caller's disk. */
+/**
+ * Packs a context into an archive stream. tar runs while the stream is read, and the archive is never on the caller's
+ * disk.
+ */
 import { CbError } from "../../core/errors.ts";
 import type { Collection } from "./collection.ts";
 import type { Context } from "./find.ts";
@@ -9,7 +12,8 @@ const ARGUMENTS = [
   "--file=-",
   "--directory=/",
   "--format=posix",
-  // What nobody can set is not worth its bytes, and the names of the extra headers need no process id.
+  // Access and change times cannot be restored, so they are left out; the names of extra headers do without a process
+  // id.
   "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
   "--sparse",
   "--numeric-owner",
@@ -20,9 +24,9 @@ const ARGUMENTS = [
 ];
 
 /**
- * Archives for `unpackContext`, one after the other. Throws CbError "usage" when a file changed, vanished or cannot be read
- * since it was found: what came before is then no context; or what `signal` aborts with. tar is gone at the end,
- * also when the taker stops early.
+ * Yields the archives for unpackContext(), one after the other. Throws CbError "usage" when a file has changed, has
+ * been deleted or cannot be read since findContext() listed it; the chunks before that are then useless. Throws the
+ * reason of `signal` when it is aborted. tar has exited when the generator ends, also when the reader stops early.
  */
 export async function* packContext(
   context: Context,
@@ -41,12 +45,12 @@ async function* packPart(program: string, part: Collection, signal?: AbortSignal
     const fed = feed(child, part.paths.tarNames());
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
       bytes += chunk.length;
-      if (bytes > part.maxArchiveBytes) throw changed("files became longer");
+      if (bytes > part.maxArchiveBytes) throw packFailure("files became longer");
       yield chunk;
     }
-    const words = await ended;
+    const message = await ended;
     signal?.throwIfAborted();
-    if (words !== "") throw changed(words);
+    if (message !== "") throw packFailure(message);
     await fed;
   } finally {
     child.kill("SIGKILL");
@@ -56,8 +60,8 @@ async function* packPart(program: string, part: Collection, signal?: AbortSignal
   }
 }
 
-function changed(words: string): CbError {
-  return new CbError("usage", `the context could not be packed: ${words}`, {
-    hint: "leave its files alone until they are sent, and try again; what is written meanwhile, as logs, belongs in .cbignore",
+function packFailure(message: string): CbError {
+  return new CbError("usage", `the context could not be packed: ${message}`, {
+    hint: "do not change its files until they are sent, and try again; list files that other programs write, as logs, in .cbignore",
   });
 }

@@ -1,55 +1,58 @@
-/** Goes through a folder and what is below it, one folder open at a time, in memory that the number of files does not fill. */
+/**
+ * Walks a folder and everything below it. Memory does not grow with the number of files, because only one folder is
+ * open at a time.
+ */
 import { opendirSync, type Stats } from "node:fs";
-import { type BytePath, toBytes, under } from "./byte-path.ts";
+import { type BytePath, childPath, toBytes } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
 import { orUnreadable } from "./file-access.ts";
 
-/** A folder on the way, as an answer to whether a link leads back into it. */
+/** A folder of the walk with its parents, to detect a link that leads back into one of them. */
 export interface Folder {
   readonly path: BytePath;
   readonly stat: Stats;
-  readonly above: Folder | undefined;
+  readonly parent: Folder | undefined;
 }
 
-export interface Found {
-  /** Absent: it is not taken itself. */
+export interface VisitResult {
+  /** The entry to send; absent when the path itself is not sent. */
   readonly entry?: ContextEntry;
-  /** Present: the walk goes on below it. */
+  /** Metadata of the folder to walk into; absent when the walk does not go below the path. */
   readonly below?: Stats;
 }
 
-/** Decides on one thing in a folder. It may throw, which ends the walk. */
-export type Visit = (path: BytePath, inside: Folder) => Found;
+/** Decides on one entry of a folder. An error that it throws ends the walk. */
+export type Visit = (path: BytePath, parent: Folder) => VisitResult;
 
 /**
- * What is below `root`, but not `root` itself; each folder comes before what is in it. Yields undefined for what is not
- * taken, so that the taker can pause. Throws CbError "usage" on a folder that cannot be read.
+ * Yields everything below `root`, without `root` itself; a folder precedes its content. Yields undefined for an entry
+ * that is not sent, so that the caller can pause. Throws CbError "usage" for a folder that cannot be read.
  */
 export function* walk(root: BytePath, stat: Stats, visit: Visit): Generator<ContextEntry | undefined> {
-  const waiting: Folder[] = [{ path: root, stat, above: undefined }];
+  const waiting: Folder[] = [{ path: root, stat, parent: undefined }];
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
     for (const name of namesIn(folder.path)) {
-      const path = under(folder.path, name);
+      const path = childPath(folder.path, name);
       const { entry, below } = visit(path, folder);
-      if (below !== undefined) waiting.push({ path, stat: below, above: folder });
+      if (below !== undefined) waiting.push({ path, stat: below, parent: folder });
       yield entry;
     }
   }
 }
 
-/** In no order. Throws CbError "usage" when the folder cannot be read. */
+/** The names in a folder, unordered. Throws CbError "usage" when the folder cannot be read. */
 export function* namesIn(folder: BytePath): Generator<string> {
   const dir = orUnreadable(folder, () => opendirSync(toBytes(folder) as unknown as string, OPTIONS));
   try {
     for (;;) {
-      const found = orUnreadable(folder, () => dir.readSync());
-      if (found === null) return;
-      yield (found.name as unknown as Buffer).toString("latin1");
+      const entry = orUnreadable(folder, () => dir.readSync());
+      if (entry === null) return;
+      yield (entry.name as unknown as Buffer).toString("latin1");
     }
   } finally {
     dir.closeSync();
   }
 }
 
-/** Folder and names both as bytes: node:fs joins the two where the file system does not say what an entry is. */
+/** Folder and names both as bytes: node:fs joins them where the file system does not report the type of an entry. */
 const OPTIONS = { encoding: "buffer" as BufferEncoding, bufferSize: 256 };

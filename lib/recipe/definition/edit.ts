@@ -1,8 +1,8 @@
-/** Lines of a definition file replaced, and all others as they are. */
+/** Replaces lines of a definition file and keeps all others unchanged. */
 import type { Recipe } from "../../protocol/build-messages.ts";
 import type { Line } from "./sections.ts";
 
-/** The recipe's own lines, but for those of which a part has changed: these come with their arguments filled in. */
+/** The text of the recipe with the changed lines replaced. A replaced line has its build arguments substituted. */
 export function withLines(
   { text, buildArgs }: Recipe,
   lines: readonly Line[],
@@ -11,7 +11,9 @@ export function withLines(
   const parts = new Map<number, string[]>();
   for (const { origin } of changed.keys()) parts.set(origin, []);
   for (const line of lines) parts.get(line.origin)?.push(changed.get(line) ?? line.text);
-  for (const { origin, filled } of changed.keys()) parts.get(origin)?.push(...stillUsed(filled, buildArgs));
+  for (const { origin, argumentNames } of changed.keys()) {
+    parts.get(origin)?.push(...commentThatUses(argumentNames, buildArgs));
+  }
   return text
     .split("\n")
     .map((line, origin) => parts.get(origin)?.join("\n") ?? line)
@@ -19,10 +21,10 @@ export function withLines(
 }
 
 /**
- * apptainer refuses an argument that is given and not used. In a comment that begins with #! it counts as used; a value of
- * several lines would not stay in the comment.
+ * apptainer refuses a build argument that the recipe does not use. A use in a comment that begins with `#!` counts. An
+ * argument with a value of several lines is left out, because its second line would not be part of the comment.
  */
-function stillUsed(names: readonly string[], buildArgs: Recipe["buildArgs"] = {}): string[] {
+function commentThatUses(names: readonly string[], buildArgs: Recipe["buildArgs"] = {}): string[] {
   const given = names.filter((name) => buildArgs[name] !== undefined && !buildArgs[name].includes("\n"));
   return given.length === 0 ? [] : [`#!${given.map((name) => `{{ ${name} }}`).join(" ")}`];
 }

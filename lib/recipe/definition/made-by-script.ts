@@ -1,20 +1,23 @@
-/** Files that a definition file makes itself, in a script that apptainer runs before it copies %files. */
+/** Detects files that a definition file itself makes, in a script that apptainer runs before it copies %files. */
 import { posix } from "node:path";
 
-/** Their scripts run on the machine that builds, outside the image. */
+/** Sections with scripts that apptainer runs on the build machine, outside the image, before it copies %files. */
 export const SCRIPTS_BEFORE_FILES: ReadonlySet<string> = new Set(["pre", "setup"]);
 
-/** What may stand before and behind a path in a shell's line; a folder is named by what is made in it, too. */
+/**
+ * Characters that may stand before and after a path in a shell line. A slash may follow: a path below a folder names
+ * the folder too.
+ */
 const BEFORE = String.raw`(?<![^\s"'=<>;&|(])(?:\./)*`;
-const BEHIND = String.raw`(?![^\s"'<>;&|)/])`;
+const AFTER = String.raw`(?![^\s"'<>;&|)/])`;
 
 /**
- * Whether the script may be what makes the path: it names it as it stands in %files. That is no proof, since it may only read
- * it; so this is asked where the caller has no such file.
+ * True when the script names the path exactly as %files does, so that the script may make it. This is no proof, since
+ * the script may only read the path; callers therefore use it only for a path that the caller's disk lacks.
  */
-export function mayBeMadeBy(script: string, path: string): boolean {
+export function scriptMayMake(script: string, path: string): boolean {
   const plain = posix.normalize(path).replace(/\/$/, "");
-  return plain !== "" && plain !== "." && new RegExp(BEFORE + escaped(plain) + BEHIND).test(script);
+  return plain !== "" && plain !== "." && new RegExp(BEFORE + escaped(plain) + AFTER).test(script);
 }
 
 const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");

@@ -1,9 +1,9 @@
-/** The places of a definition file that name something on its caller's disk, as apptainer parses them. */
+/** Finds the places in a definition file that name files on the caller's disk, parsed as apptainer does. */
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { SCRIPTS_BEFORE_FILES } from "./made-by-script.ts";
 import { type Line, type Section, stagesOf } from "./sections.ts";
 
-/** A line of %files: the source is a word of apptainer's shell, the destination stands for itself. */
+/** A line of %files: the source is a word for apptainer's shell, the destination is literal. */
 export interface FilesSource {
   readonly kind: "files";
   readonly line: Line;
@@ -11,7 +11,7 @@ export interface FilesSource {
   readonly destination: string | undefined;
 }
 
-/** A line of %appfiles: source and destination stand for themselves, no shell looks at them. */
+/** A line of %appfiles: source and destination are literal, without shell expansion. */
 export interface AppFilesSource {
   readonly kind: "appfiles";
   readonly line: Line;
@@ -19,16 +19,16 @@ export interface AppFilesSource {
   readonly destination: string | undefined;
 }
 
-/** The image that a stage starts from. */
+/** The base image of a stage, when it is a file or folder on the caller's disk. */
 export interface BaseSource {
   readonly kind: "base";
   readonly line: Line;
-  /** The lines that continue `line`, each of which ends with a backslash but the last. */
+  /** The lines that continue `line`; each but the last ends with a backslash. */
   readonly continued: readonly Line[];
   readonly bootstrap: LocalBootstrap;
-  /** Where it is, as it stands for itself. */
+  /** Literal path of the image. */
   readonly path: string;
-  /** `:tag` or `@digest`, which say what is taken of it. */
+  /** `:tag` or `@digest` that selects an image in the archive or layout; else empty. */
   readonly reference: string;
 }
 
@@ -44,15 +44,15 @@ interface HeaderValue {
 }
 
 export interface Definition {
-  /** All of it, arguments filled in. */
+  /** All lines, with arguments substituted. */
   readonly lines: readonly Line[];
-  /** In the order of the recipe. Their lines are of `lines`. */
+  /** In the order of the recipe. The `line` of each is an element of `lines`. */
   readonly sources: readonly DefinitionSource[];
-  /** What runs on the machine that builds before files are copied. */
+  /** The scripts that run on the build machine before apptainer copies files, joined. */
   readonly script: string;
 }
 
-/** Throws CbError "usage" as stagesOf does. */
+/** Throws CbError "usage" for an argument without a value. */
 export function readDefinition(recipe: Recipe): Definition {
   const sections = stagesOf(recipe.text, recipe.buildArgs).flat();
   const lines = sections.flatMap((section) => [
@@ -65,21 +65,21 @@ export function readDefinition(recipe: Recipe): Definition {
 
 function sourcesOf({ name, rest, lines }: Section): DefinitionSource[] {
   if (name === "") return baseOf(lines);
-  if (name === "appfiles") return lines.flatMap(appFile);
-  // `from STAGE` copies between stages; anything else that stands there lets apptainer pass over the section.
-  return name === "files" && rest.split("#")[0] === "" ? lines.flatMap(file) : [];
+  if (name === "appfiles") return lines.flatMap(appFilesSource);
+  // `%files from STAGE` copies between stages. With any other text after the name, apptainer ignores the section.
+  return name === "files" && rest.split("#")[0] === "" ? lines.flatMap(filesSource) : [];
 }
 
-function file(line: Line): FilesSource[] {
+function filesSource(line: Line): FilesSource[] {
   const text = line.text.trim();
   if (text === "" || text.startsWith("#")) return [];
-  // Double quotes hold a word together and are taken off; a single quote begins a word and stays.
+  // Double quotes keep a word together and are removed. A single quote begins a word and is kept.
   const words = text.match(/[^\s"']+|"[^"]*"|'[^']*/g) ?? [];
   const [source = "", destination] = words.map((word) => word.trim().replace(/^"+|"+$/g, ""));
   return source === "" ? [] : [{ kind: "files", line, source, destination: destination || undefined }];
 }
 
-function appFile(line: Line): AppFilesSource[] {
+function appFilesSource(line: Line): AppFilesSource[] {
   const text = line.text.trim();
   if (text === "" || text.startsWith("#")) return [];
   const [, source = "", destination] = /^([^ ]*)(?: (.*))?$/s.exec((text.split("#")[0] ?? "").trim()) ?? [];
@@ -93,12 +93,12 @@ function baseOf(lines: readonly Line[]): BaseSource[] {
   if (bootstrap === undefined || from === undefined || from.value === "") return [];
   const { line, continued, value } = from;
   if (bootstrap === "localimage") return [{ kind: "base", line, continued, bootstrap, path: value, reference: "" }];
-  const place = [header.get("registry")?.value, header.get("namespace")?.value, value].filter(Boolean).join("/");
-  const [, path = "", reference = ""] = (bootstrap === "oci" ? LAYOUT : ARCHIVE).exec(place) ?? [];
+  const name = [header.get("registry")?.value, header.get("namespace")?.value, value].filter(Boolean).join("/");
+  const [, path = "", reference = ""] = (bootstrap === "oci" ? LAYOUT : ARCHIVE).exec(name) ?? [];
   return path === "" ? [] : [{ kind: "base", line, continued, bootstrap, path, reference }];
 }
 
-/** `folder@digest`: a colon belongs to the name of the folder. */
+/** `folder@digest`: a colon is part of the folder's name. */
 const LAYOUT = /^(.*?)(@[^/]*)?$/;
 /** `archive.tar:tag`. */
 const ARCHIVE = /^([^:]*)(:.*)?$/;

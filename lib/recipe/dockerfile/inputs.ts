@@ -1,18 +1,18 @@
-/** What a Dockerfile reads from its caller's directory, which is its context. */
+/** Lists the files and folders that a Dockerfile reads from the caller's directory, which is its context. */
 import { posix } from "node:path";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { pathPattern } from "../path-pattern.ts";
 import type { RecipeInput } from "../recipe-input.ts";
-import { type Instruction, instructionsOf, isDocument } from "./instructions.ts";
+import { type Instruction, instructionsOf, isHeredoc } from "./instructions.ts";
 import { DockerfileVariables } from "./variables.ts";
 import { expandWord, type Word } from "./words.ts";
 
-/** ONBUILD is left out: buildah runs nothing of it, neither in a later stage nor in another build from this image. */
+/** Ignores ONBUILD: buildah runs none of it, neither in a later stage nor in another build from this image. */
 export function dockerfileInputs(recipe: Recipe): RecipeInput[] {
   const variables = new DockerfileVariables(recipe.buildArgs ?? {});
   return instructionsOf(recipe.text).flatMap((instruction) => {
-    variables.take(instruction);
-    return sourcesOf(instruction, variables).map((source) => wantOf(source, instruction));
+    variables.apply(instruction);
+    return sourcesOf(instruction, variables).map((source) => inputOf(source, instruction));
   });
 }
 
@@ -22,12 +22,12 @@ function sourcesOf({ name, flags, words }: Instruction, variables: DockerfileVar
   if ((name !== "copy" && name !== "add") || flags.some((flag) => flag.startsWith("--from="))) return [];
   return words
     .slice(0, -1)
-    .filter((word) => !isDocument(word))
+    .filter((word) => !isHeredoc(word))
     .map(expand)
     .filter(({ text }) => name === "copy" || !/^(https?:\/\/|git:\/\/|git@|ssh:\/\/)/.test(text));
 }
 
-/** `--mount=type=bind,source=data,target=/data`; without a source the whole context. */
+/** The source in `--mount=type=bind,source=data,target=/data`; without `source` it is the whole context. */
 function bindSource(flag: string, expand: (word: string) => Word): Word[] {
   if (!flag.startsWith("--mount=")) return [];
   const options = flag.slice("--mount=".length).replace(/["']/g, "").split(",");
@@ -39,10 +39,10 @@ function bindSource(flag: string, expand: (word: string) => Word): Word[] {
   return [expand(value("source", "src") ?? ".")];
 }
 
-/** `/x` and `../x` are `x` of the context: nothing leads out of it. */
-function wantOf({ text, certain }: Word, { line, name }: Instruction): RecipeInput {
+/** buildah resolves `/x` and `../x` to `x` in the context: a source cannot name a path outside it. */
+function inputOf({ text, certain }: Word, { line, name }: Instruction): RecipeInput {
   const known = certain ? text : text.slice(0, text.lastIndexOf("/") + 1);
-  // Any number of folders, for which a pattern of a Want has no sign.
+  // `**` matches any number of folders. A RecipeInput has no such pattern, so the folder before it is sent.
   const [folder = ""] = known.split("**");
   const whole = folder === known ? known : folder.slice(0, folder.lastIndexOf("/") + 1);
   const path = posix.join("/", whole).replace(/\/$/, "").slice(1);

@@ -1,22 +1,23 @@
 /**
- * The text of a Dockerfile cut into instructions, as buildah parses it (1.39: openshift/imagebuilder). What is said here was
- * tried with it (test/integration/recipe/recipe-parsing.full.test.ts).
+ * Splits a Dockerfile into instructions as buildah does (1.39: openshift/imagebuilder). Each statement about buildah
+ * here was tested with it (test/integration/recipe/recipe-parsing.full.test.ts).
  */
 
 export interface Instruction {
-  /** From 0. */
+  /** Line number of the first line, from 0. */
   readonly line: number;
   /** In lower case. */
   readonly name: string;
-  /** `--from=build`, as they are written. */
+  /** Verbatim: `--from=build`. */
   readonly flags: readonly string[];
-  /** The words of the JSON array, where there is one; else what stands between blanks, quotes and all. */
+  /** The elements of the JSON array, if the instruction has one; else the texts between blanks, with their quotes. */
   readonly words: readonly string[];
+  /** The text after name and flags. */
   readonly rest: string;
 }
 
-/** What may have documents in it. */
-const TAKES_DOCUMENTS = new Set(["add", "copy", "run"]);
+/** Instructions that may have here-documents. */
+const TAKES_HEREDOCS = new Set(["add", "copy", "run"]);
 const ESCAPE = /^#[ \t]*escape[ \t]*=[ \t]*([\\`])/i;
 const HEREDOC = /^\d*<<(-?)([^<]+)$/;
 
@@ -25,7 +26,7 @@ export function instructionsOf(text: string): Instruction[] {
     .replace(/^\uFEFF/, "")
     .split("\n")
     .map((line) => line.replace(/\r$/, ""));
-  // Only the first line is looked at: after another directive it is a comment.
+  // Only the first line counts: buildah takes an escape directive after another directive for a comment.
   const continues = ESCAPE.exec(lines[0] ?? "")?.[1] === "`" ? /`[ \t]*$/ : /\\[ \t]*$/;
   const instructions: Instruction[] = [];
   for (let at = 0; at < lines.length; ) {
@@ -34,12 +35,12 @@ export function instructionsOf(text: string): Instruction[] {
     at = next;
     if (instruction === undefined) continue;
     instructions.push(instruction);
-    if (takesDocuments(instruction)) at = afterDocuments(instruction.rest, lines, at);
+    if (takesHeredocs(instruction)) at = afterHeredocs(instruction.rest, lines, at);
   }
   return instructions;
 }
 
-/** Comments and empty lines between continued lines are passed over. */
+/** Joins continued lines and skips comments and empty lines between them. `next`: the first line after them. */
 function joinedLine(lines: readonly string[], begin: number, continues: RegExp): { joined: string; next: number } {
   let joined = (lines[begin] ?? "").trimStart().replace(/^#.*/, "");
   let next = begin + 1;
@@ -56,12 +57,12 @@ function joinedLine(lines: readonly string[], begin: number, continues: RegExp):
 
 function instructionOf(joined: string, line: number): Instruction {
   const [, name = "", all = ""] = /^(\S+)\s*(.*)$/s.exec(joined) ?? [];
-  const { flags, rest } = cutFlags(all);
+  const { flags, rest } = splitFlags(all);
   return { line, name: name.toLowerCase(), flags, words: arrayOf(rest) ?? rest.split(/\s+/), rest };
 }
 
-/** Flags end at the first word that does not begin with two hyphens. Quotes and backslashes hold a flag together. */
-function cutFlags(text: string): { flags: string[]; rest: string } {
+/** Flags end at the first word that does not begin with two hyphens. Quotes and backslashes keep a flag together. */
+function splitFlags(text: string): { flags: string[]; rest: string } {
   const flags: string[] = [];
   let rest = text;
   for (;;) {
@@ -72,7 +73,9 @@ function cutFlags(text: string): { flags: string[]; rest: string } {
   }
 }
 
-/** What follows the array is passed over. */
+/**
+ * The elements of a JSON array of strings. Text after the array is ignored. Undefined when `text` has no such array.
+ */
 function arrayOf(text: string): string[] | undefined {
   if (!text.startsWith("[")) return undefined;
   try {
@@ -83,12 +86,12 @@ function arrayOf(text: string): string[] | undefined {
   }
 }
 
-function takesDocuments({ name, rest }: Instruction): boolean {
-  return TAKES_DOCUMENTS.has(name) && arrayOf(rest) === undefined;
+function takesHeredocs({ name, rest }: Instruction): boolean {
+  return TAKES_HEREDOCS.has(name) && arrayOf(rest) === undefined;
 }
 
-/** Words that are quoted as a whole are no documents: `echo "<<EOF"`. */
-function afterDocuments(rest: string, lines: readonly string[], begin: number): number {
+/** The line after the last here-document of an instruction. A fully quoted word starts none: `echo "<<EOF"`. */
+function afterHeredocs(rest: string, lines: readonly string[], begin: number): number {
   let at = begin;
   for (const word of rest.match(/(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s\\"'])+/gs) ?? []) {
     const [, tabs, name] = HEREDOC.exec(word) ?? [];
@@ -97,11 +100,11 @@ function afterDocuments(rest: string, lines: readonly string[], begin: number): 
     const end = lines.findIndex(
       (line, index) => index >= at && (tabs ? line.replace(/^\t+/, "") : line) === terminator,
     );
-    // Without an end it is none, and buildah refuses the file.
+    // Without a terminator line it is no here-document, and buildah refuses the file.
     if (end >= 0) at = end + 1;
   }
   return at;
 }
 
-/** `<<EOF`: its content stands in the Dockerfile. */
-export const isDocument = (word: string): boolean => HEREDOC.test(word);
+/** True for `<<EOF`: the content follows in the Dockerfile itself. */
+export const isHeredoc = (word: string): boolean => HEREDOC.test(word);

@@ -1,12 +1,17 @@
-/** Which variables a Dockerfile's instructions see, as buildah has it: ENV before ARG, ARG before FROM for whoever asks for it. */
+/**
+ * Tracks the variables that a Dockerfile's instructions can use, with buildah's rules: ENV overrides ARG, and a stage
+ * gets an ARG from before FROM only by declaring it again.
+ */
 import type { Instruction } from "./instructions.ts";
 import { expandWord, type Variables } from "./words.ts";
 
 type Environment = Map<string, string | undefined>;
 
-/** Fed with the instructions in their order. */
+/**
+ * Call apply() with each instruction, in the order of the file. A value is undefined when it is not known for certain.
+ */
 export class DockerfileVariables {
-  readonly #given: ReadonlyMap<string, string>;
+  readonly #buildArgs: ReadonlyMap<string, string>;
   readonly #beforeFrom: Environment = new Map();
   readonly #stages = new Map<string, Environment>();
   #env: Environment = new Map();
@@ -14,10 +19,10 @@ export class DockerfileVariables {
   #started = false;
 
   constructor(buildArgs: Readonly<Record<string, string>>) {
-    this.#given = new Map(Object.entries(buildArgs));
+    this.#buildArgs = new Map(Object.entries(buildArgs));
   }
 
-  /** What the next instruction sees. What has no certain value is not in it. */
+  /** The variables for the next instruction. A variable without a certain value is absent. */
   get inStage(): Variables {
     const all = [...this.#args, ...this.#env];
     const certain = new Map<string, string>();
@@ -28,14 +33,14 @@ export class DockerfileVariables {
     return certain;
   }
 
-  take({ name, words, rest }: Instruction): void {
+  apply({ name, words, rest }: Instruction): void {
     if (name === "from") this.#from(words);
     else if (name === "arg") this.#arg(rest);
     else if (name === "env") this.#setEnv(rest);
   }
 
   #from([base = "", , stage = ""]: readonly string[]): void {
-    // An image of an earlier stage brings its environment along.
+    // A stage that starts from an earlier stage inherits its environment.
     this.#env = new Map(this.#stages.get(base.toLowerCase()));
     this.#args = new Map();
     this.#started = true;
@@ -43,32 +48,34 @@ export class DockerfileVariables {
   }
 
   #arg(rest: string): void {
-    const seen = this.#started ? this.inStage : certainOf(this.#beforeFrom);
+    const visible = this.#started ? this.inStage : certainOf(this.#beforeFrom);
     for (const word of wordsOf(rest)) {
       const [name = ""] = word.split("=");
-      const initial = word.includes("=") ? this.#expand(word.slice(name.length + 1), seen) : this.#beforeFrom.get(name);
+      const initial = word.includes("=")
+        ? this.#expand(word.slice(name.length + 1), visible)
+        : this.#beforeFrom.get(name);
       const target = this.#started ? this.#args : this.#beforeFrom;
-      target.set(name, this.#given.get(name) ?? initial);
+      target.set(name, this.#buildArgs.get(name) ?? initial);
     }
   }
 
   /** `ENV A=1 B=2`, or `ENV A 1`. */
   #setEnv(rest: string): void {
-    const seen = this.inStage;
+    const visible = this.inStage;
     const words = wordsOf(rest);
     if (words[0]?.includes("=")) {
       for (const word of words) {
         const at = word.indexOf("=");
-        if (at > 0) this.#env.set(word.slice(0, at), this.#expand(word.slice(at + 1), seen));
+        if (at > 0) this.#env.set(word.slice(0, at), this.#expand(word.slice(at + 1), visible));
       }
       return;
     }
     const [, name, value = ""] = /^(\S+)\s+(.*)$/s.exec(rest) ?? [];
-    if (name !== undefined) this.#env.set(name, this.#expand(value, seen));
+    if (name !== undefined) this.#env.set(name, this.#expand(value, visible));
   }
 
-  #expand(word: string, seen: Variables): string | undefined {
-    const { text, certain } = expandWord(word, seen);
+  #expand(word: string, visible: Variables): string | undefined {
+    const { text, certain } = expandWord(word, visible);
     return certain ? text : undefined;
   }
 }

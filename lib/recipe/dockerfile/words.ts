@@ -1,17 +1,20 @@
-/** Words of a Dockerfile with their quotes taken off and their variables filled in, as buildah does it. */
+/** Removes the quotes of a Dockerfile's words and substitutes their variables, as buildah does. */
 
 export interface Word {
-  /** All of it, or what stands before the first variable whose value is not certain. */
+  /** The whole word, or the part before the first variable without a certain value. */
   readonly text: string;
   readonly certain: boolean;
 }
 
-/** A name that is not in it may have a value all the same: the base image's environment is not known. */
+/** A name that is absent may still have a value: the base image's environment is not known before the build. */
 export type Variables = ReadonlyMap<string, string>;
 
-/** Quoted, guarded by a backslash, or neither. A quote that is not closed ends with the word. */
+/** Quoted, escaped by a backslash, or plain. An unclosed quote ends with the word. */
 const PIECE = /'[^']*'?|"(?:\\.|[^"\\])*"?|\\.?|[^'"\\]+/gs;
-/** `$NAME`, `${NAME}`, `${NAME:-…}`; a digit alone is a name. The rest of what buildah knows (`${NAME%…}`) stays uncertain. */
+/**
+ * `$NAME`, `${NAME}`, `${NAME:-…}`; a single digit is a name. buildah's other forms (`${NAME%…}`) make the word
+ * uncertain.
+ */
 const PART = /\\(["$\\])|\$(?:(\d|[A-Za-z_]\w*)|\{(\d|[A-Za-z_]\w*)(?::([-+?])([^{}$]*))?\})|\$(?=[\w{])/g;
 
 export function expandWord(word: string, variables: Variables): Word {
@@ -20,16 +23,18 @@ export function expandWord(word: string, variables: Variables): Word {
     if (piece.startsWith("'")) text += piece.replaceAll("'", "");
     else if (piece.startsWith("\\")) text += piece.slice(1);
     else {
-      const filled = fill(piece.replace(/^"|"$/g, ""), variables);
-      text += filled.text;
-      if (!filled.certain) return { text, certain: false };
+      const part = substitute(piece.replace(/^"|"$/g, ""), variables);
+      text += part.text;
+      if (!part.certain) return { text, certain: false };
     }
   }
   return { text, certain: true };
 }
 
-/** Between double quotes a backslash stays where it guards nothing; outside of them there is none left. */
-function fill(piece: string, variables: Variables): Word {
+/**
+ * In double quotes a backslash that escapes nothing is kept. Outside quotes expandWord() has removed all backslashes.
+ */
+function substitute(piece: string, variables: Variables): Word {
   let text = "";
   let done = 0;
   for (const found of piece.matchAll(PART)) {

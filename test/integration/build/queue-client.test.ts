@@ -1,4 +1,6 @@
-/** How long an agent asks: for ever where nobody answers, and for a time where the queue goes on saying no. */
+/**
+ * How long QueueClient repeats a request: without limit while the queue is absent, for a limited time while it refuses.
+ */
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
@@ -13,16 +15,18 @@ import { agentAsk } from "../../../lib/protocol/requests.ts";
 import { type PlainNats, startPlainNats } from "../../support/nats/plain-nats.ts";
 import { rejection } from "../../support/rejection.ts";
 
-const test = suite<{ server: PlainNats; queue: NatsConnection; principal: QueueClient; clock: Counting }>("Asker");
+const test = suite<{ server: PlainNats; queueNc: NatsConnection; client: QueueClient; clock: CountingClock }>(
+  "QueueClient",
+);
 
 const builder = randomUUID();
 const REFUSALS_MS = 600_000;
 const never = new AbortController().signal;
 
-/** Nobody waits on it; it counts how long they would have. */
-class Counting implements Clock {
+/** A clock whose sleeps return at once; it adds up their durations. */
+class CountingClock implements Clock {
   sleptMs = 0;
-  /** Called at each sleep. */
+  /** Called in each sleep. */
   onSleep: () => void | Promise<void> = () => undefined;
 
   nowMs(): number {
@@ -37,53 +41,53 @@ class Counting implements Clock {
 
 test.before.each(async (context) => {
   context.server = await startPlainNats();
-  context.queue = await context.server.connect("core");
-  context.clock = new Counting();
+  context.queueNc = await context.server.connect("core");
+  context.clock = new CountingClock();
   const { publicKey } = createKey("user");
   const nc = await context.server.connect("core");
-  context.principal = new QueueClient({ nc, builder, publicKey, clock: context.clock, say: () => undefined });
+  context.client = new QueueClient({ nc, builder, publicKey, clock: context.clock, log: () => undefined });
 });
 test.after.each(({ server }) => server.stop());
 
-/** A queue that answers so from now on. */
-async function answering(nc: NatsConnection, handler: () => AgentReply): Promise<void> {
+/** Starts a queue that replies with `handler`. */
+async function startQueue(nc: NatsConnection, handler: () => AgentReply): Promise<void> {
   new RpcServer({ nc, onRefused: () => undefined }).serve(agentAsk, async () => handler());
   await nc.flush();
 }
 
-const full = (): never => {
+const refuse = (): never => {
   throw new CbError("infrastructure", "NATS has no storage left for it");
 };
 
-test("a queue that is absent for longer than refusals may last is waited for", async ({ principal, clock, queue }) => {
+test("ask() waits for a queue that is absent for longer than refusalsMs", async ({ client, clock, queueNc }) => {
   clock.onSleep = async () => {
     if (clock.sleptMs < 2 * REFUSALS_MS) return;
     clock.onSleep = () => undefined;
-    await answering(queue, () => ({ v: 1, order: "room" }));
+    await startQueue(queueNc, () => ({ v: 1, order: "room" }));
   };
-  assert.is((await principal.ask({ state: "ready" }, never, REFUSALS_MS)).order, "room");
+  assert.is((await client.ask({ state: "ready" }, never, REFUSALS_MS)).order, "room");
   assert.ok(clock.sleptMs >= 2 * REFUSALS_MS);
 });
 
-test("what the queue refuses for the whole time is thrown in its own words, and not before", async ({
-  principal,
+test("ask() throws the queue's error after refusalsMs of refusals, and not before", async ({
+  client,
   clock,
-  queue,
+  queueNc,
 }) => {
-  await answering(queue, full);
-  const error = await rejection(principal.ask({ state: "ready" }, never, REFUSALS_MS));
+  await startQueue(queueNc, refuse);
+  const error = await rejection(client.ask({ state: "ready" }, never, REFUSALS_MS));
   assert.match((error as CbError).message, "NATS has no storage left for it");
   assert.ok(clock.sleptMs > REFUSALS_MS - 10_000 && clock.sleptMs <= REFUSALS_MS, `${clock.sleptMs} ms`);
 });
 
-test("refusals before an absence do not count", async ({ principal, clock, queue }) => {
-  await answering(queue, full);
+test("ask() does not count refusals before an absence of the queue", async ({ client, clock, queueNc }) => {
+  await startQueue(queueNc, refuse);
   const enough = new AbortController();
   clock.onSleep = async () => {
-    if (clock.sleptMs > 0.8 * REFUSALS_MS && !queue.isClosed()) await queue.close();
+    if (clock.sleptMs > 0.8 * REFUSALS_MS && !queueNc.isClosed()) await queueNc.close();
     if (clock.sleptMs > 2 * REFUSALS_MS) enough.abort();
   };
-  assert.is(await rejection(principal.ask({ state: "ready" }, enough.signal, REFUSALS_MS)), enough.signal.reason);
+  assert.is(await rejection(client.ask({ state: "ready" }, enough.signal, REFUSALS_MS)), enough.signal.reason);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-/** The agent's way of running programs, with real ones on real pipes and terminals. */
+/** Runs real programs with runBuild(), on real pipes and terminals. */
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,11 +14,13 @@ test.before.each((context) => {
 });
 test.after.each(({ folder }) => rmSync(folder, { recursive: true, force: true }));
 
-/** By sh, which is dash here: bash (5.2) never runs a trap for SIGWINCH again when one came while the trap ran. */
+/**
+ * Runs `script` with sh, which is dash here: in bash (5.2) a SIGWINCH during its own trap disables the trap for good.
+ */
 const step = (name: string, script: string) => ({ name, argv: ["sh", "-c", script] });
 
-/** A build under way, and a way to wait for what it prints. */
-class Watched {
+/** A running build; a test can wait for its output. */
+class RunningBuild {
   text = "";
   readonly exit: Promise<BuildExit>;
   #changed = () => {};
@@ -38,7 +40,7 @@ class Watched {
     });
   }
 
-  seen(pattern: RegExp): Promise<void> {
+  printed(pattern: RegExp): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#changed = () => pattern.test(this.text) && resolve();
       this.#changed();
@@ -47,26 +49,31 @@ class Watched {
   }
 }
 
-test("runBuild() runs the programs in turn into one output, and stops at the first that fails", async () => {
-  const all = new Watched(["echo one; echo err >&2", "echo two"], {});
+test("runBuild() runs the programs in turn with one output, and stops after the first failure", async () => {
+  const all = new RunningBuild(["echo one; echo err >&2", "echo two"], {});
   assert.equal(await all.exit, { code: 0, reason: "" });
   assert.is(all.text, "one\nerr\ntwo\n");
-  const failing = new Watched(["echo one", "exit 3", "echo three"], {});
+  const failing = new RunningBuild(["echo one", "exit 3", "echo three"], {});
   assert.equal(await failing.exit, { code: 3, reason: "program 1 ended with exit code 3" });
   assert.is(failing.text, "one\n");
 });
 
-test("runBuild() gives all programs together one time limit", async ({ folder }) => {
+test("runBuild() applies one time limit to all programs together", async ({ folder }) => {
   const mark = join(folder, "third");
-  const late = new Watched(["sleep 0.3", "sleep 60", `touch ${mark}`], { limitMs: 600 });
-  const startedMs = performance.now();
-  assert.equal(await late.exit, { code: 124, reason: "ran for 0.01 minutes, the limit" });
-  const tookMs = performance.now() - startedMs;
-  assert.ok(tookMs < 850, `the second one alone had ${tookMs - 300} ms`);
+  // Each program is within the limit, all together are beyond it.
+  const build = new RunningBuild(["sleep 0.3", "sleep 0.3", `sleep 0.3; touch ${mark}`], { limitMs: 600 });
+  assert.equal(await build.exit, { code: 124, reason: "ran for 0.01 minutes, the limit" });
   assert.is(existsSync(mark), false);
 });
 
-test("runBuild() ends whichever program runs when its signal is aborted, and starts none after it", async ({
+test("runBuild() kills a program that exceeds the time limit", async () => {
+  const startedMs = performance.now();
+  const build = new RunningBuild(["sleep 60"], { limitMs: 600 });
+  assert.is((await build.exit).code, 124);
+  assert.ok(performance.now() - startedMs < 30_000, "runBuild() waited for the program");
+});
+
+test("runBuild() kills the running program when its signal is aborted, and starts no further program", async ({
   folder,
 }) => {
   for (const onTerminal of [false, true]) {
@@ -74,67 +81,69 @@ test("runBuild() ends whichever program runs when its signal is aborted, and sta
     const startedMs = performance.now();
     const stop = new AbortController();
     const mark = join(folder, "third");
-    const build = new Watched(["echo one", "echo pid $$; sleep 60", `touch ${mark}`], {
+    const build = new RunningBuild(["echo one", "echo pid $$; sleep 60", `touch ${mark}`], {
       signal: stop.signal,
       terminal,
     });
-    await build.seen(/pid (\d+)/);
+    await build.printed(/pid (\d+)/);
     stop.abort(new Error("cancelled by a test"));
     const error = await build.exit.catch((thrown: Error) => thrown);
     assert.is((error as Error).message, "cancelled by a test");
-    assert.ok(performance.now() - startedMs < 30_000, "it was waited for");
+    assert.ok(performance.now() - startedMs < 30_000, "runBuild() waited for the program");
     assert.is(existsSync(mark), false);
   }
 });
 
 const SIZE = { columns: 77, rows: 22 };
 
-test("a program on a terminal has its size from the beginning", async ({ folder }) => {
+test("a program on a terminal starts with its size", async ({ folder }) => {
   const terminal = await Terminal.open(join(folder, "a folder's name"), SIZE);
-  const build = new Watched(["stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo 'all' \"three\""], { terminal });
+  const build = new RunningBuild(["stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo 'all' \"three\""], { terminal });
   assert.equal(await build.exit, { code: 0, reason: "" });
   assert.is(build.text, "22 77\r\nall three\r\n");
 });
 
-/** It says its size now, and again whenever it is told of another one; ends when there is that file. */
-const watching = (end: string) =>
+/** A script that prints the terminal's size at its start and at each SIGWINCH, until the file `end` exists. */
+const printingSizes = (end: string) =>
   `trap 'echo now $(stty size)' WINCH; echo begins $(stty size); until [ -e ${end} ]; do sleep 0.02; done`;
 
-test("resize() tells the program that runs, and the next one starts with the new size", async ({ folder }) => {
+test("resize() resizes the running program's terminal, and the next program starts with the new size", async ({
+  folder,
+}) => {
   const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
   const end = join(folder, "end");
-  const build = new Watched([watching(end), "echo second $(stty size)"], { terminal });
-  await build.seen(/begins 22 77/);
+  const build = new RunningBuild([printingSizes(end), "echo second $(stty size)"], { terminal });
+  await build.printed(/begins 22 77/);
   await terminal.resize({ columns: 120, rows: 40 });
-  await build.seen(/now 40 120/);
+  await build.printed(/now 40 120/);
   await terminal.resize({ columns: 60, rows: 10 });
-  await build.seen(/now 10 60/);
+  await build.printed(/now 10 60/);
   writeFileSync(end, "");
   assert.is((await build.exit).code, 0);
   assert.match(build.text, /second 10 60/);
 });
 
-test("resize() before a program starts, and after its end, leaves the size to the next one", async ({ folder }) => {
+test("resize() before the first program or between two programs sets the size of the next", async ({ folder }) => {
   const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
   for (const [size, shown] of [
     [{ columns: 50, rows: 20 }, "20 50"],
     [{ columns: 51, rows: 21 }, "21 51"],
   ] as const) {
     await terminal.resize(size);
-    const build = new Watched(["stty size"], { terminal });
+    const build = new RunningBuild(["stty size"], { terminal });
     await build.exit;
     assert.is(build.text, `${shown}\r\n`);
   }
 });
 
-test("resize() wins over a program that has read the older size and not set it yet", async ({ folder }) => {
+test("resize() overrides a shell that has read the old size and not set it yet", async ({ folder }) => {
   const go = join(folder, "go");
   const slow = `#!/bin/sh\n[ -e ${go} ] || echo setting "$@"\nuntil [ -e ${go} ]; do sleep 0.02; done\nPATH=$REST exec stty "$@"\n`;
   writeFileSync(join(folder, "stty"), slow, { mode: 0o755 });
   const REST = process.env.PATH ?? "";
   const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
-  const build = new Watched(["stty size"], { terminal, env: { PATH: `${folder}:${REST}`, REST } });
-  await build.seen(/setting cols 77 rows 22/);
+  const build = new RunningBuild(["stty size"], { terminal, env: { PATH: `${folder}:${REST}`, REST } });
+  await build.printed(/setting cols 77 rows 22/);
   await terminal.resize({ columns: 60, rows: 10 });
   writeFileSync(go, "");
   await build.exit;

@@ -1,4 +1,4 @@
-/** What the caller packs is unpacked by the tar of a builder, as root of a user namespace. */
+/** Unpacks a packed context with the tar of a builder, as root of a user namespace. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, chownSync, createWriteStream, mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";
-import { ContextTree, fileWant } from "../../support/recipe/context-tree.ts";
+import { ContextTree, fileInput } from "../../support/recipe/context-tree.ts";
 import { testRootfs } from "../../support/rootfs.ts";
 
 const test = suite<{ tree: ContextTree }>("context on a builder");
@@ -18,9 +18,12 @@ test.before.each((world) => {
 });
 test.after.each(({ tree }) => tree.remove());
 
-/** What is in the folder `sub` afterwards: a line for each with owner, mode, blocks, time and name. */
+/**
+ * The content of the folder `sub` after unpacking: one line per entry with owner, mode, blocks, time, link target and
+ * name.
+ */
 async function unpacked(tree: ContextTree): Promise<string[]> {
-  const context = await tree.found({ wants: [fileWant("sub")], whole: true });
+  const context = await tree.found({ inputs: [fileInput("sub")], whole: true });
   const shared = join(tree.top, "shared");
   mkdirSync(shared, { recursive: true });
   await pipeline(packContext(context), createWriteStream(join(shared, "context.tar")));
@@ -53,7 +56,7 @@ function fill(tree: ContextTree, owner: number): void {
   tree.link("link", "sub/tool");
 }
 
-test("owners, modes, times and holes are there", async ({ tree }) => {
+test("unpacking restores owners, modes, times and holes", async ({ tree }) => {
   fill(tree, 1234);
   const lines = (await unpacked(tree)).join("\n");
   assert.match(lines, /^1234:1234 4755 \d+ 04:05:06.1234567890 +\.\/tool$/m);
@@ -61,7 +64,9 @@ test("owners, modes, times and holes are there", async ({ tree }) => {
   assert.match(lines, /^0:0 644 [0-8] .* \.\/sparse$/m);
 });
 
-test("where an owner is beyond the user namespace all belongs to root, and the rest is as it was", async ({ tree }) => {
+test("root owns all files when an owner is not mapped in the user namespace; modes and times are kept", async ({
+  tree,
+}) => {
   fill(tree, 3_000_000);
   tree.file("sub/other");
   chownSync(join(tree.directory, "sub/other"), 1234, 1234);

@@ -1,5 +1,5 @@
-/** The caller's files on their way into a build, by the shipped programs. */
-// slow: a build for each way in which files travel.
+/** Sends the caller's files into builds with the shipped programs. */
+// slow: one build for each way of sending files.
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { machine } from "node:os";
@@ -29,7 +29,7 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-/** A definition file in `folder` with a section %files, and a %post that prints what came. */
+/** Writes a definition file into `folder` with these sections %files and %post. */
 function definition(stack: Stack, folder: string, files: string, post: string): string {
   mkdirSync(stack.path(folder), { recursive: true });
   const path = stack.path(folder, "recipe.def");
@@ -50,9 +50,7 @@ function write(stack: Stack, path: string, text: string | Buffer): string {
 const build = (stack: Stack, folder: string, args: readonly string[]): Promise<Finished> =>
   stack.run("container-builder", ["--force", stack.path(`${folder}.sif`), ...args], { cwd: stack.path(folder) });
 
-test("%files brings files, globs, folders, links and blanks, wherever they are, without being asked", async ({
-  stack,
-}) => {
+test("a build receives files, matches, folders, links and names with blanks from %files", async ({ stack }) => {
   write(stack, "f/a.txt", "alpha\n");
   write(stack, "f/data/one.csv", "1\n");
   write(stack, "f/data/two.csv", "2\n");
@@ -74,7 +72,7 @@ test("%files brings files, globs, folders, links and blanks, wherever they are, 
   assert.match(stdout, "\none.csv\ntwo.csv\n");
 });
 
-test("many megabytes go through the bucket, with progress, and arrive unchanged", async ({ stack }) => {
+test("a context of 24 MiB is sent through the bucket, with progress, and arrives unchanged", async ({ stack }) => {
   const large = Buffer.alloc(24 * 2 ** 20, "0123456789abcdef");
   write(stack, "large/large.bin", large);
   definition(stack, "large", "    large.bin", "    sha256sum /large.bin");
@@ -84,7 +82,9 @@ test("many megabytes go through the bucket, with progress, and arrive unchanged"
   assert.match(stderr, /^Sending build context: Completed, 1 file, 24.0 MiB, [\d.]+ [KM]iB\/s$/m);
 });
 
-test("--context names where paths start, and --transfer-context sends all but what is ignored", async ({ stack }) => {
+test("--context sets the start of relative paths; --transfer-context sends all files except ignored ones", async ({
+  stack,
+}) => {
   write(stack, "whole/kept.txt", "kept\n");
   write(stack, "whole/sub/also.txt", "also\n");
   write(stack, "whole/secret.key", "secret\n");
@@ -105,7 +105,7 @@ test("--context names where paths start, and --transfer-context sends all but wh
   }
 });
 
-test("files that are missing, or lead out of the directory are named before anything is sent", async ({ stack }) => {
+test("a missing file or a link out of the directory ends the call before anything is sent", async ({ stack }) => {
   write(stack, "bad/there.txt", "x");
   mkdirSync(stack.path("bad/folder"));
   symlinkSync("/etc/passwd", stack.path("bad/folder/out"));
@@ -134,7 +134,7 @@ test("files that are missing, or lead out of the directory are named before anyt
   }
 });
 
-test("an architecture without a pool is refused with the list of those there are", async ({ stack }) => {
+test("an architecture without a pool is refused with the list of pools", async ({ stack }) => {
   const { code, stderr } = await stack.run("container-builder", ["--arch", "s390x", stack.path("arch.sif"), HELLO]);
   assert.is(code, 64, stderr);
   assert.match(stderr, /no pool builds for s390x\n {2}the pools are: local \(\w+\)[,\n]/);
@@ -150,7 +150,10 @@ test("a build argument reaches the recipe", async ({ stack }) => {
   assert.match(stdout, "the word is a b=c");
 });
 
-/** A caller that reserves, says that its files follow, says that they came, and sends none; how its build ends. */
+/**
+ * Reserves a build with a context, reports the context as sent without sending it, and returns the final state of the
+ * build.
+ */
 async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; state: BuildState }> {
   const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
   const creds = await readCreds(stack.statePath("client", "user.creds"), Date.now());
@@ -167,11 +170,11 @@ async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; sta
   const watching = { build, fromNow: false, signal: new AbortController().signal, onWaiting: () => undefined };
   for await (const event of followBuild(own, watching)) if (event.kind === "state") last = event.state;
   await Promise.all([nc.close(), own.close()]);
-  if (last === undefined) throw new Error("no state came");
+  if (last === undefined) throw new Error("the build's stream has no state");
   return { build, state: last };
 }
 
-test("a context over the limit is refused before it is sent, one that stops coming is dropped, and nothing is left", async ({
+test("a context over the limit is refused; a build without its context ends as lost and loses its bucket", async ({
   stack,
 }) => {
   await stack.queueEnds("SIGTERM");
@@ -191,7 +194,7 @@ test("a context over the limit is refused before it is sent, one that stops comi
   await stopped(queue);
   const core = await connectCore(stack);
   const streams = await (await core.jetstreamManager()).streams.names().next();
-  assert.not.ok(streams.includes(buildBucketStream(silent.build)), "the room is given back");
+  assert.not.ok(streams.includes(buildBucketStream(silent.build)), "the reserved space is released");
   await core.close();
 });
 

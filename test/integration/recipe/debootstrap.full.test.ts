@@ -1,4 +1,4 @@
-/** What people really build: a distribution from its mirror, with a package on top. Takes a minute or two. */
+/** Builds a distribution from its mirror with one more package, as users do. Takes a minute or two. */
 // timeout: 900 s
 import { writeFileSync } from "node:fs";
 import { suite } from "uvu";
@@ -17,7 +17,7 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-test("a Debian from its mirror with a package from %post runs as an image", async ({ stack }) => {
+test("a Debian image from a mirror runs the package that %post installed", async ({ stack }) => {
   const { mirror } = await hostAptSettings();
   const recipe = `Bootstrap: debootstrap
 OSVersion: trixie

@@ -1,4 +1,7 @@
-/** What Dockerfiles really do: packages from a mirror, a compiler in one stage, its program in the other. Takes a minute or two. */
+/**
+ * Builds Dockerfiles on a distribution: packages from a mirror, a compiler in one stage, its program in another. Takes
+ * a minute or two.
+ */
 // timeout: 900 s
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -20,7 +23,7 @@ test.after(async ({ recipes }) => {
   await recipes?.stop();
 });
 
-/** A Debian with apt, as a layer. */
+/** An image layer with Debian and apt. */
 async function debianLayer(): Promise<Buffer> {
   const { mirror, conf } = await hostAptSettings();
   const folder = mkdtempSync(join(tmpdir(), "cb-debian-"));
@@ -39,7 +42,7 @@ async function debianLayer(): Promise<Buffer> {
   }
 }
 
-test("a compiler is installed in one stage, and its program runs from another", async ({ recipes }) => {
+test("a program compiled in one stage runs from another", async ({ recipes }) => {
   await push(recipes.hostOf("open"), "site/debian", ["trixie"], [await debianLayer()]);
   const base = `${recipes.hosts.open}/site/debian:trixie`;
   const output = await recipes.built(
@@ -63,19 +66,19 @@ CMD ["hello"]
   );
   assert.match(output, /Setting up gcc/);
   assert.match(output, /^compiled in a stage$/m);
-  assert.is(await recipes.look("compiled", "apptainer run --unsquash $I"), "compiled in a stage\n");
+  assert.is(await recipes.inspect("compiled", "apptainer run --unsquash $I"), "compiled in a stage\n");
 });
 
-test("a Dockerfile's SHELL is heeded", async ({ recipes }) => {
+test("buildah applies SHELL of a Dockerfile", async ({ recipes }) => {
   const output = await recipes.built(
     "shell",
     `FROM ${recipes.hosts.open}/${IMAGE}\nSHELL ["/bin/sh", "-xc"]\nRUN echo in a shell\nCMD cat /etc/base\n`,
   );
   assert.match(output, "+ echo");
-  assert.is(await recipes.look("shell", "apptainer run --unsquash $I"), "from the registry\n");
+  assert.is(await recipes.inspect("shell", "apptainer run --unsquash $I"), "from the registry\n");
 });
 
-test("a Dockerfile may end with an image from scratch", async ({ recipes }) => {
+test("the last stage of a Dockerfile may start from scratch", async ({ recipes }) => {
   await recipes.built(
     "scratch",
     `FROM ${recipes.hosts.open}/${IMAGE} AS base
@@ -85,7 +88,7 @@ COPY --from=0 /etc/base /etc/base
 CMD ["/bin/cat", "/etc/base"]
 `,
   );
-  assert.is(await recipes.look("scratch", "apptainer run --unsquash $I"), "from the registry\n");
+  assert.is(await recipes.inspect("scratch", "apptainer run --unsquash $I"), "from the registry\n");
 });
 
 test.run();

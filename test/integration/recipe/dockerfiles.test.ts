@@ -1,4 +1,4 @@
-/** Dockerfiles as people write them, through the shipped programs, on images of a real registry. */
+/** Builds typical Dockerfiles with the shipped programs, on images of a real registry. */
 // slow: builds with buildah and then apptainer, many seconds each.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -25,7 +25,7 @@ ARG WORD=argument
 RUN <<EOF
 echo "the $WORD"
 mkdir /made
-echo made in the first stage > /made/thing
+echo made in the first stage > /made/file
 EOF
 
 FROM scratch AS tools
@@ -33,16 +33,16 @@ COPY --from=build /made /opt/made
 
 FROM ${recipes.hosts.open}/${IMAGE}
 COPY --from=build /bin/busybox /opt/
-COPY --from=tools --chmod=444 /opt/made/thing /opt/thing
+COPY --from=tools --chmod=444 /opt/made/file /opt/file
 ENV COLOUR=green FROM="the Dockerfile"
-LABEL author="somebody"
+LABEL author="tester"
 WORKDIR /work/here
 RUN pwd && id -u && touch root
 USER guest
 RUN id -u
 HEALTHCHECK CMD true
 EXPOSE 80
-ENTRYPOINT ["/bin/sh", "-c", "cat /opt/thing; echo \\"$0 $COLOUR $FROM\\""]
+ENTRYPOINT ["/bin/sh", "-c", "cat /opt/file; echo \\"$0 $COLOUR $FROM\\""]
 CMD ["command"]
 `,
   );
@@ -54,19 +54,19 @@ CMD ["command"]
     /HEALTHCHECK is not supported .* ignored/,
   ])
     assert.match(output, line);
-  const seen = await recipes.look(
+  const printed = await recipes.inspect(
     "dockerfile",
     `apptainer run --unsquash $I; apptainer run --unsquash $I other; apptainer inspect $I`,
   );
   for (const line of [
     "made in the first stage\ncommand green the Dockerfile\n",
     "other green the Dockerfile\n",
-    "author: somebody",
+    "author: tester",
   ])
-    assert.match(seen, line);
+    assert.match(printed, line);
 });
 
-test("a Dockerfile whose RUN fails gives exit code 1 and names the program", async ({ recipes }) => {
+test("a failing RUN ends the build with exit code 1 and names the program", async ({ recipes }) => {
   const { code, stdout, stderr } = await recipes.build(
     "fails",
     `FROM ${recipes.hosts.open}/${IMAGE}\nRUN echo before; exit 7\n`,
@@ -76,7 +76,7 @@ test("a Dockerfile whose RUN fails gives exit code 1 and names the program", asy
   assert.match(stderr, /the build failed: buildah build ended with exit code 7/);
 });
 
-test("Ctrl-C ends a Dockerfile's build", async ({ recipes }) => {
+test("Ctrl-C ends the build of a Dockerfile", async ({ recipes }) => {
   const running = recipes.start("endless", `FROM ${recipes.hosts.open}/${IMAGE}\nRUN echo it has begun; sleep 3600\n`);
   await running.seen(/^it has begun/m);
   running.kill("SIGINT");

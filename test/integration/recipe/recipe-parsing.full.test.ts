@@ -1,4 +1,4 @@
-/** Our reading of recipes against apptainer's and buildah's own, where documentation leaves doubts. */
+/** Compares inputsOf() with apptainer and buildah themselves, where their documentation is unclear. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Recipe } from "../../../lib/protocol/build-messages.ts";
@@ -19,8 +19,8 @@ const docker = (text: string, buildArgs: Record<string, string> = {}): Recipe =>
 });
 const files = (...lines: string[]): Recipe => singularity(`${SCRATCH}%files\n${lines.join("\n")}\n`);
 
-/** Each builds by hand, and to the same from what it wants. */
-async function sameOfBoth(recipes: readonly Recipe[]): Promise<void> {
+/** Asserts that each recipe builds by hand, and gives the same image from its inputs alone. */
+async function assertSameImages(recipes: readonly Recipe[]): Promise<void> {
   for (const [index, { byHand, fromMirror }] of (await tryRecipes(recipes)).entries()) {
     const text = recipes[index]?.text ?? "";
     assert.is.not(byHand, "failed", text);
@@ -29,16 +29,16 @@ async function sameOfBoth(recipes: readonly Recipe[]): Promise<void> {
   }
 }
 
-/** Each fails by hand, and we refuse it. */
-async function refusedByBoth(recipes: readonly Recipe[]): Promise<void> {
+/** Asserts that each recipe fails by hand, and that inputsOf() refuses it. */
+async function assertRefused(recipes: readonly Recipe[]): Promise<void> {
   for (const [index, { byHand, fromMirror }] of (await tryRecipes(recipes)).entries()) {
     assert.is(byHand, "failed", recipes[index]?.text);
     assert.is(fromMirror, undefined, recipes[index]?.text);
   }
 }
 
-test("apptainer finds in what wantsOf() says all that it finds by hand", async () => {
-  await sameOfBoth([
+test("apptainer builds the same image from the inputs of a definition file", async () => {
+  await assertSameImages([
     files("a", "b /x/", '"with blank" "/in side/"', "am\\&p /x/", "do\\$HOME /x/", "back\\\\slash"),
     files("b?.txt /x/", "star\\* /y/", "{a,b} /z/", "b{1..2}.txt /w/", "**/in /v/", "b[!1].txt /u/"),
     files("* /x/"),
@@ -64,8 +64,8 @@ test("apptainer finds in what wantsOf() says all that it finds by hand", async (
   ]);
 });
 
-test("apptainer finds the images that wantsOf() says", async () => {
-  await sameOfBoth([
+test("apptainer builds on the local base images that inputsOf() lists", async () => {
+  await assertSameImages([
     singularity("Bootstrap: localimage\nFrom: ../base\n%files\na /x/\n"),
     singularity("bootstrap:localimage\nFrom: /w/u/p/../base # c\n"),
     singularity("BOOTSTRAP : localimage\nRegistry: r\nfrom: ../ba\\\n  se\n"),
@@ -73,8 +73,8 @@ test("apptainer finds the images that wantsOf() says", async () => {
   ]);
 });
 
-test("apptainer refuses the sources that wantsOf() refuses for its shell's sake", async () => {
-  await refusedByBoth([
+test("apptainer refuses the sources that inputsOf() refuses", async () => {
+  await assertRefused([
     files("'with blank' /x/"),
     files("am&p /x/"),
     files('"am&p" /x/'),
@@ -83,7 +83,7 @@ test("apptainer refuses the sources that wantsOf() refuses for its shell's sake"
   ]);
 });
 
-/** No file is named twice, so that what one instruction wants does not stand in for another. */
+/** Names each file once, so that the input of one instruction cannot hide a missing input of another. */
 const DOCKERFILE = `ARG V=1
 FROM scratch AS one
 ARG V
@@ -110,8 +110,11 @@ COPY am&p \\
   c /continued/
 `;
 
-test("buildah finds in what wantsOf() says all that it finds by hand", async () => {
-  await sameOfBoth([docker(DOCKERFILE, { X: "b" }), docker("# escape=`\r\nFROM scratch\r\nCOPY a `\r\n b /x/\r\n")]);
+test("buildah builds the same image from the inputs of a Dockerfile", async () => {
+  await assertSameImages([
+    docker(DOCKERFILE, { X: "b" }),
+    docker("# escape=`\r\nFROM scratch\r\nCOPY a `\r\n b /x/\r\n"),
+  ]);
 });
 
 test.run();

@@ -1,4 +1,6 @@
-/** Recipes with files of their caller: local base images of every kind, %files, a Dockerfile's context. */
+/**
+ * Builds recipes that read the caller's files: local base images of every kind, %files, the context of a Dockerfile.
+ */
 // slow: more than a dozen builds.
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
@@ -30,8 +32,8 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-/** What the image prints when it is run; called from the folder that the recipe's paths start from. */
-async function ran(stack: Stack, name: string, recipe: string): Promise<string> {
+/** Builds the recipe in the stack's folder, runs the image and returns its output. */
+async function buildAndRun(stack: Stack, name: string, recipe: string): Promise<string> {
   writeFileSync(stack.path(name), recipe);
   const { code, stdout, stderr } = await stack.run("container-builder", [`${name}.sif`, name], { cwd: stack.folder });
   assert.is(code, 0, stdout.slice(-3000) + stderr);
@@ -39,7 +41,7 @@ async function ran(stack: Stack, name: string, recipe: string): Promise<string> 
   return run.stdout;
 }
 
-/** From the caller's directory and absolute; that `oci-archive` is found from there too, the tests below show. */
+/** Relative and absolute paths. The tests below cover `oci-archive` with a relative path. */
 const BASES: readonly (readonly [bootstrap: string, path: string, isAbsolute: boolean, prints: string])[] = [
   ["localimage", "bases/hello.sif", false, "made by container-builder"],
   ["localimage", "bases/hello.sif", true, "made by container-builder"],
@@ -51,11 +53,11 @@ for (const [bootstrap, path, isAbsolute, prints] of BASES) {
   test(`a definition file builds on ${bootstrap}, with a path that is ${named}`, async ({ stack }) => {
     const from = isAbsolute ? stack.path(path) : path;
     const recipe = `Bootstrap: ${bootstrap}\nFrom: ${from}\n\n%runscript\n    cat /etc/hello /etc/base 2>/dev/null || true\n`;
-    assert.match(await ran(stack, `on-${bootstrap}-${named}`, recipe), prints);
+    assert.match(await buildAndRun(stack, `on-${bootstrap}-${named}`, recipe), prints);
   });
 }
 
-test("%files takes a file, a folder and a pattern, with modes", async ({ stack }) => {
+test("%files copies a file, a folder and the matches of a pattern, with their modes", async ({ stack }) => {
   const recipe = `Bootstrap: oci-archive
 From: bases/oci.tar
 
@@ -68,10 +70,13 @@ From: bases/oci.tar
     cat /opt/one /srv/one
     /opt/sub/script
 `;
-  assert.is(await ran(stack, "files-section", recipe), "one\none\ntwo\n");
+  assert.is(await buildAndRun(stack, "files-section", recipe), "one\none\ntwo\n");
 });
 
-/** After the first example of apptainer's user guide, "Definition Files": its base image and its packages are on the net. */
+/**
+ * The first example of apptainer's user guide ("Definition Files"), without the base image and packages that it fetches
+ * from the Internet.
+ */
 const OF_THE_USER_GUIDE = `Bootstrap: oci-archive
 From: bases/oci.tar
 
@@ -111,23 +116,23 @@ From: bases/oci.tar
     This is a demo container used to illustrate a def file.
 `;
 
-test("the example of apptainer's user guide builds, with the file that its %setup makes", async ({ stack }) => {
-  assert.match(await ran(stack, "guide", OF_THE_USER_GUIDE), /^Container was created \w+/);
+test("the example of apptainer's user guide builds with the file that its %setup makes", async ({ stack }) => {
+  assert.match(await buildAndRun(stack, "guide", OF_THE_USER_GUIDE), /^Container was created \w+/);
 });
 
-test("a Dockerfile copies from its caller's directory, and .dockerignore holds back", async ({ stack }) => {
+test("a Dockerfile copies from the caller's directory, except files in .dockerignore", async ({ stack }) => {
   writeFileSync(stack.path(".dockerignore"), "files/one\n");
   const recipe = `FROM scratch
 ADD bases/oci.tar /unpacked/
 COPY files /opt/files
 `;
-  // A base of the caller's own: scratch and the busybox that the archive's layer has are enough to run a shell.
+  // The base is built from the caller's own files: scratch and a layer with busybox are enough to run a shell.
   writeFileSync(stack.path("layer.tar"), await busyboxLayer());
   const shell = `${recipe}ADD layer.tar /\nCMD ["/bin/sh", "-c", "/opt/files/sub/script; ls /opt/files /unpacked"]\n`;
-  const seen = await ran(stack, "context", shell);
-  assert.match(seen, "two");
-  assert.match(seen, "index.json");
-  assert.not.match(seen, "one");
+  const printed = await buildAndRun(stack, "context", shell);
+  assert.match(printed, "two");
+  assert.match(printed, "index.json");
+  assert.not.match(printed, "one");
 });
 
 test.run();

@@ -1,11 +1,11 @@
-/** Definition files as people write them, through the shipped programs, on images of real registries. */
+/** Builds typical definition files with the shipped programs, on images of real registries. */
 // slow: builds that unpack a base image of a registry, many seconds each.
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
 import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
 
-/** Port 1: nothing listens there, and no sandbox gets through. */
+/** Port 1: no program listens there, and the packet filter of a sandbox rejects it. */
 const DOWN = `${HOST_LOOPBACK}:1`;
 
 const test = suite<{ recipes: RecipeStack }>("recipes");
@@ -17,11 +17,9 @@ test.after(async ({ recipes }) => {
   await recipes?.stop();
 });
 
-test("a registry that is not named is not asked without TLS, whatever apptainer thinks of its address", async ({
-  recipes,
-}) => {
+test("builders contact an unnamed registry only with TLS, even at a private address", async ({ recipes }) => {
   const onUnnamed = [
-    // The permission for one registry is none for another of the same recipe, however that is written.
+    // plainHttp for one registry does not extend to another registry of the same recipe.
     `Bootstrap: docker\nFrom: ${recipes.hosts.open}/${IMAGE}\nStage: one\n\nBootstrap: docker\nFrom: {{ HOST }}/${IMAGE}\n\n%arguments\n    HOST=${recipes.hosts.unnamed}\n`,
     `FROM ${recipes.hosts.unnamed}/${IMAGE}\n`,
   ];
@@ -29,11 +27,13 @@ test("a registry that is not named is not asked without TLS, whatever apptainer 
     const { code, stdout, stderr } = await recipes.build("unnamed", recipe);
     assert.is(code, 1, stdout + stderr);
     assert.match(stdout, "server gave HTTP response to HTTPS client");
-    assert.match(stderr, /the build failed: \w+ build ended with exit code \d+: the registry has no TLS; the operator/);
+    assert.match(stderr, /the build failed: \w+ build ended with exit code \d+: the registry has no TLS; an operator/);
   }
 });
 
-test("a registry that refuses, or is down, fails the build with exit code 1 and words", async ({ recipes }) => {
+test("a registry that refuses, is down or lacks the image fails the build with code 1 and the remedy", async ({
+  recipes,
+}) => {
   for (const head of ["Bootstrap: docker\nFrom: ", "FROM "]) {
     const refused = await recipes.build("refused", `${head}${recipes.hosts.basic}/${IMAGE}\n`);
     assert.is(refused.code, 1, refused.stderr);
@@ -49,9 +49,7 @@ test("a registry that refuses, or is down, fails the build with exit code 1 and 
   }
 });
 
-test("a definition file with stages, on images of a plain-http registry that the configuration names, copies from one into the other", async ({
-  recipes,
-}) => {
+test("a stage copies files from another stage, on images of a named plain-http registry", async ({ recipes }) => {
   await recipes.built(
     "stages",
     `Bootstrap: docker
@@ -63,23 +61,23 @@ Stage: build
 
 %post
     mkdir {{ WHERE }}
-    echo made in the first stage > {{ WHERE }}/thing
+    echo made in the first stage > {{ WHERE }}/file
 
 Bootstrap: docker
 From: ${recipes.hosts.open}/${IMAGE}
 Stage: final
 
 %files from build
-    /made/thing /opt/thing
+    /made/file /opt/file
 
 %runscript
-    cat /opt/thing
+    cat /opt/file
 `,
   );
-  assert.is(await recipes.look("stages", "apptainer run --unsquash $I"), "made in the first stage\n");
+  assert.is(await recipes.inspect("stages", "apptainer run --unsquash $I"), "made in the first stage\n");
 });
 
-test("every section of a definition file has its effect", async ({ recipes }) => {
+test("every section of a definition file takes effect", async ({ recipes }) => {
   const output = await recipes.built(
     "sections",
     `Bootstrap: docker
@@ -116,7 +114,7 @@ From: ${recipes.hosts.open}/${IMAGE}
     test -e /etc/setup
 
 %labels
-    Author somebody
+    Author tester
     Version v1.2.3
 
 %help
@@ -130,16 +128,16 @@ From: ${recipes.hosts.open}/${IMAGE}
     sections recipe-of-foo
 
 %appenv foo
-    export SHAPE=round
+    export FLAVOUR=mild
 
 %apprun foo
-    echo "app foo $SHAPE"
+    echo "app foo $FLAVOUR"
 
 %appstart foo
     echo "starts foo"
 
 %applabels foo
-    Shape round
+    Flavour mild
 
 %apphelp foo
     This is the help of foo.
@@ -150,7 +148,7 @@ From: ${recipes.hosts.open}/${IMAGE}
   );
   for (const line of ["pre runs on cb-", "from setup", "post has the argument", "installs foo", "the test runs"])
     assert.match(output, line);
-  const seen = await recipes.look(
+  const printed = await recipes.inspect(
     "sections",
     `apptainer run --unsquash $I a b
      apptainer run --unsquash --app foo $I
@@ -167,12 +165,12 @@ From: ${recipes.hosts.open}/${IMAGE}
   );
   for (const line of [
     "run green set in post a b",
-    "app foo round",
+    "app foo mild",
     "the test runs",
     "tests foo",
-    "Author: somebody",
+    "Author: tester",
     "Version: v1.2.3",
-    "Shape: round",
+    "Flavour: mild",
     "echo started > /tmp/started",
     "This is help.",
     "This is the help of foo.",
@@ -181,7 +179,7 @@ From: ${recipes.hosts.open}/${IMAGE}
     "recipe-of-foo",
     "foo-was-installed",
   ])
-    assert.match(seen, line);
+    assert.match(printed, line);
 });
 
 test.run();

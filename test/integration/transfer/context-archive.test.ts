@@ -22,8 +22,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";
-import { archiveOf, tarsBelowUs } from "../../support/recipe/archives.ts";
-import { ContextTree, copyWant, fileWant } from "../../support/recipe/context-tree.ts";
+import { archiveOf, childTars } from "../../support/recipe/archives.ts";
+import { ContextTree, copyInput, fileInput } from "../../support/recipe/context-tree.ts";
 import { fillAtRandom, listing } from "../../support/recipe/random-tree.ts";
 import { rejection } from "../../support/rejection.ts";
 
@@ -71,9 +71,9 @@ test("unusual names are preserved", async ({ tree }) => {
   tree.file(`sub/${"d".repeat(90)}/${"e".repeat(90)}/${"f".repeat(90)}/${long}`, "deep");
   const odd = Buffer.concat([Buffer.from(`${tree.directory}/sub/`), Buffer.from([0xff, 0xfe, 0x80])]);
   writeFileSync(odd, "no UTF-8");
-  for (const wants of [[fileWant("sub")], [copyWant("sub")]]) {
-    const backend = wants[0]?.links === "keep" ? "docker" : "singularity";
-    await tree.send(await tree.found({ backend, wants }));
+  for (const inputs of [[fileInput("sub")], [copyInput("sub")]]) {
+    const backend = inputs[0]?.links === "keep" ? "docker" : "singularity";
+    await tree.send(await tree.found({ backend, inputs }));
     assert.equal(listing(tree.mirrored("sub")), listing(join(tree.directory, "sub")));
     rmSync(tree.root, { recursive: true });
     mkdirSync(tree.root);
@@ -84,7 +84,7 @@ test("hard links stay hard links and their data is sent once", async ({ tree }) 
   const file = tree.file("sub/one", "x".repeat(200_000));
   linkSync(file, join(tree.directory, "sub/two"));
   linkSync(file, join(tree.directory, "sub/three"));
-  const context = await tree.found({ backend: "docker", wants: [copyWant("sub")] });
+  const context = await tree.found({ backend: "docker", inputs: [copyInput("sub")] });
   assert.equal([context.files, context.bytes], [3, 200_000]);
   assert.ok(context.maxArchiveBytes < 220_000);
   const bytes = await tree.send(context);
@@ -98,7 +98,7 @@ test("a file with holes needs only the size of its data, in the archive and on d
   const file = openSync(path, "r+");
   for (let at = 0; at < 16; at++) writeSync(file, Buffer.alloc(4096, 1), 0, 4096, at * 50_000_000);
   closeSync(file);
-  const context = await tree.found({ wants: [fileWant("sparse")] });
+  const context = await tree.found({ inputs: [fileInput("sparse")] });
   const bytes = await tree.send(context);
   assert.ok(bytes <= context.maxArchiveBytes, `${bytes} > ${context.maxArchiveBytes}`);
   assert.ok(context.maxArchiveBytes < 200_000, `${context.maxArchiveBytes}`);
@@ -117,7 +117,7 @@ test("maxArchiveBytes covers maps of thousands of holes and long names of hard l
   mkdirSync(join(tree.directory, "more"));
   for (let index = 0; index < 200; index++) linkSync(first, join(tree.directory, `more/${index}`));
   for (const path of ["holes", "links"]) {
-    const context = await tree.found({ wants: [fileWant(path), ...(path === "links" ? [fileWant("more")] : [])] });
+    const context = await tree.found({ inputs: [fileInput(path), ...(path === "links" ? [fileInput("more")] : [])] });
     let bytes = 0;
     for await (const chunk of packContext(context)) bytes += chunk.length;
     assert.ok(bytes <= context.maxArchiveBytes && bytes * 1.6 > context.maxArchiveBytes, `${path}: ${bytes}`);
@@ -143,7 +143,7 @@ test("on a file system that does not report the blocks of a file, its full lengt
 
 test("an empty directory is created, also if all files are outside it", async ({ tree }) => {
   tree.file("../other/x");
-  await tree.send(await tree.found({ wants: [fileWant("../other/x")] }));
+  await tree.send(await tree.found({ inputs: [fileInput("../other/x")] }));
   assert.ok(statSync(tree.mirrored(".")).isDirectory());
   assert.is(readFileSync(tree.mirrored("../other/x"), "utf8"), "../other/x");
 });
@@ -155,8 +155,8 @@ test("no archive exceeds maxArchiveBytes, and random trees are preserved", async
     mkdirSync(folder);
     fillAtRandom(folder, seed);
     for (const options of [
-      { wants: [fileWant(`tree-${seed}`)] },
-      { backend: "docker" as const, wants: [copyWant(`tree-${seed}`)] },
+      { inputs: [fileInput(`tree-${seed}`)] },
+      { backend: "docker" as const, inputs: [copyInput(`tree-${seed}`)] },
     ]) {
       const context = await tree.found(options);
       const bytes = await tree.send(context);
@@ -185,7 +185,7 @@ test("a file that grew, shrank, vanished or was replaced since it was found is a
     const path = tree.file("sub/file", "");
     truncateSync(path, 0);
     writeFileSync(path, Buffer.alloc(big, 1));
-    const packing = packContext(await tree.found({ wants: [fileWant("sub")] }));
+    const packing = packContext(await tree.found({ inputs: [fileInput("sub")] }));
     const packed = (async () => {
       let first = true;
       for await (const _ of packing) {
@@ -198,7 +198,7 @@ test("a file that grew, shrank, vanished or was replaced since it was found is a
     assert.match(String(error), message);
     assert.match(String(error), "sub/file");
   }
-  const context = await tree.found({ wants: [fileWant("sub")] });
+  const context = await tree.found({ inputs: [fileInput("sub")] });
   renameSync(join(tree.directory, "sub/file"), join(tree.directory, "elsewhere"));
   const vanished = (await rejection(archiveOf(context))) as CbError;
   assert.is(vanished.kind, "usage");
@@ -209,16 +209,16 @@ test("a file that grew, shrank, vanished or was replaced since it was found is a
 
 test("a caller that stops, and an abort, end tar; a slow caller gets no data ahead", async ({ tree }) => {
   for (let index = 0; index < 40; index++) tree.file(`sub/${index}`, "x".repeat(1024 * 1024));
-  const context = await tree.found({ wants: [fileWant("sub")] });
+  const context = await tree.found({ inputs: [fileInput("sub")] });
   for await (const chunk of packContext(context)) {
     assert.ok(chunk.length > 0);
     break;
   }
-  assert.equal(tarsBelowUs(), []);
+  assert.equal(childTars(), []);
   const stop = new AbortController();
   const packing = packContext(context, { signal: stop.signal });
   await packing.next();
-  const [tar] = tarsBelowUs();
+  const [tar] = childTars();
   assert.ok(tar !== undefined);
   assert.ok(Number(/^wchar: (\d+)/m.exec(readFileSync(`/proc/${tar}/io`, "utf8"))?.[1]) < 4 * 1024 * 1024);
   stop.abort(new Error("stop"));
@@ -228,7 +228,7 @@ test("a caller that stops, and an abort, end tar; a slow caller gets no data ahe
     })(),
   );
   assert.match(String(ended), "stop");
-  assert.equal(tarsBelowUs(), []);
+  assert.equal(childTars(), []);
 });
 
 test("without GNU tar the error names it", async ({ tree }) => {

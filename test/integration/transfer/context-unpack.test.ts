@@ -6,8 +6,8 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { CbError } from "../../../lib/core/errors.ts";
 import { unpackContext } from "../../../lib/recipe/context/unpack.ts";
-import { archiveOf, pieces, tarsBelowUs } from "../../support/recipe/archives.ts";
-import { ContextTree, fileWant } from "../../support/recipe/context-tree.ts";
+import { archiveOf, childTars, pieces } from "../../support/recipe/archives.ts";
+import { ContextTree, fileInput } from "../../support/recipe/context-tree.ts";
 import { rejection } from "../../support/rejection.ts";
 
 const test = suite<{ tree: ContextTree }>("context unpack");
@@ -22,7 +22,7 @@ test("an invalid archive, a truncated one, or an unwritable target is an infrast
   const garbage = await rejection(unpackContext(pieces("x".repeat(5000)), { root, highestId: 0 }));
   assert.is((garbage as CbError).kind, "infrastructure");
   tree.file("sub/x", "x".repeat(50_000));
-  const whole = await archiveOf(await tree.found({ wants: [fileWant("sub")] }));
+  const whole = await archiveOf(await tree.found({ inputs: [fileInput("sub")] }));
   const truncated = await rejection(unpackContext(pieces(whole.subarray(0, 30_000)), { root, highestId: 0 }));
   assert.match(String(truncated), "Unexpected EOF");
   const small = join(tree.top, "small");
@@ -54,12 +54,12 @@ test("an error of the source and an abort end the unpacking", async ({ tree }) =
   };
   const stopped = await rejection(unpackContext(aborting(), { root, highestId: 0, signal: stop.signal }));
   assert.match(String(stopped), "stop");
-  assert.equal(tarsBelowUs(), []);
+  assert.equal(childTars(), []);
 });
 
 test("on a machine without the id of the owner, every file belongs to root", async ({ tree }) => {
   chownSync(tree.file("sub/x"), 1234, 1234);
-  const archive = await archiveOf(await tree.found({ wants: [fileWant("sub")] }));
+  const archive = await archiveOf(await tree.found({ inputs: [fileInput("sub")] }));
   await unpackContext(pieces(archive), { root: tree.root, highestId: 2 ** 32 });
   assert.is(lstatSync(tree.mirrored("sub/x")).uid, 0);
 });

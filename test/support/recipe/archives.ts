@@ -1,4 +1,4 @@
-/** Archives of contexts, in memory; and the programs that make them. */
+/** Packs contexts into memory, and lists the running tar processes. */
 import { execFileSync } from "node:child_process";
 import type { Context } from "../../../lib/recipe/context/find.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";
@@ -13,8 +13,8 @@ export async function archiveOf(context: Context): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** Process ids of the tars that this process has started and that have not ended. */
-export function tarsBelowUs(): string[] {
+/** Process ids of the tar processes that this process has started and that still run. */
+export function childTars(): string[] {
   const listed = execFileSync("ps", ["--ppid", String(process.pid), "-o", "pid=,comm="], { encoding: "utf8" });
   return listed.split("\n").flatMap((line) => (/^\s*(\d+) tar$/.exec(line) ?? []).slice(1));
 }

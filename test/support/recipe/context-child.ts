@@ -1,4 +1,7 @@
-/** Sends a directory to a folder, in a process whose memory is looked at: `context-child DIRECTORY ROOT`. */
+/**
+ * Packs a directory and unpacks it into a folder, in a process of its own whose memory a test measures: `context-child
+ * DIRECTORY ROOT`.
+ */
 import { readFileSync } from "node:fs";
 import { findContext } from "../../../lib/recipe/context/find.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";
@@ -6,8 +9,8 @@ import { unpackContext } from "../../../lib/recipe/context/unpack.ts";
 
 const [directory = "", root = ""] = process.argv.slice(2);
 const begin = performance.now();
-const context = await findContext({ directory, backend: "singularity", wants: [], whole: true });
-if (context === undefined) throw new Error("nothing is wanted");
+const context = await findContext({ directory, backend: "singularity", inputs: [], whole: true });
+if (context === undefined) throw new Error("findContext() returned no context");
 const found = performance.now();
 let bytes = 0;
 async function* counted(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

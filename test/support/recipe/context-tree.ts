@@ -1,4 +1,4 @@
-/** What a test of contexts needs: folders to fill, the way there and back, and what is there then. */
+/** A caller's directory for tests of contexts: fills it, finds a context in it, and sends the context to a mirror. */
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,7 +10,7 @@ import type { RecipeInput } from "../../../lib/recipe/recipe-input.ts";
 
 export class ContextTree {
   readonly top = mkdtempSync(join(tmpdir(), "cb-context-"));
-  /** The caller's directory; there is a world around it. */
+  /** The caller's directory. Tests also put files around it, below `top`. */
   readonly directory = join(this.top, "home/project");
   readonly root = join(this.top, "root");
 
@@ -23,7 +23,7 @@ export class ContextTree {
     rmSync(this.top, { recursive: true, force: true });
   }
 
-  /** Relative to the caller's directory; returns the absolute path. */
+  /** Writes a file. `path` is relative to the caller's directory; returns the absolute path. */
   file(path: string, content = path): string {
     const absolute = join(this.directory, path);
     mkdirSync(dirname(absolute), { recursive: true });
@@ -38,22 +38,22 @@ export class ContextTree {
     return absolute;
   }
 
-  find(...wants: RecipeInput[]): Promise<Context | undefined> {
-    return findContext({ directory: this.directory, backend: "singularity", whole: false, wants });
+  find(...inputs: RecipeInput[]): Promise<Context | undefined> {
+    return findContext({ directory: this.directory, backend: "singularity", whole: false, inputs });
   }
 
-  /** The paths that would be sent, from the directory on where they are in it, sorted. */
+  /** The paths that would be sent, sorted: `.` stands for the caller's directory, `TOP` for `top`. */
   async paths(options: Partial<ContextOptions>): Promise<string[]> {
     const found = await this.found(options);
     const paths = found.parts.flatMap((part) => [...part.paths]);
-    if (new Set(paths).size < paths.length) throw new Error(`twice: ${paths}`);
+    if (new Set(paths).size < paths.length) throw new Error(`a path is sent twice: ${paths}`);
     return paths.map((path) => path.replace(this.directory, ".").replace(this.top, "TOP")).sort();
   }
 
   async found(options: Partial<ContextOptions>): Promise<Context> {
-    const all = { directory: this.directory, backend: "singularity", whole: false, wants: [], ...options } as const;
+    const all = { directory: this.directory, backend: "singularity", whole: false, inputs: [], ...options } as const;
     const found = await findContext(all);
-    if (found === undefined) throw new Error("nothing is wanted");
+    if (found === undefined) throw new Error("findContext() returned no context");
     return found;
   }
 
@@ -63,7 +63,7 @@ export class ContextTree {
     throw new Error(`not refused: ${String(error)}`);
   }
 
-  /** There and back. Returns the length of the archive. */
+  /** Packs the context and unpacks it below `root`. Returns the length of the archive in bytes. */
   async send(context: Context): Promise<number> {
     let bytes = 0;
     const { highestId } = context;
@@ -77,23 +77,23 @@ export class ContextTree {
     return bytes;
   }
 
-  /** Where a path of the caller's is after it was sent. */
+  /** The path below `root` for a path of the caller. */
   mirrored(path: string): string {
     return join(this.root, path.startsWith("/") ? path : join(this.directory, path));
   }
 }
 
-/** What a line of %files wants; a pattern when it looks like one. */
-export function fileWant(path: string): RecipeInput {
+/** The input of a line of %files; a pattern when it has `*`, `?` or `[`. */
+export function fileInput(path: string): RecipeInput {
   return { path, pattern: /[*?[]/.test(path), links: "follow", where: "line 12: %files" };
 }
 
-export function copyWant(path: string): RecipeInput {
-  return { ...fileWant(path), links: "keep", where: "line 3: COPY" };
+export function copyInput(path: string): RecipeInput {
+  return { ...fileInput(path), links: "keep", where: "line 3: COPY" };
 }
 
-/** Root reads everything; what cannot be read is seen as somebody else. */
-export async function asNobody(run: () => Promise<void>): Promise<void> {
+/** Runs as user id 65534 when this process is root, because root can read every file. */
+export async function asUnprivilegedUser(run: () => Promise<void>): Promise<void> {
   if (process.geteuid?.() !== 0) return run();
   process.seteuid?.(65534);
   try {

@@ -1,11 +1,11 @@
-/** Finds `length` bytes after a mark in a stream, and hashes them, holding nothing. */
+/** Finds the `length` bytes after a mark in a stream and hashes them, without keeping them in memory. */
 import { createHash } from "node:crypto";
 
 export class MarkedBytes {
   readonly #mark: Buffer;
   readonly #length: number;
   readonly #sha256 = createHash("sha256");
-  /** What may be the beginning of the mark; undefined once it has been seen. */
+  /** The last bytes, which may be the beginning of the mark; undefined once the mark is found. */
   #before: Buffer | undefined = Buffer.alloc(0);
   #bytes = 0;
 
@@ -17,13 +17,13 @@ export class MarkedBytes {
   add(chunk: Buffer): void {
     let rest = chunk;
     if (this.#before !== undefined) {
-      const seen = Buffer.concat([this.#before, chunk]);
-      const at = seen.indexOf(this.#mark);
+      const searched = Buffer.concat([this.#before, chunk]);
+      const at = searched.indexOf(this.#mark);
       if (at < 0) {
-        this.#before = seen.subarray(-this.#mark.length);
+        this.#before = searched.subarray(-this.#mark.length);
         return;
       }
-      rest = seen.subarray(at + this.#mark.length);
+      rest = searched.subarray(at + this.#mark.length);
       this.#before = undefined;
     }
     const taken = rest.subarray(0, this.#length - this.#bytes);
@@ -35,7 +35,7 @@ export class MarkedBytes {
     return this.#bytes;
   }
 
-  /** May be asked once. */
+  /** SHA-256 in hexadecimal. Call it once. */
   digest(): string {
     return this.#sha256.digest("hex");
   }

@@ -1,4 +1,4 @@
-/** Folders filled at random, and what a folder holds, byte for byte and attribute for attribute. */
+/** Fills folders at random, and lists the content and attributes of all files in a folder. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -18,7 +18,7 @@ import { Random } from "../../sim/random.ts";
 
 const ALPHABET = "abcXYZ019 -_.äß\\'\"*?[]\n€";
 
-/** Some dozen files, folders, holes, hard links and symbolic links that lead to files in the folder. */
+/** Creates up to 40 files, sparse files, folders, hard links, and symbolic links to files in the folder. */
 export function fillAtRandom(root: string, seed: number): void {
   const random = new Random(seed);
   const folders = [root];
@@ -50,7 +50,7 @@ function fileAt(path: string, random: Random): void {
   const size = random.chance(0.3) ? random.between(0, 2000) : random.between(0, 300_000);
   if (random.chance(0.5)) {
     ftruncateSync(file, size);
-    // Pieces with holes between them, down to the size of a block.
+    // Pieces with holes between them; the smallest hole is a block.
     for (let at = 0; at < size; at += 4096 * random.between(1, 6))
       writeSync(file, "x".repeat(random.between(1, 4096)), at);
   } else writeSync(file, "y".repeat(size));
@@ -59,7 +59,10 @@ function fileAt(path: string, random: Random): void {
   if (random.chance(0.5)) utimesSync(path, random.between(0, 2 ** 31), random.between(0, 10 ** 10) + 0.25);
 }
 
-/** One line for each entry: type, owner, mode, time, target or content, name. `follow`: what links lead to, in their place. */
+/**
+ * One line per entry: type, owner, mode, time, link target or digest of the content, name. `follow`: lists a link as
+ * its target.
+ */
 export function listing(root: string, { follow = false }: { follow?: boolean } = {}): string[] {
   const find = [...(follow ? ["-L"] : []), root, "-printf", "%y %U %G %m %TY-%Tm-%Td %TT %l\\t%p\\0"];
   const environment = { ...process.env, TZ: "UTC", LC_ALL: "C" };

@@ -1,4 +1,4 @@
-/** A local stack whose builders reach three registries of one storage, and a short way to build recipes and look at their images. */
+/** A local stack with three registries on one storage, and methods that build recipes and inspect their images. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,12 +12,15 @@ import { push, type RunningRegistry, startRegistry } from "../oci/docker-registr
 import { testRootfs } from "../rootfs.ts";
 import { type Finished, type Running, Stack } from "../stack.ts";
 
-/** crypt(3) of a password with cost 5, as `htpasswd -B` makes it. */
+/** bcrypt hash of a password with cost 5, in the format of `htpasswd -B`. */
 const HTPASSWD = "site:$2b$05$abcdefghijklmnopqrstuupdwjCkan1ZJuUj4h8YhSom.c5Jduu3e\n";
-/** A busybox, in all three. */
+/** A busybox image, in all three registries. */
 export const IMAGE = "site/busybox:1";
 
-/** As builders see the registries, all plain http: `open` and `basic`, which wants a login, are named in the configuration. */
+/**
+ * Addresses of the registries for builders, all plain http. `basic` requires a login. The queue's configuration names
+ * `open` and `basic`, but not `unnamed`.
+ */
 export interface Hosts {
   readonly open: string;
   readonly basic: string;
@@ -56,7 +59,7 @@ export class RecipeStack {
     }
   }
 
-  /** Where the host finds one of the registries. */
+  /** Address of a registry for this host. */
   hostOf(name: keyof Hosts): string {
     return this.hosts[name].replace(HOST_LOOPBACK, "127.0.0.1");
   }
@@ -67,7 +70,7 @@ export class RecipeStack {
     await this.#clear();
   }
 
-  /** Builds `<name>.sif` of a recipe in a file whose name says nothing of its kind. */
+  /** Builds `<name>.sif` from a recipe in the file `<name>`, which has no extension that shows its kind. */
   build(name: string, recipe: string, flags: readonly string[] = []): Promise<Finished> {
     return this.start(name, recipe, flags).finished;
   }
@@ -77,15 +80,15 @@ export class RecipeStack {
     return this.stack.start("container-builder", [...flags, this.stack.path(`${name}.sif`), this.stack.path(name)]);
   }
 
-  /** The output of a build that succeeds. */
+  /** The output of the build. Fails the test when the build fails. */
   async built(name: string, recipe: string, flags: readonly string[] = []): Promise<string> {
     const { code, stdout, stderr } = await this.build(name, recipe, flags);
     assert.is(code, 0, stdout.slice(-3000) + stderr);
     return stdout;
   }
 
-  /** What a shell prints that has `apptainer`, and the image `<name>.sif` as $I. */
-  async look(name: string, script: string): Promise<string> {
+  /** Output of a shell script in a sandbox with `apptainer`; $I is the path of the image `<name>.sif`. */
+  async inspect(name: string, script: string): Promise<string> {
     const command = ["bash", "-c", `apptainer() { command apptainer --silent "$@"; }; I=/image.sif; ${script}`];
     const binds = [{ from: this.stack.path(`${name}.sif`), to: "/image.sif" }];
     const { stdout, stderr } = await runInSandbox({ rootfs: await testRootfs(), command, binds, stdio: "pipe" });
@@ -108,7 +111,7 @@ async function startRegistries(folder: string, started: RunningRegistry[]): Prom
   return { open: inside(open), basic: inside(basic), unnamed: inside(unnamed) };
 }
 
-/** Replaces the stack's queue, and the builders that stand behind the old filter. */
+/** Restarts the stack's queue with the registries, and destroys the builders that have the old packet filter. */
 async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts): Promise<Running> {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
   const [{ provider }] = config.pools;

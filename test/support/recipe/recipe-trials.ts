@@ -1,6 +1,6 @@
 /**
- * Builds recipes twice in a sandbox: from its caller's directory as a person would, and from a mirror that holds nothing
- * but what wantsOf() says. Both must come to the same.
+ * Builds each recipe twice in a sandbox: from the caller's directory as a user would, and from a mirror that holds only
+ * the files that inputsOf() lists. Both images must have the same content.
  */
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -14,13 +14,16 @@ import { rebaseSources } from "../../../lib/recipe/rebase.ts";
 import { testRootfs } from "../rootfs.ts";
 
 export interface Trial {
-  /** What is in the image, a line for each file and link; `failed` when the build does. */
+  /** Content of the image, one line per file and link; `failed` when the build fails. */
   readonly byHand: string;
-  /** Undefined when the recipe is refused. */
+  /** The same for the build from the mirror. Undefined when inputsOf() or rebaseSources() refuses the recipe. */
   readonly fromMirror: string | undefined;
 }
 
-/** The caller's directory is /w/u/p. Each file says its own name, so that an image tells where its files are from. */
+/**
+ * The caller's directory is /w/u/p. The content of each file is its name, so that an image shows the origin of its
+ * files.
+ */
 const DISK = `
 mkdir -p /w/u/p /w/u/other && cd /w/u/p
 mkdir -p data/deep /w/u/base
@@ -31,7 +34,7 @@ done
 ln -s in data/link && ln -s data dirlink && ln -s /w/u/up.txt uplink && ln -s nowhere /w/u/base/dangling && ln -s base.txt /w/u/base/inner
 `;
 
-/** What the caller has, and a builder has not. */
+/** Environment variables of the caller that a builder lacks. */
 const ENVIRONMENT = { HOME: "/w/u", OTHER: "other" };
 
 const SCRIPT = `
@@ -65,15 +68,15 @@ for folder in /trials/*/; do
   kind=$(cat "$folder/kind")
   mapfile -t args < "$folder/args"
   cd /w/u/p && echo "== $(basename "$folder") byHand" && build "$folder/recipe"
-  [ -e "$folder/wants" ] || continue
+  [ -e "$folder/inputs" ] || continue
   rm -rf /ctx && mkdir -p /ctx/w/u/p
-  while IFS=$'\\t' read -r links pattern path; do take "$links" "$pattern" "$path"; done < "$folder/wants"
+  while IFS=$'\\t' read -r links pattern path; do take "$links" "$pattern" "$path"; done < "$folder/inputs"
   unset OTHER && HOME=/root && mv /w /hidden && cd /ctx/w/u/p && echo "== $(basename "$folder") fromMirror" && build "$folder/rebased"
   cd / && mv /hidden /w && export HOME=/w/u OTHER=other
 done
 `;
 
-/** In the order of the recipes. The paths of their wants have no line breaks. */
+/** The results in the order of the recipes. The paths of their inputs must have no line breaks. */
 export async function tryRecipes(recipes: readonly Recipe[]): Promise<Trial[]> {
   const folder = await mkdtemp(join(tmpdir(), "container-builder-trials-"));
   try {
@@ -105,15 +108,15 @@ async function writeTrial(folder: string, recipe: Recipe): Promise<void> {
   await writeFile(join(folder, "recipe"), recipe.text);
   try {
     const sent = withCallerEnvironment(recipe, ENVIRONMENT);
-    const wants = inputsOf(sent).map(({ links, pattern, path }) => `${links}\t${pattern}\t${path}\n`);
-    await writeFile(join(folder, "wants"), wants.join(""));
+    const inputs = inputsOf(sent).map(({ links, pattern, path }) => `${links}\t${pattern}\t${path}\n`);
+    await writeFile(join(folder, "inputs"), inputs.join(""));
     await writeFile(join(folder, "rebased"), rebaseSources(sent, "/ctx"));
   } catch (error) {
     if (!(error instanceof CbError)) throw error;
   }
 }
 
-/** Their order as names is their order. */
+/** Zero-padded, so that the shell's order of names is the numeric order. */
 const numbered = (index: number): string => String(index).padStart(3, "0");
 
 function splitOnce(text: string, at: string): [string, string] {

@@ -1,11 +1,11 @@
-/** Recipes of a second: a shell, and what a test wants to happen in %post. */
+/** Recipes that build in about a second: a shell, and a %post section of the test's choice. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PROJECT, type Stack } from "../stack.ts";
 
 export const HELLO = join(PROJECT, "examples", "hello.def");
 
-/** The path of `<name>.def`, the example with another %post. */
+/** Writes `<name>.def`, the example with another %post section. Returns its path. */
 export function recipe(stack: Stack, name: string, post: string): string {
   const path = stack.path(`${name}.def`);
   const lines = `%post\n    /bin/busybox --install -s /bin\n${post}\n`;
@@ -16,22 +16,24 @@ export function recipe(stack: Stack, name: string, post: string): string {
   return path;
 }
 
-/** A build that says `begun` and never ends by itself. */
+/** A build that prints `it has begun` and never ends by itself. */
 export const endless = (stack: Stack, name: string): string =>
   recipe(stack, name, "    echo it has begun\n    while :; do sleep 1; done");
 
-/** A build that prints `line 1` to `line <count>`, five each second. */
+/** A build that prints `line 1` to `line <count>`, five lines a second. */
 export const counting = (stack: Stack, name: string, count: number): string =>
   recipe(stack, name, `    for n in $(seq 1 ${count}); do echo "line $n"; sleep 0.2; done`);
 
-/** What of the output `counting` printed: each line once and in order, if all is well. The shell shows its commands too. */
+/** The lines of the output that `counting` printed, without the shell's trace of its commands. */
 export const countedIn = (stdout: string): string[] => stdout.split("\n").filter((line) => line.startsWith("line "));
 
+/** The expected result of countedIn(). */
 export const counted = (count: number): string[] => Array.from({ length: count }, (_, n) => `line ${n + 1}`);
 
 /**
- * The same recipe for a builder that packs without compressing, and packs copies again: compressing gigabytes takes minutes, and
- * is apptainer's affair. %setup is root on the builder, so it may.
+ * Changes the recipe so that mksquashfs packs without compression and without detecting duplicates: compressing
+ * gigabytes takes minutes and tests apptainer only. %setup runs as root on the builder, so it can replace mksquashfs.
+ * Returns the path.
  */
 export function uncompressed(path: string): string {
   const setup = [

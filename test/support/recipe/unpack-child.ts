@@ -1,4 +1,4 @@
-/** Unpacks an archive where this runs, as an agent does: `unpack-child ARCHIVE ROOT HIGHEST_ID`. */
+/** Unpacks an archive as an agent does, in a process of its own: `unpack-child ARCHIVE ROOT HIGHEST_ID`. */
 import { createReadStream } from "node:fs";
 import { unpackContext } from "../../../lib/recipe/context/unpack.ts";
 

@@ -12,7 +12,7 @@ test.before.each(async (context) => {
 });
 test.after.each(({ folder }) => rm(folder, { recursive: true }));
 
-test("ownImage() tells the id and the versions that matter, of a sandbox and of a machine", async ({ folder }) => {
+test("ownImage() returns the id and the shown versions of a sandbox and of a virtual machine", async ({ folder }) => {
   await writeFile(join(folder, "image"), "0123456789abcdef\n");
   const list = ["adduser 3.152", "apptainer 1.4.5-2", "base-files 13.8+deb13u2", "buildah 1.39.3+ds1-1+b4"];
   const kernel = "linux-image-6.12.57+deb13-cloud-amd64 6.12.57-1";
@@ -29,7 +29,7 @@ test("ownImage() tells the id and the versions that matter, of a sandbox and of 
   assert.equal((await ownImage(folder))?.versions, machine);
 });
 
-test("ownImage() is undefined where the image does not say, or says what no queue would take", async ({ folder }) => {
+test("ownImage() is undefined without the files, or with an invalid id", async ({ folder }) => {
   assert.is(await ownImage(folder), undefined);
   await writeFile(join(folder, "image"), "two words\n");
   await writeFile(join(folder, "versions"), "apptainer 1.4.5-2\n");

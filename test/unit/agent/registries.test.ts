@@ -37,26 +37,26 @@ test("registriesConf() makes a named registry an insecure mirror of itself for a
   );
 });
 
-test("registriesConf() spells what apptainer takes for private so that it does not, unless it is named", () => {
-  const strict = (from: string, named: string[] = [], args: Record<string, string> = { BASE: "x" }) =>
+test("registriesConf() respells an unnamed private host, so that apptainer requires TLS", () => {
+  const unnamed = (from: string, named: string[] = [], args: Record<string, string> = { BASE: "x" }) =>
     entries(registriesConf({ ...definition(from, args), text: `From:${from}\n` }, named));
-  assert.equal(strict("10.1.2.3:5000/a/b:1"), ["10.1.2.3:5000 -> [::ffff:10.1.2.3]:5000"]);
-  assert.equal(strict("192.168.1.1/a"), ["192.168.1.1 -> [::ffff:192.168.1.1]"]);
-  assert.equal(strict("172.16.0.1/a"), ["172.16.0.1 -> [::ffff:172.16.0.1]"]);
-  assert.equal(strict("172.31.0.1/a"), ["172.31.0.1 -> [::ffff:172.31.0.1]"]);
-  assert.equal(strict("images.site.local:5000/a@sha256:00"), ["images.site.local:5000 -> images.site.local.:5000"]);
+  assert.equal(unnamed("10.1.2.3:5000/a/b:1"), ["10.1.2.3:5000 -> [::ffff:10.1.2.3]:5000"]);
+  assert.equal(unnamed("192.168.1.1/a"), ["192.168.1.1 -> [::ffff:192.168.1.1]"]);
+  assert.equal(unnamed("172.16.0.1/a"), ["172.16.0.1 -> [::ffff:172.16.0.1]"]);
+  assert.equal(unnamed("172.31.0.1/a"), ["172.31.0.1 -> [::ffff:172.31.0.1]"]);
+  assert.equal(unnamed("images.site.local:5000/a@sha256:00"), ["images.site.local:5000 -> images.site.local.:5000"]);
   for (const from of ["172.15.0.1/a", "172.32.0.1/a", "11.0.0.1/a", "images.local.org/a", "debian:10"])
-    assert.equal(strict(from), [], from);
-  assert.equal(strict("10.1.2.3:5000/a", ["10.1.2.3:5000"]), ["10.1.2.3:5000 -> 10.1.2.3:5000 insecure"]);
+    assert.equal(unnamed(from), [], from);
+  assert.equal(unnamed("10.1.2.3:5000/a", ["10.1.2.3:5000"]), ["10.1.2.3:5000 -> 10.1.2.3:5000 insecure"]);
 });
 
-test("registriesConf() finds a registry that arguments put together, given or by default", () => {
+test("registriesConf() finds a registry composed of build arguments or their defaults", () => {
   assert.equal(entries(registriesConf(definition("{{ BASE }}:1"), [])), ["10.9.9.9:5000 -> [::ffff:10.9.9.9]:5000"]);
   const given = entries(registriesConf(definition("{{ A }}:50{{B}}/x", { A: "10.8.8.8", B: "00" }), []));
   assert.ok(given.includes("10.8.8.8:5000 -> [::ffff:10.8.8.8]:5000"), given.join());
 });
 
-test("registriesConf() does not take a name without a port for all its ports", () => {
+test("registriesConf() requires TLS on the ports of a host named without a port", () => {
   const named = ["registry.example.org"];
   const conf = registriesConf(dockerfile("registry.example.org:5000/a"), named);
   assert.equal(entries(conf), ["registry.example.org insecure", "registry.example.org:5000"]);

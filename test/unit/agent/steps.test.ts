@@ -6,7 +6,7 @@ import { stepsFor } from "../../../agent/steps.ts";
 
 const test = suite("steps");
 
-const place: WorkDir = {
+const workDir: WorkDir = {
   callersRoot: "/b/context",
   context: "/b/context",
   recipe: "/b/recipe",
@@ -16,24 +16,24 @@ const place: WorkDir = {
   environment: {},
   emulated: undefined,
 };
-const argv = (step: number, recipe: Parameters<typeof stepsFor>[0]) => stepsFor(recipe, place)[step]?.argv ?? [];
+const argv = (step: number, recipe: Parameters<typeof stepsFor>[0]) => stepsFor(recipe, workDir)[step]?.argv ?? [];
 
-test("stepsFor() gives apptainer the arguments as CSV, which is how it reads them", () => {
+test("stepsFor() quotes build arguments as CSV for apptainer", () => {
   const recipe = { backend: "singularity", text: "x", buildArgs: { A: '1,2 "x"', B: "" } } as const;
   const args = ["--build-arg", '"A=1,2 ""x"""', "--build-arg", '"B="'];
-  assert.equal(stepsFor(recipe, place), [
+  assert.equal(stepsFor(recipe, workDir), [
     { name: "apptainer build", argv: ["apptainer", "build", ...args, "/b/image.sif", "/b/recipe"] },
   ]);
 });
 
-test("stepsFor() gives buildah the arguments as they are", () => {
+test("stepsFor() passes build arguments unchanged to buildah", () => {
   const recipe = { backend: "docker", text: "FROM x\n", buildArgs: { A: '1,2 "x"' } } as const;
-  const words = argv(0, recipe);
-  assert.is(words[words.indexOf("--build-arg") + 1], 'A=1,2 "x"');
-  assert.is(words.at(-1), "/b/context");
+  const args = argv(0, recipe);
+  assert.is(args[args.indexOf("--build-arg") + 1], 'A=1,2 "x"');
+  assert.is(args.at(-1), "/b/context");
 });
 
-test("stepsFor() takes the oci format where it says something, and the docker format where that would ignore SHELL", () => {
+test("stepsFor() selects the oci format for HEALTHCHECK, and the docker format when SHELL is used", () => {
   const format = (text: string) => argv(0, { backend: "docker", text }).find((word) => word.startsWith("--format"));
   assert.is(format("FROM x\nRUN true\n"), "--format=docker");
   assert.is(format("FROM x\nhealthcheck CMD true\n"), "--format=oci");
@@ -41,25 +41,25 @@ test("stepsFor() takes the oci format where it says something, and the docker fo
   assert.is(format("FROM x\n# HEALTHCHECK CMD true\n"), "--format=docker");
 });
 
-test("stepsFor() names the architecture to each program when it is not the builder's own", () => {
+test("stepsFor() passes another architecture than the builder's to each program", () => {
   const emulated = emulatedArchitecture("aarch64", "x86_64");
   const recipes = [
     { backend: "singularity", text: "x" },
     { backend: "docker", text: "FROM x\n" },
   ] as const;
-  for (const { name, argv } of recipes.flatMap((recipe) => stepsFor(recipe, { ...place, emulated }))) {
+  for (const { name, argv } of recipes.flatMap((recipe) => stepsFor(recipe, { ...workDir, emulated }))) {
     assert.is(argv[argv.indexOf("--arch") + 1], "arm64", name);
   }
-  assert.not.ok(recipes.flatMap((recipe) => stepsFor(recipe, place)).some(({ argv }) => argv.includes("--arch")));
+  assert.not.ok(recipes.flatMap((recipe) => stepsFor(recipe, workDir)).some(({ argv }) => argv.includes("--arch")));
 });
 
-test("emulatedArchitecture() is none for the builder's own, and refuses what it has no emulator for", () => {
+test("emulatedArchitecture() is undefined for the builder's own, and refuses one without an emulator", () => {
   assert.is(emulatedArchitecture(undefined, "x86_64"), undefined);
   assert.is(emulatedArchitecture("ppc64le", "ppc64le"), undefined);
   assert.is(emulatedArchitecture("ppc64le", "x86_64")?.debian, "ppc64el");
   assert.throws(
     () => emulatedArchitecture("s390x", "x86_64"),
-    /runs no programs of s390x, only of x86_64, aarch64, ppc64le/,
+    /cannot build for s390x, only for x86_64, aarch64, ppc64le/,
   );
 });
 

@@ -10,7 +10,7 @@ const text = (recipe: string): string =>
   withCallerEnvironment({ backend: "singularity", text: recipe }, ENVIRONMENT).text;
 const file = (line: string): string => text(`${HEADER}%files\n${line}\n`).slice(`${HEADER}%files\n`.length, -1);
 
-test("withCallerEnvironment() writes out the home and variables in sources of %files", () => {
+test("withCallerEnvironment() expands ~ and variables in the sources of %files", () => {
   assert.is(file("  ~/x /x # c"), '  "/home/u/x" "/x"');
   assert.is(file("~"), '"/home/u"');
   assert.is(file("a$HOME"), '"a/home/u"');
@@ -18,13 +18,13 @@ test("withCallerEnvironment() writes out the home and variables in sources of %f
   assert.is(file("$ODD /x"), '"a\\&b" "/x"');
 });
 
-test("withCallerEnvironment() keeps what is guarded, not set, or no variable", () => {
+test("withCallerEnvironment() keeps an escaped $, an unset variable, and a $ or ~ that starts none", () => {
   for (const line of ["a\\$HOME /x", "a~/x /$HOME", "~other/x", "$NONE/x", "a$ /x", "$QUOTED /x", "# ~/x"]) {
     assert.is(file(line), line);
   }
 });
 
-test("withCallerEnvironment() touches nothing else", () => {
+test("withCallerEnvironment() keeps all other text and Dockerfiles", () => {
   const recipe = `${HEADER}%appfiles a\n  ~/x\n%files from build\n  $HOME/x\n%post\n  cp ~/x $HOME/y\r\n`;
   assert.is(text(recipe), recipe);
   const docker = { backend: "docker", text: "FROM debian\nCOPY $HOME /x\n" } as const;

@@ -6,22 +6,22 @@ const test = suite("notes");
 
 const notes = (text: string): string[] => recipeNotes({ backend: "docker", text });
 
-test("recipeNotes() names HEALTHCHECK, USER and ONBUILD, one line each", () => {
+test("recipeNotes() warns about HEALTHCHECK, USER and ONBUILD, one line each", () => {
   const text =
     "FROM debian\nUSER a\nUSER b\nHEALTHCHECK --interval=5s CMD true\nONBUILD RUN true\nEXPOSE 80\nVOLUME /x\n";
   const found = notes(text);
   assert.is(found.length, 3);
-  assert.match(found[0] ?? "", /^line 4: HEALTHCHECK is passed over/);
-  assert.match(found[1] ?? "", /^line 3: USER is passed over/);
-  assert.match(found[2] ?? "", /^line 5: ONBUILD is passed over/);
+  assert.match(found[0] ?? "", /^line 4: HEALTHCHECK is ignored/);
+  assert.match(found[1] ?? "", /^line 3: USER is ignored/);
+  assert.match(found[2] ?? "", /^line 5: ONBUILD is ignored/);
 });
 
-test("recipeNotes() says nothing of other stages, of root, of HEALTHCHECK NONE, of what a document says", () => {
+test("recipeNotes() ignores other stages, USER root, HEALTHCHECK NONE, and here-documents", () => {
   assert.equal(notes("FROM debian AS a\nUSER x\nHEALTHCHECK CMD true\nFROM debian\nUSER root\nHEALTHCHECK NONE\n"), []);
   assert.equal(notes("FROM debian\nUSER x\nUSER 0:0\nRUN <<E\nHEALTHCHECK CMD true\nE\n"), []);
 });
 
-test("recipeNotes() says nothing of a definition file", () => {
+test("recipeNotes() returns none for a definition file", () => {
   assert.equal(recipeNotes({ backend: "singularity", text: "Bootstrap: docker\nFrom: debian\n%help\nUSER x\n" }), []);
 });
 

@@ -2,14 +2,14 @@ import { statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../../lib/core/errors.ts";
-import { Collection, MOST_ENTRIES } from "../../../../lib/recipe/context/collection.ts";
+import { Collection, ENTRIES_MAX } from "../../../../lib/recipe/context/collection.ts";
 
 const test = suite("collection");
 
-test("add() takes MOST_ENTRIES entries and refuses the next", () => {
+test("add() accepts ENTRIES_MAX entries and refuses the next", () => {
   const collection = new Collection("stored");
   const stat = statSync("/");
-  for (let index = 0; index < MOST_ENTRIES; index++) collection.add({ path: "/", stat });
+  for (let index = 0; index < ENTRIES_MAX; index++) collection.add({ path: "/", stat });
   let error: unknown;
   try {
     collection.add({ path: "/", stat });

@@ -7,7 +7,7 @@ const test = suite("glob");
 const matches = (pattern: string, name: string, dotFiles = false): boolean =>
   globRegExp(pattern, { dotFiles }).test(name);
 
-test("globRegExp() matches whole names as shells do", () => {
+test("globRegExp() matches whole names as a shell does", () => {
   for (const [pattern, name] of [
     ["*.csv", "a.csv"],
     ["?", "ä"],
@@ -46,7 +46,7 @@ test("globRegExp() matches whole names as shells do", () => {
   }
 });
 
-test("a dot at the beginning is matched by a dot alone, or by everything with dotFiles", () => {
+test("only a dot matches a leading dot, or any pattern with dotFiles", () => {
   for (const pattern of ["*", "?x", "[.]x", "*x"]) {
     assert.not(matches(pattern, ".x"), pattern);
     assert.ok(matches(pattern, ".x", true), pattern);
@@ -55,7 +55,7 @@ test("a dot at the beginning is matched by a dot alone, or by everything with do
   assert.ok(matches("*", "a.x"));
 });
 
-test("isPattern() sees what has a meaning", () => {
+test("isPattern() detects special characters", () => {
   for (const text of ["*", "a?", "[a]", "a\\b"]) assert.ok(isPattern(text), text);
   for (const text of ["", "a.b", "{a,b}", "ä]"]) assert.not(isPattern(text), text);
 });

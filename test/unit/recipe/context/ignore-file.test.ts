@@ -7,14 +7,14 @@ const test = suite("ignore file");
 const ignored = (text: string, ...paths: string[]): string[] =>
   paths.filter((path) => ignoreFile(".cbignore", text).ignores(Buffer.from(path).toString("latin1")));
 
-test("a pattern starts at the directory, and takes what is below with it", () => {
+test("a pattern starts at the directory and includes everything below its match", () => {
   assert.equal(ignored("a", "a", "a/b/c", "b/a", "ab"), ["a", "a/b/c"]);
   assert.equal(ignored("/a/\n./b/../c//d\n", "a", "a/x", "c/d", "b", "c"), ["a", "a/x", "c/d"]);
   assert.equal(ignored("*.log", "x.log", "sub/x.log", "x.log/below"), ["x.log", "x.log/below"]);
   assert.equal(ignored("*/*.log", "x.log", "sub/x.log", "a/b/x.log"), ["sub/x.log"]);
 });
 
-test("** stands for any number of folders", () => {
+test("** matches any number of folders", () => {
   assert.equal(ignored("**/*.log", "x.log", "a/x.log", "a/b/x.log", "a/log"), ["x.log", "a/x.log", "a/b/x.log"]);
   assert.equal(ignored("a/**", "a", "a/b", "a/b/c", "b"), ["a/b", "a/b/c"]);
   assert.equal(ignored("a/**/z", "a/z", "a/b/z", "a/b/c/z", "az"), ["a/z", "a/b/z", "a/b/c/z"]);
@@ -30,14 +30,14 @@ test("the last pattern that matches decides", () => {
   ]);
 });
 
-test("comments, blanks, line ends, a byte order mark and names that are no ASCII", () => {
+test("comments, blanks, CR LF, a byte order mark and non-ASCII names are read", () => {
   assert.equal(ignored("\uFEFFa\r\n\n  b  \n# c\n\\#d\n!\n.\n/\n", "a", "b", "# c", "#d", "c", "x"), ["a", "b", "#d"]);
   assert.equal(ignored("ä?\nx y\n", "äö", "x y", "ä"), ["äö", "x y"]);
   assert.equal(ignored("", "a"), []);
 });
 
-test("mayHoldWanted() is true where a ! might take back something below", () => {
-  const holds = (text: string, folder: string): boolean => ignoreFile("x", text).mayHoldWanted(folder);
+test("mayReincludeBelow() is true when a ! pattern might match below the folder", () => {
+  const holds = (text: string, folder: string): boolean => ignoreFile("x", text).mayReincludeBelow(folder);
   assert.not(holds("a\nb/c", "a"));
   assert.ok(holds("*\n!a/b/c", "a"));
   assert.ok(holds("*\n!a/b/c", "a/b"));

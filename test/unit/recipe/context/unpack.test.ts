@@ -1,10 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { coversIds } from "../../../../lib/recipe/context/owners.ts";
+import { coversIds } from "../../../../lib/recipe/context/unpack.ts";
 
-const test = suite("owners");
+const test = suite("unpack");
 
-test("coversIds() looks at every id up to the highest", () => {
+test("coversIds() checks every id up to the highest, over all ranges of the map", () => {
   const host = "         0          0 4294967295\n";
   assert.ok(coversIds(host, 4_294_967_294));
   assert.not(coversIds(host, 4_294_967_295));

@@ -1,9 +1,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PathList } from "../../../../lib/recipe/context/path-list.ts";
+import { PathList } from "../../../../lib/recipe/context/byte-path.ts";
 import { Random } from "../../../sim/random.ts";
 
-const test = suite("path list");
+const test = suite("byte path");
 
 function randomPaths(seed: number, count: number): string[] {
   const random = new Random(seed);
@@ -17,7 +17,7 @@ function randomPaths(seed: number, count: number): string[] {
   });
 }
 
-test("PathList gives back what it was given, in order, over many pages", () => {
+test("PathList returns its paths in order, over many pages", () => {
   for (let seed = 1; seed <= 5; seed++) {
     const paths = ["/", ...randomPaths(seed, 5000)];
     const list = new PathList();
@@ -29,15 +29,15 @@ test("PathList gives back what it was given, in order, over many pages", () => {
   }
 });
 
-test("PathList takes a few bytes for each of many files", () => {
+test("PathList needs less than 25 bytes for each of 100,000 files", () => {
   const list = new PathList();
   const before = process.memoryUsage().arrayBuffers;
-  for (let index = 0; index < 100_000; index++) list.add(`/home/somebody/some/project/${index >> 8}/file-${index}.txt`);
+  for (let index = 0; index < 100_000; index++) list.add(`/home/user/some/project/${index >> 8}/file-${index}.txt`);
   assert.ok(process.memoryUsage().arrayBuffers - before < 2_500_000);
-  assert.is([...list].at(-1), "/home/somebody/some/project/390/file-99999.txt");
+  assert.is([...list].at(-1), "/home/user/some/project/390/file-99999.txt");
 });
 
-test("PathList fills its pages to the last byte and no further", () => {
+test("PathList fills a page to the last byte and then starts the next", () => {
   for (let length = 50; length < 250; length++) {
     const paths = Array.from({ length: 1400 }, (_, index) => `/${(index % 2 ? "a" : "b").repeat(length)}`);
     const list = new PathList();
@@ -46,7 +46,7 @@ test("PathList fills its pages to the last byte and no further", () => {
   }
 });
 
-test("PathList refuses a path that no kernel takes", () => {
+test("PathList refuses a path that is longer than a page", () => {
   assert.throws(() => new PathList().add(`/${"x".repeat(70_000)}`), /70001 bytes/);
   assert.equal([...new PathList()], []);
 });

@@ -2,27 +2,27 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { baseImageFailure, LastOutput } from "../../../agent/base-image-failure.ts";
 
-const test = suite("base image trouble");
+const test = suite("base image failure");
 
 const APPTAINER = "\u001b[31mFATAL:  \u001b[0m While performing build: conveyor failed to get: ";
 const BUILDAH = "Error: creating build container: initializing source docker://r/x:1: ";
 
-test("baseImageTrouble() finds the remedy in the last error of apptainer and of buildah", () => {
-  for (const [said, remedy] of [
+test("baseImageFailure() returns the remedy for the last error of apptainer and of buildah", () => {
+  for (const [message, remedy] of [
     ["reading manifest 1 in r/x: authentication required", "refuses"],
     ["Requesting bearer token: unauthorized: incorrect username or password", "refuses"],
     ["http: server gave HTTP response to HTTPS client", "no TLS"],
-    ["tls: failed to verify certificate: x509: certificate signed by unknown authority", "not trusted"],
+    ["tls: failed to verify certificate: x509: certificate signed by unknown authority", "does not trust"],
     ["reading manifest 1 in r/x: manifest unknown", "no such image"],
-    ["could not parse reference: Not:Valid:x", "no image can have this name"],
+    ["could not parse reference: Not:Valid:x", "not valid"],
     ["dial tcp 10.0.2.2:1: connect: connection refused", "cannot reach"],
   ] as const) {
     for (const program of [APPTAINER, BUILDAH])
-      assert.match(baseImageFailure(`INFO:    Starting build...\r\n${program}${said}\r\n`) ?? "", remedy);
+      assert.match(baseImageFailure(`INFO:    Starting build...\r\n${program}${message}\r\n`) ?? "", remedy);
   }
 });
 
-test("baseImageTrouble() knows nothing of errors of the recipe's own programs", () => {
+test("baseImageFailure() ignores errors of the recipe's own programs", () => {
   for (const output of [
     "Error: dial tcp 1.2.3.4:80: connect: connection refused\nFATAL:   While performing build: while running engine: exit status 1\n",
     'permission denied\nError: building at STEP "RUN x": while running runtime: exit status 1\n',
@@ -31,7 +31,7 @@ test("baseImageTrouble() knows nothing of errors of the recipe's own programs", 
     assert.is(baseImageFailure(output), undefined);
 });
 
-test("LastOutput keeps the last 4096 bytes, in pieces of any size", () => {
+test("LastOutput keeps the last 4096 bytes of chunks of any size", () => {
   const last = new LastOutput();
   last.add(Buffer.alloc(10_000, "a"));
   last.add(Buffer.from("bc"));
