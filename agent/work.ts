@@ -108,7 +108,8 @@ async function storeImage(
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
   const answer = await principal.ask({ state: "storing", build: lease.build, image }, signal, ROOM_MS);
-  if (answer.order !== "room") throw new CbError("infrastructure", `no room was given for the image: ${answer.order}`);
+  if (answer.order !== "space-reserved")
+    throw new CbError("infrastructure", `the queue reserved no space for the image: it ordered ${answer.order}`);
   await say(publisher, lease.build, { v: 1, state: "uploading", ...image });
   const { digest } = await putFile(js, path, {
     bucket: bucket(lease.build),

@@ -72,7 +72,7 @@ export type Lease = v.InferOutput<typeof lease>;
 export const agentReply = v.variant("order", [
   v.object({ v: version, order: v.literal("none") }),
   v.object({ v: version, order: v.literal("lease"), lease }),
-  v.object({ v: version, order: v.literal("room") }),
+  v.object({ v: version, order: v.literal("space-reserved") }),
   v.object({ v: version, order: v.literal("resize"), terminal }),
   v.object({ v: version, order: v.literal("stop"), reason: line }),
 ]);

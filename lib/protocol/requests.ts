@@ -3,7 +3,7 @@
  * principal gets the subject, and what passes is checked against the same schemas.
  */
 import * as v from "valibot";
-import { EXIT_CODES } from "../core/errors.ts";
+import { EXIT_CODES } from "../core/exit-codes.ts";
 import {
   addUserReply,
   addUserRequest,

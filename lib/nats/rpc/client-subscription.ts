@@ -8,7 +8,7 @@
  * that is shut finds no responder: the server refuses it at once, and keeps nothing of it.
  */
 import type { Msg, NatsConnection, Subscription } from "nats";
-import type { TokenBuckets } from "./token-bucket.ts";
+import type { TokenBuckets } from "./token-buckets.ts";
 
 /** Messages that one opening lets in; the next follows at half of them. Five hundred clients may ask at once. */
 const CREDIT = 1024;

@@ -8,7 +8,7 @@ import type { Msg, NatsConnection } from "nats";
 import type { Principals } from "../../protocol/subjects.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
 import { ClientSubscription } from "./client-subscription.ts";
-import { PRINCIPAL_RATE_LIMIT, type RateLimit, TokenBuckets } from "./token-bucket.ts";
+import { PRINCIPAL_RATE_LIMIT, type RateLimit, TokenBuckets } from "./token-buckets.ts";
 
 /** Doors at once, each of 1 KiB: as many as there may be users, and room for builders that come and go. */
 const DOORS_MAX = 16_384;

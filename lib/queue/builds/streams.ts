@@ -10,11 +10,11 @@ import {
 } from "nats";
 import { CbError } from "../../core/errors.ts";
 import { parseJson } from "../../nats/jetstream/api.ts";
-import { parseMeta, type StoredObject } from "../../nats/jetstream/object-layout.ts";
 import { ERR_CODE } from "../../nats/jetstream/stream-errors.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import { encode } from "../../protocol/codec.ts";
 import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
+import { parseMeta, type StoredObject } from "../../protocol/object-layout.ts";
 import {
   buildBucketStream,
   buildChunkSubjects,

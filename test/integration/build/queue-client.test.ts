@@ -59,9 +59,9 @@ test("a queue that is absent for longer than refusals may last is waited for", a
   clock.onSleep = async () => {
     if (clock.sleptMs < 2 * REFUSALS_MS) return;
     clock.onSleep = () => undefined;
-    await answering(queue, () => ({ v: 1, order: "room" }));
+    await answering(queue, () => ({ v: 1, order: "space-reserved" }));
   };
-  assert.is((await principal.ask({ state: "ready" }, never, REFUSALS_MS)).order, "room");
+  assert.is((await principal.ask({ state: "ready" }, never, REFUSALS_MS)).order, "space-reserved");
   assert.ok(clock.sleptMs >= 2 * REFUSALS_MS);
 });
 

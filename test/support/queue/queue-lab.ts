@@ -5,7 +5,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { KV, NatsConnection } from "nats";
-import { ManualClock } from "../../../lib/core/clock.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
@@ -26,6 +25,7 @@ import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import type { QueuePorts } from "../../../lib/queue/ports.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
+import { ManualClock } from "../manual-clock.ts";
 import { type Guest, startBus, type TestBus } from "../nats/nats.ts";
 import { LabAgent } from "./lab-agent.ts";
 import { LabCloud } from "./lab-cloud.ts";

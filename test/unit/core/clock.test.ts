@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock, systemClock } from "../../../lib/core/clock.ts";
+import { systemClock } from "../../../lib/core/clock.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 
 const test = suite("clock");
 

@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PRINCIPAL_RATE_LIMIT, TokenBuckets } from "../../../../lib/nats/rpc/token-bucket.ts";
+import { PRINCIPAL_RATE_LIMIT, TokenBuckets } from "../../../../lib/nats/rpc/token-buckets.ts";
 
 const test = suite("Shares");
 const MIB = 1024 * 1024;

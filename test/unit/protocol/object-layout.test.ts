@@ -1,13 +1,7 @@
 import { createHash } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import {
-  chunkSubject,
-  digestText,
-  metaJson,
-  metaSubject,
-  parseMeta,
-} from "../../../../lib/nats/jetstream/object-layout.ts";
+import { chunkSubject, digestText, metaJson, metaSubject, parseMeta } from "../../../lib/protocol/object-layout.ts";
 
 const test = suite("object layout");
 const object = { nuid: "N1", sizeBytes: 3, chunks: 1, digest: digestText(createHash("sha256").update("abc").digest()) };
