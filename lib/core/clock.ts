@@ -1,12 +1,9 @@
-/**
- * Time as an argument. What waits or reads the time takes a Clock, so that tests and simulations run on a manual one:
- * hours pass in milliseconds, and a boundary can be met exactly.
- */
+/** The clock as an argument: code that waits or reads the time takes a Clock, so tests and simulations can pass a manual one. */
 
 export interface Clock {
-  /** Milliseconds since 1970, as the machine's clock has it: it may jump when somebody sets it. */
+  /** Wall-clock time in milliseconds since 1970. It jumps when an operator or NTP sets the machine's clock. */
   nowMs(): number;
-  /** Resolves after `ms`, or as soon as `signal` is aborted: an early end is no error. Never throws. */
+  /** Resolves after `ms`, or as soon as `signal` is aborted. Never rejects: an early end is not an error. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 

@@ -1,2 +1,2 @@
-/** The version of all programs; package.json says the same, and a test holds them together. */
+/** The version of all programs. A test checks that it equals the version in package.json. */
 export const VERSION = "0.1.0";

@@ -6,7 +6,7 @@ interface Sleeper {
   readonly wake: () => void;
 }
 
-/** Stands still until it is advanced. */
+/** Its time changes only through advance(), jump() and set(). */
 export class ManualClock implements Clock {
   #nowMs: number;
   readonly #sleepers = new Set<Sleeper>();
@@ -33,7 +33,7 @@ export class ManualClock implements Clock {
     });
   }
 
-  /** Moves on by `ms`, waking each sleeper at its own time, and lets what it started settle before the next. */
+  /** Advances by `ms`: wakes each sleeper at its own time, and runs its pending microtasks before it wakes the next. */
   async advance(ms: number): Promise<void> {
     const endMs = this.#nowMs + ms;
     await settled();
@@ -45,12 +45,12 @@ export class ManualClock implements Clock {
     this.#nowMs = endMs;
   }
 
-  /** Moves on without waking anybody on the way: a process that was stopped. */
+  /** Advances by `ms` without waking a sleeper, as in a process that was stopped (SIGSTOP) meanwhile. */
   jump(ms: number): void {
     this.#nowMs += ms;
   }
 
-  /** Shows another time from now on, earlier if `ms` is negative: somebody set it. Whoever sleeps does so for as long as before. */
+  /** Steps the clock by `ms`, back if negative, as an operator or NTP does. The remaining time of each sleeper is unchanged. */
   set(ms: number): void {
     this.#nowMs += ms;
     for (const sleeper of this.#sleepers) sleeper.atMs += ms;
@@ -65,7 +65,7 @@ export class ManualClock implements Clock {
   }
 }
 
-/** All microtasks have run: setImmediate comes after the whole microtask queue. */
+/** Resolves when the microtask queue is empty: setImmediate runs after all of it. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }

@@ -1,14 +1,14 @@
 /**
- * How much of one receiver each principal may take. NATS has no limit on what a credential sends: whoever sends without end
- * would have the receiver for itself.
+ * Rate limits, as one token bucket for each principal. NATS does not limit how much a credential publishes, so without them
+ * one principal could take all of the receiver's time.
  */
 
 export interface RateLimit {
-  /** What any question counts at least, beside its bytes. */
+  /** Charged for each request in addition to its bytes. */
   readonly requestBytes: number;
-  /** At once. */
+  /** The size of the bucket: the most that a principal may send at once. */
   readonly burstBytes: number;
-  /** On and on. */
+  /** How fast the bucket is refilled. */
   readonly bytesPerS: number;
 }
 
@@ -16,63 +16,66 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
- * A small question that is refused costs what reading 1 KiB does, and more. At once three of the largest reservations, or forty
- * with the largest context that travels inside, or 16,000 small questions; on and on a thousand small questions a second,
- * which take a twentieth of a core, or a hundred recipes of 10 kB.
+ * The limit of one principal. Refusing a small request costs the queue at least as much as reading 1 KiB, hence `requestBytes`.
+ * The burst is three of the largest reservations, or forty with the largest inline context, or 16,000 small requests. The rate
+ * is a thousand small requests a second, which take a twentieth of a core, or a hundred recipes of 10 kB.
  */
 export const PRINCIPAL_RATE_LIMIT: RateLimit = { requestBytes: KIB, burstBytes: 16 * MIB, bytesPerS: MIB };
 
-interface Taken {
+/** The tokens that a principal has used, at the time of its last request. */
+interface Usage {
   readonly bytes: number;
   readonly atMs: number;
 }
 
 export class TokenBuckets {
   readonly limit: RateLimit;
-  /** By principal, who took something last at the end; those of the last seconds alone. */
-  readonly #taken = new Map<string, Taken>();
+  /** By principal, the most recently charged last. An entry is removed when its bucket is full again. */
+  readonly #usage = new Map<string, Usage>();
   readonly #nowMs: () => number;
 
-  /** `nowMs`: a time that nobody sets. */
-  constructor(share: RateLimit, nowMs: () => number = () => performance.now()) {
-    this.limit = share;
+  /** `nowMs` is a monotonic clock. */
+  constructor(limit: RateLimit, nowMs: () => number = () => performance.now()) {
+    this.limit = limit;
     this.#nowMs = nowMs;
   }
 
-  /** False when the principal has had its share for now: what it sends is not to be looked at, which costs next to nothing. */
+  /**
+   * Charges the principal's bucket for one request of `bytes`. Returns false, and charges nothing, when the bucket does not hold
+   * enough: the caller then refuses the request unread, which costs next to nothing.
+   */
   take(principal: string, bytes: number): boolean {
     const atMs = this.#nowMs();
-    this.#forget(atMs);
-    const taken = this.#takenNow(principal, atMs) + this.limit.requestBytes + bytes;
-    if (taken > this.limit.burstBytes) return false;
-    this.#taken.delete(principal);
-    this.#taken.set(principal, { bytes: taken, atMs });
+    this.#removeRefilled(atMs);
+    const used = this.#usedBytes(principal, atMs) + this.limit.requestBytes + bytes;
+    if (used > this.limit.burstBytes) return false;
+    this.#usage.delete(principal);
+    this.#usage.set(principal, { bytes: used, atMs });
     return true;
   }
 
-  /** Milliseconds until the principal's share has room for `bytes`, if it takes nothing meanwhile; 0 when it has. */
+  /** Milliseconds until the principal's bucket holds `bytes`, if it is charged nothing meanwhile; 0 when it holds them now. */
   untilAvailableMs(principal: string, bytes: number): number {
-    const tooMuch = this.#takenNow(principal, this.#nowMs()) + bytes - this.limit.burstBytes;
-    return tooMuch <= 0 ? 0 : (tooMuch / this.limit.bytesPerS) * 1000;
+    const missingBytes = this.#usedBytes(principal, this.#nowMs()) + bytes - this.limit.burstBytes;
+    return missingBytes <= 0 ? 0 : (missingBytes / this.limit.bytesPerS) * 1000;
   }
 
-  /** How many are remembered. */
+  /** The number of principals with an entry. */
   get size(): number {
-    return this.#taken.size;
+    return this.#usage.size;
   }
 
-  #takenNow(principal: string, nowMs: number): number {
-    const before = this.#taken.get(principal);
-    return before === undefined ? 0 : Math.max(0, before.bytes - ((nowMs - before.atMs) * this.limit.bytesPerS) / 1000);
+  #usedBytes(principal: string, nowMs: number): number {
+    const usage = this.#usage.get(principal);
+    return usage === undefined ? 0 : Math.max(0, usage.bytes - ((nowMs - usage.atMs) * this.limit.bytesPerS) / 1000);
   }
 
-  #forget(nowMs: number): void {
+  #removeRefilled(nowMs: number): void {
     const { burstBytes, bytesPerS } = this.limit;
-    // After so long nothing is left of what was taken.
-    const forgottenMs = (burstBytes / bytesPerS) * 1000;
-    for (const [principal, { atMs }] of this.#taken) {
-      if (nowMs - atMs < forgottenMs) return;
-      this.#taken.delete(principal);
+    const refillMs = (burstBytes / bytesPerS) * 1000;
+    for (const [principal, { atMs }] of this.#usage) {
+      if (nowMs - atMs < refillMs) return;
+      this.#usage.delete(principal);
     }
   }
 }

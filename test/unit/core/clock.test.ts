@@ -5,7 +5,7 @@ import { ManualClock } from "../../support/manual-clock.ts";
 
 const test = suite("clock");
 
-test("ManualClock wakes sleepers in order, each at its own time, up to where it is advanced", async () => {
+test("ManualClock.advance() wakes sleepers in order, each at its own time, up to its end", async () => {
   const clock = new ManualClock(100);
   const woken: (readonly [string, number])[] = [];
   const addSleeper = (name: string, ms: number) => clock.sleep(ms).then(() => woken.push([name, clock.nowMs()]));
@@ -20,7 +20,7 @@ test("ManualClock wakes sleepers in order, each at its own time, up to where it 
   assert.equal(woken.at(-1), ["late", 150]);
 });
 
-test("ManualClock.jump() moves the time and wakes nobody", async () => {
+test("ManualClock.jump() advances the time and wakes no sleeper", async () => {
   const clock = new ManualClock();
   let woken = false;
   void clock.sleep(10).then(() => {
@@ -36,7 +36,7 @@ for (const [name, clock] of [
   ["systemClock", systemClock],
   ["ManualClock", new ManualClock()],
 ] as const) {
-  test(`${name}.sleep() ends early with its signal, without an error, also when it came before`, async () => {
+  test(`${name}.sleep() resolves when its signal is aborted, before or during the sleep`, async () => {
     const stop = new AbortController();
     const sleeping = clock.sleep(60_000, stop.signal);
     stop.abort();
@@ -45,14 +45,14 @@ for (const [name, clock] of [
   });
 }
 
-test("systemClock.sleep() sleeps about as long as asked", async () => {
+test("systemClock.sleep() takes at least its milliseconds", async () => {
   const clock = systemClock;
   const startedMs = performance.now();
   await clock.sleep(30);
   assert.ok(performance.now() - startedMs >= 29);
 });
 
-test("set() shows another time, and whoever sleeps does so for as long as before", async () => {
+test("ManualClock.set() steps the time and leaves the remaining time of a sleeper unchanged", async () => {
   for (const ms of [300_000, -300_000]) {
     const clock = new ManualClock(1_000_000);
     let awake = false;
