@@ -1,16 +1,16 @@
 /**
- * How the object store of NATS lays an object out in a bucket's stream (NATS ADR-20): the chunks, each a message on
- * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. The stock clients read what
- * follows this, and write what this reads.
+ * The layout of an object in the stream of a bucket of the NATS object store (ADR-20): the chunks, each a message on
+ * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. It is compatible with the standard
+ * clients in both directions.
  */
 import * as v from "valibot";
 
-/** What becomes a token of a subject: as nuid and the stock client's bucket names are. A hostile announcement stops here. */
+/** A valid NUID or bucket name of the standard clients. Other text is refused, because it would become part of a subject. */
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 function token(text: string): string {
   if (!TOKEN.test(text))
-    throw new RangeError(`not a name for a bucket or an object: ${JSON.stringify(text.slice(0, 80))}`);
+    throw new RangeError(`not a valid name of a bucket or an object: ${JSON.stringify(text.slice(0, 80))}`);
   return text;
 }
 
@@ -19,15 +19,15 @@ export const chunkSubject = (bucket: string, nuid: string): string => `$O.${toke
 export const metaSubject = (bucket: string, name: string): string =>
   `$O.${token(bucket)}.M.${paddedBase64Url(Buffer.from(name))}`;
 
-/** SHA-256 as the stock clients write it. */
+/** A SHA-256 digest in the format of the standard clients. */
 export const digestText = (sha256: Uint8Array): string => `SHA-256=${paddedBase64Url(sha256)}`;
 
-/** Like the stock clients, with padding; Node leaves it out. */
+/** With padding as in the standard clients. Node's base64url has none. */
 function paddedBase64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
-/** A whole object in a bucket. */
+/** A complete object in a bucket. */
 export interface StoredObject {
   readonly nuid: string;
   readonly sizeBytes: number;
@@ -48,7 +48,7 @@ const metaSchema = v.object({
   deleted: v.optional(v.boolean(), false),
 });
 
-/** The object that a meta message describes; undefined when it is deleted, a link, or not a meta message at all. */
+/** The object of a meta message. Undefined for a deleted object, a link, or a body that is not a meta message. */
 export function parseMeta(body: unknown): StoredObject | undefined {
   const parsed = v.safeParse(metaSchema, body);
   if (!parsed.success || parsed.output.deleted) return undefined;
@@ -62,7 +62,7 @@ export interface MetaFields extends StoredObject {
   readonly chunkBytes: number;
 }
 
-/** The meta message, field by field as nats.js 2.29 writes it. */
+/** The meta message, with the fields that nats.js 2.29 writes. */
 export function metaJson(object: MetaFields): string {
   return JSON.stringify({
     bucket: object.bucket,

@@ -17,9 +17,9 @@ import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
 import { parseMeta, type StoredObject } from "../../protocol/object-layout.ts";
 import {
   buildBucketStream,
-  buildChunkSubjects,
+  buildChunkWildcard,
   buildMetaSubject,
-  buildMetaSubjects,
+  buildMetaWildcard,
   buildOfStream,
   buildStream,
   subjects,
@@ -139,7 +139,7 @@ export class BuildStreams {
     await this.#add({
       ...COMMON,
       name,
-      subjects: [buildChunkSubjects(build), buildMetaSubjects(build)],
+      subjects: [buildChunkWildcard(build), buildMetaWildcard(build)],
       max_bytes: wanted,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
