@@ -6,7 +6,7 @@ import type { NatsConnection } from "nats";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { systemClock } from "../lib/core/clock.ts";
 import { messageOf } from "../lib/core/errors.ts";
-import { type Credential, connectPatiently, guestAccess } from "../lib/nats/connection.ts";
+import { type Credential, connectWithRetry, guestAccess } from "../lib/nats/connection.ts";
 import { parseCreds } from "../lib/nats/credentials/creds.ts";
 import { createKey, type NKey } from "../lib/nats/credentials/nkey.ts";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
@@ -95,7 +95,7 @@ async function heartbeat(principal: QueueClient, { build }: Lease, { stop, termi
 }
 
 const connect = (data: UserData, credential: Credential, role: string): Promise<NatsConnection> =>
-  connectPatiently(
+  connectWithRetry(
     {
       address: {
         url: data.nats.url,

@@ -81,7 +81,7 @@ const FIRST_RETRY_MS = 2_000;
  * Connects as connectNats() does, for a daemon: retries while NATS is unreachable, until `signal` is aborted, and calls `onFailure`
  * for each failed attempt. `ignoreAuthErrors` is true by default. Throws the other errors of connectNats(), and `signal.reason`.
  */
-export async function connectPatiently(
+export async function connectWithRetry(
   options: ConnectOptions,
   { signal, onFailure }: { signal: AbortSignal; onFailure: (error: CbError) => void },
 ): Promise<NatsConnection> {

@@ -43,7 +43,7 @@ export const startService = (nc: NatsConnection, softwareVersion: string): Promi
  * False when no queue replies within `timeoutMs`, or at once when NATS reports that no queue is connected. True also when the
  * credential may not send this ping, as a user's may not: the first request then shows whether a queue is there.
  */
-export const queueAnswers = (nc: NatsConnection, timeoutMs: number): Promise<boolean> =>
+export const isQueueReachable = (nc: NatsConnection, timeoutMs: number): Promise<boolean> =>
   nc.request(`$SRV.PING.${SERVICE_NAME}`, "", { timeout: timeoutMs }).then(
     () => true,
     (error: unknown) => !isNatsUnavailable(error),
