@@ -6,7 +6,7 @@ import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
 import { principals, subjects } from "../../../lib/protocol/subjects.ts";
 import { type Guest, startBus, type TestBus } from "../../support/nats/nats.ts";
-import { rejection } from "../../support/rejection.ts";
+import { later, rejection } from "../../support/rejection.ts";
 import { Seen } from "../../support/seen.ts";
 import { until } from "../../support/until.ts";
 
@@ -182,7 +182,7 @@ test("the first request of each expected principal is received during a flood fr
   const mallory = await bus.user("mallory");
   const users = await Promise.all(names.map(async (name) => ({ name, guest: await bus.user(name) })));
   await core.flush();
-  const flooded = flood(mallory, "mallory", 200_000);
+  const flooded = later(flood(mallory, "mallory", 200_000));
   await received.any((principal) => principal === "mallory");
   for (const { name, guest } of users) await request(guest.connection, name);
   await flooded;
@@ -236,14 +236,15 @@ test("close() receives every request sent before it and none after it, during a 
 }) => {
   const [mallory, ada, eve] = [await bus.user("mallory"), await bus.user("ada"), await bus.user("eve")];
   await request(ada.connection, "ada");
-  const sent = [...Array.from({ length: 100 }, () => request(ada.connection, "ada")), request(eve.connection, "eve")];
+  const hundred = Array.from({ length: 100 }, () => request(ada.connection, "ada"));
+  const sent = later(Promise.all([...hundred, request(eve.connection, "eve")]));
   await Promise.all([ada.connection.flush(), eve.connection.flush()]);
   // Enough to cause renewals while the subscriptions are closed.
-  const flooded = flood(mallory, "mallory", 10_000);
+  const flooded = later(flood(mallory, "mallory", 10_000));
   await received.next((principal) => principal === "mallory");
   await subscriptions.close();
   await flooded;
-  await Promise.all(sent);
+  await sent;
   assert.equal([countOf(received, "ada"), countOf(received, "eve")], [101, 1]);
   assert.equal(await messageLimits(bus), []);
   assert.instance(await rejection(request(ada.connection, "ada", NO_REPLY_MS)), NatsError);
