@@ -46,7 +46,7 @@ export async function startWorld(): Promise<World> {
     core.subscribe(subject, {
       callback: (_, message) => {
         asked.push(`${message.subject} ${message.string().slice(0, 60)}`);
-        if (message.reply?.startsWith("_R_.")) message.respond('{"for":"whoever asked"}');
+        if (message.reply?.startsWith("_R_.")) message.respond('{"to":"the requester"}');
       },
     });
   }
