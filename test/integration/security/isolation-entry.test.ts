@@ -98,30 +98,27 @@ test("a JWT without permissions may neither subscribe nor publish: the account d
   assert.equal(received, []);
 });
 
-test(
-  "the server refuses the ninth subscription of a user, and limits the payload by the role",
-  async () => {
-    const user = await bus.user("bob");
-    const refused = (async () => {
-      // nats.js reports the server's "maximum subscriptions exceeded" as a protocol error.
-      for await (const status of user.connection.status()) if (status.type === Events.Error) return String(status.data);
-      return "not refused";
-    })();
-    for (let at = 0; at < 8; at++) user.connection.subscribe(`${user.inboxPrefix}.${at}`);
-    await user.connection.flush();
-    user.connection.subscribe(`${user.inboxPrefix}.8`);
-    await user.connection.flush();
-    await user.connection.close();
-    assert.is(await refused, ErrorCode.ProtocolError);
+test("the server refuses the ninth subscription of a user, and limits the payload by the role", async () => {
+  const user = await bus.user("bob");
+  const refused = (async () => {
+    // nats.js reports the server's "maximum subscriptions exceeded" as a protocol error.
+    for await (const status of user.connection.status()) if (status.type === Events.Error) return String(status.data);
+    return "not refused";
+  })();
+  for (let at = 0; at < 8; at++) user.connection.subscribe(`${user.inboxPrefix}.${at}`);
+  await user.connection.flush();
+  user.connection.subscribe(`${user.inboxPrefix}.8`);
+  await user.connection.flush();
+  await user.connection.close();
+  assert.is(await refused, ErrorCode.ProtocolError);
 
-    const [builder, caller] = [await bus.builder(randomUUID()), await bus.build(randomUUID(), "caller")];
-    const guests = [await bus.user("bob"), builder, caller];
-    // The server sends the limits of the credential only after the connection is made.
-    await Promise.all(guests.map(({ connection }) => connection.flush()));
-    const limits = guests.map(({ connection }) => connection.info?.max_payload);
-    assert.equal(limits, [MESSAGE_MAX_BYTES, 64 * 1024, 2 * 1024 * 1024]);
-  },
-);
+  const [builder, caller] = [await bus.builder(randomUUID()), await bus.build(randomUUID(), "caller")];
+  const guests = [await bus.user("bob"), builder, caller];
+  // The server sends the limits of the credential only after the connection is made.
+  await Promise.all(guests.map(({ connection }) => connection.flush()));
+  const limits = guests.map(({ connection }) => connection.info?.max_payload);
+  assert.equal(limits, [MESSAGE_MAX_BYTES, 64 * 1024, 2 * 1024 * 1024]);
+});
 
 test("a client refuses a certificate of another name or another authority", async () => {
   const auth = { authenticator: authenticator(userJwt(about, rights, signingKey, guest), key), reconnect: false };

@@ -126,7 +126,12 @@ test("a created consumer has the requested start and inactive threshold, and no 
   const jetstream = build.agent.connection.jetstream();
   for (const line of ["1", "2", "3"]) await jetstream.publish(subjects.log(build.id), line);
   const at = { stream: buildStream(build.id), name: "mine", filter: subjects.log(build.id) };
-  const options = { deliver_policy: "by_start_sequence", opt_start_seq: 3, ack_policy: "none", replay_policy: "instant" };
+  const options = {
+    deliver_policy: "by_start_sequence",
+    opt_start_seq: 3,
+    ack_policy: "none",
+    replay_policy: "instant",
+  };
   const made = await createConsumer(build.caller.connection, at, { ...options, inactive_threshold: 10_000_000_000 });
   assert.is(made.error, undefined);
   assert.is(made.config?.opt_start_seq, 3);

@@ -54,7 +54,9 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
     const subscribers = secrets(victim)
       // One at a time, because a credential has few subscriptions.
       .map((subject) => () => {
-        const subscription = connection.subscribe(subject, { callback: (error, m) => void (error ?? received.push(m.subject)) });
+        const subscription = connection.subscribe(subject, {
+          callback: (error, m) => void (error ?? received.push(m.subject)),
+        });
         subscription.closed.catch(quiet);
         return subscription;
       });

@@ -1,4 +1,4 @@
-/** A real nats-server in a temporary folder, on keys of its own, and a door for everybody who may come in. */
+/** A real nats-server in a temporary folder with its own keys, and a connection for each kind of credential. */
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,17 +30,17 @@ export interface TestBus {
   readonly port: number;
   /** The queue's connection, in CORE. */
   core(options?: ConnectionOptions): Promise<NatsConnection>;
-  /** A person who runs the installation, in CORE. */
+  /** An operator's connection, in CORE. */
   operator(options?: ConnectionOptions): Promise<Guest>;
   user(name: string, options?: ConnectionOptions): Promise<Guest>;
   builder(id: string, options?: ConnectionOptions): Promise<Guest>;
-  /** The caller's or the agent's connection for one build, with a key of its own. */
+  /** The caller's or the agent's connection for one build, with a new key pair. */
   build(build: string, role: BuildRole, options?: ConnectionOptions): Promise<Guest>;
-  /** Anybody's. */
+  /** A connection with any credential. */
   connect(jwt: string, key: NKey, options?: ConnectionOptions): Promise<Guest>;
   /** Stops the server and starts it again on the same port and data. */
   restart(): Promise<void>;
-  /** Closes every connection that was made here, stops the server, removes the folder. */
+  /** Closes every connection made by these functions, stops the server and removes the folder. */
   stop(): Promise<void>;
 }
 
@@ -50,7 +50,7 @@ export interface BusOptions {
 
 export async function startBus(options: BusOptions = {}): Promise<TestBus> {
   const folder = await mkdtemp(join(tmpdir(), "cb-bus-"));
-  // A test file that breaks off runs no `after`; before uvu's own listener, which ends the process at once.
+  // A test file that crashes runs no `after` hook. Prepended, because uvu's own listener exits the process at once.
   process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   try {
     const keys = { folder: join(folder, "keys"), name: "test", serverName: "nats.test", nowMs: Date.now() };
