@@ -5,13 +5,13 @@ import * as assert from "uvu/assert";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
 import { principals, subjects } from "../../../lib/protocol/subjects.ts";
-import { type Guest, startBus, type TestBus } from "../../support/nats/nats.ts";
+import { type Guest, startTestNats, type TestNats } from "../../support/nats/nats.ts";
 import { later, rejection } from "../../support/rejection.ts";
 import { Seen } from "../../support/seen.ts";
 import { until } from "../../support/until.ts";
 
 interface World {
-  bus: TestBus;
+  nats: TestNats;
   /** The queue's connection. */
   core: NatsConnection;
   subscriptions: ClientSubscriptions;
@@ -39,8 +39,8 @@ const LARGE_BYTES = 4_000_000;
 const LARGE_MESSAGES = 100;
 
 test.before.each(async (world) => {
-  world.bus = await startBus();
-  world.core = await world.bus.core({ maxReconnectAttempts: -1, reconnectTimeWait: 50 });
+  world.nats = await startTestNats();
+  world.core = await world.nats.core({ maxReconnectAttempts: -1, reconnectTimeWait: 50 });
   [world.received, world.refused] = [new Seen(), new Seen()];
   const replyWithCount = (seen: Seen<string>) => (message: Msg) => {
     seen.add(principals.users.of(message.subject) ?? "");
@@ -54,8 +54,8 @@ test.before.each(async (world) => {
   });
   await world.core.flush();
 });
-test.after.each(async ({ bus }) => {
-  await bus?.stop();
+test.after.each(async ({ nats }) => {
+  await nats?.stop();
 });
 
 const request = (nc: NatsConnection, user: string, timeoutMs = REPLY_MS): Promise<Msg> =>
@@ -89,9 +89,9 @@ interface ConnectionInfo {
   readonly subscriptions_list_detail?: readonly { readonly subject: string; readonly max?: number }[];
 }
 
-async function connectionInfos(bus: TestBus, options: object): Promise<readonly ConnectionInfo[]> {
-  const { jwt, key } = await readCreds(bus.installation.files.sysCreds, Date.now());
-  const { connection } = await bus.connect(jwt, key);
+async function connectionInfos(nats: TestNats, options: object): Promise<readonly ConnectionInfo[]> {
+  const { jwt, key } = await readCreds(nats.installation.files.sysCreds, Date.now());
+  const { connection } = await nats.connect(jwt, key);
   const subject = "$SYS.REQ.SERVER.PING.CONNZ";
   const reply = await connection.request(subject, JSON.stringify(options), { timeout: REPLY_MS });
   await connection.close();
@@ -99,22 +99,22 @@ async function connectionInfos(bus: TestBus, options: object): Promise<readonly 
 }
 
 /** The server's message limit of each subscription to requests: `<subject> <limit>`. */
-async function messageLimits(bus: TestBus): Promise<string[]> {
-  const infos = await connectionInfos(bus, { subscriptions_detail: true });
+async function messageLimits(nats: TestNats): Promise<string[]> {
+  const infos = await connectionInfos(nats, { subscriptions_detail: true });
   const all = infos.flatMap(({ subscriptions_list_detail: list = [] }) => list);
   return all.flatMap(({ subject, max }) => (subject.startsWith("queue.") ? [`${subject} ${max}`] : []));
 }
 
 /** The number of subscriptions of the connection that has the most, which is the queue's. */
-const subscriptionCount = async (bus: TestBus): Promise<number> =>
-  Math.max(...(await connectionInfos(bus, {})).map(({ subscriptions }) => subscriptions));
+const subscriptionCount = async (nats: TestNats): Promise<number> =>
+  Math.max(...(await connectionInfos(nats, {})).map(({ subscriptions }) => subscriptions));
 
 test("each request of a principal without its own subscription is received exactly once", async ({
-  bus,
+  nats,
   received,
   refused,
 }) => {
-  const { connection } = await bus.user("ada");
+  const { connection } = await nats.user("ada");
   const replies = [await request(connection, "ada"), await request(connection, "ada")];
   const burst = await Promise.all(Array.from({ length: 300 }, () => request(connection, "ada")));
   replies.push(...burst, await request(connection, "ada"));
@@ -127,13 +127,13 @@ test("each request of a principal without its own subscription is received exact
 });
 
 test("a flood is received up to the rate limit, NATS refuses the rest, and the principal is received again", async ({
-  bus,
+  nats,
   core,
   received,
   refused,
 }) => {
   const messages = 100_000;
-  const mallory = await bus.user("mallory");
+  const mallory = await nats.user("mallory");
   const replies = await flood(mallory, "mallory", messages);
   await core.flush();
   const [within, beyond] = [received.all.length, refused.all.length];
@@ -150,13 +150,13 @@ test("a flood is received up to the rate limit, NATS refuses the rest, and the p
 });
 
 test("large messages beyond the rate limit end the subscription long before its message limit", async ({
-  bus,
+  nats,
   core,
   refused,
 }) => {
-  const mallory = await bus.user("mallory");
+  const mallory = await nats.user("mallory");
   await request(mallory.connection, "mallory");
-  assert.ok((await messageLimits(bus)).includes(`queue.*.mallory ${MESSAGE_LIMIT}`));
+  assert.ok((await messageLimits(nats)).includes(`queue.*.mallory ${MESSAGE_LIMIT}`));
   const large = Buffer.alloc(LARGE_BYTES);
   const before = core.stats().inBytes;
   for (let n = 0; n < LARGE_MESSAGES; n++) {
@@ -168,20 +168,20 @@ test("large messages beyond the rate limit end the subscription long before its 
   // A burst of 16 MiB, the catch-all's of 64 MiB, the refill of both during the test, and messages in flight.
   assert.ok(receivedBytes < LARGE_MESSAGES * LARGE_BYTES, `${receivedBytes} bytes were received`);
   assert.ok(refused.all.length > 0);
-  const limits = await messageLimits(bus);
+  const limits = await messageLimits(nats);
   assert.not(limits.includes(`queue.*.mallory ${MESSAGE_LIMIT}`), limits.join());
 });
 
 test("the first request of each expected principal is received during a flood from another", async ({
-  bus,
+  nats,
   core,
   subscriptions,
   received,
 }) => {
   const names = Array.from({ length: 20 }, (_, n) => `ada${n}`);
   for (const name of names) subscriptions.expect(name);
-  const mallory = await bus.user("mallory");
-  const users = await Promise.all(names.map(async (name) => ({ name, guest: await bus.user(name) })));
+  const mallory = await nats.user("mallory");
+  const users = await Promise.all(names.map(async (name) => ({ name, guest: await nats.user(name) })));
   await core.flush();
   const flooded = later(flood(mallory, "mallory", 200_000));
   await received.any((principal) => principal === "mallory");
@@ -194,16 +194,16 @@ test("the first request of each expected principal is received during a flood fr
 });
 
 test("after NATS was restarted each principal is received, and its subscription has the cautious message limit", async ({
-  bus,
+  nats,
   core,
 }) => {
   const reconnecting = { maxReconnectAttempts: -1, reconnectTimeWait: 50 };
-  const [mallory, ada] = [await bus.user("mallory", reconnecting), await bus.user("ada", reconnecting)];
+  const [mallory, ada] = [await nats.user("mallory", reconnecting), await nats.user("ada", reconnecting)];
   await request(ada.connection, "ada");
   await request(mallory.connection, "mallory");
-  await bus.restart();
+  await nats.restart();
   for (const nc of [core, mallory.connection, ada.connection]) await until("it is back", () => isConnected(nc));
-  const limits = await messageLimits(bus);
+  const limits = await messageLimits(nats);
   assert.equal(
     limits.toSorted(),
     ["queue.*.*", "queue.*.ada", "queue.*.mallory"].map((subject) => `${subject} 2`),
@@ -213,29 +213,29 @@ test("after NATS was restarted each principal is received, and its subscription 
 });
 
 test("beyond the maximum of subscriptions a principal loses its own, and is received all the same", async ({
-  bus,
+  nats,
   core,
   subscriptions,
   received,
 }) => {
-  const { connection } = await bus.user("ada");
+  const { connection } = await nats.user("ada");
   await request(connection, "ada");
-  const before = await subscriptionCount(bus);
+  const before = await subscriptionCount(nats);
   for (let n = 0; n < SUBSCRIPTIONS_MAX; n++) subscriptions.expect(`user${n}`);
   await core.flush();
-  assert.is(await subscriptionCount(bus), before + SUBSCRIPTIONS_MAX - 1);
+  assert.is(await subscriptionCount(nats), before + SUBSCRIPTIONS_MAX - 1);
   await request(connection, "ada");
   await request(connection, "ada");
   assert.is(countOf(received, "ada"), 3);
 });
 
 test("close() receives every request sent before it and none after it, during a flood", async ({
-  bus,
+  nats,
   core,
   subscriptions,
   received,
 }) => {
-  const [mallory, ada, eve] = [await bus.user("mallory"), await bus.user("ada"), await bus.user("eve")];
+  const [mallory, ada, eve] = [await nats.user("mallory"), await nats.user("ada"), await nats.user("eve")];
   await request(ada.connection, "ada");
   const hundred = Array.from({ length: 100 }, () => request(ada.connection, "ada"));
   const sent = later(Promise.all([...hundred, request(eve.connection, "eve")]));
@@ -247,7 +247,7 @@ test("close() receives every request sent before it and none after it, during a 
   await flooded;
   await sent;
   assert.equal([countOf(received, "ada"), countOf(received, "eve")], [101, 1]);
-  assert.equal(await messageLimits(bus), []);
+  assert.equal(await messageLimits(nats), []);
   assert.instance(await rejection(request(ada.connection, "ada", NO_REPLY_MS)), NatsError);
   await core.drain();
 });

@@ -8,10 +8,10 @@ import { finalError } from "../../../lib/nats/jetstream/stream-errors.ts";
 import type { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
 import { buildStream, GUEST_API_PREFIX, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 import { Seen } from "../../support/seen.ts";
 
-const test = suite<{ bus: TestBus; proxy: ClientSubscriptions }>("consumer proxy");
+const test = suite<{ nats: TestNats; proxy: ClientSubscriptions }>("consumer proxy");
 
 /** Far more than may be in flight for one build. If nats-server kept them all, it would send no reply for half a minute. */
 const REQUESTS = 20_000;
@@ -20,12 +20,12 @@ const REFUSED_MIN = 500;
 const REPLY_MS = 5_000;
 
 test.before(async (context) => {
-  context.bus = await startBus();
-  const core = await context.bus.core();
+  context.nats = await startTestNats();
+  const core = await context.nats.core();
   context.proxy = openConsumerProxy(core);
   await core.flush();
 });
-test.after(({ bus }) => bus?.stop());
+test.after(({ nats }) => nats?.stop());
 
 interface Refused {
   readonly code: number;
@@ -41,14 +41,14 @@ const body = (build: string): string => JSON.stringify({ stream_name: buildStrea
 const refusal = (reply: Msg): Refused | undefined => reply.json<{ error?: Refused }>().error;
 
 test("a flood of requests for one build is refused with a hint to retry, and another build's reader is created meanwhile", async ({
-  bus,
+  nats,
   proxy,
 }) => {
   const [hers, evil] = [randomUUID(), randomUUID()];
   // The queue does this for each new build.
   proxy.expect(buildStream(hers));
-  await makeBuildStreams(await (await bus.core()).jetstreamManager(), hers);
-  const [ada, mallory] = [await bus.build(hers, "caller"), await bus.build(evil, "caller")];
+  await makeBuildStreams(await (await nats.core()).jetstreamManager(), hers);
+  const [ada, mallory] = [await nats.build(hers, "caller"), await nats.build(evil, "caller")];
   const refusals: Refused[] = [];
   const seen = new Seen<number>();
   // One reply subject for all: the server keeps requests without a reply in a list by reply subject.

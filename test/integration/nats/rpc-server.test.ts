@@ -8,11 +8,11 @@ import { openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { RpcServer } from "../../../lib/nats/rpc/server.ts";
 import * as registry from "../../../lib/protocol/requests.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 import { rejection } from "../../support/rejection.ts";
 
 interface World {
-  bus: TestBus;
+  nats: TestNats;
   core: NatsConnection;
   /** The connection of the server. */
   serverConnection: NatsConnection;
@@ -23,15 +23,15 @@ interface World {
 const test = suite<World>("RpcServer");
 
 test.before.each(async (world) => {
-  world.bus = await startBus();
-  world.core = await world.bus.core();
+  world.nats = await startTestNats();
+  world.core = await world.nats.core();
   world.refused = [];
   const onRefused = (subject: string, { kind }: CbError) => world.refused.push([subject, kind]);
-  world.serverConnection = await world.bus.core();
+  world.serverConnection = await world.nats.core();
   world.server = new RpcServer({ nc: world.serverConnection, onRefused });
-  world.ada = (await world.bus.user("ada")).connection;
+  world.ada = (await world.nats.user("ada")).connection;
 });
-test.after.each(({ bus }) => bus?.stop());
+test.after.each(({ nats }) => nats?.stop());
 
 const request = { v: 1, build: randomUUID() } as const;
 /** The error of a request `sent`. */
@@ -71,9 +71,9 @@ const UNAVAILABLE: Record<string, (world: World) => Promise<unknown>> = {
     core.subscribe("late", { callback: () => undefined });
     return core.request("late", "", { timeout: 100 });
   },
-  "a record that cannot be read because the connection is closed": async ({ bus, core }) => {
+  "a record that cannot be read because the connection is closed": async ({ nats, core }) => {
     const keys = await openKvStore(core, { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
-    const other = await openKvStore(await bus.core(), { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
+    const other = await openKvStore(await nats.core(), { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
     await other.create("build.x", "{}");
     await core.close();
     return keys.get("build.x");

@@ -8,15 +8,15 @@ import { userJwt } from "../../../lib/nats/credentials/jwt.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { operatorPermissions } from "../../../lib/protocol/permissions.ts";
 import { ADMIN_VERBS, subjects } from "../../../lib/protocol/subjects.ts";
-import { type Guest, startBus } from "../../support/nats/nats.ts";
+import { type Guest, startTestNats } from "../../support/nats/nats.ts";
 
 const test = suite("admin rights");
 
-const bus = await startBus();
-test.after(() => bus.stop());
+const nats = await startTestNats();
+test.after(() => nats.stop());
 
 /** Stands for the queue, which trusts the name in the subject. */
-const core = await bus.core();
+const core = await nats.core();
 const received: string[] = [];
 core.subscribe("admin.>", {
   callback: (_, message) => {
@@ -33,7 +33,7 @@ const request = ({ connection }: Guest, subject: string) =>
   );
 
 test("an operator gets a reply to each admin request under its own name", async () => {
-  const operator = await bus.operator();
+  const operator = await nats.operator();
   for (const verb of ADMIN_VERBS) assert.is(await request(operator, subjects.admin(verb, "operator")), "here");
   assert.equal(
     received.splice(0),
@@ -43,11 +43,11 @@ test("an operator gets a reply to each admin request under its own name", async 
 
 test("an operator cannot send a request in another operator's name", async () => {
   const key = createKey("user");
-  const signer = await readKeyFile(bus.installation.files.coreSigningSeed);
+  const signer = await readKeyFile(nats.installation.files.coreSigningSeed);
   const about = { name: "other", publicKey: key.publicKey, issuedAtMs: Date.now() };
-  const jwt = userJwt(about, operatorPermissions("other", key.publicKey), signer, bus.installation.core);
+  const jwt = userJwt(about, operatorPermissions("other", key.publicKey), signer, nats.installation.core);
   const creds = parseCreds(formatCreds(jwt, key), "made here");
-  const other = await bus.connect(creds.jwt, creds.key);
+  const other = await nats.connect(creds.jwt, creds.key);
   assert.is(await request(other, subjects.admin("users", "other")), "here");
   assert.is(await request(other, subjects.admin("users", "operator")), "no reply");
   assert.equal(received.splice(0), ["admin.users.other"]);
@@ -55,8 +55,8 @@ test("an operator cannot send a request in another operator's name", async () =>
 
 test("a user, a builder, a caller and an agent reach no admin subject, neither directly nor as a reply subject", async () => {
   const [build, builder] = [randomUUID(), randomUUID()];
-  const guests = [await bus.user("operator"), await bus.builder(builder), await bus.build(build, "caller")];
-  guests.push(await bus.build(build, "agent"));
+  const guests = [await nats.user("operator"), await nats.builder(builder), await nats.build(build, "caller")];
+  guests.push(await nats.build(build, "agent"));
   const own = [subjects.queue("status", "operator"), subjects.ask(builder), subjects.log(build), subjects.state(build)];
   core.subscribe("queue.>", { callback: (_, message) => void message.respond("here") });
   core.subscribe("builder.>", { callback: (_, message) => void message.respond("here") });

@@ -23,7 +23,7 @@ import {
 } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { Flooder } from "../../support/nats/flood.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 
 /** Some seconds of a process that publishes as fast as it can. Without message limits they would stop nats-server 2.10. */
 const MESSAGES = 100_000;
@@ -31,16 +31,16 @@ const MESSAGES = 100_000;
 const LIMIT_MS = 15_000;
 const HOUR_MS = 3_600_000;
 
-const test = suite<{ bus: TestBus; flooder: Flooder }>("flood of a build");
+const test = suite<{ nats: TestNats; flooder: Flooder }>("flood of a build");
 
 const [evil, hers] = [randomUUID(), randomUUID()];
 
 test.before(async (world) => {
-  world.bus = await startBus();
-  world.flooder = await Flooder.open(world.bus);
-  const core = await world.bus.core();
+  world.nats = await startTestNats();
+  world.flooder = await Flooder.open(world.nats);
+  const core = await world.nats.core();
   for (const build of [evil, hers]) await makeBuildStreams(await core.jetstreamManager(), build);
-  const [proxyConnection, serverConnection] = [await world.bus.core(), await world.bus.core()];
+  const [proxyConnection, serverConnection] = [await world.nats.core(), await world.nats.core()];
   const readers = openConsumerProxy(proxyConnection);
   const server = new RpcServer({ nc: serverConnection, onRefused: () => undefined });
   server.serve(registry.builds, async () => ({ v: 1 as const, nowMs: 0, builds: [] }));
@@ -51,15 +51,15 @@ test.before(async (world) => {
   readers.expect(buildStream(hers));
   await Promise.all([proxyConnection.flush(), serverConnection.flush()]);
 });
-test.after(async ({ bus, flooder }) => {
+test.after(async ({ nats, flooder }) => {
   flooder?.close();
-  await bus?.stop();
+  await nats?.stop();
 });
 
 /** The longest time in ms of each request of another build, its builder and its caller, repeated while `flooding`. */
-async function longestTimes(bus: TestBus, flooding: () => boolean): Promise<Record<string, number>> {
-  const [agent, builder, caller] = [await bus.build(hers, "agent"), await bus.builder(hers), await bus.user("ada")];
-  const reader = await bus.build(hers, "caller");
+async function longestTimes(nats: TestNats, flooding: () => boolean): Promise<Record<string, number>> {
+  const [agent, builder, caller] = [await nats.build(hers, "agent"), await nats.builder(hers), await nats.user("ada")];
+  const reader = await nats.build(hers, "caller");
   const timeout = LIMIT_MS;
   const follow = JSON.stringify({ stream_name: buildStream(hers), config: {} });
   const ask = { v: 1, builder: hers, publicKey: builder.publicKey, state: "ready" } as const;
@@ -88,9 +88,9 @@ async function longestTimes(bus: TestBus, flooding: () => boolean): Promise<Reco
   return Object.fromEntries([...longestMs].map(([name, ms]) => [name, Math.ceil(ms)]));
 }
 
-async function assertOthersServed(world: { bus: TestBus; flooder: Flooder }, creds: string, subject: string) {
+async function assertOthersServed(world: { nats: TestNats; flooder: Flooder }, creds: string, subject: string) {
   const flood = await world.flooder.start({ creds, subject, messages: MESSAGES });
-  const longestMs = await longestTimes(world.bus, () => flood.flooding);
+  const longestMs = await longestTimes(world.nats, () => flood.flooding);
   console.log(`${await flood.ended}; longest times of the other build, in ms: ${JSON.stringify(longestMs)}`);
   assert.is(Object.keys(longestMs).length, 5);
 }
@@ -102,14 +102,14 @@ for (const role of ["agent", "caller"] as const) {
     test(`another build is served during a flood by a build's ${role}, on ${subject.replaceAll(evil, "<id>")}`, async (world) => {
       const key = createKey("user");
       const grant = { build: evil, role, publicKey: key.publicKey, expiresAtMs: Date.now() + HOUR_MS };
-      await assertOthersServed(world, formatCreds(world.bus.issuer.buildJwt(grant), key), subject);
+      await assertOthersServed(world, formatCreds(world.nats.issuer.buildJwt(grant), key), subject);
     });
   }
 }
 
 for (const subject of builderPermissions(evil, createKey("user").publicKey).pub?.allow ?? []) {
   test(`another build is served during a flood by a builder, on ${subject.replaceAll(evil, "<id>")}`, async (world) => {
-    const { creds } = world.bus.issuer.builderCreds(evil, Date.now() + HOUR_MS);
+    const { creds } = world.nats.issuer.builderCreds(evil, Date.now() + HOUR_MS);
     await assertOthersServed(world, creds, subject);
   });
 }

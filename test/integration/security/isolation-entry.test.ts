@@ -12,14 +12,14 @@ import { createKey, type NKey } from "../../../lib/nats/credentials/nkey.ts";
 import { MESSAGE_MAX_BYTES } from "../../../lib/protocol/codec.ts";
 import { userPermissions } from "../../../lib/protocol/permissions.ts";
 import { subjects } from "../../../lib/protocol/subjects.ts";
-import { startBus } from "../../support/nats/nats.ts";
+import { startTestNats } from "../../support/nats/nats.ts";
 
 const test = suite("isolation: authentication");
 
-const bus = await startBus();
-const { guest, files, serverName } = bus.installation;
+const nats = await startTestNats();
+const { guest, files, serverName } = nats.installation;
 const signingKey = await readKeyFile(files.guestSigningSeed);
-test.after(() => bus.stop());
+test.after(() => nats.stop());
 
 const key = createKey("user");
 const about = { name: "alice", publicKey: key.publicKey, issuedAtMs: Date.now() };
@@ -27,7 +27,7 @@ const rights = userPermissions("alice", key.publicKey);
 
 /** The code of the server's refusal; "accepted" when it accepts the credential. */
 async function refusal(jwt: string, holder: NKey): Promise<string> {
-  return bus.connect(jwt, holder).then(
+  return nats.connect(jwt, holder).then(
     () => "accepted",
     (error: { code: string }) => error.code,
   );
@@ -45,7 +45,7 @@ test("the server refuses a JWT that has expired or is for another key", async ()
 });
 
 test("the server refuses a JWT signed by another installation, by a user, or for another account", async () => {
-  const other = await startBus();
+  const other = await startTestNats();
   try {
     const { creds } = other.issuer.userCreds("alice");
     const parsed = parseCreds(creds, "the other installation");
@@ -57,7 +57,7 @@ test("the server refuses a JWT signed by another installation, by a user, or for
     await other.stop();
   }
   assert.is(await refusal(userJwt(about, rights, key, guest), key), ErrorCode.AuthorizationViolation);
-  const inCore = userJwt(about, rights, signingKey, bus.installation.core);
+  const inCore = userJwt(about, rights, signingKey, nats.installation.core);
   assert.is(await refusal(inCore, key), ErrorCode.AuthorizationViolation);
 });
 
@@ -71,14 +71,14 @@ test("the server refuses a JWT that was changed after signing", async () => {
 
 test("the server closes a connection when its JWT expires", async () => {
   const brief = userJwt({ ...about, expiresAtMs: Date.now() + 2000 }, rights, signingKey, guest);
-  const { connection } = await bus.connect(brief, key, { reconnect: false });
+  const { connection } = await nats.connect(brief, key, { reconnect: false });
   const closed = await connection.closed();
   assert.is((closed as { code?: string } | undefined)?.code, ErrorCode.AuthenticationExpired);
 });
 
 test("a JWT without permissions may neither subscribe nor publish: the account denies both by default", async () => {
   const bare = userJwt(about, {}, signingKey, guest);
-  const { connection } = await bus.connect(bare, key);
+  const { connection } = await nats.connect(bare, key);
   let refused = "";
   const subscription = connection.subscribe(">", {
     callback: (error) => {
@@ -89,7 +89,7 @@ test("a JWT without permissions may neither subscribe nor publish: the account d
   await connection.flush();
   assert.is(refused, ErrorCode.PermissionsViolation);
   const received: string[] = [];
-  const core = await bus.core();
+  const core = await nats.core();
   core.subscribe("queue.>", { callback: (_, message) => void received.push(message.subject) });
   await core.flush();
   connection.publish(subjects.queue("cancel", "alice"), "");
@@ -99,7 +99,7 @@ test("a JWT without permissions may neither subscribe nor publish: the account d
 });
 
 test("the server refuses the ninth subscription of a user, and limits the payload by the role", async () => {
-  const user = await bus.user("bob");
+  const user = await nats.user("bob");
   const refused = (async () => {
     // nats.js reports the server's "maximum subscriptions exceeded" as a protocol error.
     for await (const status of user.connection.status()) if (status.type === Events.Error) return String(status.data);
@@ -112,8 +112,8 @@ test("the server refuses the ninth subscription of a user, and limits the payloa
   await user.connection.close();
   assert.is(await refused, ErrorCode.ProtocolError);
 
-  const [builder, caller] = [await bus.builder(randomUUID()), await bus.build(randomUUID(), "caller")];
-  const guests = [await bus.user("bob"), builder, caller];
+  const [builder, caller] = [await nats.builder(randomUUID()), await nats.build(randomUUID(), "caller")];
+  const guests = [await nats.user("bob"), builder, caller];
   // The server sends the limits of the credential only after the connection is made.
   await Promise.all(guests.map(({ connection }) => connection.flush()));
   const limits = guests.map(({ connection }) => connection.info?.max_payload);
@@ -128,7 +128,7 @@ test("a client refuses a certificate of another name or another authority", asyn
     { tls: { caFile: files.caFile } },
   ];
   for (const { tls } of tries) {
-    const failed = await connect({ servers: bus.url, tls, ...auth }).then(
+    const failed = await connect({ servers: nats.url, tls, ...auth }).then(
       () => "accepted",
       (error: { code: string; chainedError?: { code?: string } }) => error.chainedError?.code ?? error.code,
     );

@@ -13,18 +13,18 @@ import {
   subjects,
 } from "../../../lib/protocol/subjects.ts";
 import { MAX_CONSUMERS, makeBuildStreams } from "../../support/nats/build-streams.ts";
-import { type Guest, startBus } from "../../support/nats/nats.ts";
+import { type Guest, startTestNats } from "../../support/nats/nats.ts";
 import { plainClient } from "../../support/nats/plain-client.ts";
 import { createConsumer, pullMessages } from "../../support/nats/pull.ts";
 
 const test = suite("isolation: the permissions are enough");
 
-const bus = await startBus();
-const core: NatsConnection = await bus.core();
+const nats = await startTestNats();
+const core: NatsConnection = await nats.core();
 const manager: JetStreamManager = await core.jetstreamManager();
 openConsumerProxy(core);
 await core.flush();
-test.after(() => bus.stop());
+test.after(() => nats.stop());
 
 interface BuildAtWork {
   readonly id: string;
@@ -35,7 +35,7 @@ interface BuildAtWork {
 async function startBuild(): Promise<BuildAtWork> {
   const id = randomUUID();
   await makeBuildStreams(manager, id);
-  return { id, caller: await bus.build(id, "caller"), agent: await bus.build(id, "agent") };
+  return { id, caller: await nats.build(id, "caller"), agent: await nats.build(id, "agent") };
 }
 
 const linesOf = (build: BuildAtWork, count: number) => {
@@ -47,7 +47,7 @@ const linesOf = (build: BuildAtWork, count: number) => {
 test("a user gets a reply to each request, and the subject that the queue receives names the user", async () => {
   const queue = core.subscribe("queue.*.*", { callback: (_, message) => void message.respond(message.subject) });
   await core.flush();
-  const user = await bus.user("alice");
+  const user = await nats.user("alice");
   for (const verb of QUEUE_VERBS) {
     const reply = await user.connection.request(subjects.queue(verb, "alice"), "{}", { timeout: 2000 });
     assert.is(reply.string(), `queue.${verb}.alice`);
@@ -57,7 +57,7 @@ test("a user gets a reply to each request, and the subject that the queue receiv
 
 test("a builder gets the reply to a parked request", async () => {
   const id = randomUUID();
-  const builder = await bus.builder(id);
+  const builder = await nats.builder(id);
   const parked = new Promise<void>((resolve) => {
     core.subscribe(subjects.ask(id), {
       max: 1,
@@ -155,9 +155,9 @@ test(`a stream accepts ${MAX_CONSUMERS} consumers and refuses the next`, async (
 });
 
 test("an operator's plain-protocol SUB build.*.log receives exactly the raw lines of all builds", async () => {
-  const { files, serverName } = bus.installation;
+  const { files, serverName } = nats.installation;
   const credsFile = files.operatorCreds;
-  const watcher = await plainClient({ port: bus.port, caFile: files.caFile, serverName, credsFile });
+  const watcher = await plainClient({ port: nats.port, caFile: files.caFile, serverName, credsFile });
   await watcher.subscribe("build.*.log");
   const [first, second] = [await startBuild(), await startBuild()];
   const raw = Buffer.from("\u001b[32mINFO:\u001b[0m caf\u00e9\r\n50%\r\u0000\u00ff", "latin1");
@@ -179,10 +179,10 @@ test("an operator's plain-protocol SUB build.*.log receives exactly the raw line
 test("an operator may ping the services, but not subscribe to users' requests", async () => {
   core.subscribe("$SRV.PING", { callback: (_, message) => void message.respond("here") });
   await core.flush();
-  const operator = await bus.operator();
+  const operator = await nats.operator();
   assert.is((await operator.connection.request("$SRV.PING", "", { timeout: 2000 })).string(), "here");
-  const { files, serverName } = bus.installation;
-  const options = { port: bus.port, caFile: files.caFile, serverName, credsFile: files.operatorCreds };
+  const { files, serverName } = nats.installation;
+  const options = { port: nats.port, caFile: files.caFile, serverName, credsFile: files.operatorCreds };
   const watcher = await plainClient(options);
   let refused = "";
   await watcher.subscribe("queue.>").catch((error: Error) => {
@@ -195,9 +195,9 @@ test("an operator may ping the services, but not subscribe to users' requests", 
 test("streams, accounts and credentials survive a restart of the server", async () => {
   const build = await startBuild();
   await build.agent.connection.jetstream().publish(subjects.log(build.id), "before\n");
-  await bus.restart();
-  const again = await bus.build(build.id, "caller");
-  const coreAgain = await bus.core();
+  await nats.restart();
+  const again = await nats.build(build.id, "caller");
+  const coreAgain = await nats.core();
   openConsumerProxy(coreAgain);
   await coreAgain.flush();
   const lines = await linesOf({ ...build, caller: again }, 1);

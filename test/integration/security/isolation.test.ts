@@ -22,7 +22,7 @@ import { createConsumer } from "../../support/nats/pull.ts";
 const test = suite("isolation: no attack reaches the victim");
 
 const world = await startWorld();
-test.after(() => world.bus.stop());
+test.after(() => world.nats.stop());
 
 const { mallory, victim } = world;
 const goals = targets(victim);
@@ -77,7 +77,7 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
     const forged = headers();
     forged.set(
       "Nats-Request-Info",
-      JSON.stringify({ acc: world.bus.installation.core, svc: "SYS", user: victim.name }),
+      JSON.stringify({ acc: world.nats.installation.core, svc: "SYS", user: victim.name }),
     );
     const harm = await world.harm(async () => {
       for (const goal of goals) connection.publish(goal, "{}", { headers: forged });
@@ -118,8 +118,8 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
       const made: string[] = [];
       const filter = stream.startsWith("OBJ") ? `$O.build-${mallory.build}.C.>` : subjects.log(mallory.build);
       for (let at = 0; at < 2 * MAX_CONSUMERS; at++) {
-        const answer = await createConsumer(connection, { stream, name: `many${at}`, filter });
-        if (answer.error === undefined) made.push(`many${at}`);
+        const created = await createConsumer(connection, { stream, name: `many${at}`, filter });
+        if (created.error === undefined) made.push(`many${at}`);
       }
       const manager = await world.core.jetstreamManager();
       const { consumer_count } = (await manager.streams.info(stream)).state;
@@ -199,7 +199,7 @@ test("a message id of the attacker does not make the victim's line a duplicate",
 
 test("a reply subject that guesses the victim's inbox does not complete the victim's request", async () => {
   const id = randomUUID();
-  const builder = await world.bus.builder(id);
+  const builder = await world.nats.builder(id);
   const harm = await world.harm(async () => {
     const waiting = victim.user.connection.request(subjects.queue("cancel", "victim"), "", { timeout: 300 });
     builder.connection.publish(subjects.ask(id), "", { reply: `_INBOX.${victim.user.publicKey}.1` });

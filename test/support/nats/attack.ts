@@ -9,7 +9,7 @@ import { AckPolicy, type JetStreamManager, type NatsConnection, nanos } from "na
 import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import { buildBucketStream, buildMetaSubject, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "./build-streams.ts";
-import { type Guest, startBus, type TestBus } from "./nats.ts";
+import { type Guest, startTestNats, type TestNats } from "./nats.ts";
 
 /** One user with every kind of credential: as a user, as a builder, and as the caller and the agent of a build. */
 export interface Party {
@@ -23,7 +23,7 @@ export interface Party {
 }
 
 export interface World {
-  readonly bus: TestBus;
+  readonly nats: TestNats;
   readonly core: NatsConnection;
   readonly victim: Party;
   readonly mallory: Party;
@@ -38,8 +38,8 @@ export const BUCKET_MESSAGES = 200;
 const SETTLE_MS = 60;
 
 export async function startWorld(): Promise<World> {
-  const bus = await startBus();
-  const core = await bus.core();
+  const nats = await startTestNats();
+  const core = await nats.core();
   const manager = await core.jetstreamManager();
   const requests: string[] = [];
   // Stands for the queue, which trusts the name in the subject.
@@ -53,26 +53,26 @@ export async function startWorld(): Promise<World> {
   }
   openConsumerProxy(core);
   await core.flush();
-  const victim = await party(bus, manager, "victim");
-  const mallory = await party(bus, manager, "mallory");
+  const victim = await party(nats, manager, "victim");
+  const mallory = await party(nats, manager, "mallory");
   requests.length = 0;
-  return { bus, core, victim, mallory, harm: (attack) => harmOf({ core, manager, victim, requests }, attack) };
+  return { nats, core, victim, mallory, harm: (attack) => harmOf({ core, manager, victim, requests }, attack) };
 }
 
 /** With the default threshold of 5 s the server could delete it during a test. */
 const READER = { name: "reader", ack_policy: AckPolicy.None, mem_storage: true, inactive_threshold: nanos(3_600_000) };
 
-async function party(bus: TestBus, manager: JetStreamManager, name: string): Promise<Party> {
+async function party(nats: TestNats, manager: JetStreamManager, name: string): Promise<Party> {
   const [build, builderId] = [randomUUID(), randomUUID()];
   await makeBuildStreams(manager, build);
   const made = {
     name,
     build,
     builderId,
-    user: await bus.user(name),
-    builder: await bus.builder(builderId),
-    caller: await bus.build(build, "caller"),
-    agent: await bus.build(build, "agent"),
+    user: await nats.user(name),
+    builder: await nats.builder(builderId),
+    caller: await nats.build(build, "caller"),
+    agent: await nats.build(build, "agent"),
   };
   const agent = made.agent.connection.jetstream();
   await agent.publish(subjects.log(build), `log of ${name}\n`);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import type { TestBus } from "./nats.ts";
+import type { TestNats } from "./nats.ts";
 
 /** The address of NATS, as arguments of the flooder. */
 export interface FloodTarget {
@@ -32,7 +32,7 @@ export class Flooder {
   readonly #target: FloodTarget;
   readonly #folder: string;
 
-  static open({ url, installation }: Pick<TestBus, "url" | "installation">): Promise<Flooder> {
+  static open({ url, installation }: Pick<TestNats, "url" | "installation">): Promise<Flooder> {
     return Flooder.at({ url, servername: installation.serverName, ca: installation.files.caFile });
   }
 

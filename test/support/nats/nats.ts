@@ -23,7 +23,7 @@ export interface Guest {
   readonly publicKey: string;
 }
 
-export interface TestBus {
+export interface TestNats {
   readonly installation: Installation;
   readonly issuer: Issuer;
   readonly url: string;
@@ -44,12 +44,12 @@ export interface TestBus {
   stop(): Promise<void>;
 }
 
-export interface BusOptions {
+export interface TestNatsOptions {
   readonly server?: Omit<StartOptions, "installation" | "dataDir">;
 }
 
-export async function startBus(options: BusOptions = {}): Promise<TestBus> {
-  const folder = await mkdtemp(join(tmpdir(), "cb-bus-"));
+export async function startTestNats(options: TestNatsOptions = {}): Promise<TestNats> {
+  const folder = await mkdtemp(join(tmpdir(), "cb-nats-"));
   // A test file that crashes runs no `after` hook. Prepended, because uvu's own listener exits the process at once.
   process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   try {
@@ -57,7 +57,7 @@ export async function startBus(options: BusOptions = {}): Promise<TestBus> {
     const installation = await makeInstallation(keys);
     const start = (port: number) =>
       startNatsServer({ port, ...options.server, installation, dataDir: join(folder, "data") });
-    return await busOn({ installation, server: await start(0), start, folder });
+    return await testNatsOn({ installation, server: await start(0), start, folder });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -71,7 +71,7 @@ interface Parts {
   readonly folder: string;
 }
 
-async function busOn(parts: Parts): Promise<TestBus> {
+async function testNatsOn(parts: Parts): Promise<TestNats> {
   const { installation } = parts;
   let server = parts.server;
   const { url, port } = server;

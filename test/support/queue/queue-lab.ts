@@ -26,7 +26,7 @@ import type { QueuePorts } from "../../../lib/queue/ports.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
 import { ManualClock } from "../manual-clock.ts";
-import { type Guest, startBus, type TestBus } from "../nats/nats.ts";
+import { type Guest, startTestNats, type TestNats } from "../nats/nats.ts";
 import { LabAgent } from "./lab-agent.ts";
 import { LabCloud } from "./lab-cloud.ts";
 
@@ -55,7 +55,7 @@ export class QueueLab {
   readonly clock = new ManualClock(Date.now());
   readonly cloud = new LabCloud();
   readonly agents = new Map<string, LabAgent>();
-  readonly bus: TestBus;
+  readonly bus: TestNats;
   readonly #lives: QueueLife[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Promise<Guest>>();
@@ -65,14 +65,14 @@ export class QueueLab {
   loseReplyTo: string | undefined;
   readonly #beats: KV;
 
-  private constructor(bus: TestBus, core: NatsConnection, beats: KV) {
+  private constructor(bus: TestNats, core: NatsConnection, beats: KV) {
     this.bus = bus;
     this.#core = core;
     this.#beats = beats;
   }
 
   static async start(): Promise<QueueLab> {
-    const bus = await startBus();
+    const bus = await startTestNats();
     const core = await bus.core();
     const lab = new QueueLab(bus, core, await core.jetstream().views.kv("lab", { history: 1, max_bytes: MIB }));
     await lab.startQueue();
