@@ -6,7 +6,7 @@ import type { NatsConnection } from "nats";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { systemClock } from "../lib/core/clock.ts";
 import { messageOf } from "../lib/core/errors.ts";
-import { type Credential, connectPatiently, guestAccess } from "../lib/nats/connection.ts";
+import { type Credential, connectWithRetry, guestAccess } from "../lib/nats/connection.ts";
 import { parseCreds } from "../lib/nats/credentials/creds.ts";
 import { createKey, type NKey } from "../lib/nats/credentials/nkey.ts";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
@@ -106,7 +106,7 @@ function connect(data: UserData, credential: Credential, role: string): Promise<
   const address = { url, ...(servername !== undefined && { servername }), ...(ca !== undefined && { ca }) };
   const name = `${role} ${data.builder}`;
   const onStatus = (status: string, server: string): void => log(`NATS ${status}: ${server}`);
-  return connectPatiently(
+  return connectWithRetry(
     { address, credential, name, onStatus },
     { signal: never, onFailure: (error) => log(error.message) },
   );

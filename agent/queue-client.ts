@@ -1,7 +1,8 @@
 /** Sends the agent's requests to the queue. The reply is the only channel on which an agent receives orders. */
 import type { NatsConnection } from "nats";
 import type { Clock } from "../lib/core/clock.ts";
-import { CbError, type ErrorKind, messageOf } from "../lib/core/errors.ts";
+import { CbError, messageOf } from "../lib/core/errors.ts";
+import type { ErrorKind } from "../lib/core/exit-codes.ts";
 import { call } from "../lib/nats/rpc/client.ts";
 import type { AgentReply, AgentRequest } from "../lib/protocol/builder-messages.ts";
 import { agentAsk } from "../lib/protocol/requests.ts";

@@ -114,7 +114,7 @@ async function storeImage(options: AttemptOptions, { image: path }: WorkDir): Pr
   const { size } = await stat(path);
   const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
   const reply = await queue.ask({ state: "storing", build: lease.build, image }, signal, STORAGE_REFUSALS_MS);
-  if (reply.order !== "room")
+  if (reply.order !== "space-reserved")
     throw new CbError("infrastructure", `the queue reserved no space for the image: it replied ${reply.order}`);
   await publishState(publisher, lease.build, { v: 1, state: "uploading", ...image });
   const { nuid, chunkBytes } = image;

@@ -5,7 +5,7 @@ import { main } from "../lib/cli/main.ts";
 import { parse } from "../lib/cli/parse.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
-import { EXIT_CODES } from "../lib/core/errors.ts";
+import { EXIT_CODES } from "../lib/core/exit-codes.ts";
 import { createLogger } from "../lib/core/log.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";

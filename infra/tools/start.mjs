@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** As "engines" in package.json: the oldest Node that Debian 13 and the packages in use have in common. */
 const OLDEST_NODE = [20, 18];
-/** EX_CONFIG, EX_USAGE and EX_TEMPFAIL of sysexits(3), as in lib/core/errors.ts, which this file cannot import. */
+/** EX_CONFIG, EX_USAGE and EX_TEMPFAIL of sysexits(3), as in lib/core/exit-codes.ts, which this file cannot import. */
 const EXIT = { usage: 64, infrastructure: 75, config: 78 };
 /** A quiet minute looks like a hang; a line every ten seconds does not drown anything. */
 const STILL_THERE_MS = 10_000;

@@ -1,5 +1,6 @@
 /** The frame of every program: runs it, prints what went wrong, and exits with the code that says which kind it was. */
-import { CbError, EXIT_CODES, messageOf } from "../core/errors.ts";
+import { CbError, messageOf } from "../core/errors.ts";
+import { EXIT_CODES } from "../core/exit-codes.ts";
 
 /** Only this prints an error and exits. `run` resolves with the exit code. */
 export async function main(name: string, run: (argv: readonly string[]) => Promise<number>): Promise<void> {

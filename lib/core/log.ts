@@ -1,6 +1,6 @@
 /**
- * The log: one JSON object a line, by pino. Secrets are kept out twice: by the names of the fields that carry them, and
- * by their looks wherever they stand, because an error's text may quote what it failed on.
+ * The log: one JSON object a line, written by pino. Two filters keep secrets out: fields with a secret's name are redacted, and
+ * text with the format of a seed or a JWT is replaced wherever it appears, because an error's message may quote its input.
  */
 
 import { type DestinationStream, pino } from "pino";
@@ -9,7 +9,7 @@ import { CbError } from "./errors.ts";
 export type Logger = pino.Logger;
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
-/** Fields that are never written, at the top or up to two levels down (pino has no wildcard for any depth). */
+/** Fields that are redacted at the top level and up to two levels down (pino has no wildcard for any depth). */
 const SECRET_FIELDS = [
   "password",
   "token",
@@ -23,15 +23,18 @@ const SECRET_FIELDS = [
 ];
 const SECRET_PATHS = SECRET_FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
-/** An nkey seed is S, a letter for its kind, and 56 of base32 (nkeys.js: 58 in all); a JWT is three base64url parts. */
-const SECRET_LOOKS = /\bS[ACNOUX][A-Z2-7]{56}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+/g;
+/**
+ * The format of secrets. An nkey seed has 58 characters: S, a letter for its role, and 56 of base32 (nkeys.js). A JWT has three
+ * base64url parts.
+ */
+const SECRET_TEXT = /\bS[ACNOUX][A-Z2-7]{56}\b|\beyJ[\w-]{8,}\.[\w-]+\.[\w-]+/g;
 
 export interface LogOptions {
-  /** Which program writes, for whoever collects logs of several. */
+  /** The program that writes, for an operator who collects the logs of several. */
   readonly name: string;
-  /** Default info: every lifecycle change, and nothing that comes with each heartbeat. */
+  /** Default info: it has every change of state, and nothing that each heartbeat would repeat. */
   readonly level?: LogLevel;
-  /** Default standard error, synchronous, so that the last line before a crash is there. */
+  /** Default standard error, written synchronously so that the last line before a crash is not lost. */
   readonly destination?: DestinationStream;
 }
 
@@ -43,13 +46,13 @@ export function createLogger(options: LogOptions): Logger {
       redact: { paths: SECRET_PATHS, censor: "[secret]" },
       serializers: { err: describeError },
       timestamp: pino.stdTimeFunctions.isoTime,
-      hooks: { streamWrite: (line) => line.replace(SECRET_LOOKS, "[secret]") },
+      hooks: { streamWrite: (line) => line.replace(SECRET_TEXT, "[secret]") },
     },
     options.destination ?? pino.destination({ dest: 2, sync: true }),
   );
 }
 
-/** An error of ours with its kind and hint; anything else is a bug and alone shows its stack. */
+/** A CbError has its kind and hint. Every other error is a bug, and only a bug shows its stack. */
 function describeError(error: unknown): Record<string, unknown> {
   if (error instanceof CbError) {
     const cause = error.cause === undefined ? {} : { cause: String(error.cause) };

@@ -1,15 +1,15 @@
 /**
- * Tells one reader or publisher what happens to its connection. nats.js reports all of it on one status iterator; this
- * picks what matters and ends with `stop`.
+ * Calls back a reader, a publisher or a subscription about the state of its connection, until `stop`. nats.js reports all events
+ * of a connection on one status iterator; this class passes on the four below.
  */
 import { Events, type NatsConnection, type Status } from "nats";
 
 export interface ConnectionEvents {
   disconnected?(): void;
   reconnected?(): void;
-  /** NATS refused to let us publish on this subject. It never answers such a message: the refusal comes only here. */
+  /** NATS refused a message published on this subject. Such a message gets no reply, so this is the only report of it. */
   denied?(subject: string): void;
-  /** Closed for good: there will be no reconnect. */
+  /** Closed: there will be no reconnect. `cause` is the error that closed it, if there was one. */
   closed?(cause: unknown): void;
 }
 
@@ -21,10 +21,10 @@ export class ConnectionWatch {
 
   constructor(nc: NatsConnection, events: ConnectionEvents) {
     this.#events = events;
-    // nats.js forgets the server's INFO when it dials again; it has no other sign of being connected.
+    // nats.js clears the server's INFO when it reconnects, and shows in no other way whether it is connected.
     this.#connected = nc.info !== undefined;
     const statuses = nc.status();
-    // The interface has no stop(); nats.js gives a QueuedIterator, which has.
+    // The interface has no stop(), but nats.js returns a QueuedIterator, which has one.
     this.#stopStatus = (): void => {
       if ("stop" in statuses && typeof statuses.stop === "function") statuses.stop();
     };

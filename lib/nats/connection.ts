@@ -1,6 +1,7 @@
-/** One way onto the bus, for every program. */
+/** The connection to NATS, for every program. */
 import { isIP } from "node:net";
 import { connect, Events, type NatsConnection, NatsError } from "nats";
+import { unlessAborted } from "../core/abort.ts";
 import { systemClock } from "../core/clock.ts";
 import { CbError, messageOf } from "../core/errors.ts";
 import { GUEST_API_PREFIX, inboxPrefix } from "../protocol/subjects.ts";
@@ -8,17 +9,17 @@ import { authenticator } from "./credentials/authenticator.ts";
 import type { NKey } from "./credentials/nkey.ts";
 import type { JetStreamAccess } from "./jetstream/api.ts";
 
-/** Where NATS is. */
+/** The address of NATS. */
 export interface NatsAddress {
-  /** `tls://host:port`, or several with commas between. */
+  /** `tls://host:port`, or several separated by commas. */
   readonly url: string;
-  /** The one name in the servers' certificates. Without it nats.js would check an IP address as "localhost". */
+  /** The name in the certificate of every server. Without it nats.js checks the certificate of an IP address for "localhost". */
   readonly servername?: string;
-  /** The CA that signed them, as PEM; without it, the system's. */
+  /** The CA that signed the certificates, as PEM. Default: the CAs of the system. */
   readonly ca?: string;
 }
 
-/** A JWT and the key that it is for. */
+/** A JWT and the key pair that it was issued for. */
 export interface Credential {
   readonly jwt: string;
   readonly key: NKey;
@@ -29,22 +30,23 @@ export interface ConnectOptions {
   readonly credential: Credential;
   /** Shown to operators in the server's connection list. */
   readonly name: string;
-  /** How long the first connection may take. 4 s leaves a second of the five in which a user is told. */
+  /** How long the first connection may take. Default FIRST_CONNECT_MS. */
   readonly timeoutMs?: number;
-  /** A refused credential does not end it either: what a daemon wants, since a server that starts may not know it yet. */
+  /** Keep reconnecting after a refused credential. For a daemon: a server that has just started may not have the account yet. */
   readonly ignoreAuthErrors?: boolean;
-  /** Told when the connection is lost and found again. */
+  /** Called when the connection is lost and when it is back. */
   readonly onStatus?: (status: "lost" | "back", server: string) => void;
 }
 
+/** A user gets an error message within 5 s; this leaves one of them for the rest of the program. */
 const FIRST_CONNECT_MS = 4_000;
 
-/** The gap between attempts to come back: short, since an hour-long build may wait for it; jittered by nats.js. */
+/** Between two attempts to reconnect: short, because an hour-long build may wait for it. nats.js adds jitter. */
 const RECONNECT_WAIT_MS = 500;
 
 /**
- * A connection that comes back for ever. Throws CbError "unreachable" when nobody answers, "denied" when NATS refuses
- * the credential, "config" when the address is none or would not be safe.
+ * Connects, and reconnects for ever after a lost connection. Throws CbError "unreachable" when no server answers, "denied" when
+ * NATS refuses the credential, and "config" when the address is invalid or not secure.
  */
 export async function connectNats(options: ConnectOptions): Promise<NatsConnection> {
   const { address, credential } = options;
@@ -59,7 +61,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
       timeout: options.timeoutMs ?? FIRST_CONNECT_MS,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_WAIT_MS,
-      // The first pings after a frozen server or a cut cable tell within half a minute; the default takes four.
+      // Unanswered pings show a frozen server or an unplugged cable within 30 s; with the default interval it takes 4 min.
       pingInterval: 10_000,
       ...(options.ignoreAuthErrors ? { ignoreAuthErrorAbort: true } : {}),
       ...tls,
@@ -72,62 +74,61 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
   }
 }
 
-/** Between two tries to reach NATS for the first time. */
-const FIRST_AGAIN_MS = 2_000;
+/** Between two attempts to make the first connection. */
+const FIRST_RETRY_MS = 2_000;
 
 /**
- * The same for who has nothing else to do, as a daemon: a NATS that cannot be reached is waited for until `signal` ends it,
- * and `stubborn` is the default. Throws the other errors of connectBus, and what `signal` aborts with.
+ * Connects as connectNats() does, for a daemon: retries while NATS is unreachable, until `signal` is aborted, and calls `onFailure`
+ * for each failed attempt. `ignoreAuthErrors` is true by default. Throws the other errors of connectNats(), and `signal.reason`.
  */
-export async function connectPatiently(
+export async function connectWithRetry(
   options: ConnectOptions,
   { signal, onFailure }: { signal: AbortSignal; onFailure: (error: CbError) => void },
 ): Promise<NatsConnection> {
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await unlessAborted(connectNats({ ignoreAuthErrors: true, ...options }), signal);
+      return await connectUnlessAborted({ ignoreAuthErrors: true, ...options }, signal);
     } catch (error) {
       if (!(error instanceof CbError) || error.kind !== "unreachable") throw error;
       onFailure(error);
-      await systemClock.sleep(FIRST_AGAIN_MS, signal);
+      await systemClock.sleep(FIRST_RETRY_MS, signal);
     }
   }
 }
 
-/** A frozen server holds an attempt for seconds, and nobody should wait for it who wants to leave. */
-function unlessAborted(connecting: Promise<NatsConnection>, signal: AbortSignal): Promise<NatsConnection> {
-  return new Promise((resolve, reject) => {
-    const leave = () => {
-      reject(signal.reason);
-      // One that is made after all is nobody's.
-      connecting.then(
-        (nc) => nc.close(),
-        () => undefined,
-      );
-    };
-    signal.addEventListener("abort", leave, { once: true });
-    connecting.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
-  });
+/** An attempt takes seconds at a frozen server, longer than a daemon that is to stop should wait. */
+async function connectUnlessAborted(options: ConnectOptions, signal: AbortSignal): Promise<NatsConnection> {
+  const connecting = connectNats(options);
+  try {
+    return await unlessAborted(connecting, signal);
+  } catch (error) {
+    // An aborted attempt may still succeed. Its connection has no user, so close it.
+    void connecting.then(
+      (nc) => nc.close(),
+      () => undefined,
+    );
+    throw error;
+  }
 }
 
 /**
- * `tls://` means TLS: without the option nats.js takes whatever the server offers, and whoever sits in between could offer
- * nothing. Throws CbError "config" on what would not be safe.
+ * The TLS options of nats.js. Any `tls://` address needs one: without the option nats.js uses TLS only if the server offers it, and
+ * an attacker between the two can remove the offer. Throws CbError "config" when the address is invalid or not secure.
  */
 function tlsOptions({ url, servername, ca }: NatsAddress): { tls?: { ca?: string; servername?: string } } {
   const servers = url.split(",").map((one) => parseUrl(one.trim(), url));
   if (servers.every(({ protocol }) => protocol === "nats:")) {
-    const open = servers.find(({ hostname }) => !LOOPBACK.test(hostname));
-    if (open === undefined) return {};
-    throw new CbError("config", `${url} would talk to ${open.hostname} without encryption`, {
+    const remote = servers.find(({ hostname }) => !LOOPBACK.test(hostname));
+    if (remote === undefined) return {};
+    throw new CbError("config", `${url} would connect to ${remote.hostname} without encryption`, {
       hint: "use tls:// instead of nats://",
     });
   }
   const address = servers.find(({ hostname }) => isIP(hostname.replace(/[[\]]/g, "")) !== 0);
   if (address !== undefined && servername === undefined) {
-    throw new CbError("config", `${url} names an address, and certificates are for names`, {
-      hint: 'set "servername" to the name in the certificate, or use that name in the url',
+    throw new CbError("config", `${url} has an IP address, but the certificate of a NATS server is for a name`, {
+      hint: 'set "servername" to the name in the certificate, or use that name in "url"',
     });
   }
   return { tls: { ...(ca === undefined ? {} : { ca }), ...(servername === undefined ? {} : { servername }) } };
@@ -143,21 +144,21 @@ function parseUrl(text: string, url: string): URL {
   });
 }
 
-async function watchStatus(nc: NatsConnection, tell: (status: "lost" | "back", server: string) => void): Promise<void> {
+async function watchStatus(nc: NatsConnection, onStatus: NonNullable<ConnectOptions["onStatus"]>): Promise<void> {
   for await (const event of nc.status()) {
-    if (event.type === Events.Disconnect) tell("lost", String(event.data));
-    if (event.type === Events.Reconnect) tell("back", String(event.data));
+    if (event.type === Events.Disconnect) onStatus("lost", String(event.data));
+    if (event.type === Events.Reconnect) onStatus("back", String(event.data));
   }
 }
 
-/** JetStream as a connection in GUEST sees it: the few calls that are imported, and the credential's own inbox. */
+/** JetStream for a connection in GUEST: the prefix of the API calls that GUEST imports, and the inbox of the credential. */
 export function guestAccess(nc: NatsConnection): JetStreamAccess {
   const prefix = inboxes.get(nc);
-  if (prefix === undefined) throw new Error("a connection that connectBus did not make");
+  if (prefix === undefined) throw new Error("the connection was not made by connectNats()");
   return { nc, apiPrefix: GUEST_API_PREFIX, inboxPrefix: prefix };
 }
 
-/** nats.js does not tell with which inbox prefix a connection was made. */
+/** By connection, because nats.js does not expose the inbox prefix of a connection. */
 const inboxes = new WeakMap<NatsConnection, string>();
 
 function connectError(error: unknown, url: string): CbError {

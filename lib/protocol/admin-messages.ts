@@ -1,9 +1,9 @@
-/** `admin.<verb>.<operator>`: what cb-admin asks the queue. All times are the queue's. */
+/** `admin.<verb>.<operator>`: requests of cb-admin to the queue. All times are by the queue's clock. */
 import * as v from "valibot";
 import { builderImage } from "./builder-image.ts";
 import { count, id, jwt, line, userKey, userName, version } from "./fields.ts";
 
-/** The operator's program makes the key pair: the seed is where the credential file is written, and nowhere else. */
+/** cb-admin makes the user's key pair; the seed is only in the credential file that it prints. */
 export const addUserRequest = v.object({ v: version, name: userName, publicKey: userKey });
 export const addUserReply = v.object({ v: version, jwt });
 
@@ -11,9 +11,9 @@ const user = v.object({
   name: userName,
   publicKey: userKey,
   createdAtMs: count,
-  /** From then on the queue serves it no longer. */
+  /** From then on the queue refuses the user's reservations. */
   revokedAtMs: v.optional(count),
-  /** From then on NATS refuses its key, too. */
+  /** From then on NATS refuses the user's key too. */
   natsRevokedAtMs: v.optional(count),
 });
 export type UserEntry = v.InferOutput<typeof user>;
@@ -22,45 +22,45 @@ export const usersRequest = v.object({ v: version });
 export const usersReply = v.object({ v: version, users: v.array(user) });
 export type UsersReply = v.InferOutput<typeof usersReply>;
 
-/** Safe to repeat. `revokedKey`: NATS refuses this key by now; the queue then replies when the builds have ended. */
+/** May be repeated. `revokedKey`: NATS now refuses this key; the queue then replies when the user's builds have ended. */
 export const revokeUserRequest = v.object({ v: version, name: userName, revokedKey: v.optional(userKey) });
 export const revokeUserReply = v.object({
   v: version,
-  /** NATS is to refuse what was issued for this key up to `revokedAtMs`. */
+  /** cb-admin must make NATS refuse every JWT that was issued for this key until `revokedAtMs`. */
   publicKey: userKey,
   revokedAtMs: count,
-  /** Builds that waited or ran when it was asked. */
+  /** Number of the user's builds that waited or ran when the queue received the request. */
   builds: count,
 });
 
-/** More lines of one builder are for the provider's own tools. */
+/** The most console lines of one builder. For more, an operator uses the provider's tools. */
 export const CONSOLE_LINES_MAX = 1000;
 
 export const buildersRequest = v.object({
   v: version,
-  /** The newest lines that each machine printed. */
+  /** How many of each machine's newest console lines to return. */
   consoleLines: v.pipe(count, v.maxValue(CONSOLE_LINES_MAX)),
 });
 
-/** What a machine printed, or why that is not known. */
-const printed = { console: v.array(line), consoleProblem: v.optional(line) };
+/** A machine's newest console lines, or the reason why they are missing. */
+const consoleOutput = { console: v.array(line), consoleProblem: v.optional(line) };
 
-/** Ids and states as the provider and the records have them, for people. */
+/** A machine of a pool, with the ids and states of the provider and of the records. For display only. */
 const builder = v.object({
   id: line,
-  /** A state of a builder; `foreign`: of another generation of records; `unknown`: ours, and in no record. */
+  /** A state of a builder; or `foreign`: of another generation; or `unknown`: of this generation, but without a record. */
   state: line,
-  /** As the provider lists it; `none` when it does not. */
+  /** The machine's state at the provider; `none` when the provider does not list it. */
   machine: line,
   sinceMs: count,
   reason: line,
-  /** What the provider says of a machine in error. */
+  /** The provider's message for a machine in its error state. */
   fault: v.optional(line),
   host: line,
   build: v.optional(line),
-  /** As the builder says; absent until it has asked, and where its image does not say. */
+  /** As reported by the builder. Absent before its first request, or if its image has no description. */
   builderImage: v.optional(builderImage),
-  ...printed,
+  ...consoleOutput,
 });
 export type AdminBuilder = v.InferOutput<typeof builder>;
 
@@ -73,10 +73,10 @@ export const buildersReply = v.object({
   pools: v.array(
     v.object({
       name: line,
-      /** Why the provider could not be listed in full; empty when it was. */
+      /** Why the provider's listing is incomplete; empty when it is complete. */
       problem: line,
       builders: v.array(builder),
-      /** Builders that did not do what they were made for, since the queue was started; the newest first. */
+      /** Builders that failed since the queue was started, the newest first. */
       failures: v.array(failure),
     }),
   ),
@@ -93,7 +93,7 @@ export const planReply = v.object({
   pools: v.array(
     v.object({
       name: line,
-      /** In words for people: "create in slot 2". */
+      /** For display. `what` is for example "create in slot 2". */
       actions: v.array(v.object({ what: line, reason: line })),
       /** Why the reserve is not at its target; empty when it is. */
       reason: line,

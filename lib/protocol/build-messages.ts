@@ -1,4 +1,4 @@
-/** What is said about one build: the caller's requests, and the states on `build.<id>.state`. */
+/** Messages about one build: the caller's requests, and the states on `build.<id>.state`. */
 import * as v from "valibot";
 import {
   absolutePath,
@@ -15,25 +15,25 @@ import {
   version,
 } from "./fields.ts";
 
-/** A recipe may be this long: definition files of real projects stay under 100 kB. */
+/** The largest recipe. Definition files of real projects are below 100 kB. */
 export const RECIPE_MAX_BYTES = 1024 * 1024;
 
 export const backend = v.picklist(["singularity", "docker"]);
 export type Backend = v.InferOutput<typeof backend>;
 
-/** Arguments may number this many: Dockerfiles with thirty were seen. */
+/** The most build arguments. Dockerfiles with thirty exist. */
 const BUILD_ARGS_MAX = 100;
 const BUILD_ARG_MAX_BYTES = 4096;
-/** What `--build-arg NAME=VALUE` gave, for a Dockerfile's ARG and a definition file's {{ NAME }}. */
+/** The values of `--build-arg NAME=VALUE`, for ARG in a Dockerfile and {{ NAME }} in a definition file. */
 const buildArgs = v.pipe(
   v.record(
-    v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "not a name for a build argument")),
+    v.pipe(v.string(), v.regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, "not a valid name for a build argument")),
     v.pipe(v.string(), v.maxBytes(BUILD_ARG_MAX_BYTES)),
   ),
   v.check((args) => Object.keys(args).length <= BUILD_ARGS_MAX, `more than ${BUILD_ARGS_MAX} build arguments`),
 );
 
-/** A recipe as a builder needs it. */
+/** A recipe in the form that a builder needs. */
 export const recipeSchema = v.object({
   backend,
   text: v.pipe(v.string(), v.minLength(1), v.maxBytes(RECIPE_MAX_BYTES)),
@@ -41,31 +41,31 @@ export const recipeSchema = v.object({
 });
 export type Recipe = v.InferOutput<typeof recipeSchema>;
 
-/** An archive of this many bytes travels inside the reservation: scripts and settings do, and no bucket is made for them. */
+/** A context archive up to this size is sent inside the reservation, without a bucket. Enough for scripts and settings. */
 export const INLINE_CONTEXT_MAX_BYTES = 256 * 1024;
 
-/** A whole small context: a tar archive in base64. */
+/** A small context inside the request: a tar archive in base64. */
 const inlineArchive = v.object({
   kind: v.literal("inline"),
-  // Its length first: looking for what is no base64 in 4 MiB takes 0.7 s.
+  // The length is checked first, because the base64 check of 4 MiB takes 0.7 s.
   tar: v.pipe(v.string(), v.maxLength(Math.ceil(INLINE_CONTEXT_MAX_BYTES / 3) * 4), v.base64()),
 });
 const contextBase = {
-  /** The caller's directory: what relative paths in the recipe start from. */
+  /** The caller's directory, which relative paths in the recipe start from. */
   directory: absolutePath,
-  /** The highest user or group id that owns one of the files: a builder in a user namespace may not have it. */
+  /** The highest user or group id that owns one of the files: a builder in a user namespace may lack it. */
   highestId: count,
 };
 
-/** Builders that one build may have: a machine that dies is bad luck once, and twice it may be the recipe's doing. */
+/** The most attempts of a build. The first lost builder may be chance; the recipe may be the cause of a second. */
 export const ATTEMPTS_MAX = 2;
 
-/** Why nothing is built yet, in words for the caller. */
+/** The reason of a state, for display to the caller. */
 const reason = line;
 
 /**
- * Caller → queue on `queue.reserve.<user>`. `request` is chosen by the caller: a repeat is the same build. `publicKey`
- * is the caller's own key for this build alone.
+ * Caller → queue on `queue.reserve.<user>`. The caller chooses `request`; a repeated request with the same id is the same build.
+ * `publicKey` is of a key pair that the caller makes for this build alone.
  */
 export const reserveRequest = v.object({
   v: version,
@@ -73,8 +73,8 @@ export const reserveRequest = v.object({
   publicKey: userKey,
   recipe: recipeSchema,
   /**
-   * The files that the recipe reads from the caller's disk. `object`: they follow as the object `context` in the build's
-   * bucket, an archive of at most `maxBytes`, and the caller says `sent` when it is whole.
+   * The files that the recipe reads from the caller's disk. `object`: the caller puts the archive, of at most `maxBytes`, as the
+   * object `context` into the build's bucket and then sends the request `sent`.
    */
   context: v.optional(
     v.object({
@@ -82,45 +82,45 @@ export const reserveRequest = v.object({
       archive: v.variant("kind", [inlineArchive, v.object({ kind: v.literal("object"), maxBytes: count })]),
     }),
   ),
-  /** The file name that the image is to have, so that people know their builds apart. */
+  /** The file name of the image, so that a user can tell builds apart. */
   name: v.optional(line, ""),
-  /** What the image is to run on; absent: as the pool has it. */
+  /** The architecture that the image is for. Absent: that of the pool. */
   arch: v.optional(architecture),
-  /** The pool to build in; absent: the queue's first of that architecture. */
+  /** The pool to build in. Absent: the first configured one of that architecture. */
   pool: v.optional(line),
-  /** Present when the caller watches at a terminal: the build then runs on a pty of this size. */
+  /** Present when the caller has a terminal: the build then runs on a pty of this size. */
   terminal: v.optional(terminal),
 });
 export type ReserveRequest = v.InferOutput<typeof reserveRequest>;
 
-/** `jwt` lets the holder of the key read this build's stream and image, and nothing else. */
+/** `jwt` grants the key pair the caller's rights for this build: read its stream and bucket, put its context. */
 export const reserveReply = v.object({ v: version, build: id, jwt });
 export type ReserveReply = v.InferOutput<typeof reserveReply>;
 
-/** Caller → queue on `queue.cancel.<user>`: by the request's id too, for a caller who has not got the build's yet. */
+/** Caller → queue on `queue.cancel.<user>`. A caller that has no build id yet names the id of its request. */
 export const cancelRequest = v.object({ v: version, target: v.object({ kind: v.picklist(["build", "request"]), id }) });
 export type CancelRequest = v.InferOutput<typeof cancelRequest>;
-/** `state` is where the build stood: a build that has ended stays as it ended. */
+/** `state` is the final state: a build that had already ended keeps the state it ended in. */
 export const cancelReply = v.object({ v: version, state: line });
 export type CancelReply = v.InferOutput<typeof cancelReply>;
 
-/** What a builder is told of the context: either archive has all of it. */
+/** The context in a lease. */
 export const leasedContext = v.object({
   ...contextBase,
   archive: v.variant("kind", [inlineArchive, v.object({ kind: v.literal("object") })]),
 });
 export type LeasedContext = v.InferOutput<typeof leasedContext>;
 
-/** Caller → queue on `queue.sent.<user>`: the object `context` is whole in the bucket, the build may have a builder. */
+/** Caller → queue on `queue.sent.<user>`: the object `context` is complete, so the build may get a builder. */
 export const sentRequest = v.object({ v: version, build: id });
 export const sentReply = v.object({ v: version });
 
-/** Caller → queue on `queue.resize.<user>`: the caller's terminal has this size now. */
+/** Caller → queue on `queue.resize.<user>`: the new size of the caller's terminal. */
 export const resizeRequest = v.object({ v: version, build: id, terminal });
 export type ResizeRequest = v.InferOutput<typeof resizeRequest>;
 export const resizeReply = v.object({ v: version });
 
-/** Caller → queue on `queue.received.<user>`: the image is safe with the caller, its bucket may go. */
+/** Caller → queue on `queue.received.<user>`: the caller has the image, so the queue may delete the bucket. */
 export const receivedRequest = v.object({ v: version, build: id });
 export const receivedReply = v.object({ v: version });
 
@@ -131,16 +131,16 @@ const leased = v.object({
   attempt: v.pipe(count, v.maxValue(ATTEMPTS_MAX)),
   builder: id,
   host: line,
-  /** How long the build may run from now on. */
+  /** The time limit of the build, from this state on. */
   limitMs: v.optional(count),
-  /** From the second attempt on: what became of the builder before. */
+  /** In the second attempt: how the builder of the first was lost. */
   lost: v.optional(line),
 });
 const building = v.object({ v: version, state: v.literal("building") });
 const uploading = v.object({
   v: version,
   state: v.literal("uploading"),
-  /** Where the chunks appear: the object's NUID, its size, and the size of each chunk but the last. */
+  /** The object's NUID, which is in the subject of its chunks, its size, and the size of each chunk but the last. */
   nuid,
   bytes: count,
   chunkBytes,
@@ -150,11 +150,11 @@ const failed = v.object({ v: version, state: v.literal("failed"), exitCode: coun
 const cancelled = v.object({ v: version, state: v.literal("cancelled"), reason });
 const lost = v.object({ v: version, state: v.literal("lost"), reason });
 
-/** On `build.<id>.state`, in the order of the log. The last four are final; readers ignore what follows one. */
+/** On `build.<id>.state`, in order with the log. The last four are final; readers ignore every message after one. */
 export const buildState = v.variant("state", [queued, leased, building, uploading, succeeded, failed, cancelled, lost]);
 export type BuildState = v.InferOutput<typeof buildState>;
 
-/** How a build may end. */
+/** The states that end a build. */
 export const finalState = v.variant("state", [succeeded, failed, cancelled, lost]);
 export type FinalState = v.InferOutput<typeof finalState>;
 

@@ -1,23 +1,23 @@
-/** What an agent asks, and what the queue answers: `builder.<id>.ask`. An agent takes orders in no other way. */
+/** `builder.<id>.ask`: the requests of an agent, and the queue's replies, which are the only orders that an agent accepts. */
 import * as v from "valibot";
 import { leasedContext, recipeSchema } from "./build-messages.ts";
 import { builderImage } from "./builder-image.ts";
 import { architecture, chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
-/** How the build in this builder ended, as the agent saw it. */
+/** How the build ended, as the agent reports it. */
 export const buildOutcome = v.variant("kind", [
   v.object({ kind: v.literal("succeeded"), bytes: count, digest }),
-  /** The recipe failed: the build program's exit code, and what it was. */
+  /** The recipe failed: the exit code of the build program, and the reason. */
   v.object({ kind: v.literal("failed"), exitCode: count, reason: line }),
-  /** The builder failed: worth another builder. */
+  /** The builder failed: the queue may try another builder. */
   v.object({ kind: v.literal("broken"), reason: line }),
 ]);
 export type BuildOutcome = v.InferOutput<typeof buildOutcome>;
 
 /**
- * The agent always has one question outstanding; a new one replaces it. `ready`: give me work. `building`: still
- * alive. `storing`: an image of `bytes` is to be stored, make room. `ended`: this is how it ended. What a builder was made of
- * is told with each `ready`, since any of them may be the first that is heard; an image that does not say leaves it out.
+ * The agent always has one request outstanding; a new one replaces it. `ready`: asks for a lease. `building`: reports that the agent
+ * is alive. `storing`: asks for space for an image of `bytes`. `ended`: reports the outcome. Each `ready` has the description of the
+ * builder's image, because any of them may be the first that the queue receives; it is absent if the image has none.
  */
 export const agentRequest = v.variant("state", [
   v.object({
@@ -47,17 +47,17 @@ export const agentRequest = v.variant("state", [
 ]);
 export type AgentRequest = v.InferOutput<typeof agentRequest>;
 
-/** All that an agent needs for one build. `jwt` is for the public key in the question, and for this build alone. */
+/** Everything that an agent needs for one build. `jwt` is for the public key in its request, and for this build alone. */
 export const lease = v.object({
   build: id,
   attempt: count,
   jwt,
   recipe: recipeSchema,
-  /** What the image is to run on; absent: what the builder itself is. */
+  /** The architecture that the image is for. Absent: the builder's own. */
   arch: v.optional(architecture),
-  /** Absent: the recipe reads nothing from its caller's disk. */
+  /** Absent: the recipe reads no file from the caller's disk. */
   context: v.optional(leasedContext),
-  /** Registries, HOST or HOST:PORT, that the site has without TLS. */
+  /** Registries of the site without TLS: HOST or HOST:PORT. */
   plainHttpRegistries: v.optional(v.array(line), []),
   terminal: v.optional(terminal),
   limits: v.object({ buildMs: count, logBytes: count, imageBytes: count }),
@@ -65,14 +65,14 @@ export const lease = v.object({
 export type Lease = v.InferOutput<typeof lease>;
 
 /**
- * `none`: ask again. `lease`: build this. `room`: the bucket for the announced image is there. `resize`: the
- * caller's terminal has this size now. `stop`: you are of no
- * use any more (your build is cancelled, has ended, or you are not known); the machine goes.
+ * `none`: send the next request. `lease`: build this. `space-reserved`: the bucket has space for the announced image. `resize`: the
+ * new size of the caller's terminal. `stop`: the build is cancelled or has ended, or the queue has no record of this builder; its
+ * machine is destroyed.
  */
 export const agentReply = v.variant("order", [
   v.object({ v: version, order: v.literal("none") }),
   v.object({ v: version, order: v.literal("lease"), lease }),
-  v.object({ v: version, order: v.literal("room") }),
+  v.object({ v: version, order: v.literal("space-reserved") }),
   v.object({ v: version, order: v.literal("resize"), terminal }),
   v.object({ v: version, order: v.literal("stop"), reason: line }),
 ]);

@@ -1,9 +1,12 @@
-/** The fields that messages are made of, each with its bound. */
+/** The types of message fields, each with its bound. */
 import * as v from "valibot";
 import { isId, isUserKey, isUserName } from "./ids.ts";
 
-/** The version of every message; a receiver refuses what it does not know. */
-export const version = v.literal(1, "this queue and this program speak different versions; update the older one");
+/** The version of every message. A receiver refuses every other version. */
+export const version = v.literal(
+  1,
+  "the queue and this program use different versions of the protocol; update the older one",
+);
 
 export const id = v.pipe(
   v.string(),
@@ -17,39 +20,39 @@ export const userKey = v.pipe(
   v.string(),
   v.check((text) => isUserKey(text), "not a public user key"),
 );
-/** Longer words for people than this are cut. */
+/** A longer text for display is truncated to this. */
 const LINE_MAX_CHARS = 2000;
 const CONTROL = /\p{Cc}+/gu;
 /**
- * One line for people, made so on arrival: strangers write it, and a control character would reach somebody's terminal.
- * Cut rather than refused, since it explains something just when something is wrong.
+ * One line of text for display. Control characters are replaced on arrival, because the sender may be hostile and they would reach a
+ * user's terminal. A long text is truncated instead of refused, because it often explains a failure.
  */
 export const line = v.pipe(
   v.string(),
   v.transform((text) => text.slice(0, LINE_MAX_CHARS).replace(CONTROL, " ")),
 );
-/** Whole number of bytes, milliseconds or things. */
+/** A whole number of bytes, milliseconds or items. */
 export const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-/** A NATS JWT: 1.8 kB was measured for a builder's. */
+/** A NATS JWT. A builder's has 1.8 kB (measured). */
 export const jwt = v.pipe(v.string(), v.maxLength(16_384));
-/** Chunks as agents make them are of 128 KiB; much smaller ones would cost more in records than they hold. */
+/** The chunks of an agent have 128 KiB. Much smaller ones would need more space for their records than for their data. */
 export const CHUNK_MIN_BYTES = 64 * 1024;
 export const chunkBytes = v.pipe(v.number(), v.safeInteger(), v.minValue(CHUNK_MIN_BYTES), v.maxValue(8 * 1024 * 1024));
-/** The object store's name of one put: it becomes a subject token. */
+/** The id of one put into the object store. It is a token of a subject. */
 export const nuid = v.pipe(v.string(), v.regex(/^[0-9A-Za-z]{22}$/, "not a NUID"));
-/** As the object store writes it. */
+/** A digest in the format of the object store. */
 export const digest = v.pipe(v.string(), v.regex(/^SHA-256=[0-9A-Za-z_-]{43}=$/, "not a SHA-256 digest"));
-/** The size of the caller's terminal; nobody has one of 10,000 columns. */
+/** The size of the caller's terminal. 10,000 is more than any real one has. */
 export const terminal = v.object({
   columns: v.pipe(count, v.minValue(1), v.maxValue(10_000)),
   rows: v.pipe(count, v.minValue(1), v.maxValue(10_000)),
 });
-/** A path of the caller's, as Linux bounds it (PATH_MAX). */
+/** A path on the caller's disk, limited as in Linux (PATH_MAX). */
 export const absolutePath = v.pipe(
   v.string(),
   v.startsWith("/"),
   v.maxBytes(4096),
-  v.check((path) => !path.includes("\0"), "has a NUL in it"),
+  v.check((path) => !path.includes("\0"), "contains a NUL"),
 );
-/** The machine's own name for what it is, as `uname -m` has it. */
+/** The architecture of a machine, as `uname -m` prints it. */
 export const architecture = v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,32}$/, "not an architecture"));

@@ -1,13 +1,13 @@
 /**
- * What may become a token of a NATS subject. nats.js does not check subjects: a CR LF in one injects protocol, a dot or
- * a star widens it. So everything that enters a subject passes through here first.
+ * Checks for every text that becomes a token of a NATS subject. nats.js does not check subjects: a CR LF in one injects protocol
+ * commands, and a dot or a wildcard makes it another subject.
  */
 import { CbError } from "../core/errors.ts";
 
 /** UUIDs in lower case, as crypto.randomUUID makes them: the ids of builds, builders, requests and attempts. */
 const ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
-/** As useradd(8) takes login names, and never longer than 64, so that a subject stays short. */
+/** Login names as useradd(8) accepts them, up to 64 characters so that subjects stay short. */
 const USER = /^[a-z0-9_][a-z0-9_-]{0,63}$/;
 
 /** Public keys of NATS users: "U" and 55 characters of base32 (nkeys). */
@@ -20,7 +20,7 @@ export const isId = (text: string): boolean => ID.test(text);
 export const isUserName = (text: string): boolean => USER.test(text);
 export const isUserKey = (text: string): boolean => USER_KEY.test(text);
 
-/** Throws CbError "usage" unless it is a UUID in lower case. */
+/** Throws CbError "usage" unless `text` is a UUID in lower case. */
 export function assertId(text: string): string {
   if (!isId(text))
     throw new CbError("usage", `not an id: ${quote(text)}`, {
@@ -29,7 +29,7 @@ export function assertId(text: string): string {
   return text;
 }
 
-/** Throws CbError "usage" unless it can be a user's name. */
+/** Throws CbError "usage" unless `text` is a valid user name. */
 export function assertUserName(text: string): string {
   if (!isUserName(text)) {
     throw new CbError("usage", `not a user name: ${quote(text)}`, {
@@ -39,17 +39,17 @@ export function assertUserName(text: string): string {
   return text;
 }
 
-/** Throws CbError "usage" unless it is the public key of a NATS user. */
+/** Throws CbError "usage" unless `text` is the public key of a NATS user. */
 export function assertUserKey(text: string): string {
   if (!isUserKey(text)) throw new CbError("usage", `not a public user key: ${quote(text)}`);
   return text;
 }
 
-/** Throws CbError "usage" unless it is the public key of a NATS account. */
+/** Throws CbError "usage" unless `text` is the public key of a NATS account. */
 export function assertAccountKey(text: string): string {
   if (!ACCOUNT_KEY.test(text)) throw new CbError("usage", `not a public key of an account: ${quote(text)}`);
   return text;
 }
 
-/** Strangers' text in a message: bounded, and with control characters escaped. */
+/** Untrusted text in an error message: truncated, and with control characters escaped. */
 const quote = (text: string): string => JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);

@@ -1,21 +1,21 @@
-/** `queue.images.<user>`: the base images of the site's registries. Everything in it is for people. */
+/** `queue.images.<user>`: the base images of the site's registries, for display only. */
 import * as v from "valibot";
 import { count, line, version } from "./fields.ts";
 
 export const imagesRequest = v.object({ v: version });
 
-/** No registry may write to somebody's terminal: what is printed has no blanks and no control characters. */
+/** A name without blanks and control characters, because it is printed and the registry may be hostile. */
 const word = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,300}$/, "not a name"));
 
 const registry = v.object({
-  /** HOST or HOST:PORT, as a recipe's `From:` has it. */
+  /** HOST or HOST:PORT, as in `From:` of a recipe. */
   host: word,
   images: v.array(v.object({ repository: word, tags: v.array(word) })),
-  /** The registry has more than is listed here. */
+  /** The registry has more images than are listed here. */
   truncated: v.boolean(),
-  /** Repositories that the registry keeps from the queue's login, if there are any; they are not listed. */
+  /** How many repositories the registry refused to the queue's login. They are not listed. */
   refused: v.optional(v.pipe(count, v.minValue(1))),
-  /** Why it could not be asked; then there are no images. */
+  /** Why the registry could not be listed; `images` is then empty. */
   error: v.optional(line),
 });
 export type RegistryImages = v.InferOutput<typeof registry>;

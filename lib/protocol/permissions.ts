@@ -1,16 +1,16 @@
 /**
- * Who may publish and subscribe to what, as pure functions. Each gives the least that suffices; the integration tests
- * show both halves, that it suffices and that nothing beyond it is reached.
+ * The permissions of each kind of credential, as pure functions. Each grants the minimum; the integration tests show that it is
+ * enough and that nothing beyond it can be reached.
  *
- * Everybody subscribes to an inbox of their own, `_INBOX.<public key>.>`, since `_INBOX.>` would be everybody's mail
- * (nats.js: `inboxPrefix`).
+ * Each credential subscribes to its own inbox, `_INBOX.<public key>.>` (nats.js: `inboxPrefix`), because `_INBOX.>` has the replies
+ * to every other credential too.
  */
 import type { User } from "@nats-io/jwt";
 import { MESSAGE_MAX_BYTES } from "./codec.ts";
 import {
   ADMIN_VERBS,
   buildBucketStream,
-  buildChunkSubjects,
+  buildChunkWildcard,
   buildMetaSubject,
   buildStream,
   GUEST_API_PREFIX,
@@ -20,7 +20,7 @@ import {
   subjects,
 } from "./subjects.ts";
 
-/** The part of a user's JWT that says what it may do. */
+/** The part of a user's JWT that has its permissions and limits. */
 export type Rights = Partial<User>;
 
 export type BuildRole = "caller" | "agent";
@@ -28,44 +28,44 @@ export type BuildRole = "caller" | "agent";
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** A person, or a CI job in their name: the questions to the queue under their own name. */
+/** A user, or a CI job with the user's credential: requests to the queue under the user's name. */
 export function userPermissions(name: string, publicKey: string): Rights {
   return rights({
     publish: QUEUE_VERBS.map((verb) => subjects.queue(verb, name)),
     publicKey,
-    // One inbox subscription for all requests, and room for a second client library's habits.
+    // nats.js needs one inbox subscription for all requests; another client library may need more.
     subscriptions: 8,
-    // A recipe travels inside the reservation, and JSON makes more of its bytes.
+    // The reservation has the recipe, and JSON escapes add to its bytes.
     payloadBytes: MESSAGE_MAX_BYTES,
   });
 }
 
-/** A builder before and beside its build: one question. */
+/** A builder: the agent's request, before and during its build. */
 export function builderPermissions(builder: string, publicKey: string): Rights {
   return rights({ publish: [subjects.ask(builder)], publicKey, subscriptions: 4, payloadBytes: 64 * KiB });
 }
 
 /**
- * One build, nothing else. The caller reads the log and the image and puts the context; the agent writes the log and
- * puts the image. Both can read either object: an image half way up is the caller's to see.
+ * One build and nothing else. The caller reads the log and the image and puts the context; the agent writes the log and puts the
+ * image. Both can read either object, and the caller reads the image while the agent still puts it.
  */
 export function buildPermissions(role: BuildRole, build: string, publicKey: string): Rights {
   const bucket = buildBucketStream(build);
-  const puts = [buildChunkSubjects(build), buildMetaSubject(build, role === "caller" ? "context" : "image")];
-  // The agent looks after an outage which of its messages was stored last.
+  const puts = [buildChunkWildcard(build), buildMetaSubject(build, role === "caller" ? "context" : "image")];
+  // After an outage the agent reads which of its messages was stored last.
   const last = `${GUEST_API_PREFIX}.STREAM.MSG.GET.${buildStream(build)}`;
   const own = role === "caller" ? readerCalls(buildStream(build)) : [subjects.log(build), subjects.state(build), last];
   return rights({
     publish: [...puts, ...own, ...readerCalls(bucket)],
     publicKey,
-    // The inbox, and a reader each for log, context and image, twice while one is being replaced.
+    // The inbox, and a reader each for log, context and image, with two of each while one is being replaced.
     subscriptions: 16,
-    // A chunk of an object is at most 1 MiB with its headers; a log message tens of KiB.
+    // A chunk of an object has at most 1 MiB with its headers, a log message tens of KiB.
     payloadBytes: 2 * MiB,
   });
 }
 
-/** The API calls of a reader of `stream`: last message of a subject, where the stream stands, and a pull consumer. */
+/** The API calls of a reader of `stream`: the last message of a subject, the state of the stream, and a pull consumer. */
 function readerCalls(stream: string): string[] {
   return [
     `${GUEST_API_PREFIX}.STREAM.MSG.GET.${stream}`,
@@ -77,10 +77,10 @@ function readerCalls(stream: string): string[] {
 }
 
 /**
- * A person who runs the installation, in CORE: sees all logs, states and lifecycle events, asks the services how they
- * are, reads streams, and asks the queue what `cb-admin` asks, under the operator's own name. Not a sandbox: whoever has it could use reply subjects within CORE to do harm, so it is for
- * people who are trusted with the installation. It does not see requests to the queue, which may carry a user's
- * registry login. The nats CLI needs `--inbox-prefix _INBOX.<public key>` for anything that expects an answer.
+ * An operator, in CORE: sees all logs, states and lifecycle events, pings the NATS services, reads streams, and sends the requests
+ * of cb-admin under the operator's own name. This is not a sandbox: the holder could misuse reply subjects within CORE, so it is
+ * for people who are trusted with the installation. It does not see the requests of users, which may have a registry login. The
+ * nats CLI needs `--inbox-prefix _INBOX.<public key>` to receive replies.
  */
 export function operatorPermissions(name: string, publicKey: string): Rights {
   const calls = ["INFO", "STREAM.NAMES", "STREAM.LIST", "STREAM.INFO.*", "STREAM.MSG.GET.*", "CONSUMER.NAMES.*"];
@@ -95,12 +95,12 @@ export function operatorPermissions(name: string, publicKey: string): Rights {
   });
 }
 
-/** The queue, in CORE: everything in it. It makes the streams, answers everybody and holds the records. */
+/** The queue, in CORE: all subjects. It creates the streams, replies to all requests and keeps the records. */
 export function queuePermissions(): Rights {
   return { pub: {}, sub: {}, allowed_connection_types: ["STANDARD"] };
 }
 
-/** Administration of the server through SYS: pushes account JWTs (revocation), sees connections. */
+/** Administration of the servers through SYS: replaces account JWTs (revocation), lists connections. */
 export function systemPermissions(): Rights {
   return { pub: {}, sub: {}, allowed_connection_types: ["STANDARD"] };
 }
@@ -113,7 +113,7 @@ interface Grant {
   readonly payloadBytes: number;
 }
 
-/** An empty list of what is allowed would mean everything, so `publish` must not be empty. */
+/** `publish` must not be empty: NATS reads an empty list as permission for everything. */
 function rights(grant: Grant): Rights {
   return {
     pub: { allow: [...grant.publish] },

@@ -1,9 +1,9 @@
 /**
- * Every request there is, with who asks whom, in one list. Both ends import it: the queue serves the pattern, the
- * principal gets the subject, and what passes is checked against the same schemas.
+ * The list of all requests. Client and queue both import it: the queue serves the pattern, a client sends on the subject of its
+ * principal, and both check messages against the same schemas.
  */
 import * as v from "valibot";
-import { EXIT_CODES } from "../core/errors.ts";
+import { EXIT_CODES } from "../core/exit-codes.ts";
 import {
   addUserReply,
   addUserRequest,
@@ -38,21 +38,22 @@ import { imagesReply, imagesRequest } from "./images-messages.ts";
 import { statusReply, statusRequest } from "./status-messages.ts";
 import { type AdminVerb, type Principals, patterns, principals, type QueueVerb, subjects } from "./subjects.ts";
 
-export interface RequestDefinition<Question, Reply> {
-  /** For messages. */
+export interface RequestDefinition<Request, Reply> {
+  /** Names the request in error messages. */
   readonly name: string;
   readonly principals: Principals;
-  /** One star stands for who asks. */
+  /** The subject with a star for the principal. */
   readonly pattern: string;
-  /** The subject for one principal: a user's name or a builder's id. Throws on anything that is neither. */
+  /** The subject for one principal, a user's or operator's name or a builder's id. Throws CbError "usage" on any other text. */
   readonly subject: (principal: string) => string;
-  readonly request: Schema<Question>;
-  /** A question may have this many bytes. Default 64 KiB: what a builder's credential may send, and ten times what any needs. */
+  readonly request: Schema<Request>;
+  /** The largest request. Default 64 KiB: the payload limit of a builder's credential, and ten times what a request needs. */
   readonly maxBytes?: number;
   readonly reply: Schema<Reply>;
 }
 
-const define = <Q, R>(request: RequestDefinition<Q, R>): RequestDefinition<Q, R> => request;
+const define = <Request, Reply>(definition: RequestDefinition<Request, Reply>): RequestDefinition<Request, Reply> =>
+  definition;
 
 const byUser = (verb: QueueVerb) => ({
   name: verb,
@@ -68,7 +69,7 @@ const byOperator = (verb: AdminVerb) => ({
   subject: (operator: string) => subjects.admin(verb, operator),
 });
 
-/** Client → queue: build this. `queue.reserve.<user>` */
+/** Client → queue: reserve a builder for this recipe. `queue.reserve.<user>` */
 export const reserve = define({
   ...byUser("reserve"),
   request: reserveRequest,
@@ -76,63 +77,63 @@ export const reserve = define({
   reply: reserveReply,
 });
 
-/** Client → queue: stop that build of mine. `queue.cancel.<user>` */
+/** Client → queue: cancel a build of the user. `queue.cancel.<user>` */
 export const cancel = define({
   ...byUser("cancel"),
   request: cancelRequest,
   reply: cancelReply,
 });
 
-/** Client → queue: my context is whole in the bucket. `queue.sent.<user>` */
+/** Client → queue: the context in the bucket is complete. `queue.sent.<user>` */
 export const sent = define({
   ...byUser("sent"),
   request: sentRequest,
   reply: sentReply,
 });
 
-/** Client → queue: my terminal has another size. `queue.resize.<user>` */
+/** Client → queue: the new size of the client's terminal. `queue.resize.<user>` */
 export const resize = define({
   ...byUser("resize"),
   request: resizeRequest,
   reply: resizeReply,
 });
 
-/** Client → queue: let me watch that build of mine again. `queue.attach.<user>` */
+/** Client → queue: grant access to a build of the user again. `queue.attach.<user>` */
 export const attach = define({
   ...byUser("attach"),
   request: attachRequest,
   reply: attachReply,
 });
 
-/** Client → queue: which builds are mine? `queue.builds.<user>` */
+/** Client → queue: list the user's builds. `queue.builds.<user>` */
 export const builds = define({
   ...byUser("builds"),
   request: buildsRequest,
   reply: buildsReply,
 });
 
-/** Client → queue: I have the image. `queue.received.<user>` */
+/** Client → queue: the client has the image. `queue.received.<user>` */
 export const received = define({
   ...byUser("received"),
   request: receivedRequest,
   reply: receivedReply,
 });
 
-/** Client → queue: how are you? `queue.status.<user>` */
+/** Client → queue: the state of the pools and builds. `queue.status.<user>` */
 export const status = define({
   ...byUser("status"),
   request: statusRequest,
   reply: statusReply,
 });
 
-/** Client → queue: which base images are there? `queue.images.<user>` */
+/** Client → queue: list the base images of the site's registries. `queue.images.<user>` */
 export const images = define({
   ...byUser("images"),
   request: imagesRequest,
   reply: imagesReply,
 });
 
-/** Agent → queue, always one outstanding (parked up to 3 s): "alive; anything for me?" `builder.<builder>.ask` */
+/** Agent → queue: heartbeat and request for the next order; always one outstanding, parked up to 3 s. `builder.<builder>.ask` */
 export const agentAsk = define({
   name: "ask",
   principals: principals.builders,
@@ -149,42 +150,42 @@ export const adminAddUser = define({
   reply: addUserReply,
 });
 
-/** Operator → queue: serve that user no longer, and end its builds. `admin.revoke-user.<operator>` */
+/** Operator → queue: refuse a user's reservations and end its builds. `admin.revoke-user.<operator>` */
 export const adminRevokeUser = define({
   ...byOperator("revoke-user"),
   request: revokeUserRequest,
   reply: revokeUserReply,
 });
 
-/** Operator → queue: who are the users? `admin.users.<operator>` */
+/** Operator → queue: list the users. `admin.users.<operator>` */
 export const adminUsers = define({
   ...byOperator("users"),
   request: usersRequest,
   reply: usersReply,
 });
 
-/** Operator → queue: every machine, and what it printed. `admin.builders.<operator>` */
+/** Operator → queue: list all machines, with their consoles. `admin.builders.<operator>` */
 export const adminBuilders = define({
   ...byOperator("builders"),
   request: buildersRequest,
   reply: buildersReply,
 });
 
-/** Operator → queue: destroy that machine of another generation. `admin.destroy.<operator>` */
+/** Operator → queue: destroy a machine of another generation. `admin.destroy.<operator>` */
 export const adminDestroy = define({
   ...byOperator("destroy"),
   request: destroyRequest,
   reply: destroyReply,
 });
 
-/** Operator → queue: what would the reconciler do now? `admin.plan.<operator>` */
+/** Operator → queue: the plan that the reconciler would make now. `admin.plan.<operator>` */
 export const adminPlan = define({
   ...byOperator("plan"),
   request: planRequest,
   reply: planReply,
 });
 
-/** What stands in place of a reply when the queue refuses. */
+/** The body of a refusal. */
 export const errorReply = v.object({
   v: v.literal(1),
   error: v.object({

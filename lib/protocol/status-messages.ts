@@ -1,4 +1,4 @@
-/** `queue.status.<user>`: the pools and the builds at a glance. */
+/** `queue.status.<user>`: a summary of the pools and the builds. */
 import * as v from "valibot";
 import { builderImage } from "./builder-image.ts";
 import { count, id, line, version } from "./fields.ts";
@@ -20,13 +20,13 @@ export const statusReply = v.object({
   pools: v.array(
     v.object({
       name: line,
-      /** What it builds for, as `uname -m` says it. */
+      /** The architecture of its builders, as `uname -m` prints it. */
       arch: line,
       reserve: v.object({ target: count, ready: count, max: count }),
       /** Why the reserve is not at its target; empty when it is. */
       reason: line,
       builders: v.array(builder),
-      /** What its builders say they were made of, the most frequent first, and how many say so. An older queue tells none. */
+      /** The images that its builders report, the most frequent first, with the number of builders. An older queue sends none. */
       images: v.optional(v.array(v.object({ ...builderImage.entries, builders: count })), []),
     }),
   ),

@@ -1,10 +1,11 @@
 /**
- * Every subject, stream and bucket by name. Nothing outside lib/bus spells one; whoever needs one asks here, and what
- * is no id throws before it becomes a part of a subject.
+ * The names of all subjects, streams and buckets. Other modules get them from here, where every id and user name is checked before
+ * it becomes a token of a subject: these functions throw CbError "usage" on an invalid one.
  */
 import { assertAccountKey, assertId, assertUserKey, assertUserName, isId } from "./ids.ts";
+import { bucketStream, metaSubject } from "./object-layout.ts";
 
-/** What a user may ask the queue; the third token is the user, which the user's credential fixes. */
+/** The requests of a user. The third token of their subjects is the user; the user's credential allows no other. */
 export const QUEUE_VERBS = [
   "reserve",
   "sent",
@@ -18,7 +19,7 @@ export const QUEUE_VERBS = [
 ] as const;
 export type QueueVerb = (typeof QUEUE_VERBS)[number];
 
-/** What an operator may ask the queue, in CORE alone; the third token is the operator, for the queue's log. */
+/** The requests of an operator, in CORE only. The third token is the operator, for the queue's log. */
 export const ADMIN_VERBS = ["add-user", "revoke-user", "users", "builders", "destroy", "plan"] as const;
 export type AdminVerb = (typeof ADMIN_VERBS)[number];
 
@@ -29,15 +30,15 @@ export const subjects = {
   admin: (verb: AdminVerb, operator: string): string => `admin.${verb}.${assertUserName(operator)}`,
   /** Agent → queue. */
   ask: (builder: string): string => `builder.${assertId(builder)}.ask`,
-  /** Queue → JetStream: the life of a builder. */
+  /** Queue → JetStream: the state changes of a builder. */
   builderState: (builder: string): string => `builder.${assertId(builder)}.state`,
-  /** Agent → JetStream: what the build prints, raw bytes. */
+  /** Agent → JetStream: the output of the build, raw bytes. */
   log: (build: string): string => `build.${assertId(build)}.log`,
-  /** Queue and agent → JetStream: the life of a build. */
+  /** Queue and agent → JetStream: the state changes of a build. */
   state: (build: string): string => `build.${assertId(build)}.state`,
 };
 
-/** What the queue serves and watches, with a star where the id stands. */
+/** The wildcard subjects that the queue serves and the streams store, with a star for each id. */
 export const patterns = {
   queue: (verb: QueueVerb): string => `queue.${verb}.*`,
   queues: "queue.*.*",
@@ -51,73 +52,72 @@ export const patterns = {
 };
 
 /**
- * Where a guest's request for a consumer arrives in CORE: `guest.reader.<stream>.<consumer>[.<filter>]`. To the guest it
- * is JetStream's own `CONSUMER.CREATE`; the queue answers it, because JetStream would take any `deliver_subject`.
+ * A guest's request for a consumer has the subject `guest.reader.<stream>.<consumer>[.<filter>]` in CORE. For the guest it is the
+ * API call CONSUMER.CREATE. The queue replies to it, because JetStream would accept any `deliver_subject`.
  */
 export const GUEST_READER_PREFIX = "guest.reader";
 
-/** Those who ask on subjects of one form, which the credential of each fixes. */
+/** One kind of principals: their requests have subjects of one form, in which one token is the principal. */
 export interface Principals {
-  /** The subject of all their questions. */
+  /** The wildcard subject of all their requests. */
   readonly all: string;
-  /** The subject of all that one of them asks. */
+  /** The wildcard subject of all requests of one principal. */
   readonly one: (principal: string) => string;
-  /** Who asks on this subject; undefined for what could not stand in a subject of ours. */
+  /** The principal in a subject. Undefined when that token cannot be a name, an id or a stream. */
   readonly of: (subject: string) => string | undefined;
-  /** The subject with a star where the principal stands: the pattern of one request. */
+  /** The subject with a star for the principal: the pattern of one request. */
   readonly pattern: (subject: string) => string;
 }
 
-/** In each form the principal is one token. */
-const principalsOf = (everybody: string, at: number, rest = ""): Principals => ({
-  all: everybody + rest,
-  one: (principal) => everybody.split(".").with(at, principal).join(".") + rest,
+/** `form` is the wildcard subject, `at` the index of the token that is the principal, `rest` a wildcard for further tokens. */
+const principalsOf = (form: string, at: number, rest = ""): Principals => ({
+  all: form + rest,
+  one: (principal) => form.split(".").with(at, principal).join(".") + rest,
   of: (subject) => /^[\w-]+$/.exec(subject.split(".", at + 1)[at] ?? "")?.[0],
   pattern: (subject) => subject.split(".").with(at, "*").join("."),
 });
 
-/** Everybody whom the queue answers. */
+/** All principals of the queue's requests. */
 export const principals = {
   users: principalsOf("queue.*.*", 2),
   operators: principalsOf("admin.*.*", 2),
   builders: principalsOf("builder.*.ask", 1),
-  /** Those who follow a build: the stream that they want to read stands for them. */
+  /** Readers of a build. The stream that they read is the principal. */
   readers: principalsOf(`${GUEST_READER_PREFIX}.*`, 2, ".>"),
 };
 
-/** The stream that audits the pool; only the queue writes it. */
+/** The audit stream of the pools. Only the queue writes it. */
 export const BUILDERS_STREAM = "builders";
 
-/** One stream per build carries its log and its states, so that the last line always precedes the end. */
+/** One stream has the log and the states of a build, so the last line always precedes the final state. */
 export const buildStream = (build: string): string => `build-${assertId(build)}`;
-/** Log and states together, for one reader. */
+/** The filter for the log and the states of a build. */
 export const buildFilter = (build: string): string => `build.${assertId(build)}.*`;
-/** The bucket of a build's context and image, and the stream that NATS keeps it in. */
+/** The two objects of a build's bucket. */
+export type BuildObject = "context" | "image";
+/** The bucket of a build's context and image. */
 export const bucket = (build: string): string => `build-${assertId(build)}`;
-export const buildBucketStream = (build: string): string => `OBJ_build-${assertId(build)}`;
-export const buildChunkSubjects = (build: string): string => `$O.build-${assertId(build)}.C.>`;
-export const buildMetaSubjects = (build: string): string => `$O.build-${assertId(build)}.M.>`;
+/** The stream of a build's bucket. */
+export const buildBucketStream = (build: string): string => bucketStream(bucket(build));
+/** All chunks, and all descriptions of objects, in a build's bucket. */
+export const buildChunkWildcard = (build: string): string => `$O.${bucket(build)}.C.>`;
+export const buildMetaWildcard = (build: string): string => `$O.${bucket(build)}.M.>`;
+/** The description of one object in a build's bucket. */
+export const buildMetaSubject = (build: string, object: BuildObject): string => metaSubject(bucket(build), object);
 
-/** Under this prefix the account GUEST sees the part of the JetStream API that it may use. */
+/** The prefix of the JetStream API calls that GUEST imports. */
 export const GUEST_API_PREFIX = "JSC.API";
 
-/** Every credential has an inbox of its own: with a shared one, everybody could read everybody's replies. */
+/** The inbox of one credential. With a shared inbox, each credential could read the replies to all others. */
 export const inboxPrefix = (publicKey: string): string => `_INBOX.${assertUserKey(publicKey)}`;
 
-/** The two objects of a build's bucket: what goes up and what comes back. */
-export type BuildObject = "context" | "image";
-
-/** The subject of one object's description: its name in base64url with padding, as the stock clients write it. */
-export const buildMetaSubject = (build: string, object: BuildObject): string =>
-  `$O.${bucket(build)}.M.${Buffer.from(object).toString("base64")}`;
-
-/** The build whose stream or bucket's stream that is; undefined for every other. */
+/** The build of a build's stream or of its bucket's stream. Undefined for every other stream. */
 export function buildOfStream(stream: string): string | undefined {
   const build = /^(?:OBJ_)?build-(.+)$/.exec(stream)?.[1] ?? "";
   return isId(build) ? build : undefined;
 }
 
-/** NATS's own, in the account SYS: the JWT of an account, asked for and replaced. The second goes to every server. */
+/** Subjects of nats-server in the account SYS: read the JWT of an account, and replace it on every server. */
 export const accountClaims = {
   lookup: (account: string): string => `$SYS.REQ.ACCOUNT.${assertAccountKey(account)}.CLAIMS.LOOKUP`,
   update: "$SYS.REQ.CLAIMS.UPDATE",

@@ -3,7 +3,8 @@
  * destroys them, and shows what they printed. One contract test runs against every provider there is.
  */
 
-import { CbError, type ErrorKind } from "../core/errors.ts";
+import { CbError } from "../core/errors.ts";
+import type { ErrorKind } from "../core/exit-codes.ts";
 
 /** The identity a machine carries for its whole life, so that a listing alone says whose it is. */
 export interface MachineIdentity {

@@ -7,12 +7,12 @@ import type { UserData } from "../config/user-data.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { CbError, messageOf } from "../core/errors.ts";
 import { VERSION } from "../core/version.ts";
-import { type ConnectOptions, connectPatiently } from "../nats/connection.ts";
+import { type ConnectOptions, connectWithRetry } from "../nats/connection.ts";
 import { readCreds } from "../nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../nats/credentials/issuer.ts";
 import { openConsumerProxy } from "../nats/jetstream/consumer-proxy.ts";
 import { openKvStore } from "../nats/jetstream/kv.ts";
-import { queueAnswers, startService } from "../nats/rpc/server.ts";
+import { isQueueReachable, startService } from "../nats/rpc/server.ts";
 import type { Registry } from "../oci/address.ts";
 import { openPool } from "../pool/open.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -105,7 +105,7 @@ async function connect(
     },
   };
   // Queue and NATS may be started by the same boot, in any order.
-  return connectPatiently(options, {
+  return connectWithRetry(options, {
     signal,
     onFailure: (error) => log.warn({ err: error }, "NATS cannot be reached yet"),
   });
@@ -118,7 +118,7 @@ const PING_MS = 1_000;
  * Two queues on one NATS would each remember half of what happens. Throws CbError "config" when another one answers.
  */
 async function refuseSecond(nc: NatsConnection): Promise<void> {
-  if (!(await queueAnswers(nc, PING_MS))) return;
+  if (!(await isQueueReachable(nc, PING_MS))) return;
   throw new CbError("config", "another cb-queue answers on this NATS already", { hint: "stop it first: one leads" });
 }
 

@@ -5,6 +5,8 @@
 import { createHash } from "node:crypto";
 import { CbError } from "../core/errors.ts";
 import { callApi, type JetStreamAccess, parseJson, storedMessage } from "../nats/jetstream/api.ts";
+import { type ReaderOptions, StreamReader } from "../nats/jetstream/reader.ts";
+import { ERR_CODE, finalError, Stopped } from "../nats/jetstream/stream-errors.ts";
 import {
   bucketStream,
   chunkSubject,
@@ -12,9 +14,7 @@ import {
   metaSubject,
   parseMeta,
   type StoredObject,
-} from "../nats/jetstream/object-layout.ts";
-import { type ReaderOptions, StreamReader } from "../nats/jetstream/reader.ts";
-import { ERR_CODE, finalError, Stopped } from "../nats/jetstream/stream-errors.ts";
+} from "../protocol/object-layout.ts";
 
 export interface GetOptions {
   readonly bucket: string;

@@ -7,6 +7,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { nuid as newNuid } from "nats";
 import type { JetStreamAccess } from "../nats/jetstream/api.ts";
+import { Publisher } from "../nats/jetstream/publisher.ts";
+import { OVERHEAD_BYTES } from "../nats/jetstream/send-window.ts";
 import {
   bucketStream,
   chunkSubject,
@@ -14,12 +16,10 @@ import {
   metaJson,
   metaSubject,
   type StoredObject,
-} from "../nats/jetstream/object-layout.ts";
-import { Publisher } from "../nats/jetstream/publisher.ts";
-import { OVERHEAD_BYTES } from "../nats/jetstream/send-window.ts";
+} from "../protocol/object-layout.ts";
 import { rechunk } from "./rechunk.ts";
 
-export type { StoredObject } from "../nats/jetstream/object-layout.ts";
+export type { StoredObject } from "../protocol/object-layout.ts";
 
 export interface PutOptions {
   readonly bucket: string;

@@ -4,7 +4,6 @@
  */
 
 import type { Clock } from "../../lib/core/clock.ts";
-import { ManualClock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
 import { createLogger } from "../../lib/core/log.ts";
 import type { KvStore } from "../../lib/nats/jetstream/kv.ts";
@@ -12,6 +11,7 @@ import { Pool } from "../../lib/pool/pool.ts";
 import { type PoolPolicy, poolPolicy } from "../../lib/pool/reconciler/policy.ts";
 import { parseRecord } from "../../lib/pool/state/record.ts";
 import type { Provider } from "../../lib/provider/provider.ts";
+import { ManualClock } from "../support/manual-clock.ts";
 import { SimCloud } from "./cloud.ts";
 import { SimKeys } from "./keys.ts";
 import { Random } from "./random.ts";

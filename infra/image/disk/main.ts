@@ -2,7 +2,8 @@
 import { access, constants, mkdtemp, rename, rm } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { folders } from "../../../lib/config/folders.ts";
-import { CbError, EXIT_CODES, messageOf } from "../../../lib/core/errors.ts";
+import { CbError, messageOf } from "../../../lib/core/errors.ts";
+import { EXIT_CODES } from "../../../lib/core/exit-codes.ts";
 import { ensureDiskImage } from "../../../lib/provider/qemu/disk.ts";
 import { build } from "../../tools/build.ts";
 import { ensureTools } from "../../tools/setup/ensure-tools.ts";

@@ -7,7 +7,7 @@ import { CbError } from "../../core/errors.ts";
 import { connectNats, type NatsAddress } from "../../nats/connection.ts";
 import { readCreds } from "../../nats/credentials/creds.ts";
 import { call } from "../../nats/rpc/client.ts";
-import { queueAnswers } from "../../nats/rpc/server.ts";
+import { isQueueReachable } from "../../nats/rpc/server.ts";
 import type { RequestDefinition } from "../../protocol/requests.ts";
 
 /** How long connecting and the first sign of the queue may take together: an operator reads within five seconds that nobody answers. */
@@ -42,7 +42,7 @@ export class AdminSession {
       throw located(error, config);
     });
     const session = new AdminSession(config, address, { nc, operator: creds.name });
-    if (await queueAnswers(nc, Math.max(HEARD_MIN_MS, heardByMs - performance.now()))) return session;
+    if (await isQueueReachable(nc, Math.max(HEARD_MIN_MS, heardByMs - performance.now()))) return session;
     await session.close();
     throw located(
       new CbError("unreachable", `the queue does not answer (NATS at ${url})`, { hint: "see whether cb-queue runs" }),

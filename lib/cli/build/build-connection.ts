@@ -3,7 +3,7 @@
  * NATS that cannot be reached is waited for, as it is when it goes away later.
  */
 import type { NatsConnection } from "nats";
-import { type Credential, connectPatiently } from "../../nats/connection.ts";
+import { type Credential, connectWithRetry } from "../../nats/connection.ts";
 import type { Session } from "../session.ts";
 import type { Steps } from "../terminal.ts";
 import { waitingNote } from "../watch/waiting-note.ts";
@@ -30,7 +30,7 @@ export async function connectToBuild({
   // Not stubborn, as a daemon is: a user whose credential was revoked would never learn of it.
   const options = { address: session.address, credential, name: `build ${build}`, stubborn: false };
   const onFailure = () => note(performance.now() - sinceMs);
-  const nc = await connectPatiently(options, { signal, onFailure });
+  const nc = await connectWithRetry(options, { signal, onFailure });
   note(0);
   return nc;
 }

@@ -2,8 +2,8 @@
 import { rm } from "node:fs/promises";
 import type { NatsConnection } from "nats";
 import { CbError } from "../../core/errors.ts";
-import type { StoredObject } from "../../nats/jetstream/object-layout.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
+import type { StoredObject } from "../../protocol/object-layout.ts";
 import { fetchImage, type ImageTarget } from "./fetch-image.ts";
 
 interface Fetching {

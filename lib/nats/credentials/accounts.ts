@@ -1,10 +1,9 @@
 /**
- * The accounts of an installation and the one door between them.
+ * The NATS accounts of an installation, and the services that GUEST imports from CORE.
  *
- * SYS is NATS's own. CORE holds JetStream, the queue and the operators. GUEST holds users and builders; it has no
- * JetStream and imports single services from CORE. A service import rewrites reply subjects, and that is what keeps
- * guests apart: within one account permissions do not cover the subject a reply goes to, so that a guest could have
- * the server itself publish wherever it liked.
+ * SYS is the system account of NATS. CORE has JetStream, the queue and the operators. GUEST has users and builders; it has no
+ * JetStream and imports single services from CORE. A service import rewrites reply subjects, and that separates the guests:
+ * within one account, permissions do not cover reply subjects, so a guest could make the server publish on any subject.
  */
 import type { Account, Export, Import } from "@nats-io/jwt";
 import { GUEST_API_PREFIX, GUEST_READER_PREFIX, patterns } from "../../protocol/subjects.ts";
@@ -13,34 +12,35 @@ interface Service {
   readonly name: string;
   /** The subject in CORE. */
   readonly subject: string;
-  /** The subject in GUEST, where it is another one. */
+  /** The subject in GUEST, if it differs. */
   readonly local?: string;
-  /** Singleton: one answer to a request. Stream: many. */
-  readonly answers: "Singleton" | "Stream";
+  /** Singleton: one reply to a request. Stream: many. */
+  readonly responseType: "Singleton" | "Stream";
 }
 
-/** An API call: `$JS.API.<call>` in CORE, under the guests' own prefix in GUEST. */
-function api(call: string, answers: Service["answers"]): Service {
-  return { name: `api ${call}`, subject: `$JS.API.${call}`, local: `${GUEST_API_PREFIX}.${call}`, answers };
+/** A JetStream API call: `$JS.API.<call>` in CORE, `JSC.API.<call>` in GUEST. */
+function api(call: string, responseType: Service["responseType"]): Service {
+  return { name: `api ${call}`, subject: `$JS.API.${call}`, local: `${GUEST_API_PREFIX}.${call}`, responseType };
 }
 
 /**
- * Everything that GUEST can reach, all of it. What is missing is missing on purpose: DIRECT.GET (answers past the
- * import), CONSUMER.CREATE (delivers to any subject in CORE), STREAM.CREATE, UPDATE, DELETE, PURGE and MSG.DELETE (the queue's), CONSUMER.LIST and NAMES, `$SRV`, `$KV`.
+ * The complete list of services that GUEST can reach. These are left out on purpose: DIRECT.GET (its replies bypass the import),
+ * CONSUMER.CREATE (can deliver to any subject in CORE), STREAM.CREATE, UPDATE, DELETE, PURGE and MSG.DELETE (only the queue changes
+ * streams), CONSUMER.LIST and NAMES, `$SRV`, `$KV`.
  */
 export const GUEST_SERVICES: readonly Service[] = [
-  { name: "queue", subject: patterns.queues, answers: "Singleton" },
-  { name: "builder ask", subject: patterns.ask, answers: "Singleton" },
-  { name: "build log", subject: patterns.log, answers: "Singleton" },
-  { name: "build state", subject: patterns.state, answers: "Singleton" },
-  { name: "object chunks", subject: patterns.chunks, answers: "Singleton" },
-  { name: "object descriptions", subject: patterns.metas, answers: "Singleton" },
-  // Not JetStream's: the queue's, see reader-door.ts.
+  { name: "queue", subject: patterns.queues, responseType: "Singleton" },
+  { name: "builder ask", subject: patterns.ask, responseType: "Singleton" },
+  { name: "build log", subject: patterns.log, responseType: "Singleton" },
+  { name: "build state", subject: patterns.state, responseType: "Singleton" },
+  { name: "object chunks", subject: patterns.chunks, responseType: "Singleton" },
+  { name: "object descriptions", subject: patterns.metas, responseType: "Singleton" },
+  // Served by the queue instead of JetStream: see consumer-proxy.ts.
   {
     name: "reader",
     subject: `${GUEST_READER_PREFIX}.>`,
     local: `${GUEST_API_PREFIX}.CONSUMER.CREATE.>`,
-    answers: "Singleton",
+    responseType: "Singleton",
   },
   api("CONSUMER.DELETE.>", "Singleton"),
   api("CONSUMER.MSG.NEXT.>", "Stream"),
@@ -49,8 +49,8 @@ export const GUEST_SERVICES: readonly Service[] = [
 ];
 
 /**
- * How long the server remembers whom an answer is for. Must outlast a parked ask (about 10 s) and a pull (30 s), with
- * room; every request that gets no answer costs memory for that long. NATS's own default is 2 minutes.
+ * How long the server keeps the reply subject of a request through an import. It must be longer than a parked request (3 s) and a
+ * pull request (30 s), with a margin. A request without a reply uses memory for that long. The default of NATS is 2 minutes.
  */
 const RESPONSE_THRESHOLD_MS = 60_000;
 
@@ -58,13 +58,13 @@ const RESPONSE_THRESHOLD_MS = 60_000;
 const NS_PER_MS = 1_000_000;
 
 export interface AccountLimits {
-  /** Connections at once from all users and builders. NATS has no limit per user. */
+  /** Connections at once of all users and builders. NATS has no limit per user. */
   readonly guestConnections: number;
   /** Connections at once of queues, operators and administration. */
   readonly coreConnections: number;
 }
 
-/** CORE: everything in JetStream, and the exports. `signingKey` is the public key that user JWTs are signed with. */
+/** CORE: JetStream without limits, and the exports. `signingKey` is the public half of the key that signs user JWTs. */
 export function coreAccount(signingKey: string, limits: AccountLimits): Partial<Account> {
   return {
     ...accountOf(signingKey, limits.coreConnections),
@@ -80,17 +80,17 @@ export function coreAccount(signingKey: string, limits: AccountLimits): Partial<
   };
 }
 
-/** GUEST: no JetStream, no exports, and the imports from CORE, whose account id is `core`. */
+/** GUEST: no JetStream, no exports, and the imports from CORE. `core` is the public key of CORE. */
 export function guestAccount(signingKey: string, core: string, limits: AccountLimits): Partial<Account> {
   return {
     ...accountOf(signingKey, limits.guestConnections),
     imports: GUEST_SERVICES.map((service) => importOf(service, core)),
-    // A user JWT without permissions of its own would be allowed everything: here it is allowed nothing.
+    // For a user JWT without permissions, which NATS would otherwise allow everything.
     default_permissions: { pub: { deny: [">"] }, sub: { deny: [">"] } },
   };
 }
 
-/** SYS: the server's own account. Its users are administrators. */
+/** SYS: the system account. Its users are administrators. */
 export function systemAccount(): Partial<Account> {
   return { limits: unlimited(-1) };
 }
@@ -99,7 +99,7 @@ function accountOf(signingKey: string, connections: number): Partial<Account> {
   return { limits: unlimited(connections), signing_keys: [signingKey] };
 }
 
-/** The server reads a missing number as 0; -1 is "no limit". No leaf nodes, no bearer tokens. */
+/** No limits (-1; the server reads a missing number as 0), no leaf nodes and no bearer tokens. */
 function unlimited(connections: number): NonNullable<Account["limits"]> {
   return {
     conn: connections,
@@ -119,7 +119,7 @@ function exportOf(service: Service): Export {
     name: service.name,
     subject: service.subject,
     type: "service",
-    response_type: service.answers,
+    response_type: service.responseType,
     response_threshold: RESPONSE_THRESHOLD_MS * NS_PER_MS,
   };
 }

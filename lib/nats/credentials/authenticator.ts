@@ -1,8 +1,8 @@
-/** Proves to the server that we hold a key, for nats.js. Its own authenticator signs with nkeys.js, which is slow. */
+/** The authenticator for nats.js: proves possession of a key. The one in nats.js signs with nkeys.js, which is slow (nkey.ts). */
 import type { Authenticator } from "nats";
 import type { NKey } from "./nkey.ts";
 
-/** The `authenticator` of nats.js' connect options: sends `jwt` and signs the server's nonce with `key`. */
+/** For `authenticator` in the connect options of nats.js: sends `jwt` and signs the server's nonce with `key`. */
 export function authenticator(jwt: string, key: NKey): Authenticator {
   return (nonce) => ({
     jwt,

@@ -1,4 +1,4 @@
-/** Issues the credentials of users, builders and builds. Whoever holds an Issuer can let anybody in: the queue alone. */
+/** Issues the credentials of users, builders and builds. Its signing key can grant any access to GUEST, so only the queue has it. */
 import { readFile } from "node:fs/promises";
 import { CbError, messageOf } from "../../core/errors.ts";
 import {
@@ -15,7 +15,7 @@ import { createKey, keyFromSeed, type NKey } from "./nkey.ts";
 export interface IssuerOptions {
   /** Public key of the account GUEST. */
   readonly guestAccount: string;
-  /** A signing key of GUEST; not the account's own key, which stays offline. */
+  /** A signing key of GUEST. The account's own key stays offline. */
   readonly signingKey: NKey;
   readonly nowMs: () => number;
 }
@@ -29,7 +29,7 @@ export interface IssuedCreds {
 export interface BuildGrant {
   readonly build: string;
   readonly role: BuildRole;
-  /** Of the key pair that the caller or the agent made for itself. */
+  /** Public half of the key pair that the caller or the agent made. */
   readonly publicKey: string;
   readonly expiresAtMs: number;
 }
@@ -41,25 +41,25 @@ export class Issuer {
     this.#options = options;
   }
 
-  /** A user's credential, valid until `expiresAtMs` or until it is revoked. Throws CbError "usage" on a bad name. */
+  /** A user's credential, valid until `expiresAtMs` or until it is revoked. Throws CbError "usage" on an invalid name. */
   userCreds(name: string, expiresAtMs?: number): IssuedCreds {
     const key = createKey("user");
     return this.#creds(key, this.#sign(name, key.publicKey, userPermissions(name, key.publicKey), expiresAtMs));
   }
 
-  /** A user's JWT for a key that somebody else keeps the seed of. Throws CbError "usage" on a bad name or key. */
+  /** A user's JWT for a key pair made by an operator, who keeps the seed. Throws CbError "usage" on an invalid name or key. */
   userJwt(name: string, publicKey: string): string {
     return this.#sign(name, publicKey, userPermissions(name, publicKey), undefined);
   }
 
-  /** What a builder asks with. It travels in the machine's user data. Throws CbError "usage" on a bad id. */
+  /** A builder's credential, which its machine gets in the user data. Throws CbError "usage" on an invalid id. */
   builderCreds(builder: string, expiresAtMs: number): IssuedCreds {
     const key = createKey("user");
     const rights = builderPermissions(builder, key.publicKey);
     return this.#creds(key, this.#sign(`builder ${builder}`, key.publicKey, rights, expiresAtMs));
   }
 
-  /** JWT for one build and one key. Throws CbError "usage" on a bad id or when `publicKey` is no user's public key. */
+  /** A JWT for one build and one key. Throws CbError "usage" on an invalid id or if `publicKey` is not that of a user. */
   buildJwt(grant: BuildGrant): string {
     const rights = buildPermissions(grant.role, grant.build, grant.publicKey);
     return this.#sign(`${grant.role} ${grant.build}`, grant.publicKey, rights, grant.expiresAtMs);
@@ -76,13 +76,13 @@ export class Issuer {
   }
 }
 
-/** Reads a seed file. Throws CbError "config" when it is missing, unreadable or holds no seed. */
+/** Reads a seed file. Throws CbError "config" when it is missing, unreadable or has no seed. */
 export async function readKeyFile(path: string): Promise<NKey> {
   try {
     return keyFromSeed((await readFile(path, "utf8")).trim());
   } catch (error) {
     throw new CbError("config", `cannot read the key file ${path}: ${messageOf(error)}`, {
-      hint: "it is made with the installation's keys and readable only to the account that runs the queue",
+      hint: "it is created with the installation's keys and readable only by the user that runs the queue",
       cause: error,
     });
   }

@@ -1,8 +1,8 @@
 /**
  * NATS JWTs, version 2: `base64url(header).base64url(claims).base64url(Ed25519 signature)`.
  *
- * An encoder of our own, because @nats-io/jwt reads the wall clock and derives public keys with the slow nkeys.js on
- * every call. What it writes is read back with @nats-io/jwt in the tests and by nats-server.
+ * @nats-io/jwt is not used to encode them, because it reads the wall clock and derives public keys with the slow nkeys.js on every
+ * call. Tests verify the output of this encoder with @nats-io/jwt and with nats-server.
  */
 import { createHash } from "node:crypto";
 import type { Account, Operator, User } from "@nats-io/jwt";
@@ -10,30 +10,30 @@ import { CbError } from "../../core/errors.ts";
 import { base32, type NKey } from "./nkey.ts";
 
 export interface Claims {
-  /** A unique id: the hash of everything else, so that equal claims give an equal JWT. */
+  /** The id: a hash of all other claims, so equal claims give an equal JWT. */
   readonly jti: string;
   /** Seconds since 1970. */
   readonly iat: number;
-  /** Seconds since 1970; absent for what never expires. */
+  /** Seconds since 1970. Absent: never expires. */
   readonly exp?: number;
-  /** Public key of who signed. */
+  /** Public key of the signer. */
   readonly iss: string;
   readonly name: string;
-  /** Public key of whom it speaks of. */
+  /** Public key of the subject. */
   readonly sub: string;
   readonly nats: Readonly<Record<string, unknown>>;
 }
 
 export interface Subject {
   readonly name: string;
-  /** Public key of whom the JWT speaks of. */
+  /** Public key that the JWT is issued for. */
   readonly publicKey: string;
   readonly issuedAtMs: number;
   /** Rounded down to whole seconds. Absent: never expires. */
   readonly expiresAtMs?: number;
 }
 
-/** `{"typ":"JWT","alg":"ed25519-nkey"}` is what version 2 has, always. */
+/** Every JWT of version 2 has this header. */
 const HEADER = Buffer.from(JSON.stringify({ typ: "JWT", alg: "ed25519-nkey" })).toString("base64url");
 
 /** JWT of an operator, signed by itself. */
@@ -47,8 +47,8 @@ export function accountJwt(subject: Subject, account: Partial<Account>, signer: 
 }
 
 /**
- * JWT of a user, signed by a signing key of account `issuerAccount`. Every limit that `user` leaves out is "none": the
- * server reads a missing number as 0, that is as no subscriptions and no payload at all.
+ * JWT of a user, signed by the account `issuerAccount` or one of its signing keys. A limit that `user` leaves out is set to -1 (no
+ * limit), because the server reads a missing number as 0: no subscriptions and no payload.
  */
 export function userJwt(subject: Subject, user: Partial<User>, signer: NKey, issuerAccount: string): string {
   const limits = { subs: -1, data: -1, payload: -1 };
@@ -56,7 +56,7 @@ export function userJwt(subject: Subject, user: Partial<User>, signer: NKey, iss
   return encode(subject, { ...limits, ...user, ...issuer, type: "user", version: 2 }, signer);
 }
 
-/** Never writes `nbf`: a server whose clock is behind would refuse a JWT that is valid. */
+/** Never writes `nbf`: a server with a slow clock would refuse a valid JWT. */
 function encode(subject: Subject, nats: Record<string, unknown>, signer: NKey): string {
   const body = {
     iat: Math.floor(subject.issuedAtMs / 1000),
@@ -73,14 +73,14 @@ function encode(subject: Subject, nats: Record<string, unknown>, signer: NKey): 
 }
 
 /**
- * What a JWT claims, **without** checking the signature: only the server decides whom to trust. For reading the name
- * and the expiry of one's own credential before it is used. Throws CbError "config" on anything that is no NATS JWT.
+ * The claims of a JWT, **without** checking its signature: only the server decides which JWT to trust. A program uses this to read
+ * the name and the expiry of its own credential. Throws CbError "config" on any text that is not a NATS JWT.
  */
 export function readClaims(jwt: string): Claims {
   const [header, body, signature, ...rest] = jwt.split(".");
   const claims = header === HEADER && signature && rest.length === 0 ? parse(body) : undefined;
   if (claims !== undefined) return claims;
-  throw new CbError("config", "not a NATS JWT of version 2", { hint: "was the text cut short when it was copied?" });
+  throw new CbError("config", "not a NATS JWT of version 2", { hint: "was the text truncated when it was copied?" });
 }
 
 function parse(body: string | undefined): Claims | undefined {

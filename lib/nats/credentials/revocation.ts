@@ -1,24 +1,24 @@
-/** The JWT of an account with more user keys that NATS refuses. Pure. */
+/** Adds revoked user keys to the JWT of an account. Pure. */
 import type { Account } from "@nats-io/jwt";
 import { accountJwt, readClaims } from "./jwt.ts";
 import type { NKey } from "./nkey.ts";
 
-/** Public key of a user → the second up to which what was issued for it is refused. */
+/** By public key of a user: seconds since 1970. NATS refuses every JWT that was issued for the key until then. */
 export type Revocations = Readonly<Record<string, number>>;
 
 export interface Signing {
-  /** Of the operator. */
+  /** Key pair of the NATS operator, which signs account JWTs. */
   readonly operatorKey: NKey;
   readonly nowMs: number;
 }
 
-/** Throws CbError "config" when `jwt` is no JWT. */
+/** The revocations of an account. Throws CbError "config" when `jwt` is not a JWT. */
 export function revocationsOf(jwt: string): Revocations {
   const { revocations } = readClaims(jwt).nats as Partial<Account>;
   return revocations ?? {};
 }
 
-/** Both, each key with the later time. */
+/** The union of both. A key in both gets the later time. */
 export function mergeRevocations(one: Revocations, other: Revocations): Revocations {
   const merged = new Map(Object.entries(one));
   for (const [key, atS] of Object.entries(other)) merged.set(key, Math.max(atS, merged.get(key) ?? 0));
@@ -26,15 +26,15 @@ export function mergeRevocations(one: Revocations, other: Revocations): Revocati
 }
 
 /**
- * The account as it was and these keys revoked, too; `jwt` itself when it revokes them all. Issued at least a second after
- * the one before: a server that is started keeps the newer of the one it has and the one in its configuration. Throws
- * CbError "config" when `jwt` is no JWT.
+ * The account's JWT with these keys revoked too; `jwt` itself if it revokes all of them. It is issued at least a second after
+ * `jwt`, because a server that starts keeps the newer of the JWT on its disk and the one in its configuration. Throws CbError
+ * "config" when `jwt` is not a JWT.
  */
-export function withRevocations(jwt: string, more: Revocations, { operatorKey, nowMs }: Signing): string {
+export function withRevocations(jwt: string, added: Revocations, { operatorKey, nowMs }: Signing): string {
   const known = revocationsOf(jwt);
-  if (Object.entries(more).every(([key, atS]) => (known[key] ?? -1) >= atS)) return jwt;
+  if (Object.entries(added).every(([key, atS]) => (known[key] ?? -1) >= atS)) return jwt;
   const { name, sub, iat, nats } = readClaims(jwt);
-  const account: Partial<Account> = { ...nats, revocations: { ...mergeRevocations(known, more) } };
+  const account: Partial<Account> = { ...nats, revocations: { ...mergeRevocations(known, added) } };
   const issuedAtMs = Math.max(nowMs, (iat + 1) * 1000);
   return accountJwt({ name, publicKey: sub, issuedAtMs }, account, operatorKey);
 }

@@ -1,34 +1,38 @@
 /**
- * The door through which guests get consumers: the queue looks at the request and passes on one of its own making.
+ * The proxy for CONSUMER.CREATE: the queue checks a guest's request for a consumer and sends JetStream one that it builds itself.
  *
- * A guest that may call JetStream's CONSUMER.CREATE may name any `deliver_subject`, and permissions do not see into
- * the request. nats-server then publishes the messages of the guest's stream, which hold whatever the guest put there, on that subject
- * within CORE: on 2.9.10 another build's log stream stored them. So guests import this door under the name of the
- * API call, and JetStream's call not at all. To a client it is the same call with the same answer.
+ * A guest that may call JetStream's CONSUMER.CREATE can set any `deliver_subject`, and NATS permissions do not cover the body of a
+ * request. nats-server then publishes the messages of the guest's stream, with contents of the guest's choice, on that subject
+ * within CORE: on 2.9.10 another build's log stream stored them. So GUEST imports this proxy under the name of the API call, and
+ * does not import JetStream's own. For a client it is the same call with the same reply.
  */
 import type { Msg, NatsConnection } from "nats";
 import * as v from "valibot";
 import { buildOfStream, GUEST_READER_PREFIX, principals } from "../../protocol/subjects.ts";
 import { ClientSubscriptions } from "../rpc/client-subscriptions.ts";
 
-const MS_IN_NS = 1_000_000;
-/** A reader that is gone for so long makes a new consumer; what is left behind counts against the stream's bound. */
-const DEFAULT_INACTIVE_NS = 30_000 * MS_IN_NS;
-const MAX_INACTIVE_NS = 300_000 * MS_IN_NS;
-/** A reader has one pull outstanding, two while it renews it. */
+/** JetStream counts durations in nanoseconds. */
+const NS_PER_MS = 1_000_000;
+/**
+ * JetStream deletes a consumer that was not used for this long. A reader that was away longer creates a new one; until the old one
+ * is deleted it counts against the stream's limit of consumers.
+ */
+const DEFAULT_INACTIVE_NS = 30_000 * NS_PER_MS;
+const MAX_INACTIVE_NS = 300_000 * NS_PER_MS;
+/** A reader has one pull request outstanding, or two while it renews it. */
 const MAX_WAITING_PULLS = 16;
-/** What nats.js sends is about 400 bytes. */
-const MAX_REQUEST_BYTES = 4096;
+/** A request of nats.js has about 400 bytes. */
+const REQUEST_MAX_BYTES = 4096;
 
-/** A stream whose leader died has a new one after 4–7 s; the guest asks again. */
+/** A stream that lost its leader elects a new one within 4–7 s; the guest retries. */
 const JETSTREAM_TIMEOUT_MS = 5000;
-/** Requests of one build under way at once: whoever follows it makes one at a time, which takes a millisecond or so. */
-const MAX_ASKING = 16;
+/** Requests in flight for one stream. A reader sends one at a time, and each takes about a millisecond. */
+const IN_FLIGHT_MAX = 16;
 
 const CONSUMER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 const FILTER = /^[A-Za-z0-9_$*.=-]{1,200}>?$/;
 
-/** The fields of JetStream's request that a guest may choose; every other one is ours, but a foreign delivery is refused. */
+/** The fields that a guest may set. `deliver_subject` is refused, and every other field of JetStream's request is ignored. */
 const requestSchema = v.object({
   stream_name: v.string(),
   config: v.object({
@@ -45,9 +49,9 @@ export type ProxyDecision =
   | { readonly ok: false; readonly error: string };
 
 /**
- * What to ask of JetStream for a guest's request on `guest.reader.<stream>.<consumer>[.<filter>]`: a pull consumer in
- * memory, without acknowledgements, that goes away by itself. Only for streams of builds; whose build it is, the
- * guest's permissions have decided by the subject.
+ * The request to JetStream for a guest's request on `guest.reader.<stream>.<consumer>[.<filter>]`: a pull consumer in memory,
+ * without acknowledgements, that JetStream deletes when it is inactive. Refuses every stream that is not of a build. Whether the
+ * guest may read that build was decided by the permissions on the subject.
  */
 export function consumerRequest(subject: string, body: Uint8Array): ProxyDecision {
   const [stream = "", name = "", ...rest] = subject.slice(GUEST_READER_PREFIX.length + 1).split(".");
@@ -80,58 +84,58 @@ export function consumerRequest(subject: string, body: Uint8Array): ProxyDecisio
 }
 
 /**
- * Serves the door on a connection in CORE until it is closed; each stream's readers come through a part of their own. The
- * queue's leader alone opens it: while there is none, existing readers read on and new ones ask again.
+ * Serves the proxy on a connection in CORE until that is closed. The requests for each stream have their own subscription, so a
+ * flood for one build cannot delay another's readers. Only a running queue serves it: without one, existing consumers work on and
+ * new readers retry.
  */
 export function openConsumerProxy(core: NatsConnection): ClientSubscriptions {
-  const asking = new Map<string, number>();
-  const pass = async (message: Msg, stream: string) => {
-    const answer = consumerRequest(message.subject, message.data);
-    if (!answer.ok) return message.respond(refusal(400, answer.error));
-    asking.set(stream, (asking.get(stream) ?? 0) + 1);
+  const inFlight = new Map<string, number>();
+  const forward = async (message: Msg, stream: string) => {
+    const decision = consumerRequest(message.subject, message.data);
+    if (!decision.ok) return message.respond(refusal(400, decision.error));
+    inFlight.set(stream, (inFlight.get(stream) ?? 0) + 1);
     try {
-      // A reply subject of the import cannot be handed on to JetStream's own import: nothing would come back.
-      const made = await core.request(answer.subject, answer.body, { timeout: JETSTREAM_TIMEOUT_MS });
-      return message.respond(made.data);
+      // A new request, because JetStream's reply would not pass through a second import to the reply subject of the first.
+      const reply = await core.request(decision.subject, decision.body, { timeout: JETSTREAM_TIMEOUT_MS });
+      return message.respond(reply.data);
     } catch {
-      return message.respond(UNANSWERED);
+      return message.respond(NO_REPLY);
     } finally {
-      const others = (asking.get(stream) ?? 0) - 1;
-      if (others > 0) asking.set(stream, others);
-      else asking.delete(stream);
+      const left = (inFlight.get(stream) ?? 0) - 1;
+      if (left > 0) inFlight.set(stream, left);
+      else inFlight.delete(stream);
     }
   };
-  // Whoever makes readers without end is told so, and keeps nobody else waiting.
-  const tooMuch = (message: Msg) => void message.respond(TOO_MUCH);
+  const refuseExcess = (message: Msg) => void message.respond(TOO_MANY_REQUESTS);
   return new ClientSubscriptions({
     nc: core,
     principals: principals.readers,
     onMessage: (message) => {
-      // What came through the import has such a reply; anything else is no guest, or a forgery from within CORE.
+      // The server gives each request through an import such a reply subject. Any other message is not from a guest.
       if (!message.reply?.startsWith("_R_.")) return;
       const stream = principals.readers.of(message.subject) ?? "";
-      if ((asking.get(stream) ?? 0) >= MAX_ASKING) tooMuch(message);
-      else void pass(message, stream);
+      if ((inFlight.get(stream) ?? 0) >= IN_FLIGHT_MAX) refuseExcess(message);
+      else void forward(message, stream);
     },
-    onExcess: tooMuch,
+    onExcess: refuseExcess,
   });
 }
 
-/** In the form of JetStream's own errors, so that every client shows it; those of 429 and 503 pass, and a reader asks again. */
+/** A refusal in the format of JetStream's errors, so every client shows it. A reader retries after 429 and 503. */
 function refusal(code: 400 | 429 | 503, description: string): string {
   const type = "io.nats.jetstream.api.v1.consumer_create_response";
   return JSON.stringify({ type, error: { code, err_code: 10012, description } });
 }
 
-const TOO_MUCH = refusal(429, "these are more readers at once than one build may have: ask again in some seconds");
-const UNANSWERED = refusal(503, "JetStream did not answer: ask again");
+const TOO_MANY_REQUESTS = refusal(429, "too many requests for readers of this build at once: retry in a few seconds");
+const NO_REPLY = refusal(503, "JetStream did not reply: retry");
 
 function refuse(error: string): ProxyDecision {
   return { ok: false, error };
 }
 
 function json(body: Uint8Array): unknown {
-  if (body.length > MAX_REQUEST_BYTES) return undefined;
+  if (body.length > REQUEST_MAX_BYTES) return undefined;
   try {
     return JSON.parse(Buffer.from(body).toString());
   } catch {

@@ -1,110 +1,112 @@
 /**
- * A subscription that NATS itself ends, after so many messages that it can do no harm: a door that shuts behind them.
+ * The subscription for one principal's requests. It has a message limit: nats-server ends each NATS subscription after so many
+ * messages (`UNSUB <sid> <max>`), and the queue renews it while the principal keeps to its rate limit. So a flood reaches the
+ * queue only up to that limit.
  *
- * NATS has no limit on what a credential sends, and hands all of it over in the order in which it came. Worse: until a
- * request through a service import is answered, the server keeps a line for it in a list by reply subject, and takes it
- * out by moving all that follow. With a hundred thousand outstanding under one reply subject, nats-server 2.9 and 2.10
- * (`_checkForReverseEntry` in accounts.go) did little else, and nobody was answered for a minute. What comes to a door
- * that is shut finds no responder: the server refuses it at once, and keeps nothing of it.
+ * The limit is needed because NATS does not limit how much a credential publishes, and delivers a connection's messages in the
+ * order in which they arrive. In addition, until a request through a service import has its reply, the server keeps an entry for
+ * it in a list by reply subject, and removing an entry moves all that follow. With a hundred thousand outstanding entries under
+ * one reply subject, nats-server 2.9 and 2.10 (`_checkForReverseEntry` in accounts.go) did little else, and delivered no reply
+ * for a minute. A request to a subject without a subscription has no responder: the server refuses it at once and keeps no entry.
  */
 import type { Msg, NatsConnection, Subscription } from "nats";
-import type { TokenBuckets } from "./token-bucket.ts";
+import type { TokenBuckets } from "./token-buckets.ts";
 
-/** Messages that one opening lets in; the next follows at half of them. Five hundred clients may ask at once. */
-const CREDIT = 1024;
+/** The message limit of one NATS subscription, renewed at half of it. So five hundred clients of a user may send at once. */
+const MESSAGE_LIMIT = 1024;
 /**
- * The same while it is not known what comes. What the server has for one connection it keeps up to `max_pending`, and beyond
- * that it ends the connection, which is everybody's: of the largest messages, some credits of this size fit in.
+ * The message limit while the principal is treated with caution. The server buffers up to `max_pending` (64 MiB) for a connection
+ * and closes the connection beyond that, for all principals; a few times this limit of the largest messages fits.
  */
-const CAUTIOUS_CREDIT = 2;
-/** What comes through one opening, if all is as large as the largest that came through the one before. */
-const OPENING_BYTES = 8 * 1024 * 1024;
+const CAUTIOUS_MESSAGE_LIMIT = 2;
+/** One NATS subscription lets in this many bytes at most, if no message is larger than the largest since the last renewal. */
+const SUBSCRIPTION_BYTES = 8 * 1024 * 1024;
 /**
- * A message is large when a whole credit of its size would be a burden. Small ones use the credit up, which is exact: of what the
- * server hands out while it is told to stop, some messages are lost, and remembered for a minute as not answered.
+ * A message beyond the rate limit that is larger than this ends the NATS subscription at once, since MESSAGE_LIMIT of them would
+ * be too many bytes. Smaller ones use up the message limit instead, which is exact: while an UNSUB is in flight, nats.js drops
+ * the messages that still arrive, and the server remembers each of them for a minute as a request without a reply.
  */
-const LARGE_BYTES = 4096;
-/** For so long it is opened with caution when its principal has asked for more than its share. */
-const DISTRUSTED_MS = 600_000;
+const LARGE_MESSAGE_BYTES = 4096;
+/** A principal that exceeded its rate limit is treated with caution for this long. */
+const CAUTION_MS = 600_000;
 
 export interface ClientSubscriptionOptions {
   readonly nc: NatsConnection;
   readonly subject: string;
-  /** The NATS queue group of the subscriptions: a message comes to one of a group. */
+  /** The NATS queue group. The server delivers a message to one subscription of the group. */
   readonly group: string;
-  /** Whose share it is of which each message takes. It is opened only while that has room for what may come. */
+  /** Names the bucket that each message is charged to. A renewal waits until that bucket holds enough for it. */
   readonly principal: string;
   readonly buckets: TokenBuckets;
-  /** After a lost connection it is opened with caution for as long as one whose principal has asked for too much. */
+  /** After a lost connection, use the cautious message limit for as long as after an exceeded rate limit. */
   readonly cautiousAfterReconnect?: boolean;
-  /** `fits`: the share had room for it. */
-  readonly onMessage: (message: Msg, fits: boolean) => void;
+  /** `withinLimit` is false when the message exceeds the rate limit. */
+  readonly onMessage: (message: Msg, withinLimit: boolean) => void;
 }
 
 export class ClientSubscription {
   readonly #options: ClientSubscriptionOptions;
-  /** Openings overlap, as the rest of one is left when the next begins. */
+  /** More than one while the last messages of a subscription arrive after its renewal. */
   readonly #subscriptions = new Set<Subscription>();
-  #waiting: NodeJS.Timeout | undefined;
-  #credit = 0;
-  /** What the last opening let in; the next one twice as many, or the most. */
-  #opening = CREDIT;
-  /** Of a message since then. */
+  #renewalTimer: NodeJS.Timeout | undefined;
+  /** How many messages the server may still deliver, over all of `#subscriptions`. */
+  #remainingMessages = 0;
+  /** The message limit of the last renewal. The next renewal at most doubles it. */
+  #lastLimit = MESSAGE_LIMIT;
+  /** Of the messages since the last renewal. */
   #largestBytes = 0;
-  #distrustedUntilMs = Number.NEGATIVE_INFINITY;
+  #cautiousUntilMs = Number.NEGATIVE_INFINITY;
 
-  /** Opens it. */
+  /** Subscribes. */
   constructor(options: ClientSubscriptionOptions) {
     this.#options = options;
-    this.#open();
+    this.#renew();
   }
 
-  /** Shuts it. What is on its way is not heard. */
-  drop(): void {
-    this.stop();
+  /** Unsubscribes. Messages in flight are dropped. */
+  unsubscribe(): void {
+    this.cancelRenewal();
     for (const subscription of this.#subscriptions) subscription.unsubscribe();
     this.#subscriptions.clear();
-    this.#credit = 0;
+    this.#remainingMessages = 0;
   }
 
-  /** If it waits to be opened, it is not. */
-  stop(): void {
-    clearTimeout(this.#waiting);
-    this.#waiting = undefined;
+  /** Cancels a renewal that waits for the rate limit. */
+  cancelRenewal(): void {
+    clearTimeout(this.#renewalTimer);
+    this.#renewalTimer = undefined;
   }
 
-  /** Shuts it. Resolves when everything that the server has sent was heard, which does not open it again. */
+  /** Unsubscribes. Resolves when every message that the server has sent was received; none of them causes a renewal. */
   async drain(): Promise<void> {
-    this.stop();
-    const left = [...this.#subscriptions].filter((one) => !one.isClosed());
+    this.cancelRenewal();
+    const open = [...this.#subscriptions].filter((subscription) => !subscription.isClosed());
     this.#subscriptions.clear();
-    this.#credit = 0;
-    await Promise.all(left.map((one) => one.drain()));
+    this.#remainingMessages = 0;
+    await Promise.all(open.map((subscription) => subscription.drain()));
   }
 
-  /** Opens one that was dropped with the connection. With caution: it may be what came through it that ended that. */
-  openAgain(): void {
-    this.#opening = CAUTIOUS_CREDIT / 2;
-    if (this.#options.cautiousAfterReconnect) this.#distrust();
-    this.#open();
+  /** Subscribes after a reconnect, at first with the cautious limit: these messages may have ended the connection. */
+  resubscribe(): void {
+    this.#lastLimit = CAUTIOUS_MESSAGE_LIMIT / 2;
+    if (this.#options.cautiousAfterReconnect) this.#beCautious();
+    this.#renew();
   }
 
-  /** At once, or as soon as the share has room for so many small questions as come in, or for one of `bytes`. */
-  #open(bytes = 0): void {
-    const { nc, subject, group, buckets: shares, principal } = this.#options;
-    // Who leaves says so in another task than the one that a timer wakes.
-    if (this.#waiting !== undefined || nc.isClosed() || nc.isDraining()) return;
-    const { requestBytes: questionBytes } = shares.limit;
-    const isDistrusted = performance.now() < this.#distrustedUntilMs;
-    const mostByBytes = Math.max(CAUTIOUS_CREDIT, Math.floor(OPENING_BYTES / Math.max(1, this.#largestBytes)));
-    const max = isDistrusted ? CAUTIOUS_CREDIT : Math.min(2 * this.#opening, CREDIT, mostByBytes);
-    const waitMs = shares.untilAvailableMs(principal, Math.max(max * questionBytes, questionBytes + bytes));
+  /** Subscribes as soon as the bucket holds a limit of the smallest requests, and one request of `bytes`. */
+  #renew(bytes = 0): void {
+    const { nc, subject, group, buckets, principal } = this.#options;
+    // The timer may fire between the close of a connection and the event that reports it.
+    if (this.#renewalTimer !== undefined || nc.isClosed() || nc.isDraining()) return;
+    const max = this.#nextLimit();
+    const { requestBytes } = buckets.limit;
+    const waitMs = buckets.untilAvailableMs(principal, Math.max(max * requestBytes, requestBytes + bytes));
     if (waitMs > 0) {
-      this.#waiting = setTimeout(() => {
-        this.#waiting = undefined;
-        this.#open();
+      this.#renewalTimer = setTimeout(() => {
+        this.#renewalTimer = undefined;
+        this.#renew();
       }, waitMs);
-      this.#waiting.unref();
+      this.#renewalTimer.unref();
       return;
     }
     const subscription = nc.subscribe(subject, {
@@ -116,33 +118,39 @@ export class ClientSubscription {
       },
     });
     this.#subscriptions.add(subscription);
-    this.#credit += max;
-    this.#opening = max;
+    this.#remainingMessages += max;
+    this.#lastLimit = max;
     this.#largestBytes = 0;
   }
 
+  #nextLimit(): number {
+    if (performance.now() < this.#cautiousUntilMs) return CAUTIOUS_MESSAGE_LIMIT;
+    const limitByBytes = Math.floor(SUBSCRIPTION_BYTES / Math.max(1, this.#largestBytes));
+    return Math.min(2 * this.#lastLimit, MESSAGE_LIMIT, Math.max(CAUTIOUS_MESSAGE_LIMIT, limitByBytes));
+  }
+
   #onMessage(message: Msg): void {
-    const { buckets: shares, principal, onMessage: hear } = this.#options;
+    const { buckets, principal, onMessage } = this.#options;
     const bytes = message.data.length;
-    const fits = shares.take(principal, bytes);
+    const withinLimit = buckets.take(principal, bytes);
     this.#largestBytes = Math.max(this.#largestBytes, bytes);
-    if (!fits) this.#distrust();
-    if (!fits && bytes > LARGE_BYTES) this.#hold(bytes);
-    else if (this.#credit > 0) {
-      this.#credit -= 1;
-      if (this.#credit <= this.#opening / 2) this.#open();
+    if (!withinLimit) this.#beCautious();
+    if (!withinLimit && bytes > LARGE_MESSAGE_BYTES) this.#endAfterLargeMessage(bytes);
+    else if (this.#remainingMessages > 0) {
+      this.#remainingMessages -= 1;
+      if (this.#remainingMessages <= this.#lastLimit / 2) this.#renew();
     }
-    hear(message, fits);
+    onMessage(message, withinLimit);
   }
 
-  #distrust(): void {
-    this.#distrustedUntilMs = performance.now() + DISTRUSTED_MS;
+  #beCautious(): void {
+    this.#cautiousUntilMs = performance.now() + CAUTION_MS;
   }
 
-  /** The server counts messages, whatever their size: a whole credit of large ones is not waited for. */
-  #hold(bytes: number): void {
+  /** The server counts messages, not bytes, so large ones must not use up the whole message limit. */
+  #endAfterLargeMessage(bytes: number): void {
     if (this.#subscriptions.size === 0) return;
     this.drain().catch(() => undefined);
-    this.#open(bytes);
+    this.#renew(bytes);
   }
 }

@@ -1,179 +1,192 @@
 /**
- * Hearing whoever may ask, each through a door of its own: who asks without end shuts it, and stands before nobody else.
+ * Receives the requests of many principals. Each principal has its own subscription with a message limit, so a flood from one
+ * principal cannot delay another.
  *
- * Whoever has no door yet is met among strangers, on a subscription to everybody's questions, which gets a copy of all
- * others too. The two are in NATS queue groups of different names, so that each gets every message.
+ * A principal without a subscription of its own is received on the catch-all subscription, which gets a copy of every other
+ * principal's requests too. The two kinds are in NATS queue groups of different names, so the server delivers each message to both.
  */
 import type { Msg, NatsConnection } from "nats";
 import type { Principals } from "../../protocol/subjects.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
 import { ClientSubscription } from "./client-subscription.ts";
-import { PRINCIPAL_RATE_LIMIT, type RateLimit, TokenBuckets } from "./token-bucket.ts";
+import { PRINCIPAL_RATE_LIMIT, type RateLimit, TokenBuckets } from "./token-buckets.ts";
 
-/** Doors at once, each of 1 KiB: as many as there may be users, and room for builders that come and go. */
-const DOORS_MAX = 16_384;
+/** Subscriptions at once, each of 1 KiB of memory: enough for all users of a site, and for builders over time. */
+const SUBSCRIPTIONS_MAX = 16_384;
 
 export interface ClientSubscriptionsOptions {
   readonly nc: NatsConnection;
   readonly principals: Principals;
   readonly onMessage: (message: Msg) => void;
-  /** Beyond the principal's share: to be answered, and not to be looked at. */
+  /** For a message beyond its principal's rate limit: the callback must reply to it, and should not read it. */
   readonly onExcess: (message: Msg) => void;
 }
 
-/** An principal whose door was opened. */
-interface Known {
-  readonly door: ClientSubscription;
-  /** A message has come through the door. Until then all that the principal sends is heard as a stranger's. */
-  proven: boolean;
-  /** The reply subjects of the last messages, which the server makes: the same for both copies, in whatever order they come. */
+/** A principal that has its own subscription. */
+interface KnownPrincipal {
+  readonly subscription: ClientSubscription;
+  /** A message has arrived on `subscription`. Until then the copy on the catch-all subscription is the one that counts. */
+  confirmed: boolean;
+  /** Reply subjects of the last messages. The server makes them; both copies of a message have the same, in either order. */
   readonly replies: Set<string>;
 }
 
-/** Copies come one after the other, or as far apart as an principal has connections that send at the same time. */
+/** The two copies arrive one after the other, or as far apart as the principal has connections that send at the same time. */
 const REPLIES_MAX = 32;
 
 /**
- * Of all strangers together, which is of all that everybody asks: each message costs the network its bytes once more, and the
- * queue a look at whose it is. A thousand small questions a second, and what a busy site's recipes and files take.
+ * The limit of the catch-all subscription, which gets every principal's messages: each costs its bytes on the network once more,
+ * and the parsing of its subject. A thousand small requests a second, and the recipes and files of a busy site.
  */
-const STRANGERS_SHARE: RateLimit = {
+const CATCH_ALL_RATE_LIMIT: RateLimit = {
   requestBytes: 16 * 1024,
   burstBytes: 64 * 1024 * 1024,
   bytesPerS: 16 * 1024 * 1024,
 };
 
 export class ClientSubscriptions {
-  readonly #hearing: ClientSubscriptionsOptions;
-  readonly #shares = new TokenBuckets(PRINCIPAL_RATE_LIMIT);
-  /** By principal, who was heard last at the end. */
-  readonly #known = new Map<string, Known>();
-  readonly #strangers: ClientSubscription;
-  /** Copies of known principals' messages that have not come through a door, by reply subject, in the order in which they came. */
+  readonly #options: ClientSubscriptionsOptions;
+  readonly #buckets = new TokenBuckets(PRINCIPAL_RATE_LIMIT);
+  /** By principal, the most recently received last. */
+  readonly #known = new Map<string, KnownPrincipal>();
+  readonly #catchAll: ClientSubscription;
+  /** Copies on the catch-all subscription without a copy on the principal's own: by reply subject, in order of arrival. */
   readonly #unmatched = new Map<string, { readonly message: Msg; readonly round: number }>();
   #round = 0;
   #matching: Promise<void> | undefined;
   readonly #watch: ConnectionWatch;
   #closed = false;
 
-  constructor(hearing: ClientSubscriptionsOptions) {
-    this.#hearing = hearing;
-    const { nc, principals } = hearing;
-    this.#strangers = new ClientSubscription({
+  constructor(options: ClientSubscriptionsOptions) {
+    this.#options = options;
+    const { nc, principals } = options;
+    this.#catchAll = new ClientSubscription({
       nc,
       subject: principals.all,
-      group: "strangers",
-      principal: "everybody",
-      buckets: new TokenBuckets(STRANGERS_SHARE),
-      // Of all that everybody asks it cannot be told whose was too much.
+      group: "catch-all",
+      principal: "all",
+      buckets: new TokenBuckets(CATCH_ALL_RATE_LIMIT),
+      // It carries the messages of all principals, so it cannot tell which of them exceeded the limit.
       cautiousAfterReconnect: true,
-      onMessage: (message) => this.#onStranger(message),
+      onMessage: (message) => this.#onCatchAll(message),
     });
-    this.#watch = new ConnectionWatch(hearing.nc, {
-      // What nats.js has it subscribes to again, and does not tell the server again how many messages it may send.
+    this.#watch = new ConnectionWatch(nc, {
+      // After a reconnect nats.js renews its subscriptions, but without their message limits: leave it none.
       disconnected: () => {
         this.#unmatched.clear();
-        this.#all((door) => door.drop());
+        this.#forEachSubscription((subscription) => subscription.unsubscribe());
       },
-      reconnected: () => this.#all((door) => door.openAgain()),
-      closed: () => this.#end(),
+      reconnected: () => this.#forEachSubscription((subscription) => subscription.resubscribe()),
+      closed: () => this.#stop(),
     });
   }
 
-  /** Opens the door of an principal who has not asked yet: while others flood, a stranger may have to ask often to be met. */
+  /**
+   * Subscribes to a principal that has not sent a request yet. During a flood from another principal, one without a subscription
+   * of its own may have to retry often. Does nothing if the principal has a subscription.
+   */
   expect(principal: string): void {
     if (!this.#known.has(principal)) this.#add(principal);
   }
 
-  /** Resolves when everything that the server had sent by now was heard. */
+  /** Resolves when every message that the server had sent until now was received. */
   async close(): Promise<void> {
     const drained: Promise<void>[] = [];
     this.#watch.stop();
-    this.#end();
-    this.#all((door) => drained.push(door.drain()));
-    // A drain that the end of the connection overtakes never ends.
-    await Promise.race([Promise.all(drained), this.#hearing.nc.closed()]);
+    this.#stop();
+    this.#forEachSubscription((subscription) => drained.push(subscription.drain()));
+    // A drain never settles if the connection is closed meanwhile.
+    await Promise.race([Promise.all(drained), this.#options.nc.closed()]);
   }
 
-  #end(): void {
+  #stop(): void {
     this.#closed = true;
-    this.#all((door) => door.stop());
+    this.#forEachSubscription((subscription) => subscription.cancelRenewal());
   }
 
-  #all(change: (door: ClientSubscription) => void): void {
-    change(this.#strangers);
+  #forEachSubscription(change: (subscription: ClientSubscription) => void): void {
+    change(this.#catchAll);
     for (const known of this.#known.values()) {
-      known.proven = false;
-      change(known.door);
+      known.confirmed = false;
+      change(known.subscription);
     }
   }
 
-  #onStranger(message: Msg): void {
-    const principal = this.#hearing.principals.of(message.subject);
+  #onCatchAll(message: Msg): void {
+    const principal = this.#options.principals.of(message.subject);
     const known = principal === undefined ? undefined : (this.#known.get(principal) ?? this.#add(principal));
     if (principal === undefined || known === undefined) {
-      this.#hearing.onMessage(message);
-    } else if (!known.proven) {
-      if (isFirst(known, message)) this.#hear(principal, message, this.#shares.take(principal, message.data.length));
+      this.#options.onMessage(message);
+    } else if (!known.confirmed) {
+      if (isFirstCopy(known, message)) {
+        this.#receive(principal, message, this.#buckets.take(principal, message.data.length));
+      }
     } else if (message.reply && !known.replies.has(message.reply)) {
       this.#unmatched.set(message.reply, { message, round: this.#round });
-      this.#matching ??= this.#match();
+      this.#matching ??= this.#refuseUnmatched();
     }
   }
 
   /**
-   * The server sends both copies of a message one after the other, so that one whose door was shut is known by a ping. It must
-   * be answered, as the server keeps what is not; a second ping, should the first one's answer have come in between.
+   * Refuses each message whose principal had no subscription when it arrived, because its message limit was used up. The server
+   * sends both copies of a message one after the other, so a copy that is still missing after a ping does not exist. The message
+   * needs a reply, because the server keeps an entry for each request without one. Two pings, because the message may have
+   * arrived between the first ping and its pong.
    */
-  async #match(): Promise<void> {
-    const { nc, onExcess: tooMuch } = this.#hearing;
+  async #refuseUnmatched(): Promise<void> {
+    const { nc, onExcess } = this.#options;
     while (this.#unmatched.size > 0 && !nc.isClosed()) {
       const round = this.#round++;
       try {
         await nc.flush();
         await nc.flush();
       } catch {
-        // The connection was lost, and with it what would have been answered.
+        // The connection was lost, and the reply subjects with it.
         break;
       }
-      for (const [reply, { message, round: of }] of this.#unmatched) {
-        if (of > round) break;
+      for (const [reply, unmatched] of this.#unmatched) {
+        if (unmatched.round > round) break;
         this.#unmatched.delete(reply);
-        tooMuch(message);
+        onExcess(unmatched.message);
       }
     }
     this.#matching = undefined;
   }
 
-  #add(principal: string): Known | undefined {
+  #add(principal: string): KnownPrincipal | undefined {
     if (this.#closed) return undefined;
-    const { nc, principals } = this.#hearing;
-    const door = new ClientSubscription({
+    const { nc, principals } = this.#options;
+    const subscription = new ClientSubscription({
       nc,
       subject: principals.one(principal),
       group: "known",
       principal,
-      buckets: this.#shares,
-      onMessage: (message, fits) => {
-        known.proven = true;
+      buckets: this.#buckets,
+      onMessage: (message, withinLimit) => {
+        known.confirmed = true;
         if (message.reply) this.#unmatched.delete(message.reply);
-        if (isFirst(known, message)) this.#hear(principal, message, fits);
+        if (isFirstCopy(known, message)) this.#receive(principal, message, withinLimit);
       },
     });
-    const known: Known = { door, proven: false, replies: new Set() };
+    const known: KnownPrincipal = { subscription, confirmed: false, replies: new Set() };
     this.#known.set(principal, known);
-    const [[oldest, unused] = []] = this.#known;
-    if (this.#known.size > DOORS_MAX && oldest !== undefined) {
-      this.#known.delete(oldest);
-      unused?.door.drop();
-    }
+    this.#dropExcessSubscription();
     return known;
   }
 
-  #hear(principal: string, message: Msg, fits: boolean): void {
-    const { onMessage: hear, onExcess: tooMuch } = this.#hearing;
-    if (fits) hear(message);
-    else tooMuch(message);
+  /** Beyond the bound, the principal that was received longest ago loses its subscription. */
+  #dropExcessSubscription(): void {
+    if (this.#known.size <= SUBSCRIPTIONS_MAX) return;
+    const [[principal, oldest] = []] = this.#known;
+    if (principal === undefined) return;
+    this.#known.delete(principal);
+    oldest?.subscription.unsubscribe();
+  }
+
+  #receive(principal: string, message: Msg, withinLimit: boolean): void {
+    const { onMessage, onExcess } = this.#options;
+    if (withinLimit) onMessage(message);
+    else onExcess(message);
     const known = this.#known.get(principal);
     if (known === undefined) return;
     this.#known.delete(principal);
@@ -182,7 +195,7 @@ export class ClientSubscriptions {
 }
 
 /** False for the second copy of a message. */
-function isFirst({ replies }: Known, { reply }: Msg): boolean {
+function isFirstCopy({ replies }: KnownPrincipal, { reply }: Msg): boolean {
   if (reply === undefined || reply === "") return true;
   if (replies.has(reply)) return false;
   replies.add(reply);

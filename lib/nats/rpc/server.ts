@@ -1,38 +1,37 @@
-/** Answering: everything that the queue is asked on subjects of the registry, each principal heard through a door of its own. */
-import { headers, type Msg, type NatsConnection, type Service } from "nats";
+/** The server of requests: replies to every request that the queue serves. Each principal has its own subscription. */
+import { headers, type Msg, type NatsConnection, NatsError, type Service } from "nats";
 import { CbError } from "../../core/errors.ts";
 import { decode, encode } from "../../protocol/codec.ts";
 import type { RequestDefinition } from "../../protocol/requests.ts";
 import type { Principals } from "../../protocol/subjects.ts";
-import { isNatsAway } from "../nats-away.ts";
 import { ClientSubscriptions } from "./client-subscriptions.ts";
 
-/** The third token of `queue.*.<user>`, the second of `builder.<id>.ask`: the one star of the pattern. */
-export type Handler<Question, Reply> = (principal: string, question: Question) => Promise<Reply>;
+/** `principal` is the user of `queue.*.<user>`, the builder of `builder.<id>.ask`, or the operator of `admin.*.<operator>`. */
+export type Handler<Request, Reply> = (principal: string, request: Request) => Promise<Reply>;
 
 export interface RpcServerOptions {
   readonly nc: NatsConnection;
-  /** Told of every refusal, and of every question beyond the principal's share, so that it is logged. */
+  /** Called for every refusal, including those beyond a principal's rate limit, so that the caller can log it. */
   readonly onRefused: (subject: string, error: CbError) => void;
 }
 
-/** A question without a recipe; a larger one would be parsed while nobody else is answered. */
-const QUESTION_MAX_BYTES = 64 * 1024;
+/** For a request without a recipe. Parsing a larger one would block the requests of others. */
+const REQUEST_MAX_BYTES = 64 * 1024;
 
 /**
- * The largest question, a reservation with a hundred build arguments, has some 120. Measured on two busy cores: 4 MiB take
- * 40 ms as one word, 1.3 s as a list of empty objects, and 6 s as build arguments of a wrong type, in which nobody else is
- * answered.
+ * The largest request, a reservation with a hundred build arguments, has about 120 values. Measured on two busy cores, 4 MiB take
+ * 40 ms to parse and check as one string, 1.3 s as a list of empty objects, and 6 s as build arguments of a wrong type; the queue
+ * sends no reply meanwhile.
  */
-const QUESTION_MAX_VALUES = 1000;
+const REQUEST_MAX_VALUES = 1000;
 
-/** What a refusal's text is cut to: `line` in fields.ts refuses longer ones. */
+/** The message of a refusal is truncated to this: `line` in fields.ts truncates longer ones. */
 const MESSAGE_MAX_CHARS = 2000;
 
-/** Under this name the queue is found: `nats micro ping container-builder-queue`. */
+/** The queue's name among NATS services: `nats micro ping container-builder-queue`. */
 const SERVICE_NAME = "container-builder-queue";
 
-/** Answers `$SRV.PING` and `$SRV.INFO`. It has no endpoints: one of those hears everybody alike. */
+/** Replies to `$SRV.PING` and `$SRV.INFO`. It has no endpoints: an endpoint is one subscription for all principals. */
 export const startService = (nc: NatsConnection, softwareVersion: string): Promise<Service> =>
   nc.services.add({
     name: SERVICE_NAME,
@@ -41,88 +40,93 @@ export const startService = (nc: NatsConnection, softwareVersion: string): Promi
   });
 
 /**
- * False when no queue answers within that time; that none is there NATS says at once. True also for who may not ask this, as
- * users may not: the first question tells them.
+ * False when no queue replies within `timeoutMs`, or at once when NATS reports that no queue is connected. True also when the
+ * credential may not send this ping, as a user's may not: the first request then shows whether a queue is there.
  */
-export const queueAnswers = (nc: NatsConnection, timeoutMs: number): Promise<boolean> =>
+export const isQueueReachable = (nc: NatsConnection, timeoutMs: number): Promise<boolean> =>
   nc.request(`$SRV.PING.${SERVICE_NAME}`, "", { timeout: timeoutMs }).then(
     () => true,
-    (error: unknown) => !isNatsAway(error),
+    (error: unknown) => !isNatsUnavailable(error),
   );
 
-interface Refused {
+interface Refusal {
   readonly error: CbError;
   readonly code: 400 | 429;
   readonly body: Uint8Array;
 }
 
-/** Made once: it is sent to whoever floods. */
-const TOO_MUCH = refusalOf(
-  new CbError("infrastructure", "these are more questions at once than one principal may have", {
-    hint: "wait some seconds and ask again",
+/** Built once, because a flood makes the queue send it often. */
+const TOO_MANY_REQUESTS = refusalOf(
+  new CbError("infrastructure", "too many requests at once from one user, builder or operator", {
+    hint: "wait a few seconds and retry",
   }),
   429,
 );
 
-type Served = (principal: string, message: Msg) => Promise<Uint8Array>;
+type RequestHandler = (principal: string, message: Msg) => Promise<Uint8Array>;
 
-/** Every question that it hears gets one answer: the handler's, or a refusal that says why. */
+/** Sends one reply to every request that it receives: the handler's, or a refusal with the reason. */
 export class RpcServer {
   readonly #options: RpcServerOptions;
   /** By the pattern of the request. */
-  readonly #served = new Map<string, Served>();
+  readonly #handlers = new Map<string, RequestHandler>();
   readonly #subscriptions = new Map<Principals, ClientSubscriptions>();
 
   constructor(options: RpcServerOptions) {
     this.#options = options;
   }
 
-  /** The first request of its principals opens the way for them, so that all of theirs should be served in one go. */
-  serve<Question, Reply>(request: RequestDefinition<Question, Reply>, handler: Handler<Question, Reply>): void {
-    const { principals, maxBytes = QUESTION_MAX_BYTES } = request;
-    this.#served.set(request.pattern, async (principal, { data }) => {
-      // Throws on what is no name or id, although the server's permissions let no such subject pass.
-      request.subject(principal);
-      const question = decode(request.request, data, request.name, { maxBytes, maxValues: QUESTION_MAX_VALUES });
-      return encode(await handler(principal, question));
+  /**
+   * Serves one request. The first request for a kind of principals subscribes to all requests of that kind, so the caller should
+   * register all of them without an await in between: a request without a handler is refused.
+   */
+  serve<Request, Reply>(definition: RequestDefinition<Request, Reply>, handler: Handler<Request, Reply>): void {
+    const { principals, maxBytes = REQUEST_MAX_BYTES } = definition;
+    this.#handlers.set(definition.pattern, async (principal, { data }) => {
+      // Throws if the principal is not a name or an id, although the permissions of the credentials allow no such subject.
+      definition.subject(principal);
+      const bounds = { maxBytes, maxValues: REQUEST_MAX_VALUES };
+      return encode(await handler(principal, decode(definition.request, data, definition.name, bounds)));
     });
-    if (!this.#subscriptions.has(principals)) this.#subscriptions.set(principals, this.#doorsFor(principals));
+    if (!this.#subscriptions.has(principals)) this.#subscriptions.set(principals, this.#subscribeTo(principals));
   }
 
-  /** Whoever is known is heard also while others of their kind ask without end. Of no effect on who is expected already. */
+  /** Gives a principal its own subscription before its first request, so a flood from another principal cannot delay that. */
   expect(principals: Principals, principal: string): void {
     this.#subscriptions.get(principals)?.expect(principal);
   }
 
-  /** Resolves when everything that the server had sent by now was heard; answers may be on their way. */
+  /** Resolves when every request that the server had sent until now was received; their replies may still be in flight. */
   async close(): Promise<void> {
-    await Promise.all([...this.#subscriptions.values()].map((doors) => doors.close()));
+    await Promise.all([...this.#subscriptions.values()].map((subscriptions) => subscriptions.close()));
   }
 
-  #doorsFor(principals: Principals): ClientSubscriptions {
-    const find = ({ subject }: Msg) => this.#served.get(principals.pattern(subject));
+  #subscribeTo(principals: Principals): ClientSubscriptions {
+    const handlerFor = ({ subject }: Msg) => this.#handlers.get(principals.pattern(subject));
     return new ClientSubscriptions({
       nc: this.#options.nc,
       principals,
-      // Only a closed connection keeps a refusal from being sent, and then nobody waits for it.
+      // It rejects only if a refusal cannot be sent because the connection is closed; no client waits for it then.
       onMessage: (message) =>
-        void this.#hear(principals.of(message.subject), find(message), message).catch(() => undefined),
-      onExcess: (message) => this.#refuse(message, TOO_MUCH),
+        void this.#reply(principals.of(message.subject), handlerFor(message), message).catch(() => undefined),
+      onExcess: (message) => this.#refuse(message, TOO_MANY_REQUESTS),
     });
   }
 
-  async #hear(principal = "", served: Served | undefined, message: Msg): Promise<void> {
+  async #reply(principal = "", handler: RequestHandler | undefined, message: Msg): Promise<void> {
     try {
-      if (served === undefined) throw new CbError("usage", `nobody is asked on ${message.subject.slice(0, 200)}`);
-      // Throws for a reply that is larger than NATS takes.
-      message.respond(await served(principal, message));
+      if (handler === undefined) {
+        throw new CbError("usage", `the queue serves no request on ${message.subject.slice(0, 200)}`);
+      }
+      // respond() throws for a reply that is larger than the server's max_payload.
+      message.respond(await handler(principal, message));
     } catch (thrown) {
       this.#refuse(message, refusalOf(asRefusal(thrown), 400));
     }
   }
 
-  /** As NATS services refuse. A header ends at a line break, and nats.js does not look: the text travels in the body alone. */
-  #refuse(message: Msg, { error, code, body }: Refused): void {
+  /** As NATS services refuse. The message is in the body only: a header ends at a line break, and nats.js does not check that. */
+  #refuse(message: Msg, { error, code, body }: Refusal): void {
     this.#options.onRefused(message.subject, error);
     const head = headers();
     head.set("Nats-Service-Error", error.kind);
@@ -131,16 +135,31 @@ export class RpcServer {
   }
 }
 
-function refusalOf(error: CbError, code: 400 | 429): Refused {
+function refusalOf(error: CbError, code: 400 | 429): Refusal {
   const { kind, hint } = error;
   const message = error.message.slice(0, MESSAGE_MAX_CHARS);
   return { error, code, body: encode({ v: 1, error: { kind, message, ...(hint === undefined ? {} : { hint }) } }) };
 }
 
-/** A stranger is not told how we failed, only that we did; the log has the rest. */
+/** A client learns that the queue failed, but not how: the log has the cause. */
 function asRefusal(cause: unknown): CbError {
-  const hint = "try again; if it stays, tell your operator, whose log has the reason";
-  if (isNatsAway(cause)) return new CbError("unreachable", "the queue cannot reach its records", { hint, cause });
+  const hint = "retry; if it persists, tell your operator: the queue's log has the reason";
+  if (isNatsUnavailable(cause)) {
+    return new CbError("unreachable", "the queue cannot reach its records", { hint, cause });
+  }
   if (cause instanceof CbError) return cause;
   return new CbError("infrastructure", "the queue failed", { hint, cause });
+}
+
+/** Codes of nats.js. 503 means "no responders", unless JetStream sends an error of its own with it. */
+const UNAVAILABLE_CODES = ["TIMEOUT", "503", "CONNECTION_CLOSED", "CONNECTION_DRAINING", "DISCONNECT"];
+/** "JetStream system temporarily unavailable" (nats-server errors.json). */
+const JETSTREAM_UNAVAILABLE = 10008;
+
+/** Whether `thrown`, or its cause, means that NATS or JetStream is unavailable, rather than that it refused the request. */
+function isNatsUnavailable(thrown: unknown): boolean {
+  const error = thrown instanceof Error && !(thrown instanceof NatsError) ? thrown.cause : thrown;
+  if (!(error instanceof NatsError)) return false;
+  if (error.api_error !== undefined) return error.api_error.err_code === JETSTREAM_UNAVAILABLE;
+  return UNAVAILABLE_CODES.includes(error.code);
 }

@@ -10,16 +10,16 @@ import {
 } from "nats";
 import { CbError } from "../../core/errors.ts";
 import { parseJson } from "../../nats/jetstream/api.ts";
-import { parseMeta, type StoredObject } from "../../nats/jetstream/object-layout.ts";
 import { ERR_CODE } from "../../nats/jetstream/stream-errors.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import { encode } from "../../protocol/codec.ts";
 import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
+import { parseMeta, type StoredObject } from "../../protocol/object-layout.ts";
 import {
   buildBucketStream,
-  buildChunkSubjects,
+  buildChunkWildcard,
   buildMetaSubject,
-  buildMetaSubjects,
+  buildMetaWildcard,
   buildOfStream,
   buildStream,
   subjects,
@@ -139,7 +139,7 @@ export class BuildStreams {
     await this.#add({
       ...COMMON,
       name,
-      subjects: [buildChunkSubjects(build), buildMetaSubjects(build)],
+      subjects: [buildChunkWildcard(build), buildMetaWildcard(build)],
       max_bytes: wanted,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,

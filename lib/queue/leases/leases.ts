@@ -238,7 +238,7 @@ export class Leases {
     const maxBytes = limits.contextBytes + record.attempt * limits.imageBytes;
     await streams.makeRoom(record.build, image, maxBytes);
     const now = this.#ports.builds.get(record.build);
-    if (now?.state === "leased" && now.builder === record.builder) return { v: 1, order: "room" };
+    if (now?.state === "leased" && now.builder === record.builder) return { v: 1, order: "space-reserved" };
     // If it ended while the bucket was being made, nobody would look for that any more.
     if (now === undefined || now.state === "ended") await streams.deleteBucket(record.build);
     return { v: 1, order: "stop", reason: "the build is not this builder's any more" };

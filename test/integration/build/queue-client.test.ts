@@ -63,9 +63,9 @@ test("ask() waits for a queue that is absent for longer than refusalsMs", async 
   clock.onSleep = async () => {
     if (clock.sleptMs < 2 * REFUSALS_MS) return;
     clock.onSleep = () => undefined;
-    await startQueue(queueNc, () => ({ v: 1, order: "room" }));
+    await startQueue(queueNc, () => ({ v: 1, order: "space-reserved" }));
   };
-  assert.is((await client.ask({ state: "ready" }, never, REFUSALS_MS)).order, "room");
+  assert.is((await client.ask({ state: "ready" }, never, REFUSALS_MS)).order, "space-reserved");
   assert.ok(clock.sleptMs >= 2 * REFUSALS_MS);
 });
 

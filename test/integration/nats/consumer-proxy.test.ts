@@ -1,4 +1,4 @@
-/** The door for readers on a real server: one build's readers without end keep no other build waiting. */
+/** The consumer proxy on a real server: a flood of requests for one build does not delay another build's reader. */
 import { randomUUID } from "node:crypto";
 import type { Msg } from "nats";
 import { suite } from "uvu";
@@ -8,24 +8,24 @@ import { finalError } from "../../../lib/nats/jetstream/stream-errors.ts";
 import type { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
 import { buildStream, GUEST_API_PREFIX, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 import { Seen } from "../../support/seen.ts";
 
-const test = suite<{ bus: TestBus; door: ClientSubscriptions }>("reader door");
+const test = suite<{ nats: TestNats; proxy: ClientSubscriptions }>("consumer proxy");
 
-/** Far more than one build may have under way; nats-server answers nobody for half a minute when it keeps them all. */
-const READERS = 20_000;
-/** Of what comes through one opening of the door, nearly all is more than may be under way. */
-const TOO_MANY = 500;
-const ANSWER_MS = 5_000;
+/** Far more than may be in flight for one build. If nats-server kept them all, it would send no reply for half a minute. */
+const REQUESTS = 20_000;
+/** About half of the message limit of a subscription (1024). Only 16 requests may be in flight, so most of them are refused. */
+const REFUSED_MIN = 500;
+const REPLY_MS = 5_000;
 
 test.before(async (context) => {
-  context.bus = await startBus();
-  const core = await context.bus.core();
-  context.door = openConsumerProxy(core);
+  context.nats = await startTestNats();
+  const core = await context.nats.core();
+  context.proxy = openConsumerProxy(core);
   await core.flush();
 });
-test.after(({ bus }) => bus?.stop());
+test.after(({ nats }) => nats?.stop());
 
 interface Refused {
   readonly code: number;
@@ -37,35 +37,35 @@ const subject = (build: string, name: string): string =>
   `${GUEST_API_PREFIX}.CONSUMER.CREATE.${buildStream(build)}.${name}.${subjects.log(build)}`;
 const body = (build: string): string => JSON.stringify({ stream_name: buildStream(build), config: {} });
 
-/** The refusal, if it is one. */
+/** The error of a refusal; undefined for another reply. */
 const refusal = (reply: Msg): Refused | undefined => reply.json<{ error?: Refused }>().error;
 
-test("whoever asks for readers without end is told to ask again later, and others get theirs meanwhile", async ({
-  bus,
-  door,
+test("a flood of requests for one build is refused with a hint to retry, and another build's reader is created meanwhile", async ({
+  nats,
+  proxy,
 }) => {
   const [hers, evil] = [randomUUID(), randomUUID()];
-  // As the queue does of a build that it has just been asked for.
-  door.expect(buildStream(hers));
-  await makeBuildStreams(await (await bus.core()).jetstreamManager(), hers);
-  const [ada, mallory] = [await bus.build(hers, "caller"), await bus.build(evil, "caller")];
-  const tooMuch: Refused[] = [];
+  // The queue does this for each new build.
+  proxy.expect(buildStream(hers));
+  await makeBuildStreams(await (await nats.core()).jetstreamManager(), hers);
+  const [ada, mallory] = [await nats.build(hers, "caller"), await nats.build(evil, "caller")];
+  const refusals: Refused[] = [];
   const seen = new Seen<number>();
-  // One subject for all replies: the server keeps what it has not answered by that.
+  // One reply subject for all: the server keeps requests without a reply in a list by reply subject.
   const reply = `${mallory.inboxPrefix}.flood`;
   mallory.connection.subscribe(reply, {
     callback: (_, message) => {
       const refused = message.data.length === 0 ? undefined : refusal(message);
-      if (refused?.code === 429) seen.add(tooMuch.push(refused));
+      if (refused?.code === 429) seen.add(refusals.push(refused));
     },
   });
-  for (let n = 0; n < READERS; n++) mallory.connection.publish(subject(evil, `r${n}`), body(evil), { reply });
-  const mine = await ada.connection.request(subject(hers, "hers"), body(hers), { timeout: ANSWER_MS });
-  assert.is(refusal(mine), undefined);
-  await seen.any((count) => count >= TOO_MANY);
-  const [{ code, err_code, description } = { code: 0, err_code: 0, description: "" }] = tooMuch;
-  assert.match(description, /more readers at once than one build may have: ask again/);
-  assert.is(finalError("s", { code: err_code, status: code, text: description }), undefined, "a reader asks again");
+  for (let n = 0; n < REQUESTS; n++) mallory.connection.publish(subject(evil, `r${n}`), body(evil), { reply });
+  const created = await ada.connection.request(subject(hers, "hers"), body(hers), { timeout: REPLY_MS });
+  assert.is(refusal(created), undefined);
+  await seen.any((count) => count >= REFUSED_MIN);
+  const [{ code, err_code, description } = { code: 0, err_code: 0, description: "" }] = refusals;
+  assert.match(description, /too many requests for readers of this build at once: retry/);
+  assert.is(finalError("s", { code: err_code, status: code, text: description }), undefined, "a reader retries");
 });
 
 test.run();

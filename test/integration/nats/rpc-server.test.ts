@@ -1,4 +1,4 @@
-/** What the queue answers to whoever asks, over a real import: a reply, or a refusal that says whose fault it is. */
+/** RpcServer over a real service import: it sends a reply, or a refusal that shows whether the request or the queue failed. */
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
@@ -8,111 +8,116 @@ import { openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { RpcServer } from "../../../lib/nats/rpc/server.ts";
 import * as registry from "../../../lib/protocol/requests.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 import { rejection } from "../../support/rejection.ts";
 
 interface World {
-  bus: TestBus;
+  nats: TestNats;
   core: NatsConnection;
-  /** On which the listener hears. */
-  heard: NatsConnection;
-  listener: RpcServer;
+  /** The connection of the server. */
+  serverConnection: NatsConnection;
+  server: RpcServer;
   ada: NatsConnection;
   refused: [string, string][];
 }
-const test = suite<World>("Listener");
+const test = suite<World>("RpcServer");
 
 test.before.each(async (world) => {
-  world.bus = await startBus();
-  world.core = await world.bus.core();
+  world.nats = await startTestNats();
+  world.core = await world.nats.core();
   world.refused = [];
   const onRefused = (subject: string, { kind }: CbError) => world.refused.push([subject, kind]);
-  world.heard = await world.bus.core();
-  world.listener = new RpcServer({ nc: world.heard, onRefused });
-  world.ada = (await world.bus.user("ada")).connection;
+  world.serverConnection = await world.nats.core();
+  world.server = new RpcServer({ nc: world.serverConnection, onRefused });
+  world.ada = (await world.nats.user("ada")).connection;
 });
-test.after.each(({ bus }) => bus?.stop());
+test.after.each(({ nats }) => nats?.stop());
 
-const question = { v: 1, build: randomUUID() } as const;
-const ask = (nc: NatsConnection): Promise<unknown> =>
-  rejection(call(registry.sent, { nc, principal: "ada", request: question, timeoutMs: 10_000 }));
+const request = { v: 1, build: randomUUID() } as const;
+/** The error of a request `sent`. */
+const failureOf = (nc: NatsConnection): Promise<unknown> =>
+  rejection(call(registry.sent, { nc, principal: "ada", request, timeoutMs: 10_000 }));
 
-async function serving({ listener, heard }: World, work: () => Promise<unknown>): Promise<void> {
-  listener.serve(registry.sent, async () => {
+/** Serves `sent` with a handler that does `work`. */
+async function serve({ server, serverConnection }: World, work: () => Promise<unknown>): Promise<void> {
+  server.serve(registry.sent, async () => {
     await work();
     return { v: 1 as const };
   });
-  await heard.flush();
+  await serverConnection.flush();
 }
 
-test("a refusal of the handler's comes with its own words, and is told", async (world) => {
-  await serving(world, async () => {
+test("a CbError of the handler reaches the client with kind, message and hint, and is reported to onRefused", async (world) => {
+  await serve(world, async () => {
     throw new CbError("denied", "not yours", { hint: "ask for another" });
   });
-  const error = (await ask(world.ada)) as CbError;
+  const error = (await failureOf(world.ada)) as CbError;
   assert.equal([error.kind, error.message, error.hint], ["denied", "not yours", "ask for another"]);
   assert.equal(world.refused, [["queue.sent.ada", "denied"]]);
 });
 
-test("what fails in the queue is said to be its failure, without a word of how", async (world) => {
-  await serving(world, async () => {
+test("a bug in the handler reaches the client as a failure of the queue, without its message", async (world) => {
+  await serve(world, async () => {
     throw new TypeError("x is not a function");
   });
-  const error = (await ask(world.ada)) as CbError;
+  const error = (await failureOf(world.ada)) as CbError;
   assert.equal([error.kind, error.message], ["infrastructure", "the queue failed"]);
 });
 
-/** What a queue does for an answer, and what NATS keeps it from: the principal may ask again, as when nobody answers. */
-const AWAY: Record<string, (world: World) => Promise<unknown>> = {
-  "a request that nobody answers": ({ core }) => core.request("nobody.is.here", "", { timeout: 100 }),
-  "a request that is answered too late": async ({ core }) => {
+/** Handlers that fail because NATS or JetStream is unavailable. A client may retry, as when no queue replies. */
+const UNAVAILABLE: Record<string, (world: World) => Promise<unknown>> = {
+  "a request without a responder": ({ core }) => core.request("no.responder", "", { timeout: 100 }),
+  "a request whose reply is late": async ({ core }) => {
     core.subscribe("late", { callback: () => undefined });
     return core.request("late", "", { timeout: 100 });
   },
-  "a record that cannot be read in time": async ({ bus, core }) => {
+  "a record that cannot be read because the connection is closed": async ({ nats, core }) => {
     const keys = await openKvStore(core, { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
-    const other = await openKvStore(await bus.core(), { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
+    const other = await openKvStore(await nats.core(), { bucket: "records", replicas: 1, maxBytes: 1024 * 1024 });
     await other.create("build.x", "{}");
     await core.close();
     return keys.get("build.x");
   },
 };
-for (const [what, work] of Object.entries(AWAY)) {
-  test(`${what} is no failure of the queue's: it cannot be reached`, async (world) => {
-    await serving(world, () => work(world));
-    const error = (await ask(world.ada)) as CbError;
+for (const [cause, work] of Object.entries(UNAVAILABLE)) {
+  test(`a handler that fails on ${cause} reaches the client as "unreachable"`, async (world) => {
+    await serve(world, () => work(world));
+    const error = (await failureOf(world.ada)) as CbError;
     assert.is(error.kind, "unreachable", error.message);
     assert.match(error.message, "the queue cannot reach its records");
   });
 }
 
-test("what JetStream refuses is a failure, and not an outage", async (world) => {
-  await serving(world, async () => {
+test('a handler that JetStream refuses reaches the client as a failure, not as "unreachable"', async (world) => {
+  await serve(world, async () => {
     const manager = await world.core.jetstreamManager();
     await manager.streams.info("nowhere");
   });
-  assert.is(((await ask(world.ada)) as CbError).kind, "infrastructure");
+  assert.is(((await failureOf(world.ada)) as CbError).kind, "infrastructure");
 });
 
-test("a reply that is larger than NATS takes is a failure, and said", async (world) => {
+test("a reply larger than max_payload reaches the client as a failure of the queue", async (world) => {
   const maxBytes = world.core.info?.max_payload ?? 0;
-  world.listener.serve(registry.builds, async () => ({
+  world.server.serve(registry.builds, async () => ({
     v: 1 as const,
     nowMs: 0,
     builds: [],
     more: "x".repeat(maxBytes),
   }));
-  await world.heard.flush();
+  await world.serverConnection.flush();
   const { nc, principal } = { nc: world.ada, principal: "ada" };
   const error = await rejection(call(registry.builds, { nc, principal, request: { v: 1 }, timeoutMs: 10_000 }));
   assert.equal([(error as CbError).kind, (error as CbError).message], ["infrastructure", "the queue failed"]);
 });
 
-test("a question that nobody serves is refused by name", async (world) => {
-  await serving(world, async () => undefined);
+test("a request without a handler is refused, and the refusal names its subject", async (world) => {
+  await serve(world, async () => undefined);
   const { nc, principal } = { nc: world.ada, principal: "ada" };
   const error = await rejection(call(registry.builds, { nc, principal, request: { v: 1 }, timeoutMs: 10_000 }));
-  assert.equal([(error as CbError).kind, (error as CbError).message], ["usage", "nobody is asked on queue.builds.ada"]);
+  assert.equal(
+    [(error as CbError).kind, (error as CbError).message],
+    ["usage", "the queue serves no request on queue.builds.ada"],
+  );
 });
 
 test.run();

@@ -8,11 +8,11 @@ import { join } from "node:path";
 import pino from "pino";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock } from "../../../lib/core/clock.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import type { Registry } from "../../../lib/oci/address.ts";
 import { type ImageListing, listImages } from "../../../lib/oci/list-images.ts";
 import { Images } from "../../../lib/queue/api/images.ts";
+import { ManualClock } from "../../support/manual-clock.ts";
 import { push, startRegistry, untag } from "../../support/oci/docker-registry.ts";
 import { DOWN, LOGIN, type Registries, SUMMIT, startRegistries, TITAN } from "../../support/oci/registries.ts";
 

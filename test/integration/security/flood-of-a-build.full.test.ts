@@ -1,8 +1,8 @@
 /**
- * A builder is hostile, and so may be whoever called it: messages without end from their credentials, on every subject that
- * these may use, all with one reply subject, which costs nats-server most. Others hear and are heard beside it.
+ * A builder is hostile, and its caller may be too: a flood from each of their credentials on every subject that it may publish on,
+ * with one reply subject for all, which is the most expensive case for nats-server. Another build is served meanwhile.
  */
-// alone: it measures how long others wait.
+// alone: it measures how long another build waits.
 // timeout: 900 s
 import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
@@ -23,44 +23,44 @@ import {
 } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { Flooder } from "../../support/nats/flood.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 
-/** Seconds of all that one process can send, and more than enough outstanding answers to stop nats-server 2.10 without doors. */
+/** Some seconds of a process that publishes as fast as it can. Without message limits they would stop nats-server 2.10. */
 const MESSAGES = 100_000;
-/** A client asks again for 20 s before it gives up. */
-const PATIENCE_MS = 15_000;
+/** A client retries for 20 s before it gives up. */
+const LIMIT_MS = 15_000;
 const HOUR_MS = 3_600_000;
 
-const test = suite<{ bus: TestBus; flooder: Flooder }>("flood of a build");
+const test = suite<{ nats: TestNats; flooder: Flooder }>("flood of a build");
 
 const [evil, hers] = [randomUUID(), randomUUID()];
 
 test.before(async (world) => {
-  world.bus = await startBus();
-  world.flooder = await Flooder.open(world.bus);
-  const core = await world.bus.core();
+  world.nats = await startTestNats();
+  world.flooder = await Flooder.open(world.nats);
+  const core = await world.nats.core();
   for (const build of [evil, hers]) await makeBuildStreams(await core.jetstreamManager(), build);
-  const [reading, asked] = [await world.bus.core(), await world.bus.core()];
-  const readers = openConsumerProxy(reading);
-  const listener = new RpcServer({ nc: asked, onRefused: () => undefined });
-  listener.serve(registry.builds, async () => ({ v: 1 as const, nowMs: 0, builds: [] }));
-  listener.serve(registry.agentAsk, async () => ({ v: 1 as const, order: "none" as const }));
-  // As the queue does of all that it knows.
-  listener.expect(principals.builders, hers);
-  listener.expect(principals.users, "ada");
+  const [proxyConnection, serverConnection] = [await world.nats.core(), await world.nats.core()];
+  const readers = openConsumerProxy(proxyConnection);
+  const server = new RpcServer({ nc: serverConnection, onRefused: () => undefined });
+  server.serve(registry.builds, async () => ({ v: 1 as const, nowMs: 0, builds: [] }));
+  server.serve(registry.agentAsk, async () => ({ v: 1 as const, order: "none" as const }));
+  // The queue does this for all users, builders and builds that it knows.
+  server.expect(principals.builders, hers);
+  server.expect(principals.users, "ada");
   readers.expect(buildStream(hers));
-  await Promise.all([reading.flush(), asked.flush()]);
+  await Promise.all([proxyConnection.flush(), serverConnection.flush()]);
 });
-test.after(async ({ bus, flooder }) => {
+test.after(async ({ nats, flooder }) => {
   flooder?.close();
-  await bus?.stop();
+  await nats?.stop();
 });
 
-/** How long each of what another build, its builder and its caller do took at most while `flooding`, in ms. */
-async function beside(bus: TestBus, flooding: () => boolean): Promise<Record<string, number>> {
-  const [agent, builder, caller] = [await bus.build(hers, "agent"), await bus.builder(hers), await bus.user("ada")];
-  const reader = await bus.build(hers, "caller");
-  const timeout = PATIENCE_MS;
+/** The longest time in ms of each request of another build, its builder and its caller, repeated while `flooding`. */
+async function longestTimes(nats: TestNats, flooding: () => boolean): Promise<Record<string, number>> {
+  const [agent, builder, caller] = [await nats.build(hers, "agent"), await nats.builder(hers), await nats.user("ada")];
+  const reader = await nats.build(hers, "caller");
+  const timeout = LIMIT_MS;
   const follow = JSON.stringify({ stream_name: buildStream(hers), config: {} });
   const ask = { v: 1, builder: hers, publicKey: builder.publicKey, state: "ready" } as const;
   const works: Record<string, () => Promise<unknown>> = {
@@ -78,20 +78,20 @@ async function beside(bus: TestBus, flooding: () => boolean): Promise<Record<str
   };
   const longestMs = new Map<string, number>();
   while (flooding()) {
-    for (const [what, work] of Object.entries(works)) {
+    for (const [name, work] of Object.entries(works)) {
       const beginMs = performance.now();
       await work();
-      longestMs.set(what, Math.max(longestMs.get(what) ?? 0, performance.now() - beginMs));
+      longestMs.set(name, Math.max(longestMs.get(name) ?? 0, performance.now() - beginMs));
     }
   }
   for (const { connection } of [agent, builder, caller, reader]) await connection.close();
-  return Object.fromEntries([...longestMs].map(([what, ms]) => [what, Math.ceil(ms)]));
+  return Object.fromEntries([...longestMs].map(([name, ms]) => [name, Math.ceil(ms)]));
 }
 
-async function assertOthersServed(world: { bus: TestBus; flooder: Flooder }, creds: string, subject: string) {
+async function assertOthersServed(world: { nats: TestNats; flooder: Flooder }, creds: string, subject: string) {
   const flood = await world.flooder.start({ creds, subject, messages: MESSAGES });
-  const longestMs = await beside(world.bus, () => flood.flooding);
-  console.log(`${await flood.ended}; beside it at most, in ms: ${JSON.stringify(longestMs)}`);
+  const longestMs = await longestTimes(world.nats, () => flood.flooding);
+  console.log(`${await flood.ended}; longest times of the other build, in ms: ${JSON.stringify(longestMs)}`);
   assert.is(Object.keys(longestMs).length, 5);
 }
 
@@ -99,17 +99,17 @@ const rightsOf = (role: BuildRole) => buildPermissions(role, evil, createKey("us
 for (const role of ["agent", "caller"] as const) {
   for (const pattern of rightsOf(role)) {
     const subject = pattern.replace(/[*>]$/, "x");
-    test(`by a build's ${role}, on ${subject.replaceAll(evil, "<id>")}`, async (world) => {
+    test(`another build is served during a flood by a build's ${role}, on ${subject.replaceAll(evil, "<id>")}`, async (world) => {
       const key = createKey("user");
       const grant = { build: evil, role, publicKey: key.publicKey, expiresAtMs: Date.now() + HOUR_MS };
-      await assertOthersServed(world, formatCreds(world.bus.issuer.buildJwt(grant), key), subject);
+      await assertOthersServed(world, formatCreds(world.nats.issuer.buildJwt(grant), key), subject);
     });
   }
 }
 
 for (const subject of builderPermissions(evil, createKey("user").publicKey).pub?.allow ?? []) {
-  test(`by a builder, on ${subject.replaceAll(evil, "<id>")}`, async (world) => {
-    const { creds } = world.bus.issuer.builderCreds(evil, Date.now() + HOUR_MS);
+  test(`another build is served during a flood by a builder, on ${subject.replaceAll(evil, "<id>")}`, async (world) => {
+    const { creds } = world.nats.issuer.builderCreds(evil, Date.now() + HOUR_MS);
     await assertOthersServed(world, creds, subject);
   });
 }

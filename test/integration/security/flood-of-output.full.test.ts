@@ -1,4 +1,4 @@
-/** Half a gigabyte of output: it arrives, and waits where it is meant to wait. */
+/** A build prints 500 MB: all of it arrives, and backpressure holds it where it should. */
 // alone: it measures memory.
 // timeout: 900 s
 import { suite } from "uvu";
@@ -18,7 +18,7 @@ import { until } from "../../support/until.ts";
 const test = suite<{ stack: Stack; queue: Running }>("flood");
 
 const BYTES = 500 * 1000 * 1000;
-const PATIENCE_MS = 300_000;
+const LIMIT_MS = 300_000;
 
 test.before(async (world) => {
   world.stack = await Stack.start();
@@ -32,7 +32,7 @@ test.after(async ({ stack, queue }) => {
   await stack?.stop();
 });
 
-/** Prints random bytes, their SHA-256 before them, and removes them again. */
+/** A recipe that prints the SHA-256 of random bytes, then the bytes, and removes them. */
 const flood = (stack: Stack, name: string): string =>
   uncompressed(
     recipe(
@@ -46,7 +46,7 @@ const flood = (stack: Stack, name: string): string =>
     ),
   );
 
-test("500 MB of output arrive unchanged: NATS stands still meanwhile, nobody reads, and no program grows", async ({
+test("500 MB of output arrive unchanged while NATS is frozen and the client does not read, and no program's memory grows", async ({
   stack,
   queue,
 }) => {
@@ -66,17 +66,17 @@ test("500 MB of output arrive unchanged: NATS stands still meanwhile, nobody rea
     if (beginning.length < 8192) beginning += chunk.toString("latin1");
     output.add(chunk);
   });
-  const build = await until("the build's id", () => /^Build ID: (\S+)$/m.exec(stderr)?.[1], PATIENCE_MS);
+  const build = await until("the build's id", () => /^Build ID: (\S+)$/m.exec(stderr)?.[1], LIMIT_MS);
   const core = await connectCore(stack);
   const manager = await core.jetstreamManager();
   const storedBytes = async () => (await manager.streams.info(buildStream(build))).state.bytes;
-  await until("some of it is stored", async () => (await storedBytes()) > 0.2 * BYTES, PATIENCE_MS);
+  await until("some of it is stored", async () => (await storedBytes()) > 0.2 * BYTES, LIMIT_MS);
   client.stdout.pause();
   const server = await findNatsServer(stack.statePath("nats"));
   strike("NATS", server?.pid, "SIGSTOP");
   await outageOf(5_000);
   strike("NATS", server?.pid, "SIGCONT");
-  await until("all is stored, though nobody reads", async () => (await storedBytes()) > BYTES, PATIENCE_MS);
+  await until("all is stored, although the client does not read", async () => (await storedBytes()) > BYTES, LIMIT_MS);
   assert.ok(output.bytes < BYTES, "the reader is behind");
   client.stdout.resume();
   assert.is(await ended, 0, stderr);

@@ -1,4 +1,4 @@
-/** A million bad questions of one user, as fast as NATS takes them: others are served, and the queue stays what it was. */
+/** A million invalid requests from one user, as fast as NATS accepts them: other users are served, and the queue does not grow. */
 // alone: it measures memory.
 // timeout: 900 s
 import { readFileSync, writeFileSync } from "node:fs";
@@ -18,16 +18,16 @@ import { HELLO } from "../../support/recipe/recipes.ts";
 import { type Running, Stack } from "../../support/stack.ts";
 import { until } from "../../support/until.ts";
 
-const test = suite<{ stack: Stack; queue: Running }>("flood of questions");
+const test = suite<{ stack: Stack; queue: Running }>("flood of requests");
 
-const QUESTIONS = 1_000_000;
-/** A client asks again for 20 s before it gives up. On one busy core the longest wait was 0.8 s. */
-const PATIENCE_MS = 15_000;
-/** 128 MiB were seen; what it held of a million questions would be more. */
+const REQUESTS = 1_000_000;
+/** A client retries for 20 s before it gives up. On one busy core the longest wait was 0.8 s. */
+const LIMIT_MS = 15_000;
+/** The measured peak is 128 MiB. A queue that kept a million requests would need more than this. */
 const QUEUE_MAX_KIB = 300 * 1024;
-/** Once on two cores, three times on one that is busy besides; without caution some ten times in as many seconds. */
+/** Measured: once on two cores, three times on one busy core; without the cautious message limit about ten times in ten seconds. */
 const LOST_MAX = 3;
-/** Two windows of five lines for each of a few subjects, and all that it says of builds and builders. */
+/** Two windows of five lines for each of a few subjects, and the lines about builds and builders. */
 const LOG_LINES_MAX = 200;
 
 test.before(async (world) => {
@@ -48,14 +48,14 @@ async function credentialOf(stack: Stack, name: string): Promise<string> {
   return path;
 }
 
-/** As a client does: it asks again when it has heard nothing for five seconds. */
-const answered = (nc: NatsConnection, principal = "ada"): Promise<boolean> =>
+/** One attempt of a client, which retries when it has no reply after five seconds. */
+const hasReply = (nc: NatsConnection, principal = "ada"): Promise<boolean> =>
   call(registry.builds, { nc, principal, request: { v: 1 }, timeoutMs: 5_000 }).then(
     () => true,
     () => false,
   );
 
-test("others are served beside a million bad questions, and neither the queue's memory nor its log grows with them", async ({
+test("another user is served during a million invalid requests, and the queue's memory does not grow", async ({
   stack,
   queue,
 }) => {
@@ -68,19 +68,19 @@ test("others are served beside a million bad questions, and neither the queue's 
   });
   const flooder = await Flooder.at(stack.clientSettings());
   const subject = subjects.queue("reserve", "mallory");
-  const flood = await flooder.start({ creds: readFileSync(mallory, "utf8"), subject, messages: QUESTIONS });
+  const flood = await flooder.start({ creds: readFileSync(mallory, "utf8"), subject, messages: REQUESTS });
   const building = stack.run("container-builder", [stack.path("beside.sif"), HELLO], { env: { NATS_CREDS: ada } });
   const tookMs: number[] = [];
   while (flood.flooding) {
-    const askedMs = performance.now();
-    await until("an answer", () => answered(nc), PATIENCE_MS);
-    tookMs.push(performance.now() - askedMs);
+    const sentMs = performance.now();
+    await until("a reply", () => hasReply(nc), LIMIT_MS);
+    tookMs.push(performance.now() - sentMs);
   }
   console.log(`flooder: ${await flood.ended}`);
   flooder.close();
   tookMs.sort((a, b) => a - b);
-  const at = (share: number) => tookMs[Math.floor((tookMs.length - 1) * share)]?.toFixed(0);
-  console.log(`${tookMs.length} questions beside it: half within ${at(0.5)} ms, all within ${at(1)} ms`);
+  const quantile = (q: number) => tookMs[Math.floor((tookMs.length - 1) * q)]?.toFixed(0);
+  console.log(`${tookMs.length} other requests: half within ${quantile(0.5)} ms, all within ${quantile(1)} ms`);
   const { code, stderr } = await building;
   assert.is(code, 0, stderr);
   const peak = (await memory.stop()).get("queue");
@@ -89,7 +89,7 @@ test("others are served beside a million bad questions, and neither the queue's 
   assert.ok((peak?.residentKib ?? Number.POSITIVE_INFINITY) < QUEUE_MAX_KIB);
 });
 
-test("others are served beside large messages without end from four connections", async ({ stack }) => {
+test("another user is served during a flood of large messages from four connections", async ({ stack }) => {
   const [mallory, ada] = [await credentialOf(stack, "mallory4"), await credentialOf(stack, "ada4")];
   const address = stackConfig(stack);
   const nc = await connectNats({ address, credential: await readCreds(ada, Date.now()), name: "test" });
@@ -99,25 +99,25 @@ test("others are served beside large messages without end from four connections"
   const floods = await Promise.all([of, of, of, of].map((one) => flooder.start(one)));
   let longestMs = 0;
   while (floods.some(({ flooding }) => flooding)) {
-    const askedMs = performance.now();
-    await until("an answer", () => answered(nc, "ada4"), PATIENCE_MS);
-    longestMs = Math.max(longestMs, performance.now() - askedMs);
+    const sentMs = performance.now();
+    await until("a reply", () => hasReply(nc, "ada4"), LIMIT_MS);
+    longestMs = Math.max(longestMs, performance.now() - sentMs);
   }
   console.log(
-    `${await Promise.all(floods.map(({ ended }) => ended))}; others waited for ${longestMs.toFixed(0)} ms at most`,
+    `${await Promise.all(floods.map(({ ended }) => ended))}; the other user waited ${longestMs.toFixed(0)} ms at most`,
   );
   flooder.close();
   await nc.close();
 });
 
-test("the log counts those that NATS has let through, a small part, and a connection that was lost once or twice", async (world) => {
+test("the queue's log counts the refused requests in few lines, and has few lost connections", async (world) => {
   const log = (await stopped(world.queue)).trimEnd().split("\n");
   console.log(`${log.length} lines of log`);
   assert.ok(log.length < LOG_LINES_MAX);
   const counts = log.map((line) => JSON.parse(line) as { counts?: Record<string, number> });
   const counted = counts.reduce((sum, line) => sum + (line.counts?.["queue.reserve.mallory"] ?? 0), 0);
   console.log(`${counted} were refused by the queue`);
-  assert.ok(counted > 0 && counted < QUESTIONS / 2);
+  assert.ok(counted > 0 && counted < REQUESTS / 2);
   const lost = log.filter((line) => line.includes('"status":"lost"'));
   assert.ok(lost.length <= LOST_MAX, lost.join("\n"));
   world.queue = await queueWith(world.stack, () => undefined);

@@ -1,6 +1,6 @@
 /**
- * What strangers send. Whatever it is, the queue answers with a refusal, and the test looks at what others have: their
- * build, the records, the streams. A caller passes over what a builder says that is no state.
+ * Hostile messages: the queue refuses each of them, and the test checks that the victim's build, the records and the streams are
+ * unchanged. A caller ignores each message of its builder that is not a valid state.
  */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -32,14 +32,14 @@ const test = suite<World>("hostile messages");
 interface World {
   lab: QueueLab;
   core: NatsConnection;
-  /** The victim's, at work. */
+  /** The victim's build, which runs, and its agent. */
   build: string;
   agent: LabAgent;
-  /** Made before there is a connection: NATS drops who makes them for seconds and answers no ping. */
+  /** Built before any connection: that takes seconds, and NATS closes a connection that sends no pong meanwhile. */
   crowded: [string, Uint8Array][];
 }
 
-const ANSWER_MS = 10_000;
+const REPLY_MS = 10_000;
 
 test.before(async (world) => {
   world.crowded = crowded(MESSAGE_MAX_BYTES);
@@ -53,8 +53,8 @@ test.after(async ({ lab }) => {
   await lab?.stop();
 });
 
-/** What the server takes from this credential in one message: told only after the connection is made, with its own limits. */
-async function mostBytes(nc: NatsConnection): Promise<number> {
+/** The payload limit of the credential. The server sends it only after the connection is made. */
+async function payloadLimit(nc: NatsConnection): Promise<number> {
   await nc.flush();
   return nc.info?.max_payload ?? 0;
 }
@@ -63,8 +63,8 @@ const [id, publicKey] = [randomUUID(), createKey("user").publicKey];
 const recipe = { backend: "docker", text: "FROM scratch" };
 const terminal = { columns: 80, rows: 24 };
 
-/** A right question for each subject, with the fields that must be there. */
-const QUESTIONS: Record<(typeof QUEUE_VERBS)[number] | (typeof ADMIN_VERBS)[number], Record<string, unknown>> = {
+/** A valid request for each verb, with the required fields only. */
+const REQUESTS: Record<(typeof QUEUE_VERBS)[number] | (typeof ADMIN_VERBS)[number], Record<string, unknown>> = {
   reserve: { v: 1, request: id, publicKey, recipe },
   sent: { v: 1, build: id },
   resize: { v: 1, build: id, terminal },
@@ -82,7 +82,7 @@ const QUESTIONS: Record<(typeof QUEUE_VERBS)[number] | (typeof ADMIN_VERBS)[numb
   plan: { v: 1 },
 };
 
-/** Everything that the server keeps, by stream: records, recipes, users, builds, the audit of the pool. */
+/** The state of each stream: records, recipes, users, builds. The audit stream changes by itself. */
 async function kept(core: NatsConnection): Promise<Record<string, unknown>> {
   const found: Record<string, unknown> = {};
   for await (const { config, state } of (await core.jetstreamManager()).streams.list()) {
@@ -91,7 +91,7 @@ async function kept(core: NatsConnection): Promise<Record<string, unknown>> {
   return found;
 }
 
-/** Runs the attack, and says what it changed for others. */
+/** Runs the attack, and asserts that it changed nothing of the victim. */
 async function assertUnharmed({ lab, core, build, agent }: World, attack: () => Promise<void>): Promise<void> {
   const [before, machines] = [await kept(core), [...lab.cloud.machines.keys()]];
   await attack();
@@ -100,13 +100,8 @@ async function assertUnharmed({ lab, core, build, agent }: World, attack: () => 
   assert.is(lab.record(build)?.state, "leased");
   assert.is(agent.stopped, undefined);
   const ada = await lab.bus.user("ada");
-  const question = { v: 1 } as const;
-  const listed = await call(registry.builds, {
-    nc: ada.connection,
-    principal: "ada",
-    request: question,
-    timeoutMs: ANSWER_MS,
-  });
+  const options = { nc: ada.connection, principal: "ada", request: { v: 1 }, timeoutMs: REPLY_MS } as const;
+  const listed = await call(registry.builds, options);
   assert.equal(
     listed.builds.map((one) => [one.build, one.state]),
     [[build, "leased"]],
@@ -114,92 +109,91 @@ async function assertUnharmed({ lab, core, build, agent }: World, attack: () => 
   await ada.connection.close();
 }
 
-/** Sends each as a question; all are refused as the principal's fault. */
+/** Sends each body as a request, and asserts that the queue refuses it as the sender's error. */
 async function assertRefused(nc: NatsConnection, subject: string, bodies: readonly [string, Uint8Array][]) {
-  for (const [what, body] of bodies) {
-    const reply = await nc.request(subject, body, { timeout: ANSWER_MS });
+  for (const [name, body] of bodies) {
+    const reply = await nc.request(subject, body, { timeout: REPLY_MS });
     const { error } = reply.json<{ error?: { kind: string } }>();
-    assert.is(error?.kind, "usage", `${subject} took ${what}: ${reply.string().slice(0, 200)}`);
+    assert.is(error?.kind, "usage", `${subject} accepted ${name}: ${reply.string().slice(0, 200)}`);
   }
 }
 
 for (const verb of QUEUE_VERBS) {
-  test(`queue.${verb}: whatever a user sends is refused, and changes nothing`, async (world) => {
+  test(`queue.${verb}: the queue refuses each invalid request of a user, and nothing changes`, async (world) => {
     const name = `mallory-${verb}`;
     const { connection } = await world.lab.bus.user(name);
-    const bodies = [...garbage(await mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
-      ([what]) => !rightAs(verb, what),
+    const bodies = [...garbage(await payloadLimit(connection)), ...distorted(REQUESTS[verb])].filter(
+      ([name]) => !isValidFor(verb, name),
     );
     await assertUnharmed(world, () => assertRefused(connection, subjects.queue(verb, name), bodies));
     await connection.close();
   });
 }
 
-/** Right after all: `{"v":1}` where nothing else is asked, any text as a recipe, and 7 as somebody's name. */
-const rightAs = (verb: keyof typeof QUESTIONS, what: string): boolean =>
-  (what === '{"v":1}' && Object.keys(QUESTIONS[verb]).length === 1) ||
-  /^recipe\.text "./.test(what) ||
-  what === 'name "7"';
+/** Valid after all: `{"v":1}` for a request without other fields, any text as a recipe, and 7 as a user name. */
+const isValidFor = (verb: keyof typeof REQUESTS, name: string): boolean =>
+  (name === '{"v":1}' && Object.keys(REQUESTS[verb]).length === 1) ||
+  /^recipe\.text "./.test(name) ||
+  name === 'name "7"';
 
-test("queue.reserve: a message of a million values keeps nobody else waiting", async (world) => {
+test("queue.reserve: a message of a million values does not delay another user", async (world) => {
   const ada = await world.lab.bus.user("ada");
   const tookMs: number[] = [];
   await assertUnharmed(world, async () => {
     for (const [at, body] of world.crowded.entries()) {
-      // Another user each time, as three such messages at once are one user's share; of those above, whom the queue knows.
+      // Another user each time, because three such messages use up a user's rate limit. The queue knows these from the tests above.
       const name = `mallory-${QUEUE_VERBS[at]}`;
       const mallory = await world.lab.bus.user(name);
       const refused = assertRefused(mallory.connection, subjects.queue("reserve", name), [body]);
-      const askedMs = performance.now();
-      const question = { v: 1 } as const;
-      await call(registry.builds, { nc: ada.connection, principal: "ada", request: question, timeoutMs: ANSWER_MS });
+      const sentMs = performance.now();
+      await call(registry.builds, { nc: ada.connection, principal: "ada", request: { v: 1 }, timeoutMs: REPLY_MS });
       await refused;
-      tookMs.push(performance.now() - askedMs);
+      tookMs.push(performance.now() - sentMs);
       await mallory.connection.close();
     }
   });
-  console.log(`both answers, beside each of the crowded messages: ${tookMs.map((ms) => ms.toFixed(0)).join(", ")} ms`);
-  // Wide: alone they take 0.1 s. Parsed and checked value by value, the last takes more than 3 s.
+  console.log(`both replies, for each of the crowded messages: ${tookMs.map((ms) => ms.toFixed(0)).join(", ")} ms`);
+  // A wide bound: without load both take 0.1 s. If it were parsed and checked, the last message would take more than 3 s.
   assert.ok(Math.max(...tookMs) < 2_000);
   await ada.connection.close();
 });
 
 for (const verb of ADMIN_VERBS) {
-  test(`admin.${verb}: a broken question of an operator is refused, and changes nothing`, async (world) => {
+  test(`admin.${verb}: the queue refuses each invalid request of an operator, and nothing changes`, async (world) => {
     const { connection } = await world.lab.bus.operator();
-    const bodies = [...garbage(await mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
-      ([what]) => !rightAs(verb, what),
+    const bodies = [...garbage(await payloadLimit(connection)), ...distorted(REQUESTS[verb])].filter(
+      ([name]) => !isValidFor(verb, name),
     );
     await assertUnharmed(world, () => assertRefused(connection, subjects.admin(verb, "operator"), bodies));
     await connection.close();
   });
 }
 
-test("builder.<id>.ask: whatever a builder sends is refused, and a question of no builder is told to stop", async (world) => {
+test("builder.<id>.ask: the queue refuses each invalid request, and orders a builder without a record to stop", async (world) => {
   const builder = randomUUID();
   const { connection } = await world.lab.bus.builder(builder);
   const base = { v: 1, builder, publicKey };
-  const asks = [
+  const requests = [
     { ...base, state: "ready" },
     { ...base, state: "building", build: id },
     { ...base, state: "storing", build: id, image: { nuid: "x".repeat(22), bytes: 1, chunkBytes: 65_536 } },
     { ...base, state: "ended", build: id, outcome: { kind: "failed", exitCode: 1, reason: "x" } },
   ];
-  const maxBytes = await mostBytes(connection);
-  const bodies = [...garbage(maxBytes), ...asks.flatMap(distorted)].filter(
-    ([what, { length }]) => length <= maxBytes && !what.startsWith("outcome.reason"),
+  const maxBytes = await payloadLimit(connection);
+  const bodies = [...garbage(maxBytes), ...requests.flatMap(distorted)].filter(
+    ([name, { length }]) => length <= maxBytes && !name.startsWith("outcome.reason"),
   );
   await assertUnharmed(world, async () => {
     await assertRefused(connection, subjects.ask(builder), bodies);
-    for (const ask of asks) {
-      const reply = await connection.request(subjects.ask(builder), JSON.stringify(ask), { timeout: ANSWER_MS });
+    for (const request of requests) {
+      const reply = await connection.request(subjects.ask(builder), JSON.stringify(request), { timeout: REPLY_MS });
       assert.is(reply.json<{ order: string }>().order, "stop", reply.string());
     }
   });
   await connection.close();
 });
 
-test("builder.<id>.ask: a builder that names another's id or build in its question changes nothing there", async (world) => {
+test("builder.<id>.ask: a builder that names another builder's id or build changes nothing there", async (world) => {
   const builder = randomUUID();
   const { connection } = await world.lab.bus.builder(builder);
   const victim = { builder: world.agent.builder, build: world.build };
@@ -207,7 +201,7 @@ test("builder.<id>.ask: a builder that names another's id or build in its questi
   await assertUnharmed(world, async () => {
     for (const ids of [victim, { ...victim, builder }]) {
       const forged = { v: 1, publicKey, state: "ended", outcome, ...ids };
-      const reply = await connection.request(subjects.ask(builder), JSON.stringify(forged), { timeout: ANSWER_MS });
+      const reply = await connection.request(subjects.ask(builder), JSON.stringify(forged), { timeout: REPLY_MS });
       const { error, order } = reply.json<{ error?: { kind: string }; order?: string }>();
       assert.ok(error !== undefined || order === "stop", reply.string());
     }
@@ -215,24 +209,24 @@ test("builder.<id>.ask: a builder that names another's id or build in its questi
   await connection.close();
 });
 
-test("guest.reader: whatever the holder of a build's credential sends is refused, and makes no reader", async (world) => {
+test("guest.reader: the proxy refuses each invalid request of a build's caller, and creates no consumer", async (world) => {
   const { connection } = await world.lab.bus.build(world.build, "caller");
   const stream = buildStream(world.build);
   const subject = `${GUEST_API_PREFIX}.CONSUMER.CREATE.${stream}.evil.${subjects.log(world.build)}`;
-  const question = { stream_name: stream, config: { opt_start_seq: 1 } };
-  const bodies = [...garbage(1024 * 1024), ...distorted(question)].filter(([what]) => !what.startsWith("version"));
+  const valid = { stream_name: stream, config: { opt_start_seq: 1 } };
+  const bodies = [...garbage(1024 * 1024), ...distorted(valid)].filter(([name]) => !name.startsWith("version"));
   await assertUnharmed(world, async () => {
-    for (const [what, body] of bodies) {
-      // Everything in it may be left out, and a list has nothing of it.
-      if (/^config (\{|\[)|^config\.no /.test(what)) continue;
-      const reply = await connection.request(subject, body, { timeout: ANSWER_MS });
-      assert.ok("error" in reply.json<object>(), `it took ${what}`);
+    for (const [name, body] of bodies) {
+      // Each field of config is optional, and a list has none of them: these are valid.
+      if (/^config (\{|\[)|^config\.no /.test(name)) continue;
+      const reply = await connection.request(subject, body, { timeout: REPLY_MS });
+      assert.ok("error" in reply.json<object>(), `the proxy accepted ${name}`);
     }
   });
   await connection.close();
 });
 
-test("questions whose answers are to go to somebody else, and headers of all kinds, do nothing to them", async (world) => {
+test("requests with another's reply subject, and with JetStream's headers, change nothing of the victim", async (world) => {
   const { connection } = await world.lab.bus.user("mallory");
   const ada = await world.lab.bus.user("ada");
   const replies = [
@@ -241,26 +235,27 @@ test("questions whose answers are to go to somebody else, and headers of all kin
     subjects.queue("cancel", "ada"),
     "$JS.API.INFO",
   ];
-  const strange = headers();
+  const special = headers();
   for (const name of ["Nats-Rollup", "Nats-Msg-Id", "Nats-Service-Error-Code", "Nats-Expected-Last-Sequence"])
-    strange.set(name, "all");
+    special.set(name, "all");
   await assertUnharmed(world, async () => {
     for (const verb of QUEUE_VERBS) {
       const subject = subjects.queue(verb, "mallory");
-      for (const reply of replies) connection.publish(subject, "garbage", { reply, headers: strange });
+      for (const reply of replies) connection.publish(subject, "garbage", { reply, headers: special });
       connection.publish(subject, "garbage");
     }
     await connection.flush();
-    // A refusal may get as far as her inbox, where nobody has asked under that name: what she asks is answered right.
-    for (let asked = 0; asked < 20; asked++) {
-      const question = { v: 1 } as const;
-      await call(registry.builds, { nc: ada.connection, principal: "ada", request: question, timeoutMs: ANSWER_MS });
+    // A refusal may reach ada's inbox, but no request of hers has that reply subject: each of hers gets its own reply.
+    for (let sent = 0; sent < 20; sent++) {
+      await call(registry.builds, { nc: ada.connection, principal: "ada", request: { v: 1 }, timeoutMs: REPLY_MS });
     }
   });
   await Promise.all([connection.close(), ada.connection.close()]);
 });
 
-test("a caller passes over what its builder says that is no state, and reads on to the end", async ({ lab }) => {
+test("a caller ignores each message of its builder that is not a valid state, and reads on to the end", async ({
+  lab,
+}) => {
   const build = await lab.reserve("ada");
   const agent = await lab.leased(build, 1);
   const { connection } = await lab.bus.connect(agent.lease?.jwt ?? "", agent.key);
@@ -271,7 +266,7 @@ test("a caller passes over what its builder says that is no state, and reads on 
     { v: 1, state: "leased", attempt: 1, builder: id, host: "h" },
   ];
   const bodies = [...garbage(256 * 1024), ...states.flatMap(distorted)].filter(
-    ([what, { length }]) => length <= 256 * 1024 && !/^host/.test(what),
+    ([name, { length }]) => length <= 256 * 1024 && !/^host/.test(name),
   );
   for (const [, body] of bodies) await jetstream.publish(subjects.state(build), body);
   await jetstream.publish(subjects.log(build), "the last line\n");
@@ -282,18 +277,18 @@ test("a caller passes over what its builder says that is no state, and reads on 
   const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
   const caller = await connectNats({ address, credential: { jwt: issuer.buildJwt(grant), key }, name: "test" });
   const options = { build, fromNow: false, signal: AbortSignal.timeout(60_000), onWaiting: () => undefined };
-  const seen: string[] = [];
+  const events: string[] = [];
   for await (const event of followBuild(caller, options)) {
-    seen.push(event.kind === "log" ? Buffer.from(event.bytes).toString() : JSON.stringify(event.state));
+    events.push(event.kind === "log" ? Buffer.from(event.bytes).toString() : JSON.stringify(event.state));
   }
-  const own = seen.filter((line) => !/^\{"v":1,"state":"(queued|leased)"/.test(line));
+  const own = events.filter((line) => !/^\{"v":1,"state":"(queued|leased)"/.test(line));
   assert.equal(own, ["the last line\n", '{"v":1,"state":"failed","exitCode":3,"reason":"the  [2Jend"}']);
   await Promise.all([connection.close(), caller.close()]);
 });
 
-test("after all this the victim's build ends as its builder says", async ({ lab, build, agent }) => {
-  const answer = await agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
-  assert.is(answer.order, "stop");
+test("after all attacks the victim's build ends with the outcome of its builder", async ({ lab, build, agent }) => {
+  const reply = await agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
+  assert.is(reply.order, "stop");
   assert.equal(lab.record(build)?.final, { v: 1, state: "failed", exitCode: 1, reason: "as it was meant" });
 });
 

@@ -1,4 +1,4 @@
-/** The rights suffice: everybody can do their part, across the account boundary, with nothing but their credential. */
+/** The permissions of each credential are enough for its role, across the account boundary. */
 import { randomUUID } from "node:crypto";
 import { headers, type JetStreamManager, type NatsConnection } from "nats";
 import { suite } from "uvu";
@@ -13,18 +13,18 @@ import {
   subjects,
 } from "../../../lib/protocol/subjects.ts";
 import { MAX_CONSUMERS, makeBuildStreams } from "../../support/nats/build-streams.ts";
-import { type Guest, startBus } from "../../support/nats/nats.ts";
+import { type Guest, startTestNats } from "../../support/nats/nats.ts";
 import { plainClient } from "../../support/nats/plain-client.ts";
 import { createConsumer, pullMessages } from "../../support/nats/pull.ts";
 
-const rights = suite("isolation: the rights suffice");
+const test = suite("isolation: the permissions are enough");
 
-const bus = await startBus();
-const core: NatsConnection = await bus.core();
+const nats = await startTestNats();
+const core: NatsConnection = await nats.core();
 const manager: JetStreamManager = await core.jetstreamManager();
 openConsumerProxy(core);
 await core.flush();
-rights.after(() => bus.stop());
+test.after(() => nats.stop());
 
 interface BuildAtWork {
   readonly id: string;
@@ -35,7 +35,7 @@ interface BuildAtWork {
 async function startBuild(): Promise<BuildAtWork> {
   const id = randomUUID();
   await makeBuildStreams(manager, id);
-  return { id, caller: await bus.build(id, "caller"), agent: await bus.build(id, "agent") };
+  return { id, caller: await nats.build(id, "caller"), agent: await nats.build(id, "agent") };
 }
 
 const linesOf = (build: BuildAtWork, count: number) => {
@@ -44,20 +44,20 @@ const linesOf = (build: BuildAtWork, count: number) => {
   return pullMessages({ connection, inboxPrefix, stream: buildStream(build.id), filter, count });
 };
 
-rights("a user gets an answer to each question to the queue, and the queue sees whose it is", async () => {
+test("a user gets a reply to each request, and the subject that the queue receives names the user", async () => {
   const queue = core.subscribe("queue.*.*", { callback: (_, message) => void message.respond(message.subject) });
   await core.flush();
-  const user = await bus.user("alice");
+  const user = await nats.user("alice");
   for (const verb of QUEUE_VERBS) {
-    const answer = await user.connection.request(subjects.queue(verb, "alice"), "{}", { timeout: 2000 });
-    assert.is(answer.string(), `queue.${verb}.alice`);
+    const reply = await user.connection.request(subjects.queue(verb, "alice"), "{}", { timeout: 2000 });
+    assert.is(reply.string(), `queue.${verb}.alice`);
   }
   queue.unsubscribe();
 });
 
-rights("a builder's ask is answered after it was parked", async () => {
+test("a builder gets the reply to a parked request", async () => {
   const id = randomUUID();
-  const builder = await bus.builder(id);
+  const builder = await nats.builder(id);
   const parked = new Promise<void>((resolve) => {
     core.subscribe(subjects.ask(id), {
       max: 1,
@@ -68,12 +68,12 @@ rights("a builder's ask is answered after it was parked", async () => {
     });
   });
   await core.flush();
-  const answer = builder.connection.request(subjects.ask(id), "ready", { timeout: 5000 });
+  const reply = builder.connection.request(subjects.ask(id), "ready", { timeout: 5000 });
   await parked;
-  assert.is((await answer).string(), "lease");
+  assert.is((await reply).string(), "lease");
 });
 
-rights("an agent's log lines are acknowledged, and the caller reads them in order through a consumer", async () => {
+test("the caller reads the agent's acknowledged log lines in order through a consumer", async () => {
   const build = await startBuild();
   const jetstream = build.agent.connection.jetstream();
   const acks = await Promise.all(
@@ -90,23 +90,23 @@ rights("an agent's log lines are acknowledged, and the caller reads them in orde
   );
 });
 
-rights("a state written by the agent reaches the caller by the last message of its subject", async () => {
+test("the caller reads the agent's state as the last message of its subject", async () => {
   const build = await startBuild();
   await build.agent.connection.jetstream().publish(subjects.state(build.id), '{"state":"building"}');
   const subject = `${GUEST_API_PREFIX}.STREAM.MSG.GET.${buildStream(build.id)}`;
-  const ask = JSON.stringify({ last_by_subj: subjects.state(build.id) });
-  const reply = await build.caller.connection.request(subject, ask, { timeout: 2000 });
+  const query = JSON.stringify({ last_by_subj: subjects.state(build.id) });
+  const reply = await build.caller.connection.request(subject, query, { timeout: 2000 });
   const { message } = reply.json<{ message: { data: string } }>();
   assert.is(Buffer.from(message.data, "base64").toString(), '{"state":"building"}');
 });
 
-rights("the context goes from caller to agent and the image from agent to caller, chunk by chunk", async () => {
+test("the agent reads the caller's context, and the caller the agent's image, in chunks", async () => {
   const build = await startBuild();
-  const ways = [
+  const transfers = [
     { object: "context", from: build.caller, to: build.agent },
     { object: "image", from: build.agent, to: build.caller },
   ] as const;
-  for (const { object, from, to } of ways) {
+  for (const { object, from, to } of transfers) {
     const chunks = `$O.build-${build.id}.C.${object}1`;
     const jetstream = from.connection.jetstream();
     const big = Buffer.alloc(1024 * 1024, object);
@@ -121,20 +121,25 @@ rights("the context goes from caller to agent and the image from agent to caller
   }
 });
 
-rights("a consumer is made with the sequence asked for, never acknowledges and goes away by itself", async () => {
+test("a created consumer has the requested start and inactive threshold, and no acknowledgements", async () => {
   const build = await startBuild();
   const jetstream = build.agent.connection.jetstream();
   for (const line of ["1", "2", "3"]) await jetstream.publish(subjects.log(build.id), line);
   const at = { stream: buildStream(build.id), name: "mine", filter: subjects.log(build.id) };
-  const wish = { deliver_policy: "by_start_sequence", opt_start_seq: 3, ack_policy: "none", replay_policy: "instant" };
-  const made = await createConsumer(build.caller.connection, at, { ...wish, inactive_threshold: 10_000_000_000 });
+  const options = {
+    deliver_policy: "by_start_sequence",
+    opt_start_seq: 3,
+    ack_policy: "none",
+    replay_policy: "instant",
+  };
+  const made = await createConsumer(build.caller.connection, at, { ...options, inactive_threshold: 10_000_000_000 });
   assert.is(made.error, undefined);
   assert.is(made.config?.opt_start_seq, 3);
   assert.is(made.config?.ack_policy, "none");
   assert.is(made.config?.inactive_threshold, 10_000_000_000);
 });
 
-rights(`a stream takes ${MAX_CONSUMERS} consumers and refuses the next`, async () => {
+test(`a stream accepts ${MAX_CONSUMERS} consumers and refuses the next`, async () => {
   const build = await startBuild();
   const make = (name: string) =>
     createConsumer(build.caller.connection, { stream: buildStream(build.id), name, filter: subjects.log(build.id) });
@@ -149,10 +154,10 @@ rights(`a stream takes ${MAX_CONSUMERS} consumers and refuses the next`, async (
   assert.is((await make("more")).error, undefined);
 });
 
-rights("an operator's plain-protocol SUB build.*.log sees exactly the raw lines of all builds", async () => {
-  const { files, serverName } = bus.installation;
+test("an operator's plain-protocol SUB build.*.log receives exactly the raw lines of all builds", async () => {
+  const { files, serverName } = nats.installation;
   const credsFile = files.operatorCreds;
-  const watcher = await plainClient({ port: bus.port, caFile: files.caFile, serverName, credsFile });
+  const watcher = await plainClient({ port: nats.port, caFile: files.caFile, serverName, credsFile });
   await watcher.subscribe("build.*.log");
   const [first, second] = [await startBuild(), await startBuild()];
   const raw = Buffer.from("\u001b[32mINFO:\u001b[0m caf\u00e9\r\n50%\r\u0000\u00ff", "latin1");
@@ -171,13 +176,13 @@ rights("an operator's plain-protocol SUB build.*.log sees exactly the raw lines 
   watcher.close();
 });
 
-rights("an operator asks the services how they are, and is refused a user's question to the queue", async () => {
+test("an operator may ping the services, but not subscribe to users' requests", async () => {
   core.subscribe("$SRV.PING", { callback: (_, message) => void message.respond("here") });
   await core.flush();
-  const operator = await bus.operator();
+  const operator = await nats.operator();
   assert.is((await operator.connection.request("$SRV.PING", "", { timeout: 2000 })).string(), "here");
-  const { files, serverName } = bus.installation;
-  const options = { port: bus.port, caFile: files.caFile, serverName, credsFile: files.operatorCreds };
+  const { files, serverName } = nats.installation;
+  const options = { port: nats.port, caFile: files.caFile, serverName, credsFile: files.operatorCreds };
   const watcher = await plainClient(options);
   let refused = "";
   await watcher.subscribe("queue.>").catch((error: Error) => {
@@ -187,16 +192,16 @@ rights("an operator asks the services how they are, and is refused a user's ques
   assert.match(refused, /Permissions Violation/);
 });
 
-rights("everything works on after the server was restarted: streams, accounts and credentials are kept", async () => {
+test("streams, accounts and credentials survive a restart of the server", async () => {
   const build = await startBuild();
   await build.agent.connection.jetstream().publish(subjects.log(build.id), "before\n");
-  await bus.restart();
-  const again = await bus.build(build.id, "caller");
-  const coreAgain = await bus.core();
+  await nats.restart();
+  const again = await nats.build(build.id, "caller");
+  const coreAgain = await nats.core();
   openConsumerProxy(coreAgain);
   await coreAgain.flush();
   const lines = await linesOf({ ...build, caller: again }, 1);
   assert.is(lines[0]?.string(), "before\n");
 });
 
-rights.run();
+test.run();

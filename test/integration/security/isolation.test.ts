@@ -1,7 +1,7 @@
 /**
- * Nobody's rights reach beyond their own build. Every test lets an attacker with one kind of credential try, and then
- * looks at the victim: that both streams are as they were, that nobody pulled from the victim's readers, and that the
- * queue was asked nothing in the victim's name.
+ * No credential reaches beyond its own build. In each test an attacker with one kind of credential tries an attack. The test then
+ * checks that both streams of the victim are unchanged, that no other client pulled from the victim's consumers, and that the queue
+ * received no request in the victim's name.
  */
 import { randomUUID } from "node:crypto";
 import { headers } from "nats";
@@ -19,10 +19,10 @@ import { attackers, secrets, targets } from "../../support/nats/attack-subjects.
 import { MAX_CONSUMERS } from "../../support/nats/build-streams.ts";
 import { createConsumer } from "../../support/nats/pull.ts";
 
-const isolation = suite("isolation: no attack reaches the victim");
+const test = suite("isolation: no attack reaches the victim");
 
 const world = await startWorld();
-isolation.after(() => world.bus.stop());
+test.after(() => world.nats.stop());
 
 const { mallory, victim } = world;
 const goals = targets(victim);
@@ -30,7 +30,7 @@ const goals = targets(victim);
 for (const { role, guest, allowed, streams } of attackers(mallory)) {
   const { connection } = guest;
 
-  isolation(`${role}: publishing on each of ${goals.length} foreign subjects`, async () => {
+  test(`${role}: publishing on each of ${goals.length} subjects of the victim or the server does no harm`, async () => {
     const harm = await world.harm(async () => {
       for (const goal of goals) connection.publish(goal, '{"seq":1}', { reply: `${guest.inboxPrefix}.x` });
       await connection.flush();
@@ -38,7 +38,7 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
     assert.equal(harm, []);
   });
 
-  isolation(`${role}: having ${allowed.length} allowed requests answered to each foreign subject`, async () => {
+  test(`${role}: ${allowed.length} allowed requests with each of these as the reply subject do no harm`, async () => {
     const harm = await world.harm(async () => {
       for (const goal of goals) {
         for (const { subject, body } of allowed) connection.publish(subject, body, { reply: goal });
@@ -48,34 +48,36 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
     assert.equal(harm, []);
   });
 
-  isolation(`${role}: overhearing anything of the victim's`, async () => {
-    const heard: string[] = [];
+  test(`${role}: subscribing to the victim's subjects or wildcards receives nothing of the victim`, async () => {
+    const received: string[] = [];
     const quiet = () => undefined;
-    const ears = secrets(victim)
-      // A credential has few subscriptions: one connection an ear would do the same, one at a time does too.
+    const subscribers = secrets(victim)
+      // One at a time, because a credential has few subscriptions.
       .map((subject) => () => {
-        const ear = connection.subscribe(subject, { callback: (error, m) => void (error ?? heard.push(m.subject)) });
-        ear.closed.catch(quiet);
-        return ear;
+        const subscription = connection.subscribe(subject, {
+          callback: (error, m) => void (error ?? received.push(m.subject)),
+        });
+        subscription.closed.catch(quiet);
+        return subscription;
       });
-    for (const listen of ears) {
-      const ear = listen();
+    for (const subscribe of subscribers) {
+      const subscription = subscribe();
       await connection.flush();
       await victim.user.connection.request(subjects.queue("status", victim.name), "secret", { timeout: 2000 });
       await victim.builder.connection.request(subjects.ask(victim.builderId), "secret", { timeout: 2000 });
       const info = `${GUEST_API_PREFIX}.STREAM.INFO.${buildBucketStream(victim.build)}`;
       await victim.agent.connection.request(info, "", { timeout: 2000 });
       await connection.flush();
-      ear.unsubscribe();
+      subscription.unsubscribe();
     }
-    assert.equal(heard, []);
+    assert.equal(received, []);
   });
 
-  isolation(`${role}: forging the server's header that names the account`, async () => {
+  test(`${role}: forging the server's header that names the account does no harm`, async () => {
     const forged = headers();
     forged.set(
       "Nats-Request-Info",
-      JSON.stringify({ acc: world.bus.installation.core, svc: "SYS", user: victim.name }),
+      JSON.stringify({ acc: world.nats.installation.core, svc: "SYS", user: victim.name }),
     );
     const harm = await world.harm(async () => {
       for (const goal of goals) connection.publish(goal, "{}", { headers: forged });
@@ -86,7 +88,7 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
   });
 
   for (const stream of streams) {
-    isolation(`${role}: a push consumer on ${stream.slice(0, 9)}… for each foreign subject`, async () => {
+    test(`${role}: a push consumer on ${stream.slice(0, 9)}… is refused for each of these subjects`, async () => {
       const filter = stream.startsWith("OBJ") ? `$O.build-${mallory.build}.C.>` : subjects.log(mallory.build);
       const harm = await world.harm(async () => {
         for (const [at, goal] of goals.entries()) {
@@ -101,10 +103,10 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
       assert.equal(harm, []);
     });
 
-    isolation(`${role}: a consumer on ${stream.slice(0, 9)}… whose body names the victim's stream`, async () => {
-      const foreign = stream.replace(mallory.build, victim.build);
+    test(`${role}: a consumer on ${stream.slice(0, 9)}… is refused when the body names the victim's stream`, async () => {
+      const victimStream = stream.replace(mallory.build, victim.build);
       const harm = await world.harm(async () => {
-        const body = JSON.stringify({ stream_name: foreign, config: { name: "reader" } });
+        const body = JSON.stringify({ stream_name: victimStream, config: { name: "reader" } });
         const subject = `${GUEST_API_PREFIX}.CONSUMER.CREATE.${stream}.reader`;
         const reply = await connection.request(subject, body, { timeout: 2000 });
         assert.ok("error" in reply.json<object>());
@@ -112,12 +114,12 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
       assert.equal(harm, []);
     });
 
-    isolation(`${role}: more consumers on ${stream.slice(0, 9)}… than its bound`, async () => {
+    test(`${role}: no more consumers can be created on ${stream.slice(0, 9)}… than its limit`, async () => {
       const made: string[] = [];
       const filter = stream.startsWith("OBJ") ? `$O.build-${mallory.build}.C.>` : subjects.log(mallory.build);
       for (let at = 0; at < 2 * MAX_CONSUMERS; at++) {
-        const answer = await createConsumer(connection, { stream, name: `many${at}`, filter });
-        if (answer.error === undefined) made.push(`many${at}`);
+        const created = await createConsumer(connection, { stream, name: `many${at}`, filter });
+        if (created.error === undefined) made.push(`many${at}`);
       }
       const manager = await world.core.jetstreamManager();
       const { consumer_count } = (await manager.streams.info(stream)).state;
@@ -130,7 +132,7 @@ for (const { role, guest, allowed, streams } of attackers(mallory)) {
   }
 }
 
-isolation("agent: rollup headers wipe nothing, neither of its own build nor through what it stored", async () => {
+test("agent: rollup headers delete no message of its own build or the victim's", async () => {
   const jetstream = mallory.agent.connection.jetstream();
   const before = await world.core
     .jetstreamManager()
@@ -153,7 +155,7 @@ isolation("agent: rollup headers wipe nothing, neither of its own build nor thro
   assert.is((await manager.streams.info(buildStream(mallory.build))).state.messages, before.state.messages);
 });
 
-isolation("agent and caller: changing, purging or deleting the streams of their own build", async () => {
+test("agent and caller: updating, purging or deleting the streams of their own build has no effect", async () => {
   const manager = await world.core.jetstreamManager();
   for (const stream of [buildStream(mallory.build), buildBucketStream(mallory.build)]) {
     const before = await manager.streams.info(stream);
@@ -171,7 +173,7 @@ isolation("agent and caller: changing, purging or deleting the streams of their 
   }
 });
 
-isolation("caller: writing log, state or image of its own build, and agent: its context", async () => {
+test("caller: cannot write log, state or image of its own build, and agent: not the context", async () => {
   const manager = await world.core.jetstreamManager();
   const counts = async () => {
     const streams = [buildStream(mallory.build), buildBucketStream(mallory.build)];
@@ -187,7 +189,7 @@ isolation("caller: writing log, state or image of its own build, and agent: its 
   assert.equal(await counts(), before);
 });
 
-isolation("a message id of the attacker's does not swallow the victim's line", async () => {
+test("a message id of the attacker does not make the victim's line a duplicate", async () => {
   const id = headers();
   id.set("Nats-Msg-Id", "line-7");
   await mallory.agent.connection.jetstream().publish(subjects.log(mallory.build), "evil", { headers: id });
@@ -195,17 +197,15 @@ isolation("a message id of the attacker's does not swallow the victim's line", a
   assert.is(ack.duplicate, false);
 });
 
-isolation("an answer sent to a guess at the victim's inbox does not answer the victim's request", async () => {
+test("a reply subject that guesses the victim's inbox does not complete the victim's request", async () => {
   const id = randomUUID();
-  const builder = await world.bus.builder(id);
-  const silent = world.core.subscribe("nobody.answers");
+  const builder = await world.nats.builder(id);
   const harm = await world.harm(async () => {
     const waiting = victim.user.connection.request(subjects.queue("cancel", "victim"), "", { timeout: 300 });
     builder.connection.publish(subjects.ask(id), "", { reply: `_INBOX.${victim.user.publicKey}.1` });
-    assert.is((await waiting).string(), '{"for":"whoever asked"}');
+    assert.is((await waiting).string(), '{"to":"the requester"}');
   });
-  silent.unsubscribe();
-  assert.equal(harm.length, 1, "the victim's own question, once");
+  assert.equal(harm.length, 1, "the victim's own request, once");
 });
 
-isolation.run();
+test.run();

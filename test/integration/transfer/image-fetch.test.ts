@@ -14,16 +14,16 @@ import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts
 import { bucket, GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 import { newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
-import { startBus, type TestBus } from "../../support/nats/nats.ts";
+import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
 import { until } from "../../support/until.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 const SIZE_BYTES = 8 * CHUNK_BYTES;
 
-const test = suite<{ bus: TestBus; folder: string }>("ImageFetch");
+const test = suite<{ bus: TestNats; folder: string }>("ImageFetch");
 
 test.before(async (context) => {
-  context.bus = await startBus();
+  context.bus = await startTestNats();
   context.folder = mkdtempSync(join(tmpdir(), "cb-fetch-"));
   openConsumerProxy(await context.bus.core());
 });
@@ -32,8 +32,8 @@ test.after(async ({ bus, folder }) => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** A build with its bucket, an agent that puts images, and a caller that fetches them into a new folder. */
-async function scene({ bus, folder }: { bus: TestBus; folder: string }) {
+/** A build with its bucket, an agent that puts images, and a caller who fetches them into a folder of their own. */
+async function scene({ bus, folder }: { bus: TestNats; folder: string }) {
   const build = randomUUID();
   await makeBuildStreams(await (await bus.core()).jetstreamManager(), build);
   const guest = await bus.build(build, "agent");

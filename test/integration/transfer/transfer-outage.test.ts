@@ -3,8 +3,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { digestText } from "../../../lib/nats/jetstream/object-layout.ts";
 import { Stopped } from "../../../lib/nats/jetstream/stream-errors.ts";
+import { digestText } from "../../../lib/protocol/object-layout.ts";
 import { getObject } from "../../../lib/transfer/get.ts";
 import { newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { addBucket, BUCKET, BUCKET_STREAM, consumers, getAll, MIB, pieces, put } from "../../support/nats/bucket.ts";

@@ -2,8 +2,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { chunkSubject, digestText, metaJson, metaSubject } from "../../../lib/nats/jetstream/object-layout.ts";
 import { NotAllowed, StreamFull, StreamNotFound } from "../../../lib/nats/jetstream/stream-errors.ts";
+import { chunkSubject, digestText, metaJson, metaSubject } from "../../../lib/protocol/object-layout.ts";
 import { findObject, ObjectDamaged } from "../../../lib/transfer/get.ts";
 import { newObjectId, putObject, type StoredObject } from "../../../lib/transfer/put.ts";
 import { addBucket, BUCKET, BUCKET_STREAM, consumers, getAll, MIB, put } from "../../support/nats/bucket.ts";

@@ -6,14 +6,14 @@ import { join } from "node:path";
 import type { ObjectStore } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Stopped } from "../../../lib/nats/jetstream/stream-errors.ts";
 import {
   chunkSubject,
   digestText,
   metaJson,
   metaSubject,
   type StoredObject,
-} from "../../../lib/nats/jetstream/object-layout.ts";
-import { Stopped } from "../../../lib/nats/jetstream/stream-errors.ts";
+} from "../../../lib/protocol/object-layout.ts";
 import { getObject, ObjectDamaged } from "../../../lib/transfer/get.ts";
 import { newObjectId, putFile, putObject } from "../../../lib/transfer/put.ts";
 import { receiveFile } from "../../../lib/transfer/receive-file.ts";

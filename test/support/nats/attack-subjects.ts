@@ -1,4 +1,4 @@
-/** Where an attacker would like something to arrive, and what an attacker is allowed to send. */
+/** The subjects that attacks aim at, and the requests that an attacker's credentials may send. */
 import {
   buildBucketStream,
   buildMetaSubject,
@@ -10,7 +10,7 @@ import {
 import type { Party } from "./attack.ts";
 import type { Guest } from "./nats.ts";
 
-/** Subjects that mean something in the victim's life, or to the server about it. */
+/** Subjects of the victim, and subjects of the server that concern the victim. */
 export function targets(victim: Party): string[] {
   const streams = [buildStream(victim.build), buildBucketStream(victim.build)];
   const calls = ["STREAM.PURGE", "STREAM.DELETE", "STREAM.UPDATE", "STREAM.MSG.DELETE", "STREAM.CREATE"];
@@ -45,7 +45,7 @@ export function targets(victim: Party): string[] {
   ];
 }
 
-/** What an attacker would like to overhear. */
+/** Subjects and wildcards that carry messages of the victim. */
 export function secrets(victim: Party): string[] {
   const own = [victim.user, victim.caller, victim.agent, victim.builder].map((guest) => `_INBOX.${guest.publicKey}.>`);
   const wide = [
@@ -66,7 +66,7 @@ export function secrets(victim: Party): string[] {
   return [...own, ...wide, ...servers, ...exact, subjects.queue("cancel", victim.name)];
 }
 
-export interface Sending {
+export interface AllowedRequest {
   readonly subject: string;
   readonly body: string;
 }
@@ -74,13 +74,13 @@ export interface Sending {
 export interface Attacker {
   readonly role: string;
   readonly guest: Guest;
-  /** What this role is allowed to publish, each with a body that gets an answer. */
-  readonly allowed: readonly Sending[];
+  /** The requests that this role may publish, each with a body that gets a reply. */
+  readonly allowed: readonly AllowedRequest[];
   /** The streams it may read. */
   readonly streams: readonly string[];
 }
 
-/** The four kinds of credential, in the hands of one attacker. */
+/** One attacker with the four kinds of credential. */
 export function attackers(mallory: Party): Attacker[] {
   const { build, builderId, name } = mallory;
   const evil = '{"state":"succeeded"}';
@@ -112,8 +112,8 @@ export function attackers(mallory: Party): Attacker[] {
   ];
 }
 
-/** The API calls of a reader, with bodies that make the server answer with what the attacker stored. */
-function calls(stream: string): Sending[] {
+/** The API calls of a reader, with bodies that make the server reply with messages that the attacker stored. */
+function calls(stream: string): AllowedRequest[] {
   const api = (call: string, body: object) => ({ subject: `${GUEST_API_PREFIX}.${call}`, body: JSON.stringify(body) });
   return [
     api(`STREAM.MSG.GET.${stream}`, { seq: 1 }),

@@ -1,16 +1,17 @@
 /**
- * A victim with a build at work, an attacker with a build of their own, and a look at the victim before and after.
+ * A victim with a running build, an attacker with another, and a comparison of the victim's state before and after an attack.
  *
- * Nothing here asks whether the server complained: only what the victim has, sees and is asked in whose name.
+ * It does not matter whether the server reports an error. Only the victim's streams and consumers count, and the requests that the
+ * queue received in the victim's name.
  */
 import { randomUUID } from "node:crypto";
 import { AckPolicy, type JetStreamManager, type NatsConnection, nanos } from "nats";
 import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
 import { buildBucketStream, buildMetaSubject, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "./build-streams.ts";
-import { type Guest, startBus, type TestBus } from "./nats.ts";
+import { type Guest, startTestNats, type TestNats } from "./nats.ts";
 
-/** Somebody with everything that one person can have here: a name, a builder, a build seen from both ends. */
+/** One user with every kind of credential: as a user, as a builder, and as the caller and the agent of a build. */
 export interface Party {
   readonly name: string;
   readonly build: string;
@@ -22,56 +23,56 @@ export interface Party {
 }
 
 export interface World {
-  readonly bus: TestBus;
+  readonly nats: TestNats;
   readonly core: NatsConnection;
   readonly victim: Party;
   readonly mallory: Party;
-  /** What the attack changed for the victim, one line a change; empty when it failed. */
+  /** The changes that the attack made for the victim, one line each; empty when the attack failed. */
   harm(attack: () => Promise<unknown>): Promise<string[]>;
 }
 
-/** How many messages lie in each bucket, so that an attacker has enough to have delivered. */
+/** Messages in each bucket: enough for a delivery to each subject that is attacked. */
 export const BUCKET_MESSAGES = 200;
 
-/** Nothing is to happen, and there is no event for that: what got through in the tries that did succeed took 1–10 ms. */
+/** There is no event for "nothing happened". Attacks that succeeded in trials took effect within 1–10 ms. */
 const SETTLE_MS = 60;
 
 export async function startWorld(): Promise<World> {
-  const bus = await startBus();
-  const core = await bus.core();
+  const nats = await startTestNats();
+  const core = await nats.core();
   const manager = await core.jetstreamManager();
-  const asked: string[] = [];
-  // The queue as it will be: plain subscriptions, and it believes the name in the subject.
+  const requests: string[] = [];
+  // Stands for the queue, which trusts the name in the subject.
   for (const subject of ["queue.*.*", "admin.*.*", "builder.*.ask", "$SRV.PING"]) {
     core.subscribe(subject, {
       callback: (_, message) => {
-        asked.push(`${message.subject} ${message.string().slice(0, 60)}`);
-        if (message.reply?.startsWith("_R_.")) message.respond('{"for":"whoever asked"}');
+        requests.push(`${message.subject} ${message.string().slice(0, 60)}`);
+        if (message.reply?.startsWith("_R_.")) message.respond('{"to":"the requester"}');
       },
     });
   }
   openConsumerProxy(core);
   await core.flush();
-  const victim = await party(bus, manager, "victim");
-  const mallory = await party(bus, manager, "mallory");
-  asked.length = 0;
-  return { bus, core, victim, mallory, harm: (attack) => harmOf({ core, manager, victim, asked }, attack) };
+  const victim = await party(nats, manager, "victim");
+  const mallory = await party(nats, manager, "mallory");
+  requests.length = 0;
+  return { nats, core, victim, mallory, harm: (attack) => harmOf({ core, manager, victim, requests }, attack) };
 }
 
-/** Left alone it would vanish after 5 s, in the midst of an attack or before it. */
+/** With the default threshold of 5 s the server could delete it during a test. */
 const READER = { name: "reader", ack_policy: AckPolicy.None, mem_storage: true, inactive_threshold: nanos(3_600_000) };
 
-async function party(bus: TestBus, manager: JetStreamManager, name: string): Promise<Party> {
+async function party(nats: TestNats, manager: JetStreamManager, name: string): Promise<Party> {
   const [build, builderId] = [randomUUID(), randomUUID()];
   await makeBuildStreams(manager, build);
   const made = {
     name,
     build,
     builderId,
-    user: await bus.user(name),
-    builder: await bus.builder(builderId),
-    caller: await bus.build(build, "caller"),
-    agent: await bus.build(build, "agent"),
+    user: await nats.user(name),
+    builder: await nats.builder(builderId),
+    caller: await nats.build(build, "caller"),
+    agent: await nats.build(build, "agent"),
   };
   const agent = made.agent.connection.jetstream();
   await agent.publish(subjects.log(build), `log of ${name}\n`);
@@ -81,7 +82,7 @@ async function party(bus: TestBus, manager: JetStreamManager, name: string): Pro
   await Promise.all(
     Array.from({ length: BUCKET_MESSAGES }, () => agent.publish(chunk, `{"state":"succeeded","by":"${name}"}`)),
   );
-  // What a reader that is at work has; its progress shows whether somebody else pulled from it.
+  // A reader's consumer. Its progress shows whether another client pulled from it.
   for (const stream of [buildStream(build), buildBucketStream(build)]) {
     await manager.consumers.add(stream, READER);
   }
@@ -92,26 +93,26 @@ interface Watched {
   readonly core: NatsConnection;
   readonly manager: JetStreamManager;
   readonly victim: Party;
-  readonly asked: string[];
+  readonly requests: string[];
 }
 
 async function harmOf(watched: Watched, attack: () => Promise<unknown>): Promise<string[]> {
-  const { asked, core, victim } = watched;
-  const before = await belongings(watched);
-  asked.length = 0;
+  const { requests, core, victim } = watched;
+  const before = await stateOf(watched);
+  requests.length = 0;
   await attack();
   await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
   await core.flush();
-  const after = await belongings(watched);
+  const after = await stateOf(watched);
   const changes = Object.keys({ ...before, ...after })
     .filter((key) => before[key] !== after[key])
     .map((key) => `${key}: ${before[key]} became ${after[key]}`);
-  const inTheirName = asked.filter((line) => line.includes(victim.name) || line.includes(victim.builderId));
-  return [...changes, ...inTheirName.map((line) => `asked in the victim's name: ${line}`)];
+  const inVictimsName = requests.filter((line) => line.includes(victim.name) || line.includes(victim.builderId));
+  return [...changes, ...inVictimsName.map((line) => `request in the victim's name: ${line}`)];
 }
 
-/** Everything of the victim's that can be changed, as texts: both streams whole, and how far their readers are. */
-async function belongings({ manager, victim }: Watched): Promise<Record<string, string>> {
+/** The victim's state as texts: configuration and messages of both streams, and the progress of their consumers. */
+async function stateOf({ manager, victim }: Watched): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const stream of [buildStream(victim.build), buildBucketStream(victim.build)]) {
     const info = await manager.streams.info(stream, { subjects_filter: ">" }).catch((error: Error) => error.message);

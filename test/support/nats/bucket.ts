@@ -1,4 +1,4 @@
-/** The bucket of one build on a server of its own, and short ways to put and get in it. */
+/** The bucket of one build on the test's own server, with short forms of put and get. */
 import { DiscardPolicy } from "nats";
 import type { JetStreamAccess } from "../../../lib/nats/jetstream/api.ts";
 import { type GetOptions, getObject } from "../../../lib/transfer/get.ts";
@@ -9,7 +9,7 @@ export const BUCKET = "build-b1";
 export const BUCKET_STREAM = `OBJ_${BUCKET}`;
 export const MIB = 1024 * 1024;
 
-/** As the queue makes it: no rollups, discard=new, bounded. */
+/** Creates the bucket as the queue does: no rollups, discard=new, limited in bytes. */
 export async function addBucket({ jsm }: ServerWorld, maxBytes = 1024 * MIB): Promise<void> {
   await jsm.streams.add({
     name: BUCKET_STREAM,
@@ -22,7 +22,7 @@ export async function addBucket({ jsm }: ServerWorld, maxBytes = 1024 * MIB): Pr
 
 export const consumers = (world: ServerWorld): Promise<number> => consumerCount(world, BUCKET_STREAM);
 
-/** Goes on to the next piece when `between` has resolved; `at` is where the one before began. */
+/** Yields the data in pieces, and awaits `between` after each; `at` is the offset of that piece. */
 export async function* pieces(
   data: Uint8Array,
   pieceBytes: number,

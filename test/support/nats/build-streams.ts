@@ -1,4 +1,4 @@
-/** The streams of one build as the queue makes them: bounded, without rollups, never changed by hand. */
+/** The streams of one build as the queue creates them: limited, without rollups, delete and purge denied. */
 import { DiscardPolicy, type JetStreamManager, RetentionPolicy, StorageType, type StreamConfig } from "nats";
 import { buildBucketStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 

@@ -1,4 +1,4 @@
-/** The bus of a test's stack as the queue itself has it. */
+/** A connection to the NATS of a test's stack, with the queue's credential. */
 import type { NatsConnection } from "nats";
 import { clientConfig } from "../../../lib/config/client-config.ts";
 import { connectNats } from "../../../lib/nats/connection.ts";

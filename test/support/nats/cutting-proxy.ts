@@ -1,16 +1,16 @@
-/** A TCP proxy before a server that cuts its connections when told to, in the middle of whatever is on its way. */
+/** A TCP proxy in front of a server that breaks its connections on demand, also in the middle of a message. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 
 export interface CuttingProxy {
   readonly port: number;
-  /** Bytes that came from the client so far. */
+  /** Bytes received from the client so far. */
   readonly fromClientBytes: () => number;
-  /** Cuts every connection as soon as `afterBytes` more have come from the client; the rest is lost. */
+  /** Breaks every connection after `afterBytes` more bytes from the client; the rest is lost. */
   cutAfter(afterBytes: number): void;
-  /** From now on nothing of what the server says comes back, until the connection is cut. */
+  /** Discards everything that the server sends, until the connections are broken. */
   holdAnswers(): void;
-  /** Cuts every connection now and refuses new ones until `admit`. */
+  /** Breaks every connection now and refuses new ones until `admit`. */
   refuse(): void;
   admit(): void;
   stop(): Promise<void>;
@@ -49,7 +49,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
       const passes = data.subarray(0, Math.max(0, cutAt - bytes));
       bytes += data.length;
       upstream.write(passes);
-      // The server reads what was passed on before it sees the end, as with a cut in the real network.
+      // The server reads the bytes that were passed on before the end, as with a broken network connection.
       if (bytes >= cutAt) upstream.end(cut);
     });
   }).listen(0, "127.0.0.1");

@@ -1,17 +1,17 @@
-/** Floods of messages from a process of its own: what it sends must not wait for what the test does. */
+/** Floods of messages from a separate process, so that the test's own work does not slow them down. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
-import type { TestBus } from "./nats.ts";
+import type { TestNats } from "./nats.ts";
 
-/** Where NATS is, as a program is told. */
+/** The address of NATS, as arguments of the flooder. */
 export interface FloodTarget {
   readonly url: string;
   readonly servername: string;
-  /** A file. */
+  /** Path of the CA file. */
   readonly ca: string;
 }
 
@@ -24,7 +24,7 @@ export interface FloodOf {
 
 export interface Flood {
   readonly flooding: boolean;
-  /** What the process said at its end; rejects when it failed. */
+  /** The last line that the process printed. Rejects when it failed. */
   readonly ended: Promise<string>;
 }
 
@@ -32,7 +32,7 @@ export class Flooder {
   readonly #target: FloodTarget;
   readonly #folder: string;
 
-  static open({ url, installation }: Pick<TestBus, "url" | "installation">): Promise<Flooder> {
+  static open({ url, installation }: Pick<TestNats, "url" | "installation">): Promise<Flooder> {
     return Flooder.at({ url, servername: installation.serverName, ca: installation.files.caFile });
   }
 
@@ -56,7 +56,7 @@ export class Flooder {
     return join(this.#folder, "flooder.mjs");
   }
 
-  /** Resolves when the first messages are under way: small ones of many kinds, or of that many bytes. */
+  /** Resolves when the flooder starts to publish: small invalid bodies, or messages of `bytes`. */
   async start({ creds, subject, messages, bytes }: FloodOf): Promise<Flood> {
     const credsFile = join(this.#folder, "flooder.creds");
     writeFileSync(credsFile, creds, { mode: 0o600 });
@@ -64,14 +64,14 @@ export class Flooder {
     const argv = [this.#program, url, servername, ca, credsFile, subject, String(messages)];
     if (bytes !== undefined) argv.push(String(bytes));
     const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "inherit"] });
-    let [said, flooding] = ["", true];
+    let [printed, flooding] = ["", true];
     child.stdout.on("data", (text: Buffer) => {
-      said += text.toString();
+      printed += text.toString();
     });
     const ended = once(child, "close").then(([code]) => {
       flooding = false;
-      if (code !== 0) throw new Error(`the flooder ended with exit code ${code}: ${said}`);
-      return said.trim().split("\n").at(-1) ?? "";
+      if (code !== 0) throw new Error(`the flooder ended with exit code ${code}: ${printed}`);
+      return printed.trim().split("\n").at(-1) ?? "";
     });
     await once(child.stdout, "data");
     return {

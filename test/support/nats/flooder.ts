@@ -1,11 +1,11 @@
-/** Sends one user's bad messages as fast as NATS takes them: `flooder URL SERVERNAME CA CREDS SUBJECT COUNT [BYTES]`. */
+/** Publishes invalid messages as fast as NATS accepts them: `flooder URL SERVERNAME CA CREDS SUBJECT COUNT [BYTES]`. */
 import { readFileSync } from "node:fs";
 import { connectNats } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { inboxPrefix } from "../../../lib/protocol/subjects.ts";
 import { garbage } from "./hostile-bodies.ts";
 
-/** Messages between two looks at whether the server has them: what is written faster lies in this process. */
+/** Messages between two flushes: more would only be buffered in this process. */
 const BURST = 2_000;
 const LARGE_BURST = 4;
 
@@ -16,11 +16,11 @@ const bodies = garbage(64).map(([, body]) => body);
 const sent =
   bytes === undefined ? bodies.filter(({ length }) => length < 200) : [new Uint8Array(Number(bytes)).fill(0x5b)];
 const burst = bytes === undefined ? BURST : LARGE_BURST;
-let answers = 0;
+let replies = 0;
 const reply = `${inboxPrefix(credential.key.publicKey)}.flood`;
 nc.subscribe(reply, {
   callback: () => {
-    answers += 1;
+    replies += 1;
   },
 });
 const begin = performance.now();
@@ -30,5 +30,5 @@ for (let n = 0; n < Number(count); ) {
     nc.publish(subject, sent[n % sent.length], { reply });
   await nc.flush();
 }
-console.log(JSON.stringify({ ms: performance.now() - begin, answers }));
+console.log(JSON.stringify({ ms: performance.now() - begin, replies }));
 await nc.close();

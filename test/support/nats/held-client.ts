@@ -1,4 +1,4 @@
-/** A client that stands still just before it connects to NATS. */
+/** A client program that is held just before it connects to NATS. */
 import { randomUUID } from "node:crypto";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,13 +7,13 @@ import type { Running, Stack } from "../stack.ts";
 /** The first connection is the user's, the second one a build's own. */
 export interface HeldClient {
   readonly running: Running;
-  /** Lets it go on. */
+  /** Lets it continue. */
   release(): void;
 }
 
 const PRELOAD = new URL("hold-connection.mjs", import.meta.url);
 
-/** Resolves when it stands there. */
+/** Resolves when the program is held. */
 export async function holdClient(
   stack: Stack,
   { program, args, connection }: { program: string; args: readonly string[]; connection: 1 | 2 },

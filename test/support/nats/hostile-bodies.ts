@@ -1,6 +1,6 @@
-/** What a stranger may put into a message: no question of ours looks like any of it. */
+/** Invalid bodies of messages: none of them is a valid request. */
 
-/** Ids that would mean something in a subject, or beyond it. */
+/** Texts that would change a subject or a path if they were used as an id. */
 export const BAD_IDS = [
   "",
   "*",
@@ -16,7 +16,7 @@ export const BAD_IDS = [
   "x".repeat(60_000),
 ];
 
-/** Of another type than any field of ours that is required. */
+/** Values whose type is wrong for every required field. */
 const BAD_VALUES: readonly unknown[] = [null, true, -1, 1e308, [], [[]], {}, { toString: "x" }];
 
 const NESTED = 20_000;
@@ -24,7 +24,7 @@ const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const json = (value: unknown): Uint8Array => text(JSON.stringify(value));
 
-/** By a name for the report. `maxBytes`: more than this the server takes from nobody. */
+/** Pairs of a name for the report and a body. `maxBytes` is the server's payload limit. */
 export function garbage(maxBytes: number): [string, Uint8Array][] {
   const list: [string, Uint8Array][] = [
     ["nothing", bytes()],
@@ -32,7 +32,7 @@ export function garbage(maxBytes: number): [string, Uint8Array][] {
     ["bytes that are no UTF-8", bytes(0xff, 0xfe, 0xc3, 0x28)],
     ["a byte-order mark alone", bytes(0xef, 0xbb, 0xbf)],
     ["words", text("give me a builder")],
-    ["half a question", text('{"v":1,"request":"')],
+    ["half a request", text('{"v":1,"request":"')],
     ["protocol", text("\r\nPUB queue.cancel.ada 2\r\n{}\r\n")],
     ["nesting without end", text("[".repeat(NESTED))],
     ["deep nesting", text("[".repeat(NESTED) + "]".repeat(NESTED))],
@@ -47,12 +47,12 @@ export function garbage(maxBytes: number): [string, Uint8Array][] {
   return list;
 }
 
-/** Few bytes to a value: what parses and checks each of them hears nobody meanwhile. Takes a second or two to make. */
+/** Bodies with few bytes for each value, which take long to parse and check. Building them takes a second or two. */
 export function crowded(maxBytes: number): [string, Uint8Array][] {
-  const room = maxBytes - 300;
-  const list = (one: string): Uint8Array => text(`[${`${one},`.repeat(room / (one.length + 1))}0]`);
+  const bytesLeft = maxBytes - 300;
+  const list = (one: string): Uint8Array => text(`[${`${one},`.repeat(bytesLeft / (one.length + 1))}0]`);
   const [field, args] = ['"f1234567":0,', '{"v":1,"recipe":{"backend":"docker","text":"x","buildArgs":{'];
-  const names = Array.from({ length: room / field.length }, (_, at) => `"f${String(at).padStart(7, "0")}":`);
+  const names = Array.from({ length: bytesLeft / field.length }, (_, at) => `"f${String(at).padStart(7, "0")}":`);
   return [
     ["a list of numbers", list("0")],
     ["a list of objects", list("{}")],
@@ -62,31 +62,31 @@ export function crowded(maxBytes: number): [string, Uint8Array][] {
   ];
 }
 
-/** The question with one thing wrong: its version, or one of its required fields, missing, of another type, or no id. */
-export function distorted(question: Readonly<Record<string, unknown>>): [string, Uint8Array][] {
+/** The request with one error: another version, or a required field that is missing, of another type, or not an id. */
+export function distorted(request: Readonly<Record<string, unknown>>): [string, Uint8Array][] {
   const versions = [0, 2, "1", null, 1.5].map((v): [string, Uint8Array] => [
     `version ${JSON.stringify(v)}`,
-    json({ ...question, v }),
+    json({ ...request, v }),
   ]);
-  const fields = Object.keys(question).filter((name) => name !== "v");
-  return [...versions, ...fields.flatMap((name) => distortedField(question, name))];
+  const fields = Object.keys(request).filter((name) => name !== "v");
+  return [...versions, ...fields.flatMap((name) => distortedField(request, name))];
 }
 
-function distortedField(question: Readonly<Record<string, unknown>>, name: string): [string, Uint8Array][] {
-  const { [name]: right, ...without } = question;
+function distortedField(request: Readonly<Record<string, unknown>>, name: string): [string, Uint8Array][] {
+  const { [name]: right, ...without } = request;
   const wrong = (value: unknown): [string, Uint8Array] => [
     `${name} ${JSON.stringify(value).slice(0, 40)}`,
-    json({ ...question, [name]: value }),
+    json({ ...request, [name]: value }),
   ];
   if (typeof right === "object" && right !== null) {
-    const inner = distorted(right as Record<string, unknown>).filter(([what]) => !what.startsWith("version"));
-    const parts = inner.map(([what, body]): [string, Uint8Array] => {
+    const inner = distorted(right as Record<string, unknown>).filter(([part]) => !part.startsWith("version"));
+    const parts = inner.map(([part, body]): [string, Uint8Array] => {
       const value = JSON.parse(new TextDecoder().decode(body));
-      return [`${name}.${what}`, json({ ...question, [name]: value })];
+      return [`${name}.${part}`, json({ ...request, [name]: value })];
     });
     return [[`no ${name}`, json(without)], ...BAD_VALUES.map(wrong), ...parts];
   }
   const ids = typeof right === "string" ? BAD_IDS : [];
-  // What a number may be, -1 and no whole number are not.
+  // "7" and 0.5 are not whole numbers.
   return [[`no ${name}`, json(without)], ...[...BAD_VALUES, ...ids, "7", 0.5].map(wrong)];
 }

@@ -1,4 +1,4 @@
-/** A server of its own for each test of the byte movers, and the stream of one build on it. */
+/** A server for each test of readers, publishers and transfers, with the stream of one build. */
 import type { JetStreamManager } from "nats";
 import type { Test } from "uvu";
 import type { JetStreamAccess } from "../../../lib/nats/jetstream/api.ts";
@@ -46,7 +46,7 @@ export function publisherOn(js: JetStreamAccess, more: Partial<PublisherOptions>
 export const numbered = (from: number, to: number): Buffer[] =>
   Array.from({ length: to - from }, (_, i) => Buffer.from(`line ${from + i}\n`));
 
-/** 1 up to and including `last`: the sequences of a stream that was read whole. */
+/** 1 up to and including `last`: the sequences of a stream that was read completely. */
 export const sequences = (last: number): number[] => Array.from({ length: last }, (_, i) => i + 1);
 
 export async function publishAll(publisher: Publisher, lines: readonly Buffer[]): Promise<void> {
@@ -72,7 +72,7 @@ export async function stored(js: JetStreamAccess, filter = LOG): Promise<Stored>
   return { data: Buffer.concat(messages), seqs, messages };
 }
 
-/** A guest's connection through a proxy that can be cut. */
+/** Runs `use` with a guest's connection through a proxy that can break it. */
 export async function throughProxy(
   { nats, guest }: ServerWorld,
   use: (proxy: CuttingProxy, js: JetStreamAccess) => Promise<void>,
@@ -87,7 +87,7 @@ export async function throughProxy(
   }
 }
 
-/** As if the server had forgotten them. */
+/** Deletes all consumers, as a server that lost them. */
 export async function deleteConsumers({ jsm }: ServerWorld): Promise<void> {
   for await (const consumer of jsm.consumers.list(STREAM)) await jsm.consumers.delete(STREAM, consumer.name);
 }

@@ -1,4 +1,4 @@
-/** A real nats-server in a temporary folder, on keys of its own, and a door for everybody who may come in. */
+/** A real nats-server in a temporary folder with its own keys, and a connection for each kind of credential. */
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,41 +23,41 @@ export interface Guest {
   readonly publicKey: string;
 }
 
-export interface TestBus {
+export interface TestNats {
   readonly installation: Installation;
   readonly issuer: Issuer;
   readonly url: string;
   readonly port: number;
   /** The queue's connection, in CORE. */
   core(options?: ConnectionOptions): Promise<NatsConnection>;
-  /** A person who runs the installation, in CORE. */
+  /** An operator's connection, in CORE. */
   operator(options?: ConnectionOptions): Promise<Guest>;
   user(name: string, options?: ConnectionOptions): Promise<Guest>;
   builder(id: string, options?: ConnectionOptions): Promise<Guest>;
-  /** The caller's or the agent's connection for one build, with a key of its own. */
+  /** The caller's or the agent's connection for one build, with a new key pair. */
   build(build: string, role: BuildRole, options?: ConnectionOptions): Promise<Guest>;
-  /** Anybody's. */
+  /** A connection with any credential. */
   connect(jwt: string, key: NKey, options?: ConnectionOptions): Promise<Guest>;
   /** Stops the server and starts it again on the same port and data. */
   restart(): Promise<void>;
-  /** Closes every connection that was made here, stops the server, removes the folder. */
+  /** Closes every connection made by these functions, stops the server and removes the folder. */
   stop(): Promise<void>;
 }
 
-export interface BusOptions {
+export interface TestNatsOptions {
   readonly server?: Omit<StartOptions, "installation" | "dataDir">;
 }
 
-export async function startBus(options: BusOptions = {}): Promise<TestBus> {
-  const folder = await mkdtemp(join(tmpdir(), "cb-bus-"));
-  // A test file that breaks off runs no `after`; before uvu's own listener, which ends the process at once.
+export async function startTestNats(options: TestNatsOptions = {}): Promise<TestNats> {
+  const folder = await mkdtemp(join(tmpdir(), "cb-nats-"));
+  // A test file that crashes runs no `after` hook. Prepended, because uvu's own listener exits the process at once.
   process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   try {
     const keys = { folder: join(folder, "keys"), name: "test", serverName: "nats.test", nowMs: Date.now() };
     const installation = await makeInstallation(keys);
     const start = (port: number) =>
       startNatsServer({ port, ...options.server, installation, dataDir: join(folder, "data") });
-    return await busOn({ installation, server: await start(0), start, folder });
+    return await testNatsOn({ installation, server: await start(0), start, folder });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -71,7 +71,7 @@ interface Parts {
   readonly folder: string;
 }
 
-async function busOn(parts: Parts): Promise<TestBus> {
+async function testNatsOn(parts: Parts): Promise<TestNats> {
   const { installation } = parts;
   let server = parts.server;
   const { url, port } = server;

@@ -1,6 +1,6 @@
 /**
- * A NATS client of nobody's making but the protocol's: TLS, `CONNECT`, `SUB`, `MSG`, `PING`, without headers. It stands
- * for whatever client an operator uses; it shares no line with nats.js.
+ * A minimal NATS client, written from the protocol's specification: TLS, `CONNECT`, `SUB`, `MSG`, `PING`, without headers. It stands
+ * for any client that an operator uses, and shares no code with nats.js.
  */
 import { createPrivateKey, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -20,11 +20,11 @@ export interface PlainOptions {
 }
 
 export interface PlainClient {
-  /** Resolves when the server has taken the subscription. Rejects when it refuses it. */
+  /** Resolves when the server has accepted the subscription. Rejects when it refuses it. */
   subscribe(subject: string): Promise<void>;
-  /** Everything that came so far, in order. */
+  /** All messages received so far, in order. */
   readonly messages: readonly PlainMessage[];
-  /** Resolves when at least `count` messages have come. */
+  /** Resolves when at least `count` messages were received. */
   received(count: number): Promise<void>;
   close(): void;
 }
@@ -67,7 +67,7 @@ export async function plainClient(options: PlainOptions): Promise<PlainClient> {
   };
 }
 
-/** The first line of the server is in the clear: INFO with the nonce; then both go on in TLS. */
+/** The server's first line is unencrypted: INFO with the nonce. Then both sides start TLS. */
 async function secured(options: PlainOptions): Promise<{ socket: Socket; nonce: string }> {
   const tcp = connectTcp(options.port, "127.0.0.1");
   const info = await new Promise<string>((resolve, reject) => {
@@ -84,7 +84,7 @@ async function secured(options: PlainOptions): Promise<{ socket: Socket; nonce: 
   return { socket, nonce };
 }
 
-/** Cuts the stream into lines and payloads; `MSG <subject> <sid> [reply] <bytes>` is followed by that many bytes. */
+/** Splits the stream into lines and payloads; that many bytes follow a line `MSG <subject> <sid> [reply] <bytes>`. */
 function parser(handle: (line: string, data: Buffer) => void): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0);
   return (chunk) => {
@@ -103,7 +103,7 @@ function parser(handle: (line: string, data: Buffer) => void): (chunk: Buffer) =
   };
 }
 
-/** Reads JWT and seed, with base32 written out once more: the independent client does not trust our own reading. */
+/** Reads JWT and seed with its own base32 decoder, because an independent client must not use the project's. */
 async function credential(path: string): Promise<{ jwt: string; sign: (nonce: string) => string }> {
   const lines = (await readFile(path, "utf8")).split("\n");
   const after = (title: string) => lines[lines.findIndex((line) => line.includes(`BEGIN ${title}`)) + 1] ?? "";

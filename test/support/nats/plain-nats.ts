@@ -1,7 +1,7 @@
 /**
- * A real nats-server with JetStream for the tests of the byte movers: two accounts as in production (CORE holds JetStream,
- * GUEST reaches a few subjects of it through service imports) but with plain passwords, so that no key is made.
- * It can be killed and started again on the same port and the same store.
+ * A real nats-server with JetStream for the tests of readers, publishers and transfers. It has two accounts as in production (CORE
+ * has JetStream, GUEST reaches a few of its subjects through service imports), but with passwords, so that no keys are needed. It
+ * can be killed and started again on the same port and store.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -13,28 +13,28 @@ import { createInterface } from "node:readline";
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
 import { until } from "../until.ts";
 
-/** What a guest's API calls begin with, as in production. */
+/** The prefix of a guest's API calls, as in production. */
 export const GUEST_API_PREFIX = "JSC.API";
 
-/** The chunks are below 1 MiB; a raised limit shows that nothing depends on the default. */
+/** Chunks are below 1 MiB; the raised limit shows that no code depends on the default. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 
-/** Of twelve thousand ports a handful are taken; that twenty in a row are does not happen by chance. */
-const MOST_PORTS = 20;
+/** A few of twelve thousand ports are in use, so twenty failures in a row are no coincidence. */
+const ATTEMPTS_MAX = 20;
 
 export interface PlainNats {
   readonly port: number;
   /** A connection in CORE (all rights) or in GUEST (the rights of one build, see `config`). It reconnects for ever. */
   connect(account: "core" | "guest", options?: ConnectionOptions): Promise<NatsConnection>;
-  /** Ends the server at once (SIGKILL); what it has not written is lost. */
+  /** Kills the server (SIGKILL); data that it has not written is lost. */
   kill(): Promise<void>;
   /** Starts it again on the same port and store after `kill`. */
   start(): Promise<void>;
-  /** Freezes the server (SIGSTOP); resolves when it stands still. */
+  /** Freezes the server (SIGSTOP). Resolves when its process is stopped. */
   freeze(): Promise<void>;
-  /** Lets it go on (SIGCONT). */
+  /** Continues the server (SIGCONT). */
   thaw(): void;
-  /** Closes what `connect` made, ends the server and removes its store. */
+  /** Closes all connections of `connect`, kills the server and removes its store. */
   stop(): Promise<void>;
 }
 
@@ -65,7 +65,7 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
         inboxPrefix: `_INBOX.${account}`,
         maxReconnectAttempts: -1,
         reconnectTimeWait: 100,
-        // A server that dies in the middle of the handshake is noticed only by this (default 20 s).
+        // If the server dies during the handshake, only this timeout shows it (default 20 s).
         timeout: 2_000,
         ...options,
       });
@@ -78,7 +78,7 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
     async freeze() {
       server.kill("SIGSTOP");
       const status = `/proc/${server.pid}/status`;
-      await until("the server stands still", async () => /^State:\s*T/m.test(await readFile(status, "utf8")));
+      await until("the server is stopped", async () => /^State:\s*T/m.test(await readFile(status, "utf8")));
     },
     thaw() {
       server.kill("SIGCONT");
@@ -93,9 +93,9 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
 }
 
 /**
- * The server itself takes the port, so nobody can take it in between. It does not ask the kernel for one: that would lie in
- * the ephemeral range (32768–60999), where, while the server is dead, any outgoing connection may be given its port, even
- * the one that looks for it, which then talks to itself.
+ * The server binds a random port itself, so no other process can take it first. The kernel is not asked for a free one, because that
+ * would be in the ephemeral range (32768–60999): while the server is dead, an outgoing connection could get its port, even the one
+ * that tries to reach the server, which would then connect to itself.
  */
 async function startOnFreePort(dir: string, build: string) {
   const configPath = join(dir, "nats.conf");
@@ -105,7 +105,7 @@ async function startOnFreePort(dir: string, build: string) {
     try {
       return { port, configPath, server: await run(configPath) };
     } catch (error) {
-      if (tries === MOST_PORTS || !String(error).includes("address already in use")) throw error;
+      if (tries === ATTEMPTS_MAX || !String(error).includes("address already in use")) throw error;
     }
   }
 }
@@ -124,7 +124,7 @@ async function run(configPath: string): Promise<ChildProcess> {
   const printed: string[] = [];
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    // At "close" all that it said has been read, at "exit" not yet.
+    // At "close" all of its output has been read, at "exit" not yet.
     server.once("close", () => reject(new Error(`nats-server ended:\n${printed.join("\n")}`)));
     lines.on("line", (line) => {
       if (printed.length < 100) printed.push(line);

@@ -1,10 +1,10 @@
-/** A client whose way to NATS can be cut. */
+/** The settings of a client that reaches NATS through a proxy. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import type { Stack } from "../stack.ts";
 
-/** The environment in which the stack's clients find NATS at that port of this machine. */
+/** An environment that makes the stack's clients use NATS at that port of this machine. */
 export function clientAt(stack: Stack, port: number): Record<string, string> {
   const settings = parse(readFileSync(stack.statePath("client", "config.yaml"), "utf8")) as { url: string };
   const home = stack.path(`client-${port}`);

@@ -1,4 +1,4 @@
-/** The plainest reader there can be, to show which rights suffice: makes a consumer, pulls once, gives what came. */
+/** A minimal reader, to show which permissions are enough: creates a consumer, pulls once and returns the messages. */
 import { createInbox, headers, type Msg, type NatsConnection } from "nats";
 import { GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 
@@ -11,7 +11,7 @@ export interface Pull {
   readonly count: number;
 }
 
-/** Asks for a consumer under the guests' prefix and gives the server's answer, parsed. */
+/** Requests a consumer under the guests' prefix and returns the parsed reply. */
 export async function createConsumer(
   connection: NatsConnection,
   at: { stream: string; name: string; filter: string },

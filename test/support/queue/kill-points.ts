@@ -24,7 +24,7 @@ export const BUILD_DEEDS: Readonly<Record<string, Deed>> = {
   "the caller is told of the lease": { subject: state, payload: /"state":"leased"/ },
   "the lease is handed to the agent": { subject: anywhere, payload: /"order":"lease"/ },
   "room for the image is made": { subject: bucket("CREATE") },
-  "the agent is told of the room": { subject: anywhere, payload: /"order":"room"/ },
+  "the agent is told of the room": { subject: anywhere, payload: /"order":"space-reserved"/ },
   "the end is recorded": { subject: build, payload: /"state":"ended"/ },
   "the builder's release is recorded": { subject: builder, payload: /"state":"destroying"/ },
   "the caller is told of the end": { subject: state, payload: /"state":"succeeded"/ },

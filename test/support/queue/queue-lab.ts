@@ -5,7 +5,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { KV, NatsConnection } from "nats";
-import { ManualClock } from "../../../lib/core/clock.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
@@ -25,7 +24,8 @@ import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import type { QueuePorts } from "../../../lib/queue/ports.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
-import { type Guest, startBus, type TestBus } from "../nats/nats.ts";
+import { ManualClock } from "../manual-clock.ts";
+import { type Guest, startTestNats, type TestNats } from "../nats/nats.ts";
 import { LabAgent } from "./lab-agent.ts";
 import { LabCloud } from "./lab-cloud.ts";
 
@@ -54,7 +54,7 @@ export class QueueLab {
   readonly clock = new ManualClock(Date.now());
   readonly cloud = new LabCloud();
   readonly agents = new Map<string, LabAgent>();
-  readonly bus: TestBus;
+  readonly bus: TestNats;
   readonly #lives: QueueLife[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Promise<Guest>>();
@@ -64,14 +64,14 @@ export class QueueLab {
   loseReplyTo: string | undefined;
   readonly #beats: KV;
 
-  private constructor(bus: TestBus, core: NatsConnection, beats: KV) {
+  private constructor(bus: TestNats, core: NatsConnection, beats: KV) {
     this.bus = bus;
     this.#core = core;
     this.#beats = beats;
   }
 
   static async start(): Promise<QueueLab> {
-    const bus = await startBus();
+    const bus = await startTestNats();
     const core = await bus.core();
     const lab = new QueueLab(bus, core, await core.jetstream().views.kv("lab", { history: 1, max_bytes: MIB }));
     await lab.startQueue();

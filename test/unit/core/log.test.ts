@@ -11,7 +11,7 @@ function logged(write: (log: ReturnType<typeof createLogger>) => void): string {
   return lines.join("");
 }
 
-/** Made up, in the form of the real ones. */
+/** Not real, in the format of real ones. */
 const SEED = `SU${"A".repeat(56)}`;
 const JWT = "eyJ0eXAiOiJKV1QifQ.eyJzdWIiOiJVQSJ9.c2lnbmF0dXJl";
 
@@ -20,7 +20,7 @@ test("writes one JSON object a line, with level, name and time", () => {
   assert.equal([line.name, line.msg, line.builder, typeof line.time, line.level], ["t", "hello", "b", "string", 30]);
 });
 
-test("keeps secret fields out, up to two levels down", () => {
+test("redacts secret fields up to two levels down", () => {
   const text = logged((log) =>
     log.info({ seed: "s3", a: { jwt: "s3" }, b: { c: { userData: "s3", password: "s3" } } }, "x"),
   );
@@ -28,7 +28,7 @@ test("keeps secret fields out, up to two levels down", () => {
   assert.match(text, "[secret]");
 });
 
-test("keeps seeds and JWTs out wherever they stand", () => {
+test("redacts seeds and JWTs anywhere in a line", () => {
   const text = logged((log) => {
     log.info(`message ${SEED}`);
     log.warn({ deep: { deeper: { deepest: [`x ${JWT} y`] } } }, "x");
@@ -39,10 +39,10 @@ test("keeps seeds and JWTs out wherever they stand", () => {
   assert.is(text.split("[secret]").length - 1, 4);
 });
 
-test("shows an error's kind and hint, and a stack of bugs alone", () => {
+test("writes a CbError with its kind and hint, and the stack of a bug only", () => {
   const line = (error: unknown) => JSON.parse(logged((log) => log.error({ err: error }, "x"))).err;
-  const ours = line(new CbError("config", "bad", { hint: "mend it" }));
-  assert.equal([ours.kind, ours.message, ours.hint, ours.stack], ["config", "bad", "mend it", undefined]);
+  const known = line(new CbError("config", "bad", { hint: "fix it" }));
+  assert.equal([known.kind, known.message, known.hint, known.stack], ["config", "bad", "fix it", undefined]);
   assert.match(line(new TypeError("oops")).stack, "log.test.ts");
   assert.is(line("text").message, "text");
 });

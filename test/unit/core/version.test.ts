@@ -5,7 +5,7 @@ import { VERSION } from "../../../lib/core/version.ts";
 
 const test = suite("version");
 
-test("VERSION is that of package.json", () => {
+test("VERSION equals the version in package.json", () => {
   const { version } = JSON.parse(readFileSync(new URL("../../../package.json", import.meta.url), "utf8"));
   assert.is(VERSION, version);
 });

@@ -16,21 +16,21 @@ const image = (changes: Partial<BuilderImage> = {}): BuilderImage => ({
 const versions = (count: number, version = "1:2.0~rc1+b1") =>
   Array.from({ length: count }, (_, n) => ({ name: `p${n}`, version }));
 
-/** What the queue makes of a question with that in it. */
-function heard(builderImage: unknown): unknown {
-  const ask = { v: 1, builder, publicKey, state: "ready", builderImage };
-  const question = decode(agentAsk.request, encode(ask), "question");
-  return question.state === "ready" ? question.builderImage : question;
+/** The description that the queue decodes from an agent's request with `builderImage`. */
+function decoded(builderImage: unknown): unknown {
+  const body = encode({ v: 1, builder, publicKey, state: "ready", builderImage });
+  const request = decode(agentAsk.request, body, "request");
+  return request.state === "ready" ? request.builderImage : request;
 }
 
-test("a question may say what its builder was made of, and one of an older agent says nothing", () => {
-  assert.equal(heard(image({ versions: versions(8) })), image({ versions: versions(8) }));
-  assert.is(heard(undefined), undefined);
+test("the queue accepts a request with a builder image, and one without from an older agent", () => {
+  assert.equal(decoded(image({ versions: versions(8) })), image({ versions: versions(8) }));
+  assert.is(decoded(undefined), undefined);
 });
 
-test("a question is refused that says too much, too long, or what is not printed", () => {
+test("the queue refuses a builder image with too many versions, too long a text, or an unprintable character", () => {
   const longest = "1".repeat(64);
-  assert.ok(heard(image({ id: longest, versions: versions(1, longest) })));
+  assert.ok(decoded(image({ id: longest, versions: versions(1, longest) })));
   const wrong: Partial<BuilderImage>[] = [
     { versions: versions(9) },
     { id: `${longest}1` },
@@ -41,10 +41,10 @@ test("a question is refused that says too much, too long, or what is not printed
     { versions: versions(1, "1\u202e2") },
     { versions: [{ name: "Apptainer\n", version: "1" }] },
   ];
-  for (const changes of wrong) assert.throws(() => heard(image(changes)), /builderImage/);
+  for (const changes of wrong) assert.throws(() => decoded(image(changes)), /builderImage/);
 });
 
-test("imageText() is one line, the id first", () => {
+test("imageText() is one line that starts with the id", () => {
   const text = imageText(image({ versions: [...image().versions, { name: "linux", version: "6.12.57-1" }] }));
   assert.is(text, "d9d17ab0c1e2f3a4: apptainer 1.4.5-2, linux 6.12.57-1");
 });

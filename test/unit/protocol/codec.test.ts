@@ -20,19 +20,19 @@ const refused = (work: () => unknown, pattern: RegExp) => {
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-test("decode() takes what encode() made", () => {
+test("decode() reads the output of encode()", () => {
   const state = { v: 1, state: "queued", position: 1, reason: "none" };
   assert.equal(decode(buildState, encode(state), "state"), state);
 });
 
-test("decode() refuses garbage, broken UTF-8, nesting without end, and too many bytes", () => {
+test("decode() refuses invalid JSON, invalid UTF-8, deep nesting and too many bytes", () => {
   refused(() => decode(buildState, bytes("{"), "m"), /not JSON/);
   refused(() => decode(buildState, Uint8Array.of(0x22, 0xff, 0x22), "m"), /not JSON in UTF-8/);
   refused(() => decode(buildState, bytes("[".repeat(1_000_000)), "m"), /nested deeper than 32/);
   refused(() => decode(buildState, new Uint8Array(MESSAGE_MAX_BYTES + 1), "m"), /more than/);
 });
 
-test("decode() refuses another version, a wrong type and an id that would be another subject", () => {
+test("decode() refuses another version, an unknown state, and an id that is not one subject token", () => {
   refused(() => decode(buildState, encode({ v: 2, state: "building" }), "m"), /versions/);
   refused(() => decode(buildState, encode({ v: 1, state: "flying" }), "m"), /state/);
   for (const builder of ["a.b", "*", ">", "60c95481-92f3-4491-94d3-14c45bfbc279\r\nPUB x 0\r\n", ""]) {
@@ -40,7 +40,7 @@ test("decode() refuses another version, a wrong type and an id that would be ano
   }
 });
 
-test("decode() takes 32 levels and brackets in words, and refuses 33 before they are parsed", () => {
+test("decode() accepts 32 levels and brackets in strings, and refuses 33 levels", () => {
   const deep = (levels: number) =>
     bytes(`{"v":1,"state":"building","x":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}`);
   decode(buildState, deep(32), "m");
@@ -49,9 +49,9 @@ test("decode() takes 32 levels and brackets in words, and refuses 33 before they
   assert.equal(decode(buildState, encode({ v: 1, state: "lost", reason }), "m"), { v: 1, state: "lost", reason });
 });
 
-test("decode() counts values before they are parsed, whatever they are, and takes commas in words for words", () => {
+test("decode() refuses more values than its bound, of each type, and ignores commas in strings", () => {
   const list = (values: number, one: string) => bytes(`{"v":1,"state":"building","x":[${Array(values).fill(one)}]}`);
-  // The object, two words, the list, and what is in it.
+  // The object, two strings, the array, and its elements.
   for (const one of ["0", '"a,[{"', "null"]) {
     decode(buildState, list(6, one), "m", { maxValues: 10 });
     refused(() => decode(buildState, list(7, one), "m", { maxValues: 10 }), /^m: more than 10 values$/);
@@ -59,7 +59,7 @@ test("decode() counts values before they are parsed, whatever they are, and take
   refused(() => decode(buildState, list(7, "{}"), "m", { maxValues: 10 }), /more than 10 values/);
 });
 
-test("decode() quotes no more than some words of what is wrong", () => {
+test("decode() truncates its quotes of invalid input", () => {
   const long = "x".repeat(1_000_000);
   for (const wrong of [long, { v: 1, state: long }, { [long]: 1 }]) {
     refused(() => decode(buildState, encode(wrong), "m"), /^.{1,500}$/);
@@ -67,7 +67,7 @@ test("decode() quotes no more than some words of what is wrong", () => {
   }
 });
 
-test("decode() bounds the recipe by its bytes", () => {
+test("decode() limits the recipe by bytes, not characters", () => {
   const request = (text: string) => ({
     v: 1,
     request: "60c95481-92f3-4491-94d3-14c45bfbc279",

@@ -11,7 +11,7 @@ import {
   userPermissions,
 } from "../../../lib/protocol/permissions.ts";
 
-const permissions = suite("permissions");
+const test = suite("permissions");
 
 const ID = "e6a0cd58-255c-4f17-b0df-51c5b0120d07";
 const { publicKey } = createKey("user");
@@ -35,7 +35,7 @@ function covers(pattern: string, subject: string): boolean {
   );
 }
 
-permissions("every guest subscribes to its own inbox alone, and has bounds", () => {
+test("each guest may subscribe to its own inbox alone, and has limits", () => {
   for (const rights of Object.values(guests)) {
     assert.equal(rights.sub, { allow: [`_INBOX.${publicKey}.>`] });
     assert.ok((rights.subs ?? 0) > 0 && (rights.payload ?? 0) > 0);
@@ -43,16 +43,16 @@ permissions("every guest subscribes to its own inbox alone, and has bounds", () 
   }
 });
 
-permissions("every subject that a guest may publish names its user, its builder or its build", () => {
-  const whose = { user: ".alice", builder: `.${ID}.`, caller: ID, agent: ID };
+test("each subject that a guest may publish on names its user, builder or build", () => {
+  const owner = { user: ".alice", builder: `.${ID}.`, caller: ID, agent: ID };
   for (const [role, rights] of Object.entries(guests)) {
     const allowed = rights.pub?.allow ?? [];
     assert.ok(allowed.length > 0, "an empty list would allow everything");
-    for (const subject of allowed) assert.ok(subject.includes(whose[role as keyof typeof whose]), subject);
+    for (const subject of allowed) assert.ok(subject.includes(owner[role as keyof typeof owner]), subject);
   }
 });
 
-permissions("every subject that a guest may publish is imported, and no import is without a guest", () => {
+test("GUEST imports each subject that a guest may publish on, and no other", () => {
   const imported = GUEST_SERVICES.map((service) => service.local ?? service.subject);
   const allowed = Object.values(guests).flatMap((rights) => rights.pub?.allow ?? []);
   for (const subject of allowed)
@@ -67,7 +67,7 @@ permissions("every subject that a guest may publish is imported, and no import i
     );
 });
 
-permissions("nobody is given DIRECT.GET, and guests nothing of $JS.API, $SRV, $SYS or $KV", () => {
+test("no credential may use DIRECT.GET, and no guest $JS.API, $SRV, $SYS or $KV", () => {
   const all = { ...guests, operator: operatorPermissions("boss", publicKey) };
   for (const rights of Object.values(all)) assert.not.match((rights.pub?.allow ?? []).join(" "), "DIRECT");
   for (const rights of Object.values(guests))
@@ -75,7 +75,7 @@ permissions("nobody is given DIRECT.GET, and guests nothing of $JS.API, $SRV, $S
   assert.not.match(GUEST_SERVICES.map((service) => service.subject).join(" "), /DIRECT|\$JS\.API\.CONSUMER\.CREATE/);
 });
 
-permissions("the operator does not see requests to the queue, and publishes on no stream", () => {
+test("an operator may not receive users' requests, nor publish to a stream", () => {
   const { pub, sub } = operatorPermissions("boss", publicKey);
   assert.not((sub?.allow ?? []).some((subject) => covers(subject, "queue.reserve.alice")));
   for (const subject of [`build.${ID}.log`, `$O.build-${ID}.C.x`, "$KV.builds.x", "$JS.API.STREAM.DELETE.x"]) {
@@ -86,7 +86,7 @@ permissions("the operator does not see requests to the queue, and publishes on n
   }
 });
 
-permissions("throw on anything that is no id, no user name or no public key", () => {
+test("permissions of an invalid id, user name or public key are refused", () => {
   const bad: (() => unknown)[] = [
     ...["", "*", ">", "a.b", "a b", "A", "a\r\nPUB x 0", "-a", "x".repeat(65)].map(
       (name) => () => userPermissions(name, publicKey),
@@ -99,4 +99,4 @@ permissions("throw on anything that is no id, no user name or no public key", ()
   for (const make of bad) assert.throws(make, (error: unknown) => error instanceof CbError && error.kind === "usage");
 });
 
-permissions.run();
+test.run();

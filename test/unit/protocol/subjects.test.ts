@@ -2,16 +2,16 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { inboxPrefix, subjects } from "../../../lib/protocol/subjects.ts";
 
-const test = suite("names");
+const test = suite("subjects");
 
 const ID = "60c95481-92f3-4491-94d3-14c45bfbc279";
 
-test("subjects are made of ids and user names", () => {
+test("subjects contain the id or the user name", () => {
   assert.is(subjects.log(ID), `build.${ID}.log`);
   assert.is(subjects.queue("reserve", "ada"), "queue.reserve.ada");
 });
 
-test("subjects refuse whatever would be another subject, more rights, or protocol", () => {
+test("subjects refuse a text that would widen the subject or inject protocol", () => {
   for (const bad of ["", "*", ">", "a.b", "a b", "a\r\nPUB x 0", ID.toUpperCase(), `${ID}.x`]) {
     assert.throws(() => subjects.log(bad), /not an id/);
     assert.throws(() => subjects.ask(bad), /not an id/);

@@ -1,19 +1,21 @@
 import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fmtCreds, parseCreds as theirParse } from "@nats-io/jwt";
+import { fmtCreds, parseCreds as parseWithNatsJwt } from "@nats-io/jwt";
 import { fromSeed } from "nkeys.js";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../../lib/core/errors.ts";
-import { formatCreds, parseCreds, readCreds, writeCreds } from "../../../../lib/nats/credentials/creds.ts";
+import { formatCreds, parseCreds, readCreds } from "../../../../lib/nats/credentials/creds.ts";
 import { userJwt } from "../../../../lib/nats/credentials/jwt.ts";
 import { createKey } from "../../../../lib/nats/credentials/nkey.ts";
+import { writeSecretFile } from "../../../../lib/nats/credentials/secret-file.ts";
+import { rejection } from "../../../support/rejection.ts";
 
-const creds = suite("creds");
+const test = suite("creds");
 
 const folder = await mkdtemp(join(tmpdir(), "cb-creds-"));
-creds.after(() => rm(folder, { recursive: true, force: true }));
+test.after(() => rm(folder, { recursive: true, force: true }));
 
 const account = createKey("account");
 const key = createKey("user");
@@ -23,21 +25,21 @@ const jwt = userJwt(about, {}, account, account.publicKey);
 const text = formatCreds(jwt, key);
 
 async function failure(path: string, nowMs = 0): Promise<CbError> {
-  const error = await readCreds(path, nowMs).catch((caught: unknown) => caught);
-  assert.ok(error instanceof CbError);
+  const error = await rejection(readCreds(path, nowMs));
+  if (!(error instanceof CbError)) assert.unreachable(`not a CbError: ${error}`);
   return error as CbError;
 }
 
-creds("formatCreds() writes what @nats-io/jwt reads", async () => {
-  const theirs = await theirParse(Buffer.from(text));
-  assert.is(theirs.jwt, jwt);
-  assert.is(theirs.key, key.seed());
+test("@nats-io/jwt reads the output of formatCreds()", async () => {
+  const parsed = await parseWithNatsJwt(Buffer.from(text));
+  assert.is(parsed.jwt, jwt);
+  assert.is(parsed.key, key.seed());
 });
 
-creds("parseCreds() reads what @nats-io/jwt writes, and files with CR LF", () => {
-  const theirs = Buffer.from(fmtCreds(jwt, fromSeed(Buffer.from(key.seed())) as never)).toString();
-  for (const one of [theirs, theirs.replaceAll("\n", "\r\n")]) {
-    const read = parseCreds(one, "x");
+test("parseCreds() reads the output of @nats-io/jwt, with LF and with CR LF", () => {
+  const formatted = Buffer.from(fmtCreds(jwt, fromSeed(Buffer.from(key.seed())) as never)).toString();
+  for (const content of [formatted, formatted.replaceAll("\n", "\r\n")]) {
+    const read = parseCreds(content, "x");
     assert.is(read.jwt, jwt);
     assert.is(read.key.publicKey, key.publicKey);
     assert.is(read.name, "alice");
@@ -45,29 +47,28 @@ creds("parseCreds() reads what @nats-io/jwt writes, and files with CR LF", () =>
   }
 });
 
-creds("writeCreds() makes a file of mode 0600 and leaves nothing beside it, also over an old one", async () => {
-  const path = join(folder, "written", "a.creds");
-  const missing = await writeCreds(path, text).catch((error: unknown) => error);
-  assert.ok(missing instanceof CbError && missing.kind === "config");
-  const here = join(folder, "a.creds");
-  await writeFile(here, "old", { mode: 0o644 });
-  await writeCreds(here, text);
-  assert.is((await stat(here)).mode & 0o777, 0o600);
+test("writeSecretFile() replaces a file, sets mode 0600 and leaves no temporary file", async () => {
+  const missing = await rejection(writeSecretFile(join(folder, "missing", "a.creds"), text));
+  assert.is((missing as NodeJS.ErrnoException).code, "ENOENT");
+  const path = join(folder, "a.creds");
+  await writeFile(path, "old", { mode: 0o644 });
+  await writeSecretFile(path, text);
+  assert.is((await stat(path)).mode & 0o777, 0o600);
   assert.equal(await readdir(folder), ["a.creds"]);
-  assert.is((await readCreds(here, 0)).name, "alice");
-  await rm(here);
+  assert.is((await readCreds(path, 0)).name, "alice");
+  await rm(path);
 });
 
-creds("readCreds() says expired at exactly the expiry, and not a millisecond before", async () => {
+test("readCreds() refuses a credential at exactly its expiry, and accepts it 1 ms before", async () => {
   const path = join(folder, "expires.creds");
-  await writeCreds(path, text);
+  await writeSecretFile(path, text);
   assert.is((await readCreds(path, EXPIRES_MS - 1)).name, "alice");
   const expired = await failure(path, EXPIRES_MS);
   assert.is(expired.kind, "denied");
   assert.match(expired.message, "2027-01-15T08:00:00.000Z");
 });
 
-creds("readCreds() says missing, a directory, too long, no credential, and a seed of somebody else", async () => {
+test("readCreds() names the problem: missing, a directory, too long, no credential, or the seed of another key", async () => {
   assert.match((await failure(join(folder, "none"))).message, /there is no credential file/);
   assert.match((await failure(folder)).message, /cannot read/);
   const cases = [
@@ -77,14 +78,14 @@ creds("readCreds() says missing, a directory, too long, no credential, and a see
     [text.replace(key.seed(), "SUAAA"), /not an nkey seed/],
     [text.replace(jwt, "a.b.c"), /not a NATS JWT/],
   ] as const;
-  for (const [content, why] of cases) {
+  for (const [content, message] of cases) {
     const path = join(folder, "bad.creds");
     await writeFile(path, content);
     const error = await failure(path);
     assert.is(error.kind, "config");
-    assert.match(error.message, why);
+    assert.match(error.message, message);
     assert.not.match(`${error.message} ${error.hint}`, key.seed());
   }
 });
 
-creds.run();
+test.run();

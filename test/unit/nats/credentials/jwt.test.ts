@@ -5,7 +5,7 @@ import { CbError } from "../../../../lib/core/errors.ts";
 import { accountJwt, operatorJwt, readClaims, userJwt } from "../../../../lib/nats/credentials/jwt.ts";
 import { createKey } from "../../../../lib/nats/credentials/nkey.ts";
 
-const jwt = suite("jwt");
+const test = suite("jwt");
 
 const [operator, account, signing, user] = [
   createKey("operator"),
@@ -20,7 +20,7 @@ const about = {
   expiresAtMs: 1_700_000_100_999,
 };
 
-jwt("userJwt() is a JWT that @nats-io/jwt verifies, with whole seconds and every limit named", () => {
+test("userJwt() makes a JWT that @nats-io/jwt verifies, with whole seconds and every limit", () => {
   const claims = decode<User>(userJwt(about, { pub: { allow: ["a"] }, subs: 3 }, signing, account.publicKey));
   assert.is(claims.iss, signing.publicKey);
   assert.is(claims.sub, user.publicKey);
@@ -37,41 +37,41 @@ jwt("userJwt() is a JWT that @nats-io/jwt verifies, with whole seconds and every
   });
 });
 
-jwt("userJwt() never writes nbf, and exp and issuer_account only where they say something", () => {
+test("userJwt() writes no nbf, no exp without an expiry, and no issuer_account if the account signs", () => {
   const { expiresAtMs: _, ...forever } = about;
   const claims = readClaims(userJwt(forever, {}, account, account.publicKey));
   assert.equal(Object.keys(claims).sort(), ["iat", "iss", "jti", "name", "nats", "sub"]);
   assert.not("issuer_account" in claims.nats);
 });
 
-jwt("userJwt() is deterministic, and its jti changes with what it says", () => {
+test("userJwt() is deterministic, and its jti changes with the claims", () => {
   const one = userJwt(about, {}, signing, account.publicKey);
   assert.is(userJwt(about, {}, signing, account.publicKey), one);
   const other = userJwt({ ...about, name: "bob" }, {}, signing, account.publicKey);
   assert.is.not(readClaims(other).jti, readClaims(one).jti);
 });
 
-jwt("operatorJwt() and accountJwt() verify with @nats-io/jwt", () => {
+test("@nats-io/jwt verifies the output of operatorJwt() and accountJwt()", () => {
   const self = { name: "op", publicKey: operator.publicKey, issuedAtMs: 0 };
   assert.is(decode(operatorJwt(self, { system_account: account.publicKey }, operator)).sub, operator.publicKey);
   const core = { name: "CORE", publicKey: account.publicKey, issuedAtMs: 0 };
   assert.is(decode(accountJwt(core, {}, operator)).iss, operator.publicKey);
 });
 
-jwt("readClaims() refuses what is no NATS JWT", () => {
+test("readClaims() refuses a text that is not a NATS JWT", () => {
   const good = userJwt(about, {}, signing, account.publicKey);
   const [header = "", body = "", signature = ""] = good.split(".");
-  const with_ = (claims: object) =>
+  const jwtOf = (claims: object) =>
     `${header}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.${signature}`;
   const bad = ["", "a.b.c", `${header}.${body}`, `${good}.x`, `x.${body}.${signature}`, `${header}.!!.${signature}`];
   const claims = { ...readClaims(good) };
-  const shapes = [
+  const badClaims = [
     { ...claims, exp: "1" },
     { ...claims, sub: 1 },
     { ...claims, nats: null },
     { ...claims, iat: 1.5 },
   ];
-  for (const text of [...bad, ...shapes.map(with_)]) {
+  for (const text of [...bad, ...badClaims.map(jwtOf)]) {
     assert.throws(
       () => readClaims(text),
       (error: unknown) => error instanceof CbError && error.kind === "config",
@@ -79,4 +79,4 @@ jwt("readClaims() refuses what is no NATS JWT", () => {
   }
 });
 
-jwt.run();
+test.run();

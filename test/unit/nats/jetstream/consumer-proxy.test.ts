@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { consumerRequest } from "../../../../lib/nats/jetstream/consumer-proxy.ts";
 
-const door = suite("reader-door");
+const test = suite("consumerRequest()");
 
 const ID = "e6a0cd58-255c-4f17-b0df-51c5b0120d07";
 const STREAM = `build-${ID}`;
@@ -10,23 +10,25 @@ const LOG = `build.${ID}.log`;
 const subject = `guest.reader.${STREAM}.r1.${LOG}`;
 const request = (config: object, stream_name = STREAM) => Buffer.from(JSON.stringify({ stream_name, config }));
 
-function passed(config: object, at = subject): Record<string, unknown> {
-  const answer = consumerRequest(at, request(config));
-  assert.ok(answer.ok, JSON.stringify(answer));
-  return answer.ok ? JSON.parse(answer.body).config : {};
+/** The configuration of the consumer that the proxy requests. */
+function accepted(config: object, at = subject): Record<string, unknown> {
+  const decision = consumerRequest(at, request(config));
+  assert.ok(decision.ok, JSON.stringify(decision));
+  return decision.ok ? JSON.parse(decision.body).config : {};
 }
 
+/** The error of the refusal. */
 function refused(at: string, body: Uint8Array): string {
-  const answer = consumerRequest(at, body);
-  assert.not(answer.ok, at);
-  return answer.ok ? "" : answer.error;
+  const decision = consumerRequest(at, body);
+  assert.not(decision.ok, at);
+  return decision.ok ? "" : decision.error;
 }
 
-door("passReader() asks JetStream for a pull consumer with the guest's name, filter and start", () => {
-  const answer = consumerRequest(subject, request({ deliver_policy: "by_start_sequence", opt_start_seq: 7 }));
-  assert.ok(answer.ok);
-  assert.is(answer.ok && answer.subject, `$JS.API.CONSUMER.CREATE.${STREAM}.r1.${LOG}`);
-  assert.equal(answer.ok && JSON.parse(answer.body), {
+test("consumerRequest() requests a pull consumer with the guest's name, filter and start", () => {
+  const decision = consumerRequest(subject, request({ deliver_policy: "by_start_sequence", opt_start_seq: 7 }));
+  assert.ok(decision.ok);
+  assert.is(decision.ok && decision.subject, `$JS.API.CONSUMER.CREATE.${STREAM}.r1.${LOG}`);
+  assert.equal(decision.ok && JSON.parse(decision.body), {
     stream_name: STREAM,
     config: {
       name: "r1",
@@ -43,9 +45,9 @@ door("passReader() asks JetStream for a pull consumer with the guest's name, fil
   });
 });
 
-door("passReader() decides everything else itself, whatever the guest writes", () => {
-  const wish = { durable_name: "d", ack_policy: "explicit", max_waiting: 1e6, num_replicas: 5, mem_storage: false };
-  const more = {
+test("consumerRequest() ignores every other field of the guest's request", () => {
+  const fixed = { durable_name: "d", ack_policy: "explicit", max_waiting: 1e6, num_replicas: 5, mem_storage: false };
+  const others = {
     name: "other",
     filter_subject: "x",
     deliver_group: "g",
@@ -53,27 +55,27 @@ door("passReader() decides everything else itself, whatever the guest writes", (
     backoff: [1],
     metadata: {},
   };
-  assert.equal(passed({ ...wish, ...more }), passed({}));
+  assert.equal(accepted({ ...fixed, ...others }), accepted({}));
 });
 
-door("passReader() bounds the inactive threshold at exactly five minutes", () => {
-  assert.is(passed({ inactive_threshold: 300_000_000_000 }).inactive_threshold, 300_000_000_000);
-  assert.is(passed({ inactive_threshold: 300_000_000_001 }).inactive_threshold, 300_000_000_000);
+test("consumerRequest() limits the inactive threshold to exactly five minutes", () => {
+  assert.is(accepted({ inactive_threshold: 300_000_000_000 }).inactive_threshold, 300_000_000_000);
+  assert.is(accepted({ inactive_threshold: 300_000_000_001 }).inactive_threshold, 300_000_000_000);
 });
 
-door("passReader() takes buckets, and a subject without a filter", () => {
+test("consumerRequest() accepts a bucket's stream, and a subject without a filter", () => {
   const bucket = `OBJ_build-${ID}`;
   assert.ok(consumerRequest(`guest.reader.${bucket}.r1.$O.build-${ID}.C.>`, request({}, bucket)).ok);
-  assert.not("filter_subject" in passed({}, `guest.reader.${STREAM}.r1`));
+  assert.not("filter_subject" in accepted({}, `guest.reader.${STREAM}.r1`));
 });
 
-door("passReader() refuses a deliver_subject, whatever it is", () => {
+test("consumerRequest() refuses a deliver_subject of any value", () => {
   for (const deliver_subject of ["queue.cancel.victim", "_INBOX.x", 7, null, {}]) {
     assert.match(refused(subject, request({ deliver_subject })), /deliver_subject/);
   }
 });
 
-door("passReader() refuses streams that are not a build's, and another in the body than in the subject", () => {
+test("consumerRequest() refuses a stream that is not of a build, and a body that names another stream than the subject", () => {
   for (const stream of ["builders", "KV_leases", ID, `OBJ_${ID}`, `build-${ID}x`, "*", ">", `archive-${ID}`]) {
     refused(`guest.reader.${stream}.r1.x`, request({}, stream));
   }
@@ -81,7 +83,7 @@ door("passReader() refuses streams that are not a build's, and another in the bo
   assert.match(refused(subject, request({}, `build-${other}`)), /not the stream/);
 });
 
-door("passReader() refuses bad names, filters and bodies", () => {
+test("consumerRequest() refuses invalid names, filters and bodies", () => {
   for (const name of ["", "*", ">", "a b", "x".repeat(65)]) refused(`guest.reader.${STREAM}.${name}`, request({}));
   for (const filter of ["a b", "x\r\ny", `${"x".repeat(201)}`])
     refused(`guest.reader.${STREAM}.r1.${filter}`, request({}));
@@ -97,4 +99,4 @@ door("passReader() refuses bad names, filters and bodies", () => {
   }
 });
 
-door.run();
+test.run();

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock } from "../../../../lib/core/clock.ts";
 import { eachAtMost, withTimeLimit } from "../../../../lib/pool/reconciler/limit.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 
 const test = suite("limit");
 

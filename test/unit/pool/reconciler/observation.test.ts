@@ -1,8 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock } from "../../../../lib/core/clock.ts";
 import { observeMachines } from "../../../../lib/pool/reconciler/observation.ts";
 import type { MachineListing, Provider } from "../../../../lib/provider/provider.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 import { NOW, policy } from "./observed.ts";
 
 const test = suite("observeMachines()");

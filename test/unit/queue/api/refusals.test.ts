@@ -1,9 +1,9 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ManualClock } from "../../../../lib/core/clock.ts";
 import { CbError } from "../../../../lib/core/errors.ts";
 import { createLogger } from "../../../../lib/core/log.ts";
 import { Refusals } from "../../../../lib/queue/api/refusals.ts";
+import { ManualClock } from "../../../support/manual-clock.ts";
 
 const test = suite("Refusals");
 

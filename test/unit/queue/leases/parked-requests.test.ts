@@ -20,8 +20,8 @@ test("ParkedAsks.park() answers an older question of the same builder with none"
   const first = parked.park(ready("a"));
   const second = parked.park(ready("a"));
   assert.is((await first).order, "none");
-  parked.answer("a", { v: 1, order: "room" });
-  assert.is((await second).order, "room");
+  parked.answer("a", { v: 1, order: "space-reserved" });
+  assert.is((await second).order, "space-reserved");
 });
 
 test("ParkedAsks.ready() lists those that could take a build, the longest parked first", () => {

@@ -1,13 +1,11 @@
 /**
- * How the object store of NATS lays an object out in a bucket's stream (NATS ADR-20): the chunks, each a message on
- * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. Standard NATS clients can
- * read and write such objects.
+ * The layout of an object in the stream of a bucket of the NATS object store (ADR-20): the chunks, each a message on
+ * `$O.<bucket>.C.<nuid>`, then one JSON message on `$O.<bucket>.M.<base64url of the name>`. It is compatible with the standard
+ * clients in both directions.
  */
 import * as v from "valibot";
 
-/**
- * A valid token of a subject; nuids and bucket names of nats.js match it. Hostile announcements are refused with it.
- */
+/** A valid NUID or bucket name of the standard clients. Other text is refused, because it would become part of a subject. */
 const TOKEN = /^[A-Za-z0-9_-]{1,64}$/;
 
 function token(text: string): string {
@@ -21,15 +19,15 @@ export const chunkSubject = (bucket: string, nuid: string): string => `$O.${toke
 export const metaSubject = (bucket: string, name: string): string =>
   `$O.${token(bucket)}.M.${paddedBase64Url(Buffer.from(name))}`;
 
-/** SHA-256 in the format of the standard clients. */
+/** A SHA-256 digest in the format of the standard clients. */
 export const digestText = (sha256: Uint8Array): string => `SHA-256=${paddedBase64Url(sha256)}`;
 
-/** Padded, as the standard clients write it; Node omits the padding. */
+/** With padding as in the standard clients. Node's base64url has none. */
 function paddedBase64Url(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
-/** A whole object in a bucket. */
+/** A complete object in a bucket. */
 export interface StoredObject {
   readonly nuid: string;
   readonly sizeBytes: number;
@@ -50,9 +48,7 @@ const metaSchema = v.object({
   deleted: v.optional(v.boolean(), false),
 });
 
-/**
- * The object that a meta message describes. Undefined if it is deleted or a link, or if the body is no meta message.
- */
+/** The object of a meta message. Undefined for a deleted object, a link, or a body that is not a meta message. */
 export function parseMeta(body: unknown): StoredObject | undefined {
   const parsed = v.safeParse(metaSchema, body);
   if (!parsed.success || parsed.output.deleted) return undefined;
@@ -66,7 +62,7 @@ export interface MetaFields extends StoredObject {
   readonly chunkBytes: number;
 }
 
-/** The meta message with the fields that nats.js 2.29 writes. */
+/** The meta message, with the fields that nats.js 2.29 writes. */
 export function metaJson(object: MetaFields): string {
   return JSON.stringify({
     bucket: object.bucket,
