@@ -40,7 +40,7 @@ async function debianLayer(): Promise<Buffer> {
 }
 
 test("a compiler is installed in one stage, and its program runs from another", async ({ recipes }) => {
-  await push(recipes.hostOf("open"), "site/debian", ["trixie"], [await debianLayer()]);
+  await push(recipes.hostOf("open"), { repository: "site/debian", tags: ["trixie"], layers: [await debianLayer()] });
   const base = `${recipes.hosts.open}/site/debian:trixie`;
   const output = await recipes.built(
     "compiled",

@@ -16,7 +16,8 @@ const test = suite<{ recipes: RecipeStack }>("foreign architectures");
 
 test.before(async (context) => {
   context.recipes = await RecipeStack.start();
-  await push(context.recipes.hostOf("open"), "site/foreign", ["1"], [await foreignLayer()], "arm64");
+  const image = { repository: "site/foreign", tags: ["1"], layers: [await foreignLayer()], architecture: "arm64" };
+  await push(context.recipes.hostOf("open"), image);
 });
 test.after(async ({ recipes }) => {
   await recipes?.stop();
