@@ -1,20 +1,20 @@
-/** How a registry wants to be asked again: the header `WWW-Authenticate` (RFC 9110 section 11.6.1). */
+/** Parses the header `WWW-Authenticate`, which names the authentication that a registry requires (RFC 9110 section 11.6.1). */
 import { parameterAt } from "./header-values.ts";
 
 export interface Challenge {
   /** In lower case: `basic`, `bearer`. */
   readonly scheme: string;
-  /** Names in lower case. */
+  /** By name, in lower case. */
   readonly parameters: ReadonlyMap<string, string>;
 }
 
-/** In the header's order; what is neither scheme nor parameter ends the reading. */
+/** The challenges in the header's order. Parsing stops at the first text that is neither a scheme nor a parameter. */
 export function parseChallenges(header: string): Challenge[] {
   const challenges: Challenge[] = [];
   let parameters = new Map<string, string>();
   let rest = header.trimStart();
   while (rest !== "") {
-    // A comma separates parameters as well as challenges: what has no `=` is a scheme.
+    // Commas separate both parameters and challenges, so a token without `=` starts a challenge.
     const parameter = parameterAt(rest);
     const scheme = parameter === undefined ? /^[\w!#$%&'*+.^`|~-]+/.exec(rest)?.[0] : undefined;
     if (parameter !== undefined) parameters.set(parameter.name, parameter.value);

@@ -1,65 +1,45 @@
-/** One GET: bounded in time and bytes, no redirect followed, the answer as JSON. */
-import { type Dispatcher, request } from "undici";
+/** One GET request to a registry or its token server. */
+import type { Dispatcher } from "undici";
 import { CbError, messageOf } from "../core/errors.ts";
+import { NoHttpReplyError, ReplyTooLongError, requestJson } from "../core/http-json.ts";
 import { headerText } from "./header-values.ts";
 
-/** A page of 100 names of 255 characters is 26 kB, all tags of a busy repository in one page some hundred. */
+/** A page of 100 names of 255 characters takes 26 kB; all tags of an active repository in one page take some 100 kB. */
 const BODY_MAX_BYTES = 4 * 1024 * 1024;
 
-export interface JsonReply {
+export interface RegistryReply {
   readonly status: number;
+  /** The header `Link`; empty if there is none. */
   readonly link: string;
+  /** The header `WWW-Authenticate`; empty if there is none. */
   readonly challenge: string;
-  /** Undefined where the body is no JSON. */
+  /** Undefined when the body is not JSON. */
   readonly body: unknown;
 }
 
-export interface JsonRequest {
+export interface RegistryRequest {
   readonly url: URL;
   readonly authorization?: string | undefined;
-  readonly dispatcher: Dispatcher;
+  readonly connections: Dispatcher;
   readonly signal: AbortSignal;
 }
 
 /**
- * Any status is an answer, a redirect too: following one would carry a credential to wherever it leads. Throws CbError
- * "unreachable" when there is none, "infrastructure" when it is over its bound.
+ * Resolves with the reply, whatever its status. Throws CbError "unreachable" when there is no reply or `signal` is aborted,
+ * "infrastructure" when the reply is longer than 4 MiB.
  */
-export async function getJson({ url, authorization, dispatcher, signal }: JsonRequest): Promise<JsonReply> {
+export async function getJson({ url, authorization, connections, signal }: RegistryRequest): Promise<RegistryReply> {
+  const headers = authorization === undefined ? {} : { authorization };
   try {
-    const headers = { accept: "application/json", ...(authorization === undefined ? {} : { authorization }) };
-    const { statusCode, headers: got, body } = await request(url, { dispatcher, signal, headers });
-    const link = headerText(got.link);
-    const challenge = headerText(got["www-authenticate"]);
-    return { status: statusCode, link, challenge, body: parse(await readBounded(body, url)) };
-  } catch (cause) {
-    if (cause instanceof CbError) throw cause;
-    throw new CbError("unreachable", `no answer from ${url.host}: ${reasonOf(cause)}`, { cause });
-  }
-}
-
-async function readBounded(body: AsyncIterable<Buffer>, url: URL): Promise<string> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > BODY_MAX_BYTES) {
-      throw new CbError("infrastructure", `${url.pathname} is longer than ${BODY_MAX_BYTES} bytes`);
+    const reply = await requestJson({ method: "GET", url, headers, connections, signal, maxBytes: BODY_MAX_BYTES });
+    const link = headerText(reply.headers.get("link"));
+    const challenge = headerText(reply.headers.get("www-authenticate"));
+    return { status: reply.status, link, challenge, body: reply.body };
+  } catch (error) {
+    if (error instanceof ReplyTooLongError) {
+      throw new CbError("infrastructure", `the reply to ${url.pathname} is ${error.message}`, { cause: error });
     }
-    chunks.push(chunk);
+    const cause = error instanceof NoHttpReplyError ? error.cause : error;
+    throw new CbError("unreachable", `no reply from ${url.host}: ${messageOf(error)}`, { cause });
   }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A host with several addresses fails with one error for each, and no words of its own. */
-function reasonOf(cause: unknown): string {
-  return cause instanceof AggregateError ? cause.errors.map(messageOf).join("; ") : messageOf(cause);
 }

@@ -1,10 +1,10 @@
-/** Where the next page is: the header `Link` (RFC 8288), as the OCI distribution specification has it for lists. */
+/** Finds the URL of the next page in the header `Link` (RFC 8288), as the OCI distribution specification defines for lists. */
 import { CbError } from "../core/errors.ts";
 import { parameterAt } from "./header-values.ts";
 
 /**
- * The address of `rel="next"`, resolved against the page it came with; undefined on the last page. Throws CbError
- * "infrastructure" when it leads away from the page's origin, where the registry's credential has no business.
+ * The URL of `rel="next"`, resolved against the URL of the page with the header; undefined on the last page. Throws CbError
+ * "infrastructure" when it has another origin than the page, because the registry's credential must not be sent there.
  */
 export function nextPage(link: string, page: URL): URL | undefined {
   const target = nextTarget(link);
@@ -26,16 +26,16 @@ function nextTarget(link: string): string | undefined {
   return undefined;
 }
 
-/** The parameters of one link, up to the comma before the next. */
+/** Parses the parameters of one link, up to the comma before the next link. */
 function parametersAfter(text: string): { relations: string[]; length: number } {
   let relations: string[] = [];
   let at = 0;
   for (let gap = /^\s*;\s*/.exec(text); gap !== null; gap = /^\s*;\s*/.exec(text.slice(at))) {
     const parameter = parameterAt(text.slice(at + gap[0].length));
     at += gap[0].length + (parameter?.length ?? 0);
-    // The first one counts (RFC 8288 section 3.3); its value is a list.
+    // Only the first `rel` counts (RFC 8288 section 3.3). Its value is a list.
     if (parameter?.name === "rel" && relations.length === 0) relations = parameter.value.toLowerCase().split(/\s+/);
-    // A parameter without a value.
+    // A parameter without a value: skip it.
     if (parameter === undefined) at += /^[^;,]*/.exec(text.slice(at))?.[0].length ?? 0;
   }
   return { relations, length: at };

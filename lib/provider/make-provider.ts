@@ -1,7 +1,7 @@
 /** The providers that the pools of a configuration name. */
 import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
 import { OpenStackProvider } from "./openstack/provider.ts";
-import { Sites } from "./openstack/site.ts";
+import { SharedClouds } from "./openstack/shared-cloud.ts";
 import type { Provider } from "./provider.ts";
 import { MachineProvider } from "./qemu/machine.ts";
 import { SandboxProvider } from "./sandbox/provider.ts";
@@ -17,10 +17,10 @@ export function providersFor({
   installation,
   pools,
 }: Pick<QueueConfig, "installation" | "pools">): Map<string, Provider> {
-  const sites = new Sites(installation);
+  const clouds = new SharedClouds(installation);
   const make = (config: ProviderConfig): Provider =>
     config.kind === "openstack"
-      ? new OpenStackProvider(sites.of({ cloud: config.cloud, region: config.region }), config)
+      ? new OpenStackProvider(clouds.of({ cloud: config.cloud, region: config.region }), config)
       : onThisMachine(config, installation);
   return new Map(pools.map(({ name, provider }) => [name, make(provider)]));
 }

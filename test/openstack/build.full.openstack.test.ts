@@ -1,6 +1,6 @@
-/** A whole build on OpenStack with real machines: our image from glance, an agent that starts from the config drive, an image that runs. */
+/** A build on OpenStack with real machines: the builder image from glance, an agent that reads its config drive, an image that runs. */
 // testbed: libvirt
-// alone: an emulated machine takes both cores, and the testbed is everybody's
+// alone: an emulated machine takes both cores, and all files share one testbed
 // timeout: 2400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -17,7 +17,7 @@ const test = suite("a build on OpenStack");
 
 const IMAGE = "container-builder";
 const FLAVOR = "builder.2c2g";
-/** Under emulation, beside others that use the cores. */
+/** For an emulated machine, on cores that also run other work. */
 const BOOT_LIMIT_S = 900;
 
 let demo: OpenStackApi;
@@ -28,7 +28,7 @@ let queue: Running;
 test.before(async () => {
   demo = await OpenStackApi.login("demo");
   before = await demo.listings();
-  // The machine of the next build is made while that of the last is there, and the testbed's disk is memory.
+  // Two machines exist at a time during a replacement, and the testbed's disk is memory, so the flavor is small.
   const admin = await OpenStackApi.login("admin");
   await admin.createFlavor(FLAVOR, { vcpus: 2, ram: 2048, disk: 2 });
   const pool = { flavor: FLAVOR, image: IMAGE, reserve: 1, max: 2, bootTimeoutSeconds: BOOT_LIMIT_S };
@@ -42,14 +42,14 @@ test.after(async () => {
 
 const seconds = (sinceMs: number): string => `${((performance.now() - sinceMs) / 1000).toFixed(1)} s`;
 
-/** The ids of the servers that the pool has made and that are there. */
-async function ours(): Promise<string[]> {
+/** The ids of the pool's existing servers. */
+async function poolServers(): Promise<string[]> {
   return (await demo.servers()).map(({ id }) => id).filter((id) => !before.servers.includes(id));
 }
 
-/** Resolves when as many agents have asked, from the queue's start on. */
-async function asked(times: number): Promise<void> {
-  const ready = new RegExp(`(?:"state":"ready"[^]*){${times}}|a builder failed`);
+/** Resolves when `count` agents have become ready since the start of the queue. */
+async function readyAgents(count: number): Promise<void> {
+  const ready = new RegExp(`(?:"state":"ready"[^]*){${count}}|a builder failed`);
   const log = await queue.seen(ready);
   const failed = log.split("\n").filter((line) => line.includes("a builder failed"));
   assert.equal(failed, []);
@@ -58,11 +58,11 @@ async function asked(times: number): Promise<void> {
 interface Step {
   readonly builder?: string;
   readonly state?: string;
-  /** As ISO 8601 has it. */
+  /** ISO 8601. */
   readonly time: string;
 }
 
-/** When each builder reached each state, in seconds after its create, as the queue logged it. */
+/** The time from each builder's create to each of its states, from the queue's log. */
 function stepsIn(log: string): string[] {
   const steps = log.split("\n").flatMap((line) => (line.includes('"msg":"builder"') ? [JSON.parse(line) as Step] : []));
   const from = new Map<string, number>();
@@ -74,7 +74,7 @@ function stepsIn(log: string): string[] {
   });
 }
 
-test("`npm run disk` makes an image that glance takes as it is", async () => {
+test("`npm run disk` creates an image that glance accepts", async () => {
   const file = site.stack.path("builder.qcow2");
   const disk = [process.execPath, "infra/tools/start.mjs", "infra/image/disk/main.ts", file] as const;
   const { code, output } = await runCommand(disk, { cwd: PROJECT });
@@ -82,7 +82,7 @@ test("`npm run disk` makes an image that glance takes as it is", async () => {
   await demo.uploadImage(IMAGE, file, { hw_disk_bus: "virtio", hw_vif_model: "virtio" });
 });
 
-test("a reserve of it comes up: the agent finds its way by the config drive and asks", async () => {
+test("the agent on a machine with that image reads the config drive and becomes ready", async () => {
   queue = site.startQueue();
   await queue.seen(/"state":"requested"/);
   const startedMs = performance.now();
@@ -90,16 +90,16 @@ test("a reserve of it comes up: the agent finds its way by the config drive and 
     (await demo.servers()).some(({ status }) => status === "ACTIVE"),
   );
   console.log(`POST to ACTIVE: ${seconds(startedMs)}`);
-  await asked(1);
-  console.log(`POST to the first question: ${seconds(startedMs)}`);
+  await readyAgents(1);
+  console.log(`POST to the first heartbeat: ${seconds(startedMs)}`);
   const { stdout } = await site.stack.run("cb-admin", ["builders", "--console", "60"]);
   assert.match(stdout, /read the config drive on \/dev\/sr0/);
   assert.match(stdout, /the network is set up: \S+ 10\.77\.\d+\.\d+\/16/);
   console.log(stdout);
 });
 
-test("container-builder on the host gets an image that runs; the server is gone, and the reserve is refilled", async () => {
-  const [used] = await ours();
+test("container-builder builds an image that runs; the pool destroys the server and refills the reserve", async () => {
+  const [used] = await poolServers();
   const image = site.stack.path("hello.sif");
   const startedMs = performance.now();
   const built = await site.stack.run("container-builder", [image, HELLO]);
@@ -107,19 +107,19 @@ test("container-builder on the host gets an image that runs; the server is gone,
   console.log(`the build: ${seconds(startedMs)}`);
   const run = await runImageInSandbox(image, { rootfs: await testRootfs(), stdio: "pipe" });
   assert.is(run.code, 0, run.stderr);
-  await untilCloud("the server of the build is gone", async () => !(await ours()).includes(used ?? ""));
-  await asked(2);
+  await untilCloud("the server of the build is deleted", async () => !(await poolServers()).includes(used ?? ""));
+  await readyAgents(2);
   console.log(`the reserve is full again: ${seconds(startedMs)}`);
-  assert.is((await ours()).length, 1);
+  assert.is((await poolServers()).length, 1);
 });
 
-test("the queue ends, and with the servers everything it has made", async () => {
+test("after the queue has stopped and its servers are deleted, nothing is left in the project", async () => {
   queue.kill("SIGTERM");
   const { code, stderr } = await queue.finished;
   assert.is(code, 0, stderr);
   for (const line of stepsIn(stderr)) console.log(line);
-  for (const id of await ours()) await demo.deleteServer(id);
-  await untilCloud("all servers are gone", async () => (await ours()).length === 0);
+  for (const id of await poolServers()) await demo.deleteServer(id);
+  await untilCloud("all servers are deleted", async () => (await poolServers()).length === 0);
   assert.equal(await demo.listings(), before);
 });
 

@@ -1,5 +1,5 @@
-/** The contract of providers, on a real nova. Its machines run nothing, so what they print is always the same. */
-// alone: the testbed's faults are everybody's
+/** The provider contract with a real nova. The machines run nothing, so their console output is always the same. */
+// alone: all files share one testbed, and its faults
 // timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -28,15 +28,15 @@ test.after(async () => {
   for (const { id } of await demo.servers()) if (!before.servers.includes(id)) await demo.deleteServer(id);
 });
 
-/** What stays of it in the listings; nova deletes a port, where it was just being made, after it has forgotten its server. */
+/** The leftovers of a destroyed machine. Waits, because nova may delete a port that was being created after its server. */
 async function leftovers(): Promise<string[]> {
-  const nothing = async (): Promise<boolean> => (await notThereBefore()).length === 0;
-  await untilCloud("nothing is left", nothing).catch(() => undefined);
-  return notThereBefore();
+  const isClean = async (): Promise<boolean> => (await newResources()).length === 0;
+  await untilCloud("nothing is left", isClean).catch(() => undefined);
+  return newResources();
 }
 
-/** What the listings of servers, ports and keypairs show that they did not show before. */
-async function notThereBefore(): Promise<string[]> {
+/** The servers, ports and keypairs that were created since the start of the tests. */
+async function newResources(): Promise<string[]> {
   const now = await demo.listings();
   const kinds = ["servers", "ports", "keypairs"] as const;
   return kinds.flatMap((kind) => now[kind].filter((id) => !before[kind].includes(id)).map((id) => `${kind}: ${id}`));
@@ -48,27 +48,27 @@ providerContract(test, async () => ({
   printAndStay: (text) => JSON.stringify({ text }),
   printed: () => "FAKE CONSOLE OUTPUT",
   die: "{}",
-  // The name of a machine holds the first eight characters of its builder's id.
-  doom: ({ builder }: BuilderSpec) => box.setFaults([{ name: builder.slice(0, 8), spawnFail: "it fell over" }]),
+  // The name of a machine contains the first eight characters of its builder's id.
+  doom: ({ builder }: BuilderSpec) => box.setFaults([{ name: builder.slice(0, 8), spawnFail: "simulated failure" }]),
   leftovers,
 }));
 
-test("observe() shows nothing of another installation, and nothing that only looks like ours", async () => {
+test("listMachines() omits servers of another installation, and servers with an incomplete identity", async () => {
   const provider = testbedProvider({ installation: INSTALLATION });
   const other = testbedProvider({ installation: `${INSTALLATION}-2` });
-  const theirs = newSpec(`${INSTALLATION}-2`, "{}");
-  await other.create(theirs, signal());
-  await observedAs(other, theirs.builder, "running");
-  const lookAlike = await demo.createServer({ "cb-installation": INSTALLATION }, [`cb-installation=${INSTALLATION}`]);
+  const otherSpec = newSpec(`${INSTALLATION}-2`, "{}");
+  await other.create(otherSpec, signal());
+  await observedAs(other, otherSpec.builder, "running");
+  const incomplete = await demo.createServer({ "cb-installation": INSTALLATION }, [`cb-installation=${INSTALLATION}`]);
   assert.equal((await provider.listMachines(signal())).machines, []);
-  await provider.destroy(theirs.builder, signal());
-  assert.is((await observedAs(other, theirs.builder, "running")).builder, theirs.builder);
-  await demo.deleteServer(lookAlike);
-  await other.destroy(theirs.builder, signal());
-  await observedGone(other, theirs.builder);
+  await provider.destroy(otherSpec.builder, signal());
+  assert.is((await observedAs(other, otherSpec.builder, "running")).builder, otherSpec.builder);
+  await demo.deleteServer(incomplete);
+  await other.destroy(otherSpec.builder, signal());
+  await observedGone(other, otherSpec.builder);
 });
 
-test("check() tells what is used of the limits, and what a wrong login leads to", async () => {
+test("check() resolves with the used limits, and throws for a wrong auth_url", async () => {
   assert.match(
     await testbedProvider({ installation: INSTALLATION }).check(signal()),
     /^\d+ (?:of \d+ )?instances.*ports/,

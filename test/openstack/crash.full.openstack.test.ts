@@ -1,5 +1,5 @@
-/** Whatever ends the program that started a testbed, nothing of the testbed is left. */
-// alone: the testbed's faults are everybody's
+/** A testbed ends with the program that started it, even after SIGKILL. */
+// alone: all files share one testbed, and its faults
 // timeout: 400 s
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ const PROGRAM = `
   const { box } = await startTestbed({ driver: "fake", onStep: console.log, signal });
   console.log("box", box.pid);`;
 
-/** Processes in that network. */
+/** The processes in that network namespace. */
 function inNetwork(network: string): string[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.filter((pid) => networkOf(pid) === network);
@@ -31,7 +31,7 @@ function networkOf(pid: string): string | undefined {
   }
 }
 
-test("SIGKILL of the program that started it ends every process of it", async () => {
+test("SIGKILL of the program that started a testbed ends all its processes", async () => {
   const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", PROGRAM], {
     stdio: ["ignore", "pipe", "inherit"],
   });
@@ -42,10 +42,10 @@ test("SIGKILL of the program that started it ends every process of it", async ()
   }
   const network = networkOf(pid);
   assert.ok(network);
-  assert.ok(inNetwork(network).length > 10, "keystone, nova and their like run");
+  assert.ok(inNetwork(network).length > 10, "the services run");
   child.kill("SIGKILL");
   await once(child, "exit");
-  await until("all of it is gone", () => inNetwork(network).length === 0);
+  await until("all processes have ended", () => inNetwork(network).length === 0);
 });
 
 test.run();

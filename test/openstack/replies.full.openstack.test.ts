@@ -1,5 +1,5 @@
-/** Creates whose reply is lost, a cloud that limits the rate, old listings, and how many calls a reserve costs: seen at a proxy before the cloud. */
-// alone: the testbed's faults are everybody's
+/** Lost replies, rate limits, old listings, and the number of calls of a reserve, with a proxy between the pool and the cloud. */
+// alone: all files share one testbed, and its faults
 // timeout: 2400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -27,24 +27,24 @@ async function labWith(options: Omit<LabOptions, "authUrl">): Promise<CloudLab> 
   return lab;
 }
 
-test("a create whose reply is lost makes one machine, which is found again, and nothing is left in the end", async () => {
+test("a create with a lost reply creates one machine, which the pool finds, and nothing is left in the end", async () => {
   proxy.next(isCreate, { kind: "lose" });
   const running = await labWith({ installation: "lost" });
   await running.untilSettled("settled after a lost reply");
   const { demo, before } = running;
   assert.is((await demo.servers()).length, before.servers.length + RESERVE);
-  assert.is(proxy.calls.filter(isCreate).length, RESERVE, "none was made twice, and none for nothing");
+  assert.is(proxy.calls.filter(isCreate).length, RESERVE, "one create for each machine");
   await running.empty();
   assert.equal(await demo.listings(), before);
 });
 
-test("429 with Retry-After: the pool waits, and then has its reserve", async () => {
+test("after 429 with Retry-After the pool waits, and then fills its reserve", async () => {
   const body = JSON.stringify({ overLimit: { code: 429, message: "This request was rate-limited.", retryAfter: "3" } });
   let refused = 0;
   proxy.treat = (call) => {
     if (!isCreate(call) || refused >= 3) return { kind: "pass" };
     refused++;
-    return { kind: "answer", status: 429, headers: { "retry-after": "3" }, body };
+    return { kind: "reply", status: 429, headers: { "retry-after": "3" }, body };
   };
   await (await labWith({ installation: "limited" })).untilSettled("settled after three refusals");
   assert.is(refused, 3);
@@ -53,50 +53,50 @@ test("429 with Retry-After: the pool waits, and then has its reserve", async () 
 const isListing = ({ service, method, path }: Call): boolean =>
   service === "nova" && method === "GET" && path.includes("/servers/detail");
 
-/** Some looks, so that a pool which believed them would have acted on them. */
+/** Long enough for several passes of the reconciler, which would act on a wrong listing. */
 const STALE_MS = 15_000;
 
-test("listings that are older than what was done: nothing is made twice for them, nor given up", async () => {
+test("listings older than the last create or destroy cause no second machine and no destroy", async () => {
   const running = await labWith({ installation: "stale" });
   await running.untilSettled("the reserve");
   const creates = proxy.calls.filter(isCreate).length;
   proxy.treat = (call) => (isListing(call) ? { kind: "stale" } : { kind: "pass" });
   await running.useOne();
   const isFull = () => running.pool.readyBuilders().length === RESERVE;
-  await running.until("the successor is ready, though no listing shows it", isFull);
+  await running.until("the replacement is ready, though no listing shows it", isFull);
   await running.pass(STALE_MS);
   assert.ok(isFull());
   proxy.treat = () => ({ kind: "pass" });
   await running.untilSettled("settled after old listings");
-  assert.is(proxy.calls.filter(isCreate).length, creates + 1, "the one that was used has one successor");
+  assert.is(proxy.calls.filter(isCreate).length, creates + 1, "the used builder has one replacement");
 });
 
-/** For a minute's figure; a look every ten seconds shows in it. */
+/** Long enough to measure a rate per minute: six passes of the reconciler, one every ten seconds. */
 const WATCH_MS = 60_000;
 
-async function callsPerMinute(what: string, during: () => Promise<void>): Promise<number> {
+async function callsPerMinute(label: string, during: () => Promise<void>): Promise<number> {
   const from = proxy.calls.length;
   const startedMs = performance.now();
   await during();
   const minutes = (performance.now() - startedMs) / 60_000;
   const rate = (proxy.calls.length - from) / minutes;
-  console.log(`${what}: ${rate.toFixed(1)} calls a minute`);
+  console.log(`${label}: ${rate.toFixed(1)} calls a minute`);
   return rate;
 }
 
 test("the calls of an idle pool do not grow with its reserve", async () => {
   const rates: number[] = [];
   for (const reserveTarget of [5, 50]) {
-    // As a site has it: the listing's pace is the policy's own.
+    // relistMs as at a site.
     const policy = { reserveTarget, totalMax: reserveTarget + 10, relistMs: 10_000 };
     const running = await labWith({ installation: `idle-${reserveTarget}`, policy });
     await running.untilSettled(`a reserve of ${reserveTarget}`, 600_000);
     rates.push(await callsPerMinute(`idle, a reserve of ${reserveTarget}`, () => running.pass(WATCH_MS)));
     if (reserveTarget === 50) {
-      // Each build takes a machine of the reserve, which is destroyed and replaced.
+      // Each build uses one machine of the reserve, which is destroyed and replaced.
       await callsPerMinute("busy, ten builds, a reserve of 50", async () => {
         for (let build = 0; build < 10; build++) await running.useOne();
-        await running.untilSettled("ten builds have come and gone", 600_000);
+        await running.untilSettled("settled after ten builds", 600_000);
       });
     }
     await running.stop();

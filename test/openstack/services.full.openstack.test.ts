@@ -1,5 +1,5 @@
-/** A reserve of five while the services of the cloud die, stand still and come back; each time the queue is killed, too. */
-// alone: the testbed's faults are everybody's
+/** A reserve of five while a service of the cloud is killed or paused, and the queue is killed too. */
+// alone: all files share one testbed, and its faults
 // timeout: 1800 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -14,8 +14,8 @@ test.before(async () => {
   await lab.untilSettled("the first reserve");
 });
 test.after(async () => {
-  // A test that failed must not leave a service that stands still.
-  for (const service of STOOD_STILL) await lab?.box.service("resume", service).catch(() => undefined);
+  // A failed test must not leave a paused service.
+  for (const service of PAUSED) await lab?.box.service("resume", service).catch(() => undefined);
   await lab?.stop();
 });
 
@@ -32,16 +32,16 @@ const OUTAGES: readonly Outage[] = [
   { service: "placement", how: "kill" },
   { service: "keystone", how: "kill" },
 ];
-const STOOD_STILL = [...new Set(OUTAGES.filter(({ how }) => how === "pause").map(({ service }) => service))];
-/** Longer than a create takes, so that one is under way when the service is missing. */
+const PAUSED = [...new Set(OUTAGES.filter(({ how }) => how === "pause").map(({ service }) => service))];
+/** Longer than a create takes, so that one is in flight during the outage. */
 const OUTAGE_MS = 15_000;
 
 for (const { service, how } of OUTAGES) {
-  test(`${service}: ${how}, a build meanwhile, the queue killed: the reserve is kept, and nothing is made twice`, async () => {
+  test(`during "${how} ${service}", a build and a restart of the queue the reserve is kept, and no machine is created twice`, async () => {
     await lab.box.service(how, service);
     await lab.useOne();
     await lab.pass(OUTAGE_MS);
-    assert.ok(lab.pool.readyBuilders().length >= RESERVE - 1, "what is ready stays ready");
+    assert.ok(lab.pool.readyBuilders().length >= RESERVE - 1, "ready builders stay ready");
     await lab.killQueue();
     await lab.box.service(how === "kill" ? "start" : "resume", service);
     await lab.startQueue();
@@ -49,8 +49,8 @@ for (const { service, how } of OUTAGES) {
   });
 }
 
-test("never more machines than the pool may have, and nothing is left of it", async () => {
-  assert.ok(lab.mostSeen <= lab.pool.status().totalMax, `${lab.mostSeen} machines at once`);
+test("the maximum was not exceeded, and nothing of the pool is left", async () => {
+  assert.ok(lab.maxObserved <= lab.pool.status().totalMax, `${lab.maxObserved} machines at once`);
   await lab.empty();
   assert.equal(await lab.demo.listings(), lab.before);
 });

@@ -1,9 +1,9 @@
-/** The testbed does what the other tests rely on: machines come, fail and go, and services can be taken away and given back. */
-// alone: the testbed's faults are everybody's
+/** The testbed as the other tests require it: it creates, deletes and fails machines, and stops and starts services. */
+// alone: all files share one testbed, and its faults
 // timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { OpenStackApi, type ServerSeen } from "../support/openstack/openstack-api.ts";
+import { type ListedServer, OpenStackApi } from "../support/openstack/openstack-api.ts";
 import { untilCloud } from "../support/openstack/until-cloud.ts";
 import { Box } from "./testbed/box.ts";
 
@@ -22,24 +22,24 @@ test.after(async () => {
   await box?.setFaults([]);
 });
 
-async function server(id: string): Promise<ServerSeen | undefined> {
-  return (await demo.servers()).find((seen) => seen.id === id);
+async function server(id: string): Promise<ListedServer | undefined> {
+  return (await demo.servers()).find((listed) => listed.id === id);
 }
 
-function reaches(id: string, status: string): Promise<ServerSeen> {
-  const seen = async () => {
+function reaches(id: string, status: string): Promise<ListedServer> {
+  const inStatus = async () => {
     const found = await server(id);
     return found?.status === status && found;
   };
-  return untilCloud(`${id} is ${status}`, seen);
+  return untilCloud(`${id} is ${status}`, inStatus);
 }
 
-async function goes(id: string): Promise<void> {
+async function deleteAndWait(id: string): Promise<void> {
   await demo.deleteServer(id);
-  await untilCloud(`${id} is gone`, async () => (await server(id)) === undefined);
+  await untilCloud(`${id} is deleted`, async () => (await server(id)) === undefined);
 }
 
-test("a machine comes up with its metadata and tags, and goes with its port", async () => {
+test("a machine is created with its metadata and tags, and deleted with its port", async () => {
   const before = await demo.listings();
   const startedMs = performance.now();
   const id = await demo.createServer({ note: "mine" }, ["mine"]);
@@ -47,32 +47,32 @@ test("a machine comes up with its metadata and tags, and goes with its port", as
   console.log(`POST to ACTIVE: ${Math.round(performance.now() - startedMs)} ms`);
   assert.equal([metadata, tags], [{ note: "mine" }, ["mine"]]);
   assert.is((await demo.listings()).ports.length, before.ports.length + 1);
-  await goes(id);
-  await untilCloud("its port is gone", async () => (await demo.listings()).ports.length === before.ports.length);
+  await deleteAndWait(id);
+  await untilCloud("its port is deleted", async () => (await demo.listings()).ports.length === before.ports.length);
   assert.equal(await demo.listings(), before);
 });
 
-test("setFaults() makes a machine fail by its name, and no longer when it is taken back", async () => {
+test("setFaults() makes a machine with a matching name fail, until the rule is removed", async () => {
   await box.setFaults([{ name: "^other-", spawnFail: "no disk left on host", abort: true }]);
   const failed = await demo.createServer({});
   await reaches(failed, "ERROR");
   await box.setFaults([]);
   const good = await demo.createServer({});
   await reaches(good, "ACTIVE");
-  await goes(failed);
-  await goes(good);
+  await deleteAndWait(failed);
+  await deleteAndWait(good);
 });
 
-test("service() takes nova-api away and gives it back, killed or paused", async () => {
+test("service() pauses and resumes nova-api, and kills and starts it", async () => {
   await box.service("pause", "nova-api");
-  const asked = demo.servers();
+  const reply = demo.servers();
   await box.service("resume", "nova-api");
-  assert.equal(await asked, [], "it answers late what it was asked while it was paused");
+  assert.equal(await reply, [], "after the resume it replies to the call");
   await box.service("kill", "nova-api");
   const refused = await demo.servers().catch((error: Error) => error.name);
   assert.is(refused, "TypeError", "fetch cannot connect");
   await box.service("start", "nova-api");
-  await untilCloud("nova-api is back", () => demo.servers().catch(() => undefined));
+  await untilCloud("nova-api replies", () => demo.servers().catch(() => undefined));
 });
 
 test.run();

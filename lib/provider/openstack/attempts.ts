@@ -1,36 +1,36 @@
 /**
- * The creates of this process, by builder. An attempt is sent to nova once and no more: nova makes a machine of every
- * request it gets, so that a second one would be a second machine.
+ * The create attempts of this process, by builder. Each attempt is sent to nova once only, because nova creates a server for
+ * every request that it receives: a repeated request would create a second server.
  */
 import type { MachineIdentity } from "../provider.ts";
 import { RefusedError } from "../provider.ts";
 
 export interface Attempt {
   readonly attempt: string;
-  /** Rejects where no machine was made, or where that is not known. */
+  /** Rejects when no machine was created, or when that is not known. */
   readonly sent: Promise<void>;
 }
 
-/** More than pools have under way together; older ones are in the listing, or nobody asks for them any more. */
-const KEPT = 1000;
+/** More than the concurrent creates of all pools. The machines of older attempts are found in the listing. */
+const ATTEMPTS_MAX = 1000;
 
 export class Attempts {
-  readonly #kept = new Map<string, Attempt>();
+  readonly #byBuilder = new Map<string, Attempt>();
 
   get(builder: string): Attempt | undefined {
-    return this.#kept.get(builder);
+    return this.#byBuilder.get(builder);
   }
 
-  /** What was refused is forgotten: nothing came of it, and it may be asked for once more. */
+  /** Rejects as `send` does. A refused attempt is forgotten: it created nothing, so the caller may send it again. */
   async add({ builder, attempt }: MachineIdentity, send: () => Promise<void>): Promise<void> {
     const sent = send();
-    this.#kept.set(builder, { attempt, sent });
-    const [oldest] = this.#kept.keys();
-    if (this.#kept.size > KEPT && oldest !== undefined) this.#kept.delete(oldest);
+    this.#byBuilder.set(builder, { attempt, sent });
+    const [oldest] = this.#byBuilder.keys();
+    if (this.#byBuilder.size > ATTEMPTS_MAX && oldest !== undefined) this.#byBuilder.delete(oldest);
     try {
       await sent;
     } catch (error) {
-      if (error instanceof RefusedError) this.#kept.delete(builder);
+      if (error instanceof RefusedError) this.#byBuilder.delete(builder);
       throw error;
     }
   }

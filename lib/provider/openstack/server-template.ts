@@ -1,12 +1,12 @@
-/** What a pool's machines are made of, as its configuration names it and as nova wants it. */
+/** Resolves the names in a pool's configuration to the ids that nova requires in a create call. */
 import { CbError } from "../../core/errors.ts";
-import type { CloudResource, CloudResources } from "./cloud-resources.ts";
-import { firstFew } from "./first-few.ts";
+import type { CloudResource, CloudResources } from "./api/cloud-resources.ts";
+import { similarNames } from "./similar-names.ts";
 
-/** Each by name or by id. */
+/** Each value is a name or an id. */
 export interface ServerTemplateSettings {
   readonly flavor: string;
-  /** Of several active images of that name the newest: so a new one is taken up by being uploaded. */
+  /** Of several active images with this name the newest is used, so that uploading a new image is enough to deploy it. */
   readonly image: string;
   readonly networks: readonly string[];
   readonly keyName?: string | undefined;
@@ -21,24 +21,25 @@ export interface ServerTemplate {
   readonly hints?: object;
 }
 
-/** Throws CbError "config" naming every setting that names nothing, and what exists instead. */
+/** Throws CbError "config" listing every setting that names no existing resource, with similar names that exist. */
 export async function serverTemplateFor(
   settings: ServerTemplateSettings,
-  things: CloudResources,
+  resources: CloudResources,
   signal: AbortSignal,
 ): Promise<ServerTemplate> {
   const { keyName, securityGroups, availabilityZone, serverGroup } = settings;
-  const found = new Found();
-  const [flavor] = found.all("flavor", [settings.flavor], await things.flavors(signal));
-  const image = await imageFor(settings.image, { things, found, signal });
-  const networks = found.all("networks", settings.networks, await things.networks(signal));
-  const groups = securityGroups && found.all("securityGroups", securityGroups, await things.securityGroups(signal));
-  const [key] = keyName === undefined ? [] : found.all("keyName", [keyName], await things.keys(signal));
-  if (availabilityZone !== undefined)
-    found.all("availabilityZone", [zoneIn(availabilityZone)], await things.zones(signal));
+  const finder = new ResourceFinder();
+  const [flavor] = finder.all("flavor", [settings.flavor], await resources.flavors(signal));
+  const image = await imageFor(settings.image, { resources, finder, signal });
+  const networks = finder.all("networks", settings.networks, await resources.networks(signal));
+  const groups = securityGroups && finder.all("securityGroups", securityGroups, await resources.securityGroups(signal));
+  const [key] = keyName === undefined ? [] : finder.all("keyName", [keyName], await resources.keys(signal));
+  if (availabilityZone !== undefined) {
+    finder.all("availabilityZone", [zoneIn(availabilityZone)], await resources.zones(signal));
+  }
   const [group] =
-    serverGroup === undefined ? [] : found.all("serverGroup", [serverGroup], await things.serverGroups(signal));
-  found.throwMistakes();
+    serverGroup === undefined ? [] : finder.all("serverGroup", [serverGroup], await resources.serverGroups(signal));
+  finder.throwMistakes();
   return {
     server: {
       flavorRef: flavor?.id,
@@ -52,44 +53,50 @@ export async function serverTemplateFor(
   };
 }
 
-interface Search {
-  readonly things: CloudResources;
-  readonly found: Found;
+interface ImageSearch {
+  readonly resources: CloudResources;
+  readonly finder: ResourceFinder;
   readonly signal: AbortSignal;
 }
 
-async function imageFor(wanted: string, { things, found, signal }: Search): Promise<CloudResource | undefined> {
-  const [newest] = await things.images(wanted, signal);
-  return newest ?? found.all("image", [wanted], await things.allImages(signal))[0];
+async function imageFor(
+  nameOrId: string,
+  { resources, finder, signal }: ImageSearch,
+): Promise<CloudResource | undefined> {
+  const [newest] = await resources.images(nameOrId, signal);
+  return newest ?? finder.all("image", [nameOrId], await resources.newestImages(signal))[0];
 }
 
-/** An administrator may add a host to the zone's name: "nova:compute-7". */
+/** An administrator may append a host to the zone's name: "nova:compute-7". */
 function zoneIn(availabilityZone: string): string {
   return availabilityZone.replace(/:.*$/, "");
 }
 
-/** Finds by id, then by name, and remembers what it did not find. */
-class Found {
+/** Finds resources by id or by name, and collects a message for each that it does not find. */
+class ResourceFinder {
   readonly #mistakes: string[] = [];
 
-  all(setting: string, wanted: readonly string[], things: readonly CloudResource[]): CloudResource[] {
-    return wanted.flatMap((name) => this.#one(setting, name, things) ?? []);
+  all(setting: string, namesOrIds: readonly string[], resources: readonly CloudResource[]): CloudResource[] {
+    return namesOrIds.flatMap((nameOrId) => this.#find(setting, nameOrId, resources) ?? []);
   }
 
   throwMistakes(): void {
     if (this.#mistakes.length === 0) return;
-    throw new CbError("config", `the cloud does not have what is configured\n${this.#mistakes.join("\n")}`);
+    throw new CbError("config", `the configuration does not match the cloud\n${this.#mistakes.join("\n")}`);
   }
 
-  #one(setting: string, wanted: string, things: readonly CloudResource[]): CloudResource | undefined {
-    const byId = things.find(({ id }) => id === wanted);
+  #find(setting: string, nameOrId: string, resources: readonly CloudResource[]): CloudResource | undefined {
+    const byId = resources.find(({ id }) => id === nameOrId);
     if (byId !== undefined) return byId;
-    const [first, second] = things.filter(({ name }) => name === wanted);
+    const [first, second] = resources.filter(({ name }) => name === nameOrId);
     if (first === undefined) {
-      const names = things.map(({ name }) => name);
-      this.#mistakes.push(`  ${setting}: there is no ${wanted}, there is ${firstFew(wanted, names)}`);
+      const existing = similarNames(
+        nameOrId,
+        resources.map(({ name }) => name),
+      );
+      this.#mistakes.push(`  ${setting}: ${nameOrId} does not exist; existing: ${existing}`);
     } else if (second !== undefined) {
-      this.#mistakes.push(`  ${setting}: more than one is called ${wanted}, write an id: ${first.id}, ${second.id}`);
+      this.#mistakes.push(`  ${setting}: ${nameOrId} is not unique; use an id: ${first.id}, ${second.id}`);
     }
     return first;
   }

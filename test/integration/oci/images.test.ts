@@ -1,4 +1,4 @@
-/** cb-images, the program, against real docker-registries: open, with a login, with TLS, and one that is down. */
+/** The program cb-images with real docker-registries: without a login, with a login, with TLS, and one that is down. */
 // slow: registries are started, filled and stopped.
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
@@ -22,12 +22,12 @@ test.after(async ({ registries, stack }) => {
   await stack?.stop();
 });
 
-/** Replaces what the queue has none of. */
-const only = (list: unknown[]) => (config: QueueYaml) => {
+/** Sets the registries of the queue's configuration. */
+const withRegistries = (list: unknown[]) => (config: QueueYaml) => {
   config.registries = list;
 };
 
-test("a local stack has no registries, and cb-images says so", async ({ stack }) => {
+test("cb-images reports that a local stack has no registries", async ({ stack }) => {
   const { code, stdout, stderr } = await stack.run("cb-images", []);
   assert.is(code, 0, stderr);
   assert.match(stdout, /^Connecting to BuilderQueue: Connected to queue: \S+\nRequesting image list: Fetched\n$/);
@@ -36,13 +36,13 @@ test("a local stack has no registries, and cb-images says so", async ({ stack })
   assert.equal(JSON.parse(json.stdout), { v: 1, registries: [] });
 });
 
-test("cb-images shows one registry in the original's shape, and fails when none answers", async ({
+test("cb-images lists one registry in the format that scripts parse, and fails when none replies", async ({
   stack,
   registries,
 }) => {
   const { open } = registries;
   await stack.queueEnds("SIGTERM");
-  const one = await queueWith(stack, only([{ host: open.host, plainHttp: true }]));
+  const one = await queueWith(stack, withRegistries([{ host: open.host, plainHttp: true }]));
   const { code, stdout, stderr } = await stack.run("cb-images", []);
   await stopped(one);
   assert.is(code, 0, stderr);
@@ -62,14 +62,14 @@ tags:
 - ubuntu-16.04_2018-01-18
 `,
   );
-  const none = await queueWith(stack, only([{ host: DOWN, plainHttp: true }]));
+  const none = await queueWith(stack, withRegistries([{ host: DOWN, plainHttp: true }]));
   const failed = await stack.run("cb-images", []);
   await stopped(none);
   assert.is(failed.code, 75);
   assert.match(failed.stderr, new RegExp(`^cb-images: registry ${DOWN}: .*ECONNREFUSED.*\ncb-images: no registry`));
 });
 
-/** Good for 127.0.0.1, and signed by nobody: to who trusts it, it is a CA of the site's own. */
+/** A self-signed certificate for 127.0.0.1: a client that trusts it accepts it as a CA. */
 function selfSigned(folder: string): { certificate: string; key: string } {
   const [key, certificate] = [join(folder, "tls.key"), join(folder, "tls.crt")];
   const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=registry"];
@@ -78,7 +78,7 @@ function selfSigned(folder: string): { certificate: string; key: string } {
   return { certificate, key };
 }
 
-test("cb-images lists a registry with TLS and a login when its CA is known, and says so when it is not", async ({
+test("cb-images lists a registry with TLS and a login if its CA is trusted, and reports an untrusted one", async ({
   stack,
   registries: { folder, basicAuth },
 }) => {
@@ -86,9 +86,9 @@ test("cb-images lists a registry with TLS and a login when its CA is known, and 
   const registry = await startRegistry({ folder, tls, auth: basicAuth });
   const passwordFile = stack.path("tls-password");
   writeFileSync(passwordFile, LOGIN.password, { mode: 0o600 });
-  const config = configWith(stack, only([{ host: registry.host, username: LOGIN.username, passwordFile }]));
+  const config = configWith(stack, withRegistries([{ host: registry.host, username: LOGIN.username, passwordFile }]));
   try {
-    for (const [env, code, said] of [
+    for (const [env, code, expected] of [
       [{}, 75, /self-signed certificate/],
       [{ NODE_EXTRA_CA_CERTS: tls.certificate }, 0, /repository: olcf\/summit\n/],
     ] as const) {
@@ -97,14 +97,14 @@ test("cb-images lists a registry with TLS and a login when its CA is known, and 
       const shown = await stack.run("cb-images", []);
       await stopped(queue);
       assert.is(shown.code, code, shown.stderr);
-      assert.match(shown.stdout + shown.stderr, said);
+      assert.match(shown.stdout + shown.stderr, expected);
     }
   } finally {
     await registry.stop();
   }
 });
 
-test("cb-images shows those that answer beside one that is down and one that keeps something back, and the secret stays in the queue", async ({
+test("cb-images lists the other registries beside one that is down and one that refuses a repository, and no secret leaves the queue", async ({
   stack,
   registries: { open, basic, bearer, tokens },
 }) => {
@@ -117,7 +117,7 @@ test("cb-images shows those that answer beside one that is down and one that kee
   const hosts = [open.host, DOWN, basic.host, bearer.host];
   const queue = await queueWith(
     stack,
-    only(hosts.map((host) => ({ host, plainHttp: true, ...(host === open.host ? {} : login) }))),
+    withRegistries(hosts.map((host) => ({ host, plainHttp: true, ...(host === open.host ? {} : login) }))),
   );
   const text = await stack.run("cb-images", []);
   const json = await stack.run("cb-images", ["--json"]);
@@ -130,9 +130,9 @@ test("cb-images shows those that answer beside one that is down and one that kee
   );
   assert.match(text.stderr, `cb-images: registry ${DOWN}: `);
   assert.match(text.stderr, `cb-images: registry ${bearer.host}: it keeps 1 repository from the queue's login`);
-  const told = (JSON.parse(json.stdout) as ImagesReply).registries;
+  const listed = (JSON.parse(json.stdout) as ImagesReply).registries;
   assert.equal(
-    told.map(({ host, images, refused, error }) => [host, images.length, refused, error === undefined]),
+    listed.map(({ host, images, refused, error }) => [host, images.length, refused, error === undefined]),
     [
       [open.host, 2, undefined, true],
       [DOWN, 0, undefined, false],

@@ -1,4 +1,4 @@
-/** The images of real docker-registries: open, with basic authentication, with a token server, and one that is down. */
+/** listImages() with real docker-registries: without authentication, with basic authentication, with a token server, and one that is down. */
 // slow: registries are started, filled and stopped.
 import { once } from "node:events";
 import { mkdtempSync } from "node:fs";
@@ -54,11 +54,11 @@ test("listImages() lists an open registry, one with basic authentication and one
   assert.equal([...tokens.scopes].sort(), scopes);
 });
 
-test("listImages() says which registry refuses: no login, a wrong one, at the registry and at the token server", async ({
+test('listImages() throws "denied" without a login and with a wrong one, at the registry and at the token server', async ({
   basic,
   bearer,
 }) => {
-  const wrong = { ...LOGIN, password: "guess-of-a-stranger" };
+  const wrong = { ...LOGIN, password: "a-wrong-password" };
   for (const { host } of [basic, bearer]) {
     for (const login of [undefined, wrong]) {
       const error = await failureOf(plain(host, login));
@@ -68,7 +68,7 @@ test("listImages() says which registry refuses: no login, a wrong one, at the re
   }
 });
 
-test("listImages() lists the others when the token server keeps one repository back", async ({ bearer, tokens }) => {
+test("listImages() lists the other repositories when the token server refuses one", async ({ bearer, tokens }) => {
   tokens.withheld.add(TITAN.repository);
   try {
     assert.equal(await list(plain(bearer.host, LOGIN)), { images: [SUMMIT], truncated: false, refused: 1 });
@@ -77,17 +77,17 @@ test("listImages() lists the others when the token server keeps one repository b
   }
 });
 
-test("listImages() says which registry is down, or speaks no TLS although it should", async ({ open }) => {
+test("listImages() names a registry that is down, and one without the required TLS", async ({ open }) => {
   const down = await failureOf(plain(DOWN));
   assert.is(down.kind, "unreachable");
   assert.match(down.message, "ECONNREFUSED");
   assert.is((await failureOf({ host: open.host, plainHttp: false })).kind, "unreachable");
 });
 
-test("listImages() goes through the proxy of the environment, and past it where NO_PROXY says so", async ({ open }) => {
-  const asked: string[] = [];
+test("listImages() uses the proxy of the environment, except for the hosts of NO_PROXY", async ({ open }) => {
+  const tunnels: string[] = [];
   const proxy = createServer().on("connect", (request, client) => {
-    asked.push(request.url ?? "");
+    tunnels.push(request.url ?? "");
     const target = connect(Number(open.host.split(":")[1]), "127.0.0.1", () => {
       client.write("HTTP/1.1 200 Connection established\r\n\r\n");
       target.pipe(client).pipe(target);
@@ -99,10 +99,10 @@ test("listImages() goes through the proxy of the environment, and past it where 
   await once(proxy, "listening");
   try {
     process.env.http_proxy = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
-    // Only the proxy knows this host.
+    // Only the proxy resolves this host.
     assert.equal(await list(plain("registry.invalid:5000")), BOTH);
-    assert.is(new Set(asked).size, 1);
-    assert.is(asked[0], "registry.invalid:5000");
+    assert.is(new Set(tunnels).size, 1);
+    assert.is(tunnels[0], "registry.invalid:5000");
     process.env.no_proxy = "registry.invalid";
     assert.is((await failureOf(plain("registry.invalid:5000"))).kind, "unreachable");
   } finally {
@@ -113,12 +113,12 @@ test("listImages() goes through the proxy of the environment, and past it where 
   }
 });
 
-test("listImages() follows the pages of a catalog, and leaves out what has no tag", async ({ folder }) => {
+test("listImages() reads all pages of a catalog, and omits repositories without a tag", async ({ folder }) => {
   const many = await startRegistry({ folder: mkdtempSync(join(folder, "many-")) });
   try {
     const names = Array.from({ length: 205 }, (_, n) => `many/r${String(n).padStart(3, "0")}`);
     for (let n = 0; n < names.length; n += 8) {
-      await Promise.all(names.slice(n, n + 8).map((name) => push(many.host, name, ["1", "2"])));
+      await Promise.all(names.slice(n, n + 8).map((name) => push(many.host, { repository: name, tags: ["1", "2"] })));
     }
     await untag(many.host, "many/r100");
     const { images, truncated } = await list(plain(many.host));
@@ -132,23 +132,26 @@ test("listImages() follows the pages of a catalog, and leaves out what has no ta
   }
 });
 
-test("Images.list() asks once for all who ask at the same time and for 30 s after", async ({ bearer, tokens }) => {
+test("Images.list() sends one fetch for concurrent callers, and for callers within 30 s after it", async ({
+  bearer,
+  tokens,
+}) => {
   const clock = new ManualClock();
   const log = pino({ enabled: false });
   const images = new Images({ registries: [plain(bearer.host, LOGIN)], clock, log });
   const before = tokens.scopes.length;
-  const asked = () => (tokens.scopes.length - before) / 3;
+  const fetches = () => (tokens.scopes.length - before) / 3;
   await Promise.all([images.list(), images.list(), images.list()]);
   clock.jump(29_999);
   await images.list();
-  assert.is(asked(), 1);
+  assert.is(fetches(), 1);
   clock.jump(1);
   await images.list();
-  assert.is(asked(), 2);
+  assert.is(fetches(), 2);
 });
 
-test("Images.stop() breaks off what is under way, and the answer says so", async () => {
-  // It takes connections and never answers.
+test("Images.stop() aborts a fetch in flight, and its reply contains the reason", async () => {
+  // It accepts connections and never replies.
   const silent = createServer(() => undefined);
   silent.listen(0, "127.0.0.1");
   await once(silent, "listening");
@@ -156,11 +159,11 @@ test("Images.stop() breaks off what is under way, and the answer says so", async
   try {
     const options = { registries: [plain(host)], clock: new ManualClock(), log: pino({ enabled: false }) };
     const images = new Images(options);
-    const arrived = once(silent, "request");
+    const received = once(silent, "request");
     const reply = images.list();
-    await arrived;
+    await received;
     images.stop();
-    assert.match((await reply).registries[0]?.error ?? "", `registry ${host}: no answer from ${host}: the queue stops`);
+    assert.match((await reply).registries[0]?.error ?? "", `registry ${host}: no reply from ${host}: the queue stops`);
   } finally {
     silent.close();
     silent.closeAllConnections();

@@ -1,4 +1,4 @@
-/** cb-queue and the clouds that its configuration names: what it says before it begins. */
+/** cb-queue --check: the clouds of its configuration. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ test.after.each(async ({ cloud, home }) => {
   rmSync(home, { recursive: true });
 });
 
-/** NATS is on a port where nobody is: what is checked before, is checked without it. */
+/** With the address of a NATS that does not run: the checks must not need it. */
 function configure(home: string, authUrl: string, flavor = "t.nano"): string {
   const auth = { auth_url: authUrl, username: "demo", password: "hidden", project_name: "demo" };
   writeFileSync(join(home, "clouds.yaml"), JSON.stringify({ clouds: { lab: { auth } } }));
@@ -48,29 +48,29 @@ async function run(home: string, args: readonly string[]) {
   return { code, stdout, stderr };
 }
 
-test("--check --clouds asks the cloud, and says what is used of its limits", async ({ cloud, home }) => {
-  cloud.answer("GET /nova/v2.1/limits", "limits-used");
+test("--check --clouds logs in to the cloud, and prints the used limits", async ({ cloud, home }) => {
+  cloud.replyTo("GET /nova/v2.1/limits", "nova/resources/limits-used");
   const config = configure(home, cloud.authUrl);
   const { code, stdout, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
   const limits = "1 of 1 instances, 1 cores (no limit), 128 MiB of memory (no limit)";
   assert.equal([code, stdout, stderr], [0, `pool big: ${limits}\n`, ""]);
 });
 
-test("--check alone asks nobody", async ({ cloud, home }) => {
+test("--check alone sends no request to the cloud", async ({ cloud, home }) => {
   const { code, stderr } = await run(home, ["--check", "--config", configure(home, cloud.authUrl)]);
-  assert.equal([code, stderr, cloud.asked], [0, "", []]);
+  assert.equal([code, stderr, cloud.requests], [0, "", []]);
 });
 
-test("a wrong name ends it with 78, the pool, the setting and what exists instead", async ({ cloud, home }) => {
+test("a wrong name exits with 78, and names the pool, the setting and the existing names", async ({ cloud, home }) => {
   const config = configure(home, cloud.authUrl, "t.nan");
   const { code, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
-  const words =
-    "cb-queue: pool big: the cloud does not have what is configured\n  flavor: there is no t.nan, there is t.nano";
-  assert.equal([code, stderr.slice(0, words.length)], [78, words]);
+  const message =
+    "cb-queue: pool big: the configuration does not match the cloud\n  flavor: t.nan does not exist; existing: t.nano";
+  assert.equal([code, stderr.slice(0, message.length)], [78, message]);
 });
 
-test("a secret that was revoked ends it with 78, and is not shown", async ({ cloud, home }) => {
-  cloud.answer("POST /keystone/v3/auth/tokens", "token-wrong-password");
+test("a revoked secret exits with 78, and is not printed", async ({ cloud, home }) => {
+  cloud.replyTo("POST /keystone/v3/auth/tokens", "keystone/token-wrong-password");
   const config = configure(home, cloud.authUrl);
   const { code, stdout, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
   assert.is(code, 78, stderr);
@@ -81,12 +81,12 @@ test("a secret that was revoked ends it with 78, and is not shown", async ({ clo
   assert.not.match(stdout + stderr, "hidden");
 });
 
-test("a cloud that is away ends a check with 75", async ({ cloud, home }) => {
+test("an unavailable cloud exits with 75", async ({ cloud, home }) => {
   const config = configure(home, cloud.authUrl);
   await cloud.stop();
   const { code, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
   assert.is(code, 75, stderr);
-  assert.match(stderr, /pool big: Keystone: no answer to POST .*: connect ECONNREFUSED/);
+  assert.match(stderr, /pool big: Keystone: no reply to POST .*: connect ECONNREFUSED/);
 });
 
 test.run();

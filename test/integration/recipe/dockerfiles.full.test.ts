@@ -42,8 +42,8 @@ async function debianLayer(): Promise<Buffer> {
   }
 }
 
-test("a program compiled in one stage runs from another", async ({ recipes }) => {
-  await push(recipes.hostOf("open"), "site/debian", ["trixie"], [await debianLayer()]);
+test("a compiler is installed in one stage, and its program runs from another", async ({ recipes }) => {
+  await push(recipes.hostOf("open"), { repository: "site/debian", tags: ["trixie"], layers: [await debianLayer()] });
   const base = `${recipes.hosts.open}/site/debian:trixie`;
   const output = await recipes.built(
     "compiled",

@@ -16,7 +16,8 @@ const test = suite<{ recipes: RecipeStack }>("other architectures");
 
 test.before(async (context) => {
   context.recipes = await RecipeStack.start();
-  await push(context.recipes.hostOf("open"), "site/aarch64", ["1"], [await aarch64Layer()], "arm64");
+  const image = { repository: "site/aarch64", tags: ["1"], layers: [await aarch64Layer()], architecture: "arm64" };
+  await push(context.recipes.hostOf("open"), image);
 });
 test.after(async ({ recipes }) => {
   await recipes?.stop();

@@ -1,22 +1,22 @@
 #!/bin/bash
-# box.sh FOLDER make|run: runs the tree FOLDER/rootfs as a machine of its own, in fresh mount, process and network namespaces.
+# box.sh FOLDER make|run: runs the tree FOLDER/rootfs as a separate machine, in new mount, process and network namespaces.
 #
-# It is started as the first process of them (testbed.ts, make-tree.sh). `run` writes to memory and leaves the tree as it is, so
-# several may run at once and none leaves anything; `make` writes into the tree. First line on standard output: "pid N".
+# testbed.ts and make-tree.sh start it as the first process of the namespaces. `run` writes to memory and does not change the tree,
+# so several can run at once and leave no files; `make` writes into the tree. First line on standard output: "pid N".
 set -euo pipefail
 cd "$1"
 mode=$2
-# Still the host's /proc: who enters the namespaces needs the host's number of this process.
+# /proc is still the host's here. To enter the namespaces, the test runner needs the pid that the host knows.
 read -r pid _ </proc/self/stat
 echo "pid $pid"
-# Whoever wants to remove this tree sees that it is in use.
+# The shared lock marks the tree as in use: collect (infra/image/cache) does not remove it then.
 exec {in_use}<.
 flock --shared "$in_use"
 
 if [ "$mode" = run ]; then
   mount -t tmpfs -o mode=0755 testbed work
   mkdir work/upper work/overlay work/root
-  # The kernel takes these paths from the working directory, whatever characters the way to it has.
+  # Relative paths, because overlay options cannot contain a colon or comma, and the absolute path may.
   mount -c -t overlay -o lowerdir=rootfs,upperdir=work/upper,workdir=work/overlay testbed work/root
   root=work/root
 else
@@ -29,6 +29,6 @@ mount -t sysfs sys sys
 mount -t cgroup2 cgroup sys/fs/cgroup 2>/dev/null || true
 mount -c --rbind /dev dev
 mount -t tmpfs -o mode=0755 run run
-# Nothing of the caller's environment is meant for it: a PYTHON variable or a proxy would change what is tested.
+# Start with an empty environment: a PYTHON variable or a proxy of the caller would change the behaviour of the services.
 exec env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   chroot . /opt/testbed/bin/init "$mode"

@@ -1,29 +1,29 @@
 #!/bin/bash
-# Makes the testbed's tree once: make-tree.sh CACHE KEY DRIVER gives CACHE/KEY/rootfs with databases, whole or not at all.
+# make-tree.sh CACHE KEY DRIVER: creates the testbed's tree with its databases as CACHE/KEY/rootfs, complete or not at all.
 #
-# Needs root. Run it under a lock (flock CACHE/lock ...). It works in a folder of another name and renames it when everything is
-# there; what an interrupted run left is swept first, and so are trees of other recipes that nobody runs.
+# Needs root. Run it under a lock (flock CACHE/lock ...). It works in a temporary folder and renames that when the tree is complete.
+# First it removes the temporary folders of interrupted runs, and the trees with another KEY that are not in use.
 # Environment: CB_MIRROR, a Debian archive; CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../../infra/image/cache/collect.sh"
 driver=$3
 key=$2
-: "${CB_MIRROR:?names no Debian archive}"
+: "${CB_MIRROR:?must be the address of a Debian archive}"
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C CB_HERE=$here
 umask 022
-# Some tell Python to write no bytecode, and the packages' scripts are Python.
+# The packages' scripts are Python: a caller's PYTHONDONTWRITEBYTECODE, for example, would change the tree.
 unset "${!PYTHON@}"
 cd "$1"
 if [ -d "$key" ]; then exit 0; fi
 
-# A namespace of its own holds all mounts of a run, so what is left of one is files.
+# Each run mounts in its own namespace, so an interrupted run leaves only files.
 collect 0 .making-* *-"$driver"
 
 making=.making-$key
 mkdir "$making" "$making/work"
 trap 'rm -rf --one-file-system -- "$PWD/$making"' EXIT
-# Those that are told to end with this script still write.
+# The child processes receive the same signal; wait until they no longer write.
 trap 'wait; exit 143' TERM INT HUP
 
 packages() { grep -hv '^#' "$@" | paste -sd,; }
@@ -32,9 +32,9 @@ if [ "$driver" = libvirt ]; then lists+=("$here/packages-libvirt.txt"); fi
 printf '#!/bin/sh\nexit 101\n' >"$making/policy-rc.d"
 chmod 0755 "$making/policy-rc.d"
 printf '%s\n' "${CB_APT_CONF-}" >"$making/apt.conf"
-# How the web servers are put together stands only in packages that want to configure a daemon: these are only unpacked.
-# Each of some 400 Python packages would be compiled by a Python of its own, tests and all: once for all is much shorter.
-# oslo.messaging looks for each answer every half second (Launchpad bug 2035113), which makes each call that long.
+# The api-paste.ini files are only in packages that also configure daemons, so those are unpacked and not installed.
+# py3compile would start one Python for each of some 400 packages and compile their tests too; one compileall is much faster.
+# oslo.messaging polls for each reply every 0.5 s (Launchpad bug 2035113), so each call takes that long; the sed below reduces it.
 mmdebstrap --mode=root --variant=apt --format=directory \
   --aptopt="$making/apt.conf" --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
   --dpkgopt=force-unsafe-io \
@@ -59,7 +59,7 @@ cp unpacked/usr/share/glance-common/glance-api-paste.ini etc/glance/glance-api-p
 rm -rf unpacked
 sed -i 's/time\.sleep(0\.5)/time.sleep(0.01)/' usr/lib/python3/dist-packages/oslo_messaging/_drivers/amqpdriver.py
 mkdir -p opt/testbed/var/{images,nova/instances,neutron,glance,lock}
-# The node's identity, uuid5 of the host's name as the driver has it too.
+# The id of the compute node: uuid5 of the host name, as in the driver (nova/virt/testbed.py).
 echo ebb698e7-7549-5d8b-8aa4-0762edcb459b >opt/testbed/var/nova/compute_id
 tr -d - </proc/sys/kernel/random/uuid >etc/machine-id
 cd ../..

@@ -1,4 +1,4 @@
-/** Starts the testbed, and ends it with everything in it. */
+/** Starts and stops the testbed: an OpenStack in its own namespaces. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -7,21 +7,21 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { Box } from "./box.ts";
 import { ensureTree, TESTBED_FOLDER, type TreeOptions } from "./tree.ts";
 
-/** Saved it took 25 s; on cores that others keep busy it may take several times that. */
+/** A start took 35 s on two idle cores, and 85 to 206 s at a load of 10 to 20 (docs/testbed.md). */
 const UP_LIMIT_MS = 600_000;
-/** Enough for what the last steps said. */
+/** Lines of output in the error message; enough for the last steps. */
 const TAIL_LINES = 20;
 
 export interface Testbed {
   readonly box: Box;
-  /** Resolves when every process of it is gone. */
+  /** Resolves when all its processes have ended. */
   stop(): Promise<void>;
 }
 
 /**
- * OpenStack, answering. Nothing outlives this process, however it ends: the kernel ends the first process of the testbed's
- * namespaces with it, and with that one every other, every mount, the network, and all that was written, which is in memory.
- * Throws CbError "infrastructure" or "config".
+ * Resolves when OpenStack replies. The testbed never outlives this process, even after SIGKILL: the kernel then kills the first
+ * process of the testbed's namespaces, and with it all other processes, the mounts, the network, and all written files, which
+ * are in memory. Throws CbError "infrastructure" when the start fails; see ensureTree for the rest.
  */
 export async function startTestbed(options: TreeOptions): Promise<Testbed> {
   const tree = await ensureTree(options);
@@ -33,16 +33,16 @@ async function start(tree: string, { onStep, signal }: TreeOptions): Promise<Tes
   const box = ["bash", join(TESTBED_FOLDER, "box.sh"), tree, "run"];
   const argv = ["--pdeathsig", "KILL", "unshare", ...namespaces, ...box];
   const child = spawn("setpriv", argv, { detached: true, stdio: ["ignore", "pipe", "pipe"] });
-  const gone = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
+  const closed = new Promise<void>((resolve) => child.once("close", () => resolve()).once("error", () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill("SIGKILL");
-    await gone;
+    await closed;
   };
   const tail: string[] = [];
   let pid = 0;
   const up = new Promise<Box>((resolve, reject) => {
-    const fail = (what: string): void => {
-      reject(new CbError("infrastructure", `the OpenStack testbed ${what}:\n${tail.join("\n")}`));
+    const fail = (failure: string): void => {
+      reject(new CbError("infrastructure", `the OpenStack testbed ${failure}:\n${tail.join("\n")}`));
     };
     const onLine = (line: string): void => {
       if (line.startsWith("pid ")) pid = Number(line.slice(4));
@@ -52,9 +52,11 @@ async function start(tree: string, { onStep, signal }: TreeOptions): Promise<Tes
       if (tail.length > TAIL_LINES) tail.shift();
     };
     for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on("line", onLine);
-    void gone.then(() => fail("ended before it was up"));
+    void closed.then(() => fail("ended during its start"));
     const limit = AbortSignal.any([signal, AbortSignal.timeout(UP_LIMIT_MS)]);
-    limit.addEventListener("abort", () => fail(signal.aborted ? "was interrupted" : "did not come up"));
+    limit.addEventListener("abort", () =>
+      fail(signal.aborted ? "was interrupted" : `did not start within ${UP_LIMIT_MS / 1000} s`),
+    );
   });
   try {
     return { box: await up, stop };

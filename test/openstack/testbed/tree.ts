@@ -1,4 +1,4 @@
-/** The testbed's tree, OpenStack with its databases: made once per recipe, kept in the cache folder. */
+/** The testbed's tree: a Debian with OpenStack and its databases. Built once for each version of its sources, and cached. */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -10,39 +10,39 @@ import { folders } from "../../../lib/config/folders.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
 
-/** `fake`: everything is real but the machines. `libvirt`: they are too, under QEMU's emulation. */
+/** `fake`: nova's fake hypervisor, whose machines run nothing. `libvirt`: real machines, emulated by QEMU. */
 export type Driver = "fake" | "libvirt";
 
 export const TESTBED_FOLDER = fileURLToPath(new URL(".", import.meta.url));
 
-/** Lines of output that go into the error when it fails. */
+/** Lines of output in the error message when the build fails. */
 const TAIL_LINES = 20;
 
 export interface TreeOptions {
   readonly driver: Driver;
-  /** Told, in plain lines, when something takes time. */
+  /** Called with a line of text at each step that takes long. */
   readonly onStep: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
 /**
- * The folder of the tree, made first if it is not there (about three minutes, 219 MB fetched). Two callers at once make one: the
- * second waits. An interrupted call leaves nothing that the next does not sweep. Throws CbError "infrastructure" with the last lines
- * of what failed, "config" where apt names no Debian archive.
+ * The folder of the tree. Builds it if it does not exist: 337 s on two idle cores, 219 MB downloaded (docs/testbed.md). Of two
+ * concurrent callers one builds, and the other waits. The next call removes the files of an interrupted one. Throws CbError
+ * "infrastructure" with the last lines of the failed step, "config" when apt has no Debian archive configured.
  */
 export async function ensureTree({ driver, onStep, signal }: TreeOptions): Promise<string> {
   const cache = join(folders().cache, "testbed");
-  const key = `${recipeKey(driver)}-${driver}`;
+  const key = `${sourceKey(driver)}-${driver}`;
   if (existsSync(join(cache, key))) return join(cache, key);
   mkdirSync(cache, { recursive: true });
-  // The tree holds programs that run as root whoever starts them.
+  // The tree contains setuid programs, so no other user may reach it.
   chmodSync(cache, 0o700);
-  await withProgress("Making the OpenStack testbed", onStep, () => make({ cache, key, driver, signal, onStep }));
+  await withProgress("Building the OpenStack testbed", onStep, () => build({ cache, key, driver, signal, onStep }));
   return join(cache, key);
 }
 
-/** Changes when anything that goes into the tree does. */
-function recipeKey(driver: Driver): string {
+/** A hash of all sources of the tree, and of the CPU architecture. */
+function sourceKey(driver: Driver): string {
   const hash = createHash("sha256").update(process.arch);
   const parts = ["tree", `tree-${driver}`, "packages.txt", "packages-libvirt.txt", "box.sh", "make-tree.sh"];
   for (const part of parts) {
@@ -59,16 +59,16 @@ function filesOf(path: string): string[] {
   return names.map((name) => join(path, name)).filter((name) => statSync(name).isFile());
 }
 
-interface Making extends TreeOptions {
+interface TreeBuild extends TreeOptions {
   readonly cache: string;
   readonly key: string;
 }
 
-async function make({ cache, key, driver, signal, onStep }: Making): Promise<void> {
+async function build({ cache, key, driver, signal, onStep }: TreeBuild): Promise<void> {
   const apt = await hostAptSettings();
   const env = { ...process.env, CB_MIRROR: apt.mirror, CB_APT_CONF: apt.conf };
   const argv = [join(cache, "lock"), "bash", join(TESTBED_FOLDER, "make-tree.sh"), cache, key, driver];
-  // A process group of its own, so that stopping it stops all of it.
+  // Its own process group, so that one signal reaches all its processes.
   const child = spawn("flock", argv, { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
   const tail: string[] = [];
   const onLine = (line: string): void => {
@@ -86,8 +86,10 @@ async function make({ cache, key, driver, signal, onStep }: Making): Promise<voi
   try {
     const code = await new Promise((resolve, reject) => child.once("close", resolve).once("error", reject));
     if (code === 0) return;
-    const message = `the OpenStack testbed could not be made:\n${tail.join("\n")}`;
-    throw new CbError("infrastructure", message, { hint: "is the Debian mirror reachable? CB_MIRROR names another" });
+    const message = `the OpenStack testbed could not be built:\n${tail.join("\n")}`;
+    throw new CbError("infrastructure", message, {
+      hint: "is the Debian mirror reachable? set CB_MIRROR to use another",
+    });
   } finally {
     signal.removeEventListener("abort", stop);
     process.removeListener("exit", stop);

@@ -1,4 +1,4 @@
-/** The smallest layer with which a build can do something: a static busybox, its commands, root, and a file of its own. */
+/** The smallest layer in which a build can run commands: a static busybox with its commands, the user root, and a test file. */
 import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
@@ -24,7 +24,10 @@ const COMMANDS = [
   "uname",
 ];
 
-/** A tar archive, packed by nobody; `/etc/base` says "from the registry". `busybox` is the builders' own, or another architecture's. */
+/**
+ * A tar archive of files owned by root, with "from the registry" in `/etc/base`. `busybox`: path of the binary; default: the one in
+ * the builder's root file system.
+ */
 export async function busyboxLayer(busybox?: string): Promise<Buffer> {
   const folder = mkdtempSync(join(tmpdir(), "cb-layer-"));
   try {

@@ -1,4 +1,4 @@
-/** A real docker-registry on a free port, and images pushed to it by plain HTTP calls. */
+/** Runs a real docker-registry on a free port, and pushes images to it with HTTP calls. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -17,28 +17,28 @@ export interface RunningRegistry {
 }
 
 export interface RegistryOptions {
-  /** For its configuration, and its images in `storage`: several registries may serve the same. */
+  /** Contains the configuration, and the images in `storage`. Several registries may use the same folder. */
   readonly folder: string;
   /** The section `auth` of its configuration. */
   readonly auth?: unknown;
-  /** Paths of a certificate and its key. Without, it speaks plain http. */
+  /** Paths of a certificate and its key. Default: plain HTTP. */
   readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
-/** Resolves when it listens. */
+/** Resolves when the registry listens. */
 export async function startRegistry({ folder, auth, tls }: RegistryOptions): Promise<RunningRegistry> {
   const config = join(mkdtempSync(join(folder, "registry-")), "config.yml");
   const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };
   // JSON is YAML.
   const http = { addr: "127.0.0.1:0", ...(tls === undefined ? {} : { tls }) };
   writeFileSync(config, JSON.stringify({ version: "0.1", storage, http, ...(auth === undefined ? {} : { auth }) }));
-  const child = spawn(await program(), ["serve", config], {
+  const child = spawn(await registryProgram(), ["serve", config], {
     stdio: ["ignore", "ignore", "pipe"],
     env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
   });
   const ended = once(child, "close");
   const host = await addressIn(child.stderr);
-  // Nobody reads its log, and it must not wait for somebody to.
+  // Discard the log: a full pipe would block the registry.
   child.stderr.resume();
   return {
     host,
@@ -50,17 +50,20 @@ export async function startRegistry({ folder, auth, tls }: RegistryOptions): Pro
 }
 
 async function addressIn(log: Readable): Promise<string> {
-  let said = "";
+  let output = "";
   for await (const line of createInterface({ input: log })) {
-    said += `${line}\n`;
+    output += `${line}\n`;
     const host = /listening on (127\.0\.0\.1:\d+)/.exec(line)?.[1];
     if (host !== undefined) return host;
   }
-  throw new Error(`docker-registry does not start:\n${said}`);
+  throw new Error(`docker-registry does not start:\n${output}`);
 }
 
-/** Installed, or the Debian package unpacked beside nats-server: its installation would start a registry for everybody. */
-async function program(): Promise<string> {
+/**
+ * The path of the program: an installed one, or the unpacked Debian package in the cache. The package is not installed, because that
+ * would start a registry as a system service.
+ */
+async function registryProgram(): Promise<string> {
   const path = join(folders().cache, "tools", `docker-registry-${process.arch}`);
   const [found] = [
     ...findPrograms("docker-registry"),
@@ -78,14 +81,17 @@ async function program(): Promise<string> {
   return path;
 }
 
-/** An image of these layers (tar archives, none by default), under each of the tags; for this machine, or for another architecture. */
-export async function push(
-  host: string,
-  repository: string,
-  tags: readonly string[],
-  layers: readonly Buffer[] = [],
-  architecture?: string,
-): Promise<void> {
+export interface PushedImage {
+  readonly repository: string;
+  readonly tags: readonly string[];
+  /** Tar archives. Default: none. */
+  readonly layers?: readonly Buffer[];
+  /** Default: this machine's. */
+  readonly architecture?: string;
+}
+
+/** Pushes an image under each of its tags. */
+export async function push(host: string, { repository, tags, layers = [], architecture }: PushedImage): Promise<void> {
   const base = `http://${host}/v2/${repository}`;
   for (const blob of [configOf(layers, architecture), ...layers]) await pushBlob(base, blob);
   for (const tag of tags) {
@@ -95,13 +101,13 @@ export async function push(
 }
 
 async function pushBlob(base: string, blob: Buffer): Promise<void> {
-  const begun = await send(`${base}/blobs/uploads/`, { method: "POST" });
-  const upload = new URL(begun.headers.get("location") ?? "", base);
+  const started = await send(`${base}/blobs/uploads/`, { method: "POST" });
+  const upload = new URL(started.headers.get("location") ?? "", base);
   upload.searchParams.set("digest", digestOf(blob));
   await send(upload, { method: "PUT", body: blob, headers: { "content-type": "application/octet-stream" } });
 }
 
-/** The repository, an image without layers, stays in the catalog without a tag. */
+/** Deletes the tags of a repository whose image has no layers. The repository stays in the catalog. */
 export async function untag(host: string, repository: string): Promise<void> {
   await send(`http://${host}/v2/${repository}/manifests/${digestOf(manifestOf([]))}`, { method: "DELETE" });
 }

@@ -1,4 +1,4 @@
-/** The parts of an image after the OCI image specification, and archives of it as other tools write them. */
+/** The parts of an image (OCI image specification), and image archives in the formats of other tools. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -11,34 +11,34 @@ const LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar";
 
 export const digestOf = (bytes: Buffer | string): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
-const described = (mediaType: string, blob: Buffer) => ({ mediaType, digest: digestOf(blob), size: blob.length });
+const descriptor = (mediaType: string, blob: Buffer) => ({ mediaType, digest: digestOf(blob), size: blob.length });
 
-/** What this machine is, as images have it. */
-const OWN = { arm64: "arm64" }[process.arch as string] ?? "amd64";
+/** This machine's architecture, in the notation of images. */
+const OWN_ARCHITECTURE = { arm64: "arm64" }[process.arch as string] ?? "amd64";
 
-export function configOf(layers: readonly Buffer[], architecture = OWN): Buffer {
+export function configOf(layers: readonly Buffer[], architecture = OWN_ARCHITECTURE): Buffer {
   const rootfs = { type: "layers", diff_ids: layers.map(digestOf) };
   return Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs, config: {} }));
 }
 
-export function manifestOf(layers: readonly Buffer[], architecture = OWN): string {
-  const parts = layers.map((layer) => described(LAYER_TYPE, layer));
-  const config = described(CONFIG_TYPE, configOf(layers, architecture));
+export function manifestOf(layers: readonly Buffer[], architecture = OWN_ARCHITECTURE): string {
+  const parts = layers.map((layer) => descriptor(LAYER_TYPE, layer));
+  const config = descriptor(CONFIG_TYPE, configOf(layers, architecture));
   return JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST_TYPE, config, layers: parts });
 }
 
-/** As `skopeo copy … oci-archive:` writes it. */
+/** In the format of `skopeo copy … oci-archive:`. */
 export function writeOciArchive(path: string, layers: readonly Buffer[]): void {
   const manifest = Buffer.from(manifestOf(layers));
   const blobs = [manifest, configOf(layers), ...layers];
   writeTar(path, {
     "oci-layout": '{"imageLayoutVersion":"1.0.0"}',
-    "index.json": JSON.stringify({ schemaVersion: 2, manifests: [described(MANIFEST_TYPE, manifest)] }),
+    "index.json": JSON.stringify({ schemaVersion: 2, manifests: [descriptor(MANIFEST_TYPE, manifest)] }),
     ...Object.fromEntries(blobs.map((blob) => [`blobs/${digestOf(blob).replace(":", "/")}`, blob])),
   });
 }
 
-/** As `docker save` writes it. */
+/** In the format of `docker save`. */
 export function writeDockerArchive(path: string, layers: readonly Buffer[]): void {
   const names = layers.map((_, n) => `${n}/layer.tar`);
   writeTar(path, {
@@ -55,7 +55,7 @@ function writeTar(path: string, files: Readonly<Record<string, Buffer | string>>
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), content);
     }
-    // By folders, as the tools do: apptainer unpacks none that is not in the archive.
+    // Archive folders, not files, as the tools do: apptainer does not create a folder that is not in the archive.
     const names = new Set(Object.keys(files).map((name) => name.split("/")[0] ?? ""));
     execFileSync("tar", ["-C", folder, "-cf", path, ...names]);
   } finally {

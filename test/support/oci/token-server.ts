@@ -1,6 +1,6 @@
 /**
- * A token server as the distribution project's token authentication specification has it: basic authentication in, a JWT
- * (RS256, with its certificate) for the scope that was asked for out.
+ * A token server (token authentication specification of the distribution project): it authenticates with basic authentication, and
+ * replies with a JWT (RS256, with its certificate) for the requested scope.
  */
 import { execFileSync } from "node:child_process";
 import { createPrivateKey, randomUUID, sign, X509Certificate } from "node:crypto";
@@ -17,14 +17,14 @@ const LIFE_S = 300;
 export interface TokenServer {
   /** The section `auth` of docker-registry's configuration. */
   readonly auth: unknown;
-  /** The scopes that were asked for, in order. */
+  /** The requested scopes, in order. */
   readonly scopes: string[];
-  /** Repositories for which it gives tokens without a right. */
+  /** Repositories for which its tokens grant no access. */
   readonly withheld: Set<string>;
   stop(): Promise<void>;
 }
 
-/** Gives tokens to that login alone. The key and its certificate are made in `folder`. */
+/** Issues tokens for `login` (USER:PASSWORD) only. Creates its key and certificate in `folder`. */
 export async function startTokenServer(folder: string, login: string): Promise<TokenServer> {
   const [keyFile, certFile] = [join(folder, "token.key"), join(folder, "token.crt")];
   const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=token"];

@@ -1,4 +1,4 @@
-/** A pool on the testbed's OpenStack, and agents that ask for its machines, which run nothing. It looks at what may never be. */
+/** A pool on the testbed's OpenStack, with simulated agents on its machines, and a second provider that observes them. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { NatsConnection } from "nats";
 import { systemClock } from "../../../lib/core/clock.ts";
@@ -15,10 +15,10 @@ import { testbedProvider } from "./testbed-provider.ts";
 import { untilCloud } from "./until-cloud.ts";
 
 export const RESERVE = 5;
-/** The reserve, and room for what is on its way out while its successor is made. */
-const MOST = 8;
-/** nova's services take seconds on two busy cores; what is lost is believed lost sooner than at a site, so that tests end. */
-const PATIENCE: Partial<PoolPolicy> = {
+/** The reserve, and three more for machines that are being destroyed while their replacements are created. */
+const TOTAL_MAX = 8;
+/** Shorter limits than at a site, so that tests end. nova's services take seconds on two loaded cores. */
+const POLICY: Partial<PoolPolicy> = {
   bootTimeoutMs: 60_000,
   silenceTimeoutMs: 60_000,
   relistMs: 2_000,
@@ -26,42 +26,43 @@ const PATIENCE: Partial<PoolPolicy> = {
   provenMs: 3_000,
   createGraceMs: 60_000,
 };
-const ASK_MS = 1_000;
-const LOOK_LIMIT_MS = 60_000;
+const HEARTBEAT_MS = 1_000;
+const CALL_LIMIT_MS = 60_000;
 const SETTLE_MS = 240_000;
 
 export interface LabOptions {
   readonly installation: string;
   readonly policy?: Partial<PoolPolicy>;
-  /** Default: keystone itself; a proxy's, where calls are counted or treated. */
+  /** Default: keystone. A test that counts or changes calls passes the address of its OpenStackProxy. */
   readonly authUrl?: string;
 }
 
 export class CloudLab {
   readonly box = Box.ofTests();
-  /** Of the project that owns the builders, and of the administrator. */
+  /** The API with the login of the project that owns the builders. */
   readonly demo: OpenStackApi;
+  /** The API with the login of the administrator. */
   readonly admin: OpenStackApi;
-  /** What was there before the pool. */
+  /** The listings before the pool was started. */
   readonly before: Listings;
   readonly #options: LabOptions;
   readonly #nats: PlainNats;
   readonly #agents = new Set<string>();
-  readonly #eyes: Provider;
+  readonly #observer: Provider;
   #queue: { readonly pool: Pool; readonly nc: NatsConnection; readonly die: () => void } | undefined;
-  readonly #dead: Promise<void>[] = [];
-  /** The look that is under way. */
-  #looking: Promise<void> | undefined;
-  /** The most machines that were ever seen at once. */
-  mostSeen = 0;
+  readonly #killed: Promise<void>[] = [];
+  /** The observation in flight. */
+  #observing: Promise<void> | undefined;
+  /** The largest number of machines in one listing. */
+  maxObserved = 0;
 
   private constructor(
     options: LabOptions,
-    parts: { nats: PlainNats; demo: OpenStackApi; admin: OpenStackApi; before: Listings; eyes: Provider },
+    parts: { nats: PlainNats; demo: OpenStackApi; admin: OpenStackApi; before: Listings; observer: Provider },
   ) {
     this.#options = options;
     this.#nats = parts.nats;
-    this.#eyes = parts.eyes;
+    this.#observer = parts.observer;
     this.demo = parts.demo;
     this.admin = parts.admin;
     this.before = parts.before;
@@ -71,8 +72,8 @@ export class CloudLab {
     const [demo, admin] = await Promise.all([OpenStackApi.login("demo"), OpenStackApi.login("admin")]);
     await admin.setInstanceQuota(demo.projectId, -1);
     const before = await demo.listings();
-    const eyes = testbedProvider({ installation: options.installation });
-    const lab = new CloudLab(options, { nats: await startPlainNats(), demo, admin, before, eyes });
+    const observer = testbedProvider({ installation: options.installation });
+    const lab = new CloudLab(options, { nats: await startPlainNats(), demo, admin, before, observer });
     await lab.startQueue();
     return lab;
   }
@@ -82,7 +83,7 @@ export class CloudLab {
     return this.#queue.pool;
   }
 
-  /** A process of the queue, after the one before was killed. */
+  /** Starts the pool as a new process of the queue would, after the previous one was killed. */
   async startQueue(): Promise<void> {
     const nc = await this.#nats.connect("core", { reconnect: false });
     const { installation, authUrl, policy } = this.#options;
@@ -92,7 +93,7 @@ export class CloudLab {
       nc,
       replicas: 1,
       provider,
-      policy: poolPolicy({ pool: "lab", reserveTarget: RESERVE, totalMax: MOST, ...PATIENCE, ...policy }),
+      policy: poolPolicy({ pool: "lab", reserveTarget: RESERVE, totalMax: TOTAL_MAX, ...POLICY, ...policy }),
       installation,
       userDataFor: async (builder) => JSON.stringify({ builder }),
       clock: systemClock,
@@ -103,57 +104,58 @@ export class CloudLab {
     pool.start();
   }
 
-  /** SIGKILL in the middle of whatever it does: none of its calls returns any more, none of its writes is made. */
+  /** Simulates SIGKILL: from now on no call of the pool returns, and no write reaches NATS. */
   async killQueue(): Promise<void> {
     const queue = this.#queue;
     this.#queue = undefined;
     queue?.die();
     await queue?.nc.close();
-    // A process that is killed has no loop that goes on; this one's can do nothing any more, and ends.
-    if (queue !== undefined) this.#dead.push(queue.pool.stop());
+    // In a killed process the loop would stop at once. Here it ends at its next step, without any effect.
+    if (queue !== undefined) this.#killed.push(queue.pool.stop());
   }
 
-  /** Agents ask while it is awaited. Throws with the pool's own words after `limitMs`. */
-  async until(what: string, holds: () => boolean | Promise<boolean>, limitMs = SETTLE_MS): Promise<void> {
+  /** Sends heartbeats until `holds` returns true. Throws with the pool's status after `limitMs`. */
+  async until(condition: string, holds: () => boolean | Promise<boolean>, limitMs = SETTLE_MS): Promise<void> {
     const startedMs = performance.now();
     while (!(await holds())) {
       if (performance.now() - startedMs > limitMs) {
-        throw new Error(`waited ${limitMs / 1000} s in vain: ${what}\n${JSON.stringify(this.pool.status(), null, 1)}`);
+        const status = JSON.stringify(this.pool.status(), null, 1);
+        throw new Error(`not reached within ${limitMs / 1000} s: ${condition}\n${status}`);
       }
-      await this.#ask();
-      await delay(ASK_MS);
+      await this.#sendHeartbeats();
+      await delay(HEARTBEAT_MS);
     }
-    console.log(`${what}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+    console.log(`${condition}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
   }
 
-  /** Agents ask, and that is all. */
+  /** Sends heartbeats for `ms`. */
   async pass(ms: number): Promise<void> {
     const endMs = performance.now() + ms;
     while (performance.now() < endMs) {
-      await this.#ask();
-      await delay(ASK_MS);
+      await this.#sendHeartbeats();
+      await delay(HEARTBEAT_MS);
     }
   }
 
-  /** The whole reserve is ready, and in nova there is nothing of ours besides. */
-  async untilSettled(what: string, limitMs?: number): Promise<void> {
-    await this.until(what, () => this.#isSettled(), limitMs);
+  /** Waits until the whole reserve is ready, and nova lists no other machine of this installation. */
+  async untilSettled(condition: string, limitMs?: number): Promise<void> {
+    await this.until(condition, () => this.#isSettled(), limitMs);
   }
 
   async #isSettled(): Promise<boolean> {
     const ready = this.pool.readyBuilders().map(({ builder }) => builder);
     const target = this.#options.policy?.reserveTarget ?? RESERVE;
     if (ready.length !== target || this.pool.leases().length > 0) return false;
-    const { machines, complete } = await this.#eyes.listMachines(AbortSignal.timeout(LOOK_LIMIT_MS));
+    const { machines, complete } = await this.#observer.listMachines(AbortSignal.timeout(CALL_LIMIT_MS));
     return complete && machines.length === target && machines.every(({ builder }) => ready.includes(builder));
   }
 
-  /** How many of the project's servers are in that status. */
+  /** The number of the project's servers with that status. */
   async count(status: "BUILD" | "ERROR"): Promise<number> {
     return (await this.demo.servers()).filter((server) => server.status === status).length;
   }
 
-  /** One build comes and goes: a builder of the reserve is leased and given back, to be destroyed. */
+  /** Simulates one build: leases a builder of the reserve and releases it, so that the pool destroys it. */
   async useOne(): Promise<void> {
     const [first] = this.pool.readyBuilders();
     if (first === undefined) throw new Error("the reserve is empty");
@@ -162,52 +164,52 @@ export class CloudLab {
     await this.pool.release(first.builder, "the build has ended");
   }
 
-  /** Every machine that was ever running asks, whatever the cloud says meanwhile, or does not; one that is gone asks no more. */
-  async #ask(): Promise<void> {
-    this.#looking ??= this.#look()
+  /** Every machine that was observed running sends heartbeats, also while the cloud is down, until it is observed gone. */
+  async #sendHeartbeats(): Promise<void> {
+    this.#observing ??= this.#observe()
       .catch(() => undefined)
       .finally(() => {
-        this.#looking = undefined;
+        this.#observing = undefined;
       });
     for (const builder of this.#agents) {
-      const heard = await this.pool.heartbeat(builder, "idle");
-      if (!heard.alive) this.#agents.delete(builder);
+      const result = await this.pool.heartbeat(builder, "idle");
+      if (!result.alive) this.#agents.delete(builder);
     }
   }
 
-  async #look(): Promise<void> {
-    const { machines, complete } = await this.#eyes.listMachines(AbortSignal.timeout(LOOK_LIMIT_MS));
+  async #observe(): Promise<void> {
+    const { machines, complete } = await this.#observer.listMachines(AbortSignal.timeout(CALL_LIMIT_MS));
     if (!complete) return;
-    this.mostSeen = Math.max(this.mostSeen, machines.length);
+    this.maxObserved = Math.max(this.maxObserved, machines.length);
     const running = new Set(machines.filter(({ status }) => status === "running").map(({ builder }) => builder));
     for (const builder of this.#agents) if (!running.has(builder)) this.#agents.delete(builder);
     for (const builder of running) this.#agents.add(builder);
   }
 
-  /** Ends the pool and then destroys what it has made; resolves when that is gone. */
+  /** Stops the pool and destroys its machines. Resolves when nova lists none of them. */
   async empty(): Promise<void> {
     await this.#queue?.pool.stop();
     await this.#queue?.nc.close();
     this.#queue = undefined;
-    await this.#looking;
-    const asked = new Set<string>();
-    await untilCloud("everything is gone", async () => {
-      const { machines, complete } = await this.#eyes.listMachines(AbortSignal.timeout(LOOK_LIMIT_MS));
+    await this.#observing;
+    const requested = new Set<string>();
+    await untilCloud("no machine is listed", async () => {
+      const { machines, complete } = await this.#observer.listMachines(AbortSignal.timeout(CALL_LIMIT_MS));
       const left = machines.map(({ builder }) => builder);
-      for (const builder of left.filter((id) => !asked.has(id))) {
-        asked.add(builder);
-        await this.#eyes.destroy(builder, AbortSignal.timeout(LOOK_LIMIT_MS));
+      for (const builder of left.filter((id) => !requested.has(id))) {
+        requested.add(builder);
+        await this.#observer.destroy(builder, AbortSignal.timeout(CALL_LIMIT_MS));
       }
       return complete && left.length === 0;
     });
   }
 
-  /** Also after a test that failed: the next file finds no faults and nothing of this one. */
+  /** Removes faults, quotas and machines, also after a failed test, so that the next file starts with a clean testbed. */
   async stop(): Promise<void> {
     await this.box.setFaults([]);
     await this.admin.setInstanceQuota(this.demo.projectId, -1);
     await this.empty();
-    await Promise.all(this.#dead);
+    await Promise.all(this.#killed);
     await this.#nats.stop();
   }
 }

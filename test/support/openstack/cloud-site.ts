@@ -1,4 +1,4 @@
-/** A site on the testbed, as docs/openstack.md says to set one up: the shipped programs, with the machines' bridge between them. */
+/** A site on the testbed, set up as in docs/openstack.md: the shipped programs, and NATS on the bridge of the machines. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { stringify } from "yaml";
 import type { Installation } from "../../../infra/nats/installation.ts";
@@ -9,7 +9,7 @@ import { writeSecretFile } from "../../../lib/nats/credentials/secret-file.ts";
 import { type Running, Stack } from "../stack.ts";
 import type { OpenStackApi } from "./openstack-api.ts";
 
-/** The host on the network "lab", where machines have their addresses. */
+/** The host's address on the network "lab", to which the machines are attached. */
 const HOST_ON_BRIDGE = "10.77.0.1";
 const SERVER_NAME = "nats.site.example";
 const CLOUD = "site";
@@ -23,11 +23,11 @@ export interface SitePool {
 }
 
 export class CloudSite {
-  /** Folders, and the shipped programs with the settings of this site's user and operator. */
+  /** Runs the shipped programs with the settings of this site's user and operator. */
   readonly stack = Stack.unstarted();
   #nats: RunningServer | undefined;
 
-  /** NATS answers, and every program has its settings; cb-queue is not started. */
+  /** Starts NATS and writes the settings of all programs. Does not start cb-queue. */
   static async start(demo: OpenStackApi, pool: SitePool): Promise<CloudSite> {
     const site = new CloudSite();
     try {
@@ -49,7 +49,7 @@ export class CloudSite {
     await this.#writeClients(installation, this.#nats.url);
   }
 
-  /** cb-queue, from its start on. */
+  /** Starts cb-queue. Does not wait until it is ready. */
   startQueue(): Running {
     const env = { OS_CLIENT_CONFIG_FILE: this.stack.path("clouds.yaml") };
     return this.stack.start("cb-queue", ["--config", this.stack.path("queue.yaml")], { env });
@@ -57,11 +57,11 @@ export class CloudSite {
 
   async stop(): Promise<void> {
     await this.#nats?.stop();
-    // What it removes are the folders; a local stack there was none.
+    // Removes the folders only, because no local stack was started.
     await this.stack.stop();
   }
 
-  /** A login that can be revoked alone. */
+  /** With an application credential, which can be revoked without changing the user's password. */
   async #writeClouds(demo: OpenStackApi): Promise<void> {
     const { id, secret } = await demo.createApplicationCredential("container-builder");
     const login = { application_credential_id: id, application_credential_secret: secret };
@@ -79,7 +79,7 @@ export class CloudSite {
       nats: { ...nats, creds: files.queueCreds },
       issuer: { account: guest, signingKey: files.guestSigningSeed },
       pools: [{ name: "cloud", arch: "x86_64", ...pool, nats, provider }],
-      // The disk of streams is reserved, and the testing machine has less of it than a site.
+      // JetStream reserves the maximum size of each stream, and the test machine has a smaller disk than a site.
       limits: { logMiB: 64, imageMiB: 1024 },
     };
     await writeFile(this.stack.path("queue.yaml"), stringify(config), { mode: 0o600 });

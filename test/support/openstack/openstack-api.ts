@@ -1,6 +1,6 @@
 /**
- * OpenStack as an operator with curl sees it: what the tests look at and change without the provider under test, so that
- * it cannot hide its own mistakes. For the testbed, in whose network the tests run.
+ * Calls OpenStack's API as an operator with curl would, without the provider under test, which might hide its own mistakes. For
+ * tests in the testbed's network.
  */
 import { randomBytes } from "node:crypto";
 import { openAsBlob } from "node:fs";
@@ -9,16 +9,16 @@ const KEYSTONE = "http://127.0.0.1:5000/v3";
 const NOVA = "http://127.0.0.1:8774/v2.1";
 const NEUTRON = "http://127.0.0.1:9696/v2.0";
 const GLANCE = "http://127.0.0.1:9292/v2";
-/** 2.52 brought tags at the create; newer ones change shapes. */
+/** 2.52 introduced tags in the create call; newer versions change formats. */
 const MICROVERSION = "2.52";
-/** Neutron and nova answer in a second; on two busy cores in several. */
+/** neutron and nova reply within a second; on two loaded cores within several. */
 const CALL_LIMIT_MS = 30_000;
-/** Of 161 MB, to the same machine's disk. */
+/** For 161 MB to a disk of the same machine. */
 const UPLOAD_LIMIT_MS = 300_000;
 
 type Json = Record<string, unknown>;
 
-export interface ServerSeen {
+export interface ListedServer {
   readonly id: string;
   readonly name: string;
   readonly status: string;
@@ -27,7 +27,7 @@ export interface ServerSeen {
   readonly taskState: string | undefined;
 }
 
-/** Ids of everything a builder may leave behind. There is no cinder in the testbed, so there are no volumes. */
+/** The ids of all resources that a builder may leave behind. The testbed has no cinder, so there are no volumes. */
 export interface Listings {
   readonly servers: readonly string[];
   readonly ports: readonly string[];
@@ -37,7 +37,6 @@ export interface Listings {
 export class OpenStackApi {
   readonly #token: string;
   readonly projectId: string;
-
   readonly #userId: string;
 
   private constructor(token: string, { user, project }: { user: { id: string }; project: { id: string } }) {
@@ -46,7 +45,7 @@ export class OpenStackApi {
     this.projectId = project.id;
   }
 
-  /** `demo` owns the builders; `admin` may change quotas. Throws where keystone does not answer. */
+  /** `demo` owns the builders; `admin` may change quotas. Throws when keystone does not reply. */
   static async login(name: "demo" | "admin"): Promise<OpenStackApi> {
     const domain = { id: "default" };
     const identity = { methods: ["password"], password: { user: { name, domain, password: "secret" } } };
@@ -58,8 +57,8 @@ export class OpenStackApi {
     return new OpenStackApi(reply.headers.get("x-subject-token") ?? "", token);
   }
 
-  /** Of the project, soft-deleted ones not among them. */
-  async servers(): Promise<ServerSeen[]> {
+  /** The project's servers, without soft-deleted ones. */
+  async servers(): Promise<ListedServer[]> {
     const found = await this.#list(`${NOVA}/servers/detail?limit=1000`, "servers");
     return found.map((server) => ({
       id: String(server.id),
@@ -85,24 +84,24 @@ export class OpenStackApi {
     await this.#call("DELETE", `${NOVA}/servers/${id}`);
   }
 
-  /** Ids of what nova keeps though it is deleted, of all projects; admin's. */
+  /** The ids of the soft-deleted servers of all projects. For `admin` only. */
   async softDeleted(): Promise<string[]> {
     const found = await this.#list(`${NOVA}/servers/detail?all_tenants=1&deleted=1&limit=1000`, "servers");
     return found.filter(({ status }) => status === "SOFT_DELETED").map(({ id }) => String(id));
   }
 
-  async deleteForGood(id: string): Promise<void> {
+  async forceDelete(id: string): Promise<void> {
     await this.#call("POST", `${NOVA}/servers/${id}/action`, { forceDelete: null });
   }
 
-  /** Somebody else's machine: its id. */
+  /** Creates a server that does not belong to the pool. Resolves with its id. */
   async createServer(metadata: Readonly<Record<string, string>>, tags: readonly string[] = []): Promise<string> {
     const [network] = await this.#list(`${NEUTRON}/networks?name=lab`, "networks");
     const name = `other-${randomBytes(4).toString("hex")}`;
-    const wanted = { name, flavorRef: "1", networks: [{ uuid: network?.id }], metadata, tags };
-    const server = { ...wanted, imageRef: await this.imageId("stub") };
-    const { server: made } = (await this.#call("POST", `${NOVA}/servers`, { server })) as { server: Json };
-    return String(made.id);
+    const settings = { name, flavorRef: "1", networks: [{ uuid: network?.id }], metadata, tags };
+    const server = { ...settings, imageRef: await this.imageId("stub") };
+    const { server: created } = (await this.#call("POST", `${NOVA}/servers`, { server })) as { server: Json };
+    return String(created.id);
   }
 
   async imageId(name: string): Promise<string> {
@@ -111,10 +110,10 @@ export class OpenStackApi {
     return String(image.id);
   }
 
-  /** Puts a qcow2 file into the image service, for this project; as `openstack image create` does. */
+  /** Uploads a qcow2 file to glance for this project, as `openstack image create` does. */
   async uploadImage(name: string, file: string, properties: Readonly<Record<string, string>>): Promise<void> {
-    const wanted = { name, disk_format: "qcow2", container_format: "bare", ...properties };
-    const { id } = (await this.#call("POST", `${GLANCE}/images`, wanted)) as Json;
+    const image = { name, disk_format: "qcow2", container_format: "bare", ...properties };
+    const { id } = (await this.#call("POST", `${GLANCE}/images`, image)) as Json;
     const headers = { "x-auth-token": this.#token, "content-type": "application/octet-stream" };
     const body = await openAsBlob(file);
     const signal = AbortSignal.timeout(UPLOAD_LIMIT_MS);
@@ -122,14 +121,14 @@ export class OpenStackApi {
     if (!reply.ok) throw new Error(`upload of ${file}: ${reply.status} ${await reply.text()}`);
   }
 
-  /** With all roles of this user in this project. */
+  /** An application credential with all roles of this user in this project. */
   async createApplicationCredential(name: string): Promise<{ readonly id: string; readonly secret: string }> {
     const url = `${KEYSTONE}/users/${this.#userId}/application_credentials`;
-    const made = (await this.#call("POST", url, { application_credential: { name } })) as Record<string, Json>;
-    return { id: String(made.application_credential?.id), secret: String(made.application_credential?.secret) };
+    const created = (await this.#call("POST", url, { application_credential: { name } })) as Record<string, Json>;
+    return { id: String(created.application_credential?.id), secret: String(created.application_credential?.secret) };
   }
 
-  /** For everybody, memory in MiB and disk in GiB; admin's. */
+  /** A public flavor: memory in MiB, disk in GiB. For `admin` only. */
   async createFlavor(
     name: string,
     size: { readonly vcpus: number; readonly ram: number; readonly disk: number },
@@ -137,13 +136,13 @@ export class OpenStackApi {
     await this.#call("POST", `${NOVA}/flavors`, { flavor: { name, ...size } });
   }
 
-  /** The project's limit of servers, -1 for none; admin's. */
+  /** Sets the project's limit of servers; -1 for no limit. For `admin` only. */
   async setInstanceQuota(project: string, instances: number): Promise<void> {
     const sizes = { cores: -1, ram: -1 };
     await this.#call("PUT", `${NOVA}/os-quota-sets/${project}`, { quota_set: { instances, force: true, ...sizes } });
   }
 
-  /** The project's limit of ports, -1 for none; admin's. */
+  /** Sets the project's limit of ports; -1 for no limit. For `admin` only. */
   async setPortQuota(project: string, port: number): Promise<void> {
     await this.#call("PUT", `${NEUTRON}/quotas/${project}`, { quota: { port } });
   }
@@ -158,10 +157,10 @@ export class OpenStackApi {
       "content-type": "application/json",
       "x-openstack-nova-api-version": MICROVERSION,
     };
-    const sent = body === undefined ? {} : { body: JSON.stringify(body) };
-    const reply = await fetch(url, { method, headers, ...sent, signal: AbortSignal.timeout(CALL_LIMIT_MS) });
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    const reply = await fetch(url, { method, headers, ...content, signal: AbortSignal.timeout(CALL_LIMIT_MS) });
     const text = await reply.text();
-    // A delete of what is gone has done its work.
+    // 404 to a DELETE: the resource is already deleted.
     if (!reply.ok && !(method === "DELETE" && reply.status === 404)) {
       throw new Error(`${method} ${url}: ${reply.status} ${text.slice(0, 500)}`);
     }

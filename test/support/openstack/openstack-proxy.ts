@@ -1,31 +1,33 @@
 /**
- * Stands before the testbed's services and does what they cannot be made to do: lose a reply, limit the rate, show an old
- * listing. It counts the calls. Whoever logs in through it is told its addresses in place of the services' own.
+ * A proxy for the testbed's services. It records the calls, and injects faults that the services cannot produce on demand: a lost
+ * reply, a rate limit, an old listing. In the catalog it replaces the services' addresses by its own, so that a client which logs in
+ * through it sends all calls through it.
  */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 
 const PORTS = { keystone: 5000, nova: 8774, glance: 9292, neutron: 9696, placement: 8778 } as const;
 
-type Behind = keyof typeof PORTS;
+type ProxiedService = keyof typeof PORTS;
 
 export interface Call {
-  readonly service: Behind;
+  readonly service: ProxiedService;
   readonly method: string;
-  /** With its query. */
+  /** With the query. */
   readonly path: string;
 }
 
 /**
- * What becomes of a call. `lose`: it is carried out, and the connection is cut in place of the reply. `stale`: it is answered as
- * the last call of that path that passed; the first of a path passes.
+ * The treatment of a call. `pass`: forwards it. `lose`: forwards it, and closes the connection instead of replying. `stale`: sends
+ * the reply to the last forwarded GET of the same path; forwards the first GET of a path. `reply`: sends this reply without
+ * forwarding the call.
  */
 export type Treatment =
   | { readonly kind: "pass" }
   | { readonly kind: "lose" }
   | { readonly kind: "stale" }
   | {
-      readonly kind: "answer";
+      readonly kind: "reply";
       readonly status: number;
       readonly headers?: Record<string, string>;
       readonly body: string;
@@ -38,20 +40,20 @@ interface Reply {
 }
 
 const PASS: Treatment = { kind: "pass" };
-/** Headers that are about one connection, or that the next hop makes itself. */
-const NOT_PASSED_ON = /^(?:host|connection|keep-alive|content-length|transfer-encoding|accept-encoding|expect)$/i;
+/** Headers of one connection, and headers that the next hop sets itself. */
+const NOT_FORWARDED = /^(?:host|connection|keep-alive|content-length|transfer-encoding|accept-encoding|expect)$/i;
 
 export class OpenStackProxy {
   readonly calls: Call[] = [];
-  /** Asked about each call before it is carried out. */
+  /** Called for each call before it is forwarded. */
   treat: (call: Call) => Treatment = () => PASS;
-  readonly #servers = new Map<Behind, Server>();
-  /** What each path was last answered, by service and path; of GET alone, and as few as the tests' pools ask for. */
-  readonly #last = new Map<string, Reply>();
+  readonly #servers = new Map<ProxiedService, Server>();
+  /** The last reply to each GET, by service and path. The pools of the tests use few paths. */
+  readonly #lastReplies = new Map<string, Reply>();
 
   static async start(): Promise<OpenStackProxy> {
     const proxy = new OpenStackProxy();
-    for (const service of Object.keys(PORTS) as Behind[]) {
+    for (const service of Object.keys(PORTS) as ProxiedService[]) {
       const server = createServer((request, response) => {
         proxy.#serve(service, request, response).catch(() => request.socket.destroy());
       });
@@ -62,10 +64,10 @@ export class OpenStackProxy {
   }
 
   get authUrl(): string {
-    return `${this.#at("keystone")}/v3`;
+    return `${this.#addressOf("keystone")}/v3`;
   }
 
-  /** Treats the next call that `matches` so, and passes all others. */
+  /** Applies `treatment` to the next call that `matches`, and forwards all others. */
   next(matches: (call: Call) => boolean, treatment: Treatment): void {
     this.treat = (call) => {
       if (!matches(call)) return PASS;
@@ -82,51 +84,52 @@ export class OpenStackProxy {
     }
   }
 
-  async #serve(service: Behind, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #serve(service: ProxiedService, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const call = { service, method: request.method ?? "", path: request.url ?? "" };
     this.calls.push(call);
     const treatment = this.treat(call);
-    const about = `${service} ${call.path}`;
-    const old = treatment.kind === "stale" && call.method === "GET" ? this.#last.get(about) : undefined;
-    const answer = treatment.kind === "answer" ? treatment : old;
-    if (answer !== undefined) {
+    const key = `${service} ${call.path}`;
+    const old = treatment.kind === "stale" && call.method === "GET" ? this.#lastReplies.get(key) : undefined;
+    const prepared = treatment.kind === "reply" ? treatment : old;
+    if (prepared !== undefined) {
       request.resume();
-      response.writeHead(answer.status, answer.headers).end(answer.body);
+      response.writeHead(prepared.status, prepared.headers).end(prepared.body);
       return;
     }
-    const reply = await this.#carryOut(call, request);
+    const reply = await this.#forward(call, request);
     if (treatment.kind === "lose") throw new Error("the reply is lost");
-    if (call.method === "GET") this.#last.set(about, reply);
+    if (call.method === "GET") this.#lastReplies.set(key, reply);
     response.writeHead(reply.status, reply.headers).end(reply.body);
   }
 
-  async #carryOut({ service, method, path }: Call, request: IncomingMessage): Promise<Reply> {
+  async #forward({ service, method, path }: Call, request: IncomingMessage): Promise<Reply> {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
-    const passed = Object.entries(request.headers).filter(([name]) => !NOT_PASSED_ON.test(name));
+    const forwarded = Object.entries(request.headers).filter(([name]) => !NOT_FORWARDED.test(name));
     const reply = await fetch(`http://127.0.0.1:${PORTS[service]}${path}`, {
       method,
-      headers: passed.map(([name, value]): [string, string] => [name, String(value)]),
+      headers: forwarded.map(([name, value]): [string, string] => [name, String(value)]),
       ...(chunks.length > 0 && { body: Buffer.concat(chunks) }),
       redirect: "manual",
     });
-    const body = this.#renamed(await reply.text());
-    const kept = [...reply.headers].filter(([name]) => !NOT_PASSED_ON.test(name));
-    const headers = kept.map(([name, value]): [string, string] => [name, this.#renamed(value)]);
+    const body = this.#withOwnAddresses(await reply.text());
+    const kept = [...reply.headers].filter(([name]) => !NOT_FORWARDED.test(name));
+    const headers = kept.map(([name, value]): [string, string] => [name, this.#withOwnAddresses(value)]);
     return { status: reply.status, headers: Object.fromEntries(headers), body };
   }
 
-  /** With our addresses in place of the services' own: in the catalog, in links, in Location. */
-  #renamed(text: string): string {
-    return (Object.keys(PORTS) as Behind[]).reduce(
-      (sofar, service) => sofar.replaceAll(`http://127.0.0.1:${PORTS[service]}`, this.#at(service)),
+  /** Replaces the services' addresses by the proxy's: in the catalog, in links, in Location. */
+  #withOwnAddresses(text: string): string {
+    return (Object.keys(PORTS) as ProxiedService[]).reduce(
+      (replaced, service) => replaced.replaceAll(`http://127.0.0.1:${PORTS[service]}`, this.#addressOf(service)),
       text,
     );
   }
 
-  #at(service: Behind): string {
+  #addressOf(service: ProxiedService): string {
     const address = this.#servers.get(service)?.address();
-    if (address === undefined || address === null || typeof address === "string") throw new Error("no port");
+    if (address === undefined || address === null || typeof address === "string")
+      throw new Error(`the proxy of ${service} does not listen`);
     return `http://127.0.0.1:${address.port}`;
   }
 }

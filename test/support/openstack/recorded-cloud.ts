@@ -1,6 +1,6 @@
 /**
- * Stands in for an OpenStack cloud: a server that answers as the real services answered when they were recorded
- * (test/fixtures/openstack), and fails as they or the network between may fail. All four services are on its one port.
+ * An HTTP server in place of an OpenStack cloud. It sends the replies that the real services sent when they were recorded
+ * (test/fixtures/openstack), and fails on demand as services and networks do. All four services are on one port.
  */
 import { EventEmitter, once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -10,23 +10,23 @@ import { join } from "node:path";
 
 const FIXTURES = join(import.meta.dirname, "../../fixtures/openstack");
 
-/** Where the services were when they were recorded, and what they are called here. */
-const PLACES = {
+/** The addresses of the services in the recordings, and their path prefixes on this server. */
+const SERVICES = {
   "http://127.0.0.1:5000": "keystone",
   "http://127.0.0.1:8774": "nova",
   "http://127.0.0.1:9292": "glance",
   "http://127.0.0.1:9696": "neutron",
 } as const;
 
-/** `cut`: the connection ends before a reply. `silent`: there is none, for as long as the caller waits. */
-export type Answer =
+/** `disconnect`: closes the connection before the reply. `silent`: never replies. */
+export type CloudReply =
   | { readonly status: number; readonly headers?: Readonly<Record<string, string>>; readonly body?: unknown }
-  | "cut"
+  | "disconnect"
   | "silent";
 
-type Awaited = Answer | Promise<Answer>;
+type PendingReply = CloudReply | Promise<CloudReply>;
 
-export interface Asked {
+export interface ReceivedRequest {
   readonly method: string;
   /** "/nova/v2.1/servers/detail". */
   readonly path: string;
@@ -35,27 +35,27 @@ export interface Asked {
   readonly body: unknown;
 }
 
-/** What the services answer as long as nothing else is said. */
-const USUAL: Readonly<Record<string, string>> = {
-  "POST /keystone/v3/auth/tokens": "token",
-  "GET /nova/v2.1/": "nova-version",
-  "GET /nova/v2.1/flavors": "flavors",
-  "GET /nova/v2.1/os-keypairs": "keypairs",
-  "GET /nova/v2.1/os-availability-zone": "availability-zones",
-  "GET /nova/v2.1/os-server-groups": "server-groups",
-  "GET /nova/v2.1/limits": "limits",
-  "GET /nova/v2.1/servers/detail": "servers-none",
-  "POST /nova/v2.1/servers": "server-created",
-  "GET /neutron/v2.0/networks": "networks",
-  "GET /neutron/v2.0/security-groups": "security-groups",
-  "GET /glance/v2/images": "images-stub",
+/** The recordings that are sent unless a test sets other replies. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  "POST /keystone/v3/auth/tokens": "keystone/token",
+  "GET /nova/v2.1/": "nova/version",
+  "GET /nova/v2.1/flavors": "nova/resources/flavors",
+  "GET /nova/v2.1/os-keypairs": "nova/resources/keypairs",
+  "GET /nova/v2.1/os-availability-zone": "nova/resources/availability-zones",
+  "GET /nova/v2.1/os-server-groups": "nova/resources/server-groups",
+  "GET /nova/v2.1/limits": "nova/resources/limits",
+  "GET /nova/v2.1/servers/detail": "nova/listings/none",
+  "POST /nova/v2.1/servers": "nova/server/created",
+  "GET /neutron/v2.0/networks": "neutron/networks",
+  "GET /neutron/v2.0/security-groups": "neutron/security-groups",
+  "GET /glance/v2/images": "glance/images-stub",
 };
 
 export class RecordedCloud {
-  readonly asked: Asked[] = [];
+  readonly requests: ReceivedRequest[] = [];
   readonly #server: Server;
-  readonly #answers = new Map<string, Awaited[]>();
-  readonly #arrivals = new EventEmitter();
+  readonly #replies = new Map<string, PendingReply[]>();
+  readonly #received = new EventEmitter();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -76,30 +76,33 @@ export class RecordedCloud {
     return `${this.address}/keystone/v3`;
   }
 
-  /** To "POST /nova/v2.1/servers": these in turn, each when it is there, and the last of them from then on. */
-  answer(route: string, ...answers: readonly (Awaited | string)[]): void {
-    this.#answers.set(
+  /**
+   * Sets the replies to a route such as "POST /nova/v2.1/servers": one for each request, and the last one for all further
+   * requests. A string is the name of a recording, or a failure. A promise is sent once it resolves.
+   */
+  replyTo(route: string, ...replies: readonly (PendingReply | string)[]): void {
+    this.#replies.set(
       route,
-      answers.map((one) => (typeof one === "string" && !isFailure(one) ? recorded(one) : one)),
+      replies.map((reply) => (typeof reply === "string" && !isFailure(reply) ? recorded(reply) : reply)),
     );
   }
 
-  /** Resolves with the next request of that route. */
-  async arrival(route: string): Promise<void> {
-    await once(this.#arrivals, route);
+  /** Resolves when the next request of that route is received. */
+  async nextRequest(route: string): Promise<void> {
+    await once(this.#received, route);
   }
 
-  /** How often each route was asked for, those to keystone left out. */
-  calls(): Record<string, number> {
+  /** The number of requests by route, without those to keystone. */
+  requestCounts(): Record<string, number> {
     const counts: Record<string, number> = {};
-    for (const { method, path } of this.asked) {
+    for (const { method, path } of this.requests) {
       const route = `${method} ${path}`;
       if (!path.startsWith("/keystone")) counts[route] = (counts[route] ?? 0) + 1;
     }
     return counts;
   }
 
-  /** Once is enough, twice is no harm. */
+  /** May be called twice. */
   async stop(): Promise<void> {
     if (!this.#server.listening) return;
     this.#server.close();
@@ -113,47 +116,48 @@ export class RecordedCloud {
     const { pathname: path, searchParams: query } = new URL(request.url ?? "/", this.address);
     const { method = "", headers } = request;
     const text = Buffer.concat(chunks).toString();
-    this.asked.push({ method, path, query, headers, body: text === "" ? undefined : JSON.parse(text) });
+    this.requests.push({ method, path, query, headers, body: text === "" ? undefined : JSON.parse(text) });
     const route = `${method} ${path}`;
-    this.#arrivals.emit(route);
-    const answer = await this.#answerTo(route);
-    if (answer === "cut") return void request.socket.destroy();
-    if (answer === "silent") return;
-    const { status, headers: sent = {}, body } = answer;
-    response.writeHead(status, { "content-type": "application/json", ...sent });
-    response.end(this.#here(body === undefined || body === null ? "" : JSON.stringify(body)));
+    this.#received.emit(route);
+    const reply = await this.#nextReply(route);
+    if (reply === "disconnect") return void request.socket.destroy();
+    if (reply === "silent") return;
+    const { status, headers: extra = {}, body } = reply;
+    response.writeHead(status, { "content-type": "application/json", ...extra });
+    response.end(this.#withOwnAddress(body === undefined || body === null ? "" : JSON.stringify(body)));
   }
 
-  #answerTo(route: string): Awaited {
-    const said = this.#answers.get(route);
-    const next = said !== undefined && said.length > 1 ? said.shift() : said?.[0];
-    const usual = USUAL[route];
+  #nextReply(route: string): PendingReply {
+    const replies = this.#replies.get(route);
+    const next = replies !== undefined && replies.length > 1 ? replies.shift() : replies?.[0];
+    const recording = DEFAULTS[route];
     return (
       next ??
-      (usual === undefined
+      (recording === undefined
         ? { status: 404, body: { itemNotFound: { code: 404, message: `no ${route}` } } }
-        : recorded(usual))
+        : recorded(recording))
     );
   }
 
-  /** With our address in place of those that were recorded: in the catalog, in links. */
-  #here(text: string): string {
-    return Object.entries(PLACES).reduce(
-      (sofar, [place, name]) => sofar.replaceAll(place, `${this.address}/${name}`),
+  /** Replaces the recorded addresses, in the catalog and in links, by this server's. */
+  #withOwnAddress(text: string): string {
+    return Object.entries(SERVICES).reduce(
+      (replaced, [address, prefix]) => replaced.replaceAll(address, `${this.address}/${prefix}`),
       text,
     );
   }
 }
 
-const isFailure = (text: string): text is "cut" | "silent" => text === "cut" || text === "silent";
+const isFailure = (text: string): text is "disconnect" | "silent" => text === "disconnect" || text === "silent";
 
-interface Recorded {
+interface Recording {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  // biome-ignore lint/suspicious/noExplicitAny: an answer is of whatever shape it was recorded with.
+  // biome-ignore lint/suspicious/noExplicitAny: the body has the format of its recording.
   readonly body: any;
 }
 
-export function recorded(name: string): Recorded {
+/** The recording `name`, a path below test/fixtures/openstack without its extension. */
+export function recorded(name: string): Recording {
   return JSON.parse(readFileSync(join(FIXTURES, `${name}.json`), "utf8"));
 }

@@ -106,7 +106,7 @@ async function startRegistries(folder: string, started: RunningRegistry[]): Prom
   };
   const [open, basic, unnamed] = [await start({}), await start({ auth }), await start({})];
   const [repository = "", tag = ""] = IMAGE.split(":");
-  await push(open, repository, [tag], [await busyboxLayer()]);
+  await push(open, { repository, tags: [tag], layers: [await busyboxLayer()] });
   const inside = (host: string) => host.replace("127.0.0.1", HOST_LOOPBACK);
   return { open: inside(open), basic: inside(basic), unnamed: inside(unnamed) };
 }

@@ -6,30 +6,30 @@ import type { Registry } from "../../../lib/oci/address.ts";
 import { authorize } from "../../../lib/oci/authorization.ts";
 
 const test = suite("authorization");
-const get = { dispatcher: new Agent(), signal: new AbortController().signal };
+const connection = { connections: new Agent(), signal: new AbortController().signal };
 const login = { username: "site", password: "it's ä secret" };
 const registry: Registry = { host: "reg.example", plainHttp: false, login };
 
-async function refusal(one: Registry, header: string): Promise<string> {
-  const error = await authorize(one, header, get).then(String, (thrown: unknown) => thrown);
+async function refusal(of: Registry, header: string): Promise<string> {
+  const error = await authorize(of, header, connection).then(String, (thrown: unknown) => thrown);
   assert.instance(error, CbError);
   assert.is((error as CbError).kind, "denied");
   return (error as CbError).message;
 }
 
-test("authorize() answers a basic challenge with the login", async () => {
-  const value = await authorize(registry, 'Basic realm="x"', get);
+test("authorize() resolves with the login for a basic challenge", async () => {
+  const value = await authorize(registry, 'Basic realm="x"', connection);
   assert.is(Buffer.from(value.replace("Basic ", ""), "base64").toString(), "site:it's ä secret");
 });
 
-test("authorize() asks no token server without TLS unless the registry has none either", async () => {
+test("authorize() refuses a token server without TLS, unless the registry is plain HTTP", async () => {
   for (const realm of ["http://auth.example/", "ftp://auth.example/", "/token", ""]) {
     assert.match(await refusal(registry, `Bearer realm="${realm}"`), "not https");
   }
 });
 
-test("authorize() says that a login is missing, or which scheme it does not know", async () => {
-  assert.match(await refusal({ host: "reg.example", plainHttp: false }, "Basic realm=x"), "wants a login");
+test("authorize() names a missing login, and an unsupported scheme", async () => {
+  assert.match(await refusal({ host: "reg.example", plainHttp: false }, "Basic realm=x"), "requires a login");
   assert.match(await refusal(registry, "Negotiate"), "negotiate");
 });
 

@@ -13,7 +13,7 @@ test("parseChallenges() reads realm, service and scope, quoted with commas or ba
   );
 });
 
-test("parseChallenges() tells several challenges apart", () => {
+test("parseChallenges() separates several challenges", () => {
   assert.equal(parsed('Negotiate, BASIC realm="a \\"b\\"" , Bearer Realm=c, x = "y"'), [
     ["negotiate", {}],
     ["basic", { realm: 'a "b"' }],
@@ -21,7 +21,7 @@ test("parseChallenges() tells several challenges apart", () => {
   ]);
 });
 
-test("parseChallenges() ends at what it cannot read, and finds nothing in nothing", () => {
+test("parseChallenges() stops at a syntax error, and returns none for an empty header", () => {
   assert.equal(parsed(""), []);
   assert.equal(parsed('Basic "a'), [["basic", {}]]);
 });

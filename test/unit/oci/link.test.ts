@@ -12,7 +12,7 @@ test("nextPage() resolves a relative address against the page", () => {
   assert.is(next('<https://reg.example:5000/x>; rel="next"'), "https://reg.example:5000/x");
 });
 
-test("nextPage() finds the next among other links and parameters, whatever their order and case", () => {
+test("nextPage() finds rel=next among other links and parameters, in any order and case", () => {
   assert.is(
     next('</first>; rel="first", </a,b;c>; title="x, <y>; rel=next"; REL="last Next"'),
     "https://reg.example:5000/a,b;c",
@@ -20,7 +20,7 @@ test("nextPage() finds the next among other links and parameters, whatever their
   assert.is(next('</a>; flag; rel="next"'), "https://reg.example:5000/a");
 });
 
-test("nextPage() is undefined without a next page, and for what is no link", () => {
+test("nextPage() is undefined without a next page, and for an invalid header", () => {
   const none = ["", '</a>; rel="prev"', "</a>", "nonsense", "<", '</a>; title="rel=next"', '</a>; rel=x; rel="next"'];
   for (const link of none) assert.is(next(link), undefined, link);
 });

@@ -1,4 +1,4 @@
-/** What no real registry does on demand: break the protocol, stall, lead astray. */
+/** listImages() with a registry that violates the protocol, is slow, or links to another host: no real one does that on demand. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
 import { type ImageListing, listImages } from "../../../lib/oci/list-images.ts";
 
-type Answer = (request: IncomingMessage, response: ServerResponse) => void;
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 const test = suite<{ server: Server; host: string }>("list images");
 
 test.before.each(async (context) => {
@@ -35,27 +35,30 @@ async function failureOf(host: string): Promise<CbError> {
 const catalog = (...repositories: unknown[]) => JSON.stringify({ repositories });
 const isCatalog = ({ url }: IncomingMessage): boolean => url?.startsWith("/v2/_catalog") === true;
 
-test("listImages() names what is wrong with a catalog", async ({ server, host }) => {
-  const wrong: [Answer, RegExp][] = [
-    [(_, response) => response.end("<html>"), /no list of names/],
-    [(_, response) => response.end(catalog("../../admin")), /no list of names/],
-    [(_, response) => response.end(catalog("\u001b[2J")), /no list of names/],
+test("listImages() names the failure of a catalog", async ({ server, host }) => {
+  const failures: [Handler, RegExp][] = [
+    [(_, response) => response.end("<html>"), /is not a list of names/],
+    [(_, response) => response.end(catalog("../../admin")), /is not a list of names/],
+    [(_, response) => response.end(catalog("\u001b[2J")), /is not a list of names/],
     [(_, response) => response.end(catalog("a".repeat(5_000_000))), /longer than 4194304 bytes/],
-    [(_, response) => response.writeHead(302, { location: "/elsewhere" }).end(), /answers 302/],
-    [(_, response) => response.writeHead(503).end(), /answers 503/],
+    [
+      (_, response) => response.writeHead(302, { location: "/elsewhere" }).end(),
+      /replies to \/v2\/_catalog with status 302/,
+    ],
+    [(_, response) => response.writeHead(503).end(), /with status 503/],
     [(_, response) => response.writeHead(403).end(), /refuses/],
-    [(_, response) => response.destroy(), /no answer from/],
+    [(_, response) => response.destroy(), /no reply from/],
     [(_, response) => response.setHeader("link", "<//evil.example/>; rel=next").end(catalog()), /next page is at/],
   ];
-  for (const [answer, message] of wrong) {
-    server.removeAllListeners("request").on("request", answer);
+  for (const [handler, message] of failures) {
+    server.removeAllListeners("request").on("request", handler);
     const error = await failureOf(host);
     assert.match(error.message, message);
     assert.match(error.message, `registry ${host}: `);
   }
 });
 
-test("listImages() sends the login when it is asked for, and not before", async ({ server, host }) => {
+test("listImages() sends the login only after a challenge", async ({ server, host }) => {
   const sent: (string | undefined)[] = [];
   server.on("request", ({ headers }: IncomingMessage, response: ServerResponse) => {
     sent.push(headers.authorization);
@@ -66,7 +69,7 @@ test("listImages() sends the login when it is asked for, and not before", async 
   assert.equal(sent, [undefined, `Basic ${Buffer.from("site:secret").toString("base64")}`]);
 });
 
-test("listImages() ends where pages lead in a circle, and says that there is more", async ({ server, host }) => {
+test("listImages() stops after 100 pages of a circle, and reports truncation", async ({ server, host }) => {
   let pages = 0;
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     if (!isCatalog(request)) return response.end('{"tags":["b","a","b"]}');
@@ -77,7 +80,7 @@ test("listImages() ends where pages lead in a circle, and says that there is mor
   assert.is(pages, 100);
 });
 
-test("listImages() leaves out and counts the repositories that are refused, and fails when all are", async ({
+test("listImages() omits and counts refused repositories, and throws when all are refused", async ({
   server,
   host,
 }) => {
@@ -93,30 +96,33 @@ test("listImages() leaves out and counts the repositories that are refused, and 
   assert.match((await failureOf(host)).message, /it refuses \/v2\/\w\/tags\/list \(403\)/);
 });
 
-test("listImages() lists 1000 repositories whole, and cuts at 1001", async ({ server, host }) => {
-  let many = 1000;
+test("listImages() lists 1000 repositories completely, and truncates 1001", async ({ server, host }) => {
+  let count = 1000;
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    response.end(isCatalog(request) ? catalog(...Array.from({ length: many }, (_, n) => `r${n}`)) : '{"tags":["1"]}');
+    response.end(isCatalog(request) ? catalog(...Array.from({ length: count }, (_, n) => `r${n}`)) : '{"tags":["1"]}');
   });
-  const whole = await list(host);
-  assert.equal([whole.images.length, whole.truncated], [1000, false]);
-  many = 1001;
-  const cut = await list(host);
-  assert.equal([cut.images.length, cut.truncated], [1000, true]);
+  const complete = await list(host);
+  assert.equal([complete.images.length, complete.truncated], [1000, false]);
+  count = 1001;
+  const truncated = await list(host);
+  assert.equal([truncated.images.length, truncated.truncated], [1000, true]);
 });
 
-test("listImages() gives what came before its time was over, and says that there is more", async ({ server, host }) => {
+test("listImages() resolves with the tags received before its signal was aborted, and reports truncation", async ({
+  server,
+  host,
+}) => {
   const limit = new AbortController();
-  const first = new Promise<void>((resolve) => {
+  const twoReplies = new Promise<void>((resolve) => {
     server.on("request", (request: IncomingMessage, response: ServerResponse) => {
       if (isCatalog(request)) response.end(catalog("a", "b", ...Array.from({ length: 20 }, (_, n) => `slow${n}`)));
       else if (!request.url?.includes("slow")) response.end('{"tags":["1"]}');
-      // With six at a time, this one is asked only after two answers have come.
+      // With six concurrent requests, this one is sent only after two replies were received.
       else if (request.url.includes("slow13")) resolve();
     });
   });
   const listing = list(host, limit.signal);
-  await first;
+  await twoReplies;
   limit.abort(new Error("late"));
   const { images, truncated } = await listing;
   assert.equal(

@@ -1,27 +1,36 @@
-/** The calls to nova (Compute API v2.1), each with what it needs and the errors of its answers. */
+/** The calls to nova (Compute API v2.1). */
 import * as v from "valibot";
 import { CbError } from "../../../core/errors.ts";
-import type { HttpCall, HttpReply } from "./http.ts";
-import { microversionFor } from "./microversion.ts";
+import type { JsonReply } from "../../../core/http-json.ts";
+import type { HttpCall } from "./http.ts";
 import { refusalOf } from "./refusal.ts";
 import { type Server, serverSchema } from "./server.ts";
 import type { CloudSession } from "./session.ts";
 
-/** Below nova's own bound of a page (max_limit, 1000 by default): a megabyte of servers. */
+/** Below nova's own limit of a page (max_limit, 1000 by default). A page takes about a megabyte. */
 const PAGE_SERVERS = 500;
-/** Pages that lead in a circle end here; it is more machines than anybody has. */
+/** Ends a listing whose pages form a circle. 20,000 servers are more than a project has. */
 const PAGES_MAX = 40;
-/** Of the catalog's address, which may end with the project's id: where the version document is. */
+/** The version document is at the root of the catalog's address, which may end with the project's id. */
 const VERSION_ROOT = /^(.*\/v2(?:\.\d+)?)(?:\/[^/]+)?$/;
+/** 2.52 (Pike, 2017) accepts tags in the create call. Without it a machine would exist for a moment without its tags. */
+const OLDEST_MICROVERSION = 52;
+/**
+ * 2.79 (Train, 2019) is the version of the recorded replies in the tests, and no newer feature is used. The version is fixed,
+ * because a newer one may change the format of a reply. Since 2.69 nova reports servers in a cell that is down.
+ */
+const NEWEST_MICROVERSION = 79;
 
 const page = v.object({
   servers: v.array(serverSchema),
   servers_links: v.optional(v.array(v.object({ rel: v.string() })), []),
 });
 const output = v.object({ output: v.nullish(v.string()) });
+const versionDocument = v.object({ version: v.object({ version: v.string() }) });
 
-type Ask = Omit<HttpCall, "url" | "headers" | "limitMs"> & { readonly limitMs?: number };
+type ComputeCall = Omit<HttpCall, "url" | "headers" | "limitMs"> & { readonly limitMs?: number };
 
+/** Every method throws NoReplyError when there is no reply, and CbError for an unexpected one; see refusalOf. */
 export class Compute {
   readonly #session: CloudSession;
   #microversion: string | undefined;
@@ -30,16 +39,16 @@ export class Compute {
     this.#session = session;
   }
 
-  /** All that have every one of the tags, over as many pages as there are. Throws CbError; never a part of them. */
+  /** All servers that have every one of the tags. Reads all pages; throws CbError rather than return some of them. */
   async servers(tags: readonly string[], signal: AbortSignal, limitMs?: number): Promise<Server[]> {
     const found: Server[] = [];
     let marker: string | undefined;
     for (let n = 0; n < PAGES_MAX; n++) {
       const query = new URLSearchParams({ tags: tags.join(","), limit: String(PAGE_SERVERS) });
       if (marker !== undefined) query.set("marker", marker);
-      const ask = { method: "GET", signal, ...(limitMs === undefined ? {} : { limitMs }) } as const;
-      const answer = await this.#ok(`/servers/detail?${query}`, ask, "the listing of servers");
-      const { servers, servers_links } = read(page, answer, "its listing of servers");
+      const call = { method: "GET", signal, ...(limitMs === undefined ? {} : { limitMs }) } as const;
+      const reply = await this.#expectOk(`/servers/detail?${query}`, call, "the listing of servers");
+      const { servers, servers_links } = read(page, reply, "a listing of servers");
       found.push(...servers);
       marker = servers_links.some(({ rel }) => rel === "next") ? servers.at(-1)?.id : undefined;
       if (marker === undefined) return found;
@@ -47,77 +56,82 @@ export class Compute {
     throw new CbError("infrastructure", `the listing of servers has more than ${PAGES_MAX} pages`);
   }
 
-  /** Undefined: there is none of that id. */
+  /** Undefined when no server has this id. */
   async server(id: string, signal: AbortSignal): Promise<Server | undefined> {
-    const answer = await this.#call(`/servers/${encodeURIComponent(id)}`, { method: "GET", signal });
-    if (answer.status === 404) return undefined;
-    if (answer.status !== 200) throw refusalOf(answer, "a look at one server");
-    return read(v.object({ server: serverSchema }), answer, "its answer").server;
+    const reply = await this.#call(`/servers/${encodeURIComponent(id)}`, { method: "GET", signal });
+    if (reply.status === 404) return undefined;
+    if (reply.status !== 200) throw refusalOf(reply, "the listing of one server");
+    return read(v.object({ server: serverSchema }), reply, "a server").server;
   }
 
-  /** The answer to POST /servers, whatever it is: what follows from it is not nova's business. Throws NoAnswerError. */
-  create(body: object, signal: AbortSignal): Promise<HttpReply> {
+  /** The reply to POST /servers, whatever its status: the provider decides what follows. */
+  create(body: object, signal: AbortSignal): Promise<JsonReply> {
     return this.#call("/servers", { method: "POST", body, signal });
   }
 
-  /** Accepted, or gone already. */
+  /** Resolves when nova has accepted the deletion, or has no such server. */
   async delete(id: string, signal: AbortSignal): Promise<void> {
-    const answer = await this.#call(`/servers/${encodeURIComponent(id)}`, { method: "DELETE", signal });
-    if (answer.status !== 404 && answer.status !== 204) throw refusalOf(answer, "the deletion of a server");
+    const reply = await this.#call(`/servers/${encodeURIComponent(id)}`, { method: "DELETE", signal });
+    if (reply.status !== 404 && reply.status !== 204) throw refusalOf(reply, "the deletion of a server");
   }
 
-  /** For one that is kept after its deletion; accepted, or gone already. */
-  async deleteForGood(id: string, signal: AbortSignal): Promise<void> {
-    const answer = await this.#action(id, { forceDelete: null }, signal);
-    if (answer.status !== 404 && answer.status !== 202) throw refusalOf(answer, "the deletion of a server for good");
+  /** Deletes a soft-deleted server permanently. Resolves when nova has accepted that, or has no such server. */
+  async forceDelete(id: string, signal: AbortSignal): Promise<void> {
+    const reply = await this.#action(id, { forceDelete: null }, signal);
+    if (reply.status !== 404 && reply.status !== 202) throw refusalOf(reply, "the permanent deletion of a server");
   }
 
-  /** The newest `lines` lines; none where nova has none yet, or the server is gone. */
+  /** The last `lines` lines of the console. Empty while nova has no output, and when the server is deleted. */
   async console(id: string, lines: number, signal: AbortSignal): Promise<string> {
-    const answer = await this.#action(id, { "os-getConsoleOutput": { length: lines } }, signal);
-    // 409: it has no host yet. 404: it is gone, or what would have the output is.
-    if (answer.status === 404 || answer.status === 409) return "";
-    if (answer.status !== 200) throw refusalOf(answer, "what a server printed");
-    return read(output, answer, "what a server printed").output ?? "";
+    const reply = await this.#action(id, { "os-getConsoleOutput": { length: lines } }, signal);
+    // 409: the server has no host yet. 404: the server or its console is deleted.
+    if (reply.status === 404 || reply.status === 409) return "";
+    if (reply.status !== 200) throw refusalOf(reply, "the console output of a server");
+    return read(output, reply, "console output").output ?? "";
   }
 
-  /** GET of `path`, of which nothing but 200 is expected. Throws CbError. */
-  get(path: string, signal: AbortSignal, what: string): Promise<HttpReply> {
-    return this.#ok(path, { method: "GET", signal }, what);
+  /** GET of `path`. Throws CbError for every status but 200; `subject` names the object of the call in the message. */
+  get(path: string, signal: AbortSignal, subject: string): Promise<JsonReply> {
+    return this.#expectOk(path, { method: "GET", signal }, subject);
   }
 
-  #action(id: string, body: object, signal: AbortSignal): Promise<HttpReply> {
+  #action(id: string, body: object, signal: AbortSignal): Promise<JsonReply> {
     return this.#call(`/servers/${encodeURIComponent(id)}/action`, { method: "POST", body, signal });
   }
 
-  async #ok(path: string, ask: Ask, what: string): Promise<HttpReply> {
-    const answer = await this.#call(path, ask);
-    if (answer.status !== 200) throw refusalOf(answer, what);
-    return answer;
+  async #expectOk(path: string, call: ComputeCall, subject: string): Promise<JsonReply> {
+    const reply = await this.#call(path, call);
+    if (reply.status !== 200) throw refusalOf(reply, subject);
+    return reply;
   }
 
-  async #call(path: string, ask: Ask): Promise<HttpReply> {
-    this.#microversion ??= await this.#negotiate(ask.signal);
+  async #call(path: string, call: ComputeCall): Promise<JsonReply> {
+    this.#microversion ??= await this.#negotiate(call.signal);
     const headers = { "openstack-api-version": `compute ${this.#microversion}` };
-    return this.#session.call({ service: "compute", path, headers, ...ask });
+    return this.#session.call({ service: "compute", path, headers, ...call });
   }
 
   async #negotiate(signal: AbortSignal): Promise<string> {
-    const answer = await this.#session.call({
-      service: "compute",
-      root: VERSION_ROOT,
-      path: "/",
-      method: "GET",
-      signal,
-    });
-    if (answer.status !== 200) throw refusalOf(answer, "nova's version document");
-    return microversionFor(answer.body, this.#session.cloud.from);
+    const call = { service: "compute", root: VERSION_ROOT, path: "/", method: "GET", signal } as const;
+    const reply = await this.#session.call(call);
+    if (reply.status !== 200) throw refusalOf(reply, "nova's version document");
+    return microversionFor(reply.body, this.#session.cloud.from);
   }
 }
 
-function read<Output>(schema: v.GenericSchema<unknown, Output>, answer: HttpReply, what: string): Output {
-  const parsed = v.safeParse(schema, answer.body, { abortEarly: true });
+/** The newest microversion that nova and this client support. Throws CbError "config" when nova is older than 2.52. */
+function microversionFor(body: unknown, from: string): string {
+  const parsed = v.safeParse(versionDocument, body);
+  const newest = parsed.success ? /^2\.(\d+)$/.exec(parsed.output.version.version)?.[1] : undefined;
+  if (newest === undefined) throw new CbError("config", `${from}: nova does not report its microversions`);
+  if (Number(newest) >= OLDEST_MICROVERSION) return `2.${Math.min(Number(newest), NEWEST_MICROVERSION)}`;
+  const message = `nova supports microversions up to 2.${newest}, at least 2.${OLDEST_MICROVERSION} is required`;
+  throw new CbError("config", `${from}: ${message}`);
+}
+
+function read<Output>(schema: v.GenericSchema<unknown, Output>, reply: JsonReply, expected: string): Output {
+  const parsed = v.safeParse(schema, reply.body, { abortEarly: true });
   if (parsed.success) return parsed.output;
-  const where = v.getDotPath(parsed.issues[0]) ?? "the whole";
-  throw new CbError("infrastructure", `nova answers with something else than ${what}: ${where}`);
+  const path = v.getDotPath(parsed.issues[0]) ?? "the whole reply";
+  throw new CbError("infrastructure", `nova's reply is not ${expected}: ${path}`);
 }

@@ -1,14 +1,15 @@
-/** The words of an OpenStack error, fit for a message of ours: each service wraps them in its own way. */
-import type { HttpReply } from "./http.ts";
+/** The message of an OpenStack error, cleaned for our own messages. Each service wraps it in its own format. */
+import type { JsonReply } from "../../../core/http-json.ts";
 
-/** More is a stack trace or a page of HTML. */
+/** Longer texts are stack traces or HTML pages. */
 const MAX_CHARS = 300;
-/** A value that came back: nova quotes user_data, in which there is a credential, when it does not like it. */
+/** nova quotes a rejected value in its message. user_data contains a credential, so the quoted value is removed. */
 const QUOTED_VALUE = / ?\bValue: .*$/s;
-/** No word of a language is that long; a key, a token or something in base64 is. */
+/** No word of a language has 80 characters; keys, tokens and base64 do, so they are removed. */
 const LONG_RUN = /[^\s]{80,}/g;
 
-export function faultText({ body, text, status }: HttpReply): string {
+/** At most 300 characters on one line, without HTML tags, quoted values and secrets. "status N" when there is no text. */
+export function faultText({ body, text, status }: JsonReply): string {
   const found = messageIn(body) ?? text;
   const plain = found
     .replace(/<[^>]*>/g, " ")
@@ -20,8 +21,9 @@ export function faultText({ body, text, status }: HttpReply): string {
 }
 
 /**
- * nova and keystone: `{"forbidden": {"message"}}` with the kind as the key; neutron: `{"NeutronError": {"message"}}` or
- * a plain text in its place; glance, and what stands before the services: `{"message"}` with HTML in it.
+ * nova and keystone send `{"forbidden": {"message"}}`, with the kind of error as the key. neutron sends
+ * `{"NeutronError": {"message"}}`, or a string in place of the object. glance, and proxies in front of the services, send
+ * `{"message"}` with HTML in it.
  */
 function messageIn(body: unknown): string | undefined {
   if (!isObject(body)) return undefined;

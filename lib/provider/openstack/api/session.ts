@@ -1,59 +1,61 @@
-/** Calls to the services of one cloud, each with a token, at the address that the catalog gives. */
+/** Calls to the services of one cloud. Adds a token to each call and takes the service's address from the catalog. */
 import type { Dispatcher } from "undici";
 import { CbError } from "../../../core/errors.ts";
+import type { JsonReply } from "../../../core/http-json.ts";
+import { endpointOf, type ServiceType } from "../auth/catalog.ts";
 import type { Cloud } from "../auth/cloud.ts";
-import { endpointOf, type ServiceType, type Token } from "../auth/token.ts";
+import type { Token } from "../auth/token.ts";
 import { TokenCache } from "../auth/token-cache.ts";
-import { CALL_MS, connectionsTo, type HttpCall, type HttpReply, send } from "./http.ts";
+import { CALL_MS, connectionsTo, type HttpCall, send } from "./http.ts";
 
 export interface ServiceCall extends Omit<HttpCall, "url" | "limitMs"> {
   readonly service: ServiceType;
-  /** After the endpoint's address, with a slash first. */
+  /** Appended to the endpoint's address; begins with a slash. */
   readonly path: string;
-  /** Its first group is the part of the endpoint's address that is wanted; default the whole. */
+  /** The first group matches the part of the endpoint's address to use. Default: the whole address. */
   readonly root?: RegExp;
-  /** Default: that of the session. */
+  /** Default: `callMs` of the session. */
   readonly limitMs?: number;
 }
 
 export interface SessionOptions {
-  /** What one request may take. */
+  /** Limit for one request. */
   readonly callMs?: number;
-  /** Milliseconds that never go back; the process's own by default. */
+  /** Monotonic clock; default: the process's own. */
   readonly nowMs?: () => number;
 }
 
 export class CloudSession {
   readonly cloud: Cloud;
   readonly #connections: Dispatcher;
-  readonly #keeper: TokenCache;
+  readonly #tokens: TokenCache;
   readonly #callMs: number;
 
   constructor(cloud: Cloud, { callMs = CALL_MS, nowMs = () => performance.now() }: SessionOptions = {}) {
     this.cloud = cloud;
     this.#callMs = callMs;
     this.#connections = connectionsTo(cloud);
-    this.#keeper = new TokenCache(cloud, { connections: this.#connections, callMs, nowMs });
+    this.#tokens = new TokenCache(cloud, { connections: this.#connections, callMs, nowMs });
   }
 
-  /** Any status is an answer but 401. Throws NoAnswerError, CbError "config" where the login or the catalog is wrong. */
-  async call(call: ServiceCall): Promise<HttpReply> {
-    const first = await this.#keeper.token(call.signal);
-    const answer = await this.#send(call, first);
-    if (answer.status !== 401) return answer;
-    // Refused before anything was done, so that the call can be repeated, whatever it is.
-    this.#keeper.forget(first);
-    const again = await this.#send(call, await this.#keeper.token(call.signal));
-    if (again.status !== 401) return again;
-    const what = `${call.service} refuses a token that Keystone has just given`;
-    throw new CbError("infrastructure", `${this.cloud.from}: ${what}`);
+  /** Resolves with the reply, unless its status is 401. Throws NoReplyError; CbError "config" for a wrong login or catalog. */
+  async call(call: ServiceCall): Promise<JsonReply> {
+    const first = await this.#tokens.token(call.signal);
+    const reply = await this.#send(call, first);
+    if (reply.status !== 401) return reply;
+    // The service checks the token before it acts, so any call, a create too, can be repeated.
+    this.#tokens.forget(first);
+    const retried = await this.#send(call, await this.#tokens.token(call.signal));
+    if (retried.status !== 401) return retried;
+    const message = `${call.service} refuses a token that Keystone has just issued`;
+    throw new CbError("infrastructure", `${this.cloud.from}: ${message}`);
   }
 
   async projectId(signal: AbortSignal): Promise<string> {
-    return (await this.#keeper.token(signal)).projectId;
+    return (await this.#tokens.token(signal)).projectId;
   }
 
-  #send({ service, path, root, headers, ...call }: ServiceCall, { value, catalog }: Token): Promise<HttpReply> {
+  #send({ service, path, root, headers, ...call }: ServiceCall, { value, catalog }: Token): Promise<JsonReply> {
     const endpoint = endpointOf(catalog, service, this.cloud);
     const url = `${root?.exec(endpoint)?.[1] ?? endpoint}${path}`;
     const signed = { ...headers, "x-auth-token": value };

@@ -1,7 +1,7 @@
-/** What is read of an entry of clouds.yaml. Other programs' keys stand beside it and are none of ours. */
+/** The schema of an entry of clouds.yaml: the keys that are read. Keys for other programs are ignored. */
 import * as v from "valibot";
 
-/** Messages of our own: valibot's quote the value, which may be a password that somebody wrote without quotes. */
+/** Our own message, because valibot's quotes the value, which may be a password written without quotes. */
 const text = v.string("must be a text; put it in quotes");
 const setting = v.optional(text);
 
@@ -19,7 +19,7 @@ const authSettings = v.object({
   domain_name: setting,
   domain_id: setting,
   default_domain: setting,
-  /** What projects were called before Keystone v3; old files still say so. */
+  /** The name of projects before Keystone v3, still used in old files. */
   tenant_name: setting,
   tenant_id: setting,
   application_credential_id: setting,

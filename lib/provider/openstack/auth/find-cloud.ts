@@ -1,7 +1,6 @@
 /**
- * Where a cloud is described, in the places and the order that OpenStack's own clients have (openstacksdk, "Configuring
- * OpenStack SDK Applications"): one clouds.yaml, with its secrets beside it in secure.yaml if somebody wants them apart,
- * or else the OS_* variables.
+ * Finds the description of a cloud in the places and the order of OpenStack's own clients (openstacksdk, "Configuring OpenStack
+ * SDK Applications"): one clouds.yaml, with an optional secure.yaml for its secrets, or else the OS_* variables.
  */
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
@@ -9,40 +8,40 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { readYamlFile } from "../../../config/yaml-file.ts";
 import { CbError } from "../../../core/errors.ts";
-import { firstFew } from "../first-few.ts";
+import { similarNames } from "../similar-names.ts";
 import { type Cloud, cloudOf } from "./cloud.ts";
 import { type CloudSettings, cloudSettings } from "./cloud-settings.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface CloudChoice {
-  /** The entry of clouds.yaml. Default: OS_CLOUD, then the OS_* variables, then the only entry there is. */
+  /** The entry of clouds.yaml. Default: OS_CLOUD, then the OS_* variables, then the only entry. */
   readonly cloud?: string | undefined;
   /** In place of the entry's own region. */
   readonly region?: string | undefined;
 }
 
-/** Each entry is read when it is chosen: a mistake in another one is no concern of ours. */
-const file = v.object({ clouds: v.optional(v.record(v.string(), v.looseObject({})), {}) });
-type Entries = v.InferOutput<typeof file>["clouds"];
+/** Only the chosen entry is checked against the schema: a mistake in another entry does not matter. */
+const cloudsFile = v.object({ clouds: v.optional(v.record(v.string(), v.looseObject({})), {}) });
+type Entries = v.InferOutput<typeof cloudsFile>["clouds"];
 
-/** Throws CbError "config" naming the file or variable, the setting, and the clouds there are. */
+/** Throws CbError "config" naming the file or variable, the setting, and the existing clouds. */
 export function findCloud({ cloud, region }: CloudChoice, env: Environment = process.env): Cloud {
   const path = firstOf("clouds.yaml", env.OS_CLIENT_CONFIG_FILE, env);
-  const entries = path === undefined ? {} : readYamlFile(path, file).clouds;
+  const entries = path === undefined ? {} : readYamlFile(path, cloudsFile).clouds;
   const name = cloud ?? (env.OS_CLOUD || undefined) ?? onlyEntry(entries, env);
   if (name === undefined) return cloudOf(withRegion(fromEnvironment(env), region), "the OS_* variables");
   if (path === undefined) {
     const hint = places(env);
-    throw new CbError("config", `the cloud ${name} is described nowhere: there is no clouds.yaml`, { hint });
+    throw new CbError("config", `the cloud ${name} is not described: there is no clouds.yaml`, { hint });
   }
   const entry = entries[name];
   if (entry === undefined) {
-    const hint = `it has ${firstFew(name, Object.keys(entries))}`;
+    const hint = `it has ${similarNames(name, Object.keys(entries))}`;
     throw new CbError("config", `there is no cloud ${name} in ${path}`, { hint });
   }
   const from = `the cloud ${name} in ${path}`;
-  return cloudOf(withRegion(checked(merged(entry, secretsOf(name, env)), from), region), from);
+  return cloudOf(withRegion(validated(merged(entry, secretsOf(name, env)), from), region), from);
 }
 
 function onlyEntry(entries: Entries, env: Environment): string | undefined {
@@ -50,8 +49,8 @@ function onlyEntry(entries: Entries, env: Environment): string | undefined {
   if (env.OS_AUTH_URL) return undefined;
   if (names.length === 1) return names[0];
   if (names.length === 0) throw new CbError("config", "no OpenStack cloud is described", { hint: places(env) });
-  throw new CbError("config", `clouds.yaml has ${names.length} clouds, and none is chosen`, {
-    hint: `set "cloud" in the pool's provider, or OS_CLOUD: ${firstFew("", names)}`,
+  throw new CbError("config", `clouds.yaml has ${names.length} clouds, and none of them is chosen`, {
+    hint: `set "cloud" in the pool's provider, or OS_CLOUD: ${similarNames("", names)}`,
   });
 }
 
@@ -66,7 +65,7 @@ function places(env: Environment): string {
 
 function firstOf(name: string, named: string | undefined, env: Environment): string | undefined {
   if (named && !existsSync(named)) {
-    throw new CbError("config", `there is no file ${named}, which the environment names as ${name}`);
+    throw new CbError("config", `there is no file ${named}, which the environment sets as ${name}`);
   }
   return pathsOf(name, named, env).find((path) => existsSync(path));
 }
@@ -79,10 +78,10 @@ function pathsOf(name: string, named: string | undefined, env: Environment): str
 
 function secretsOf(cloud: string, env: Environment): object {
   const path = firstOf("secure.yaml", env.OS_CLIENT_SECURE_FILE, env);
-  return path === undefined ? {} : (readYamlFile(path, file).clouds[cloud] ?? {});
+  return path === undefined ? {} : (readYamlFile(path, cloudsFile).clouds[cloud] ?? {});
 }
 
-/** The second wins where both have a value; mappings are merged key by key. */
+/** Merges mappings key by key. Where both have a value, that of `over` is used. */
 function merged(base: object, over: object): Record<string, unknown> {
   const result: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(over)) {
@@ -95,14 +94,14 @@ function merged(base: object, over: object): Record<string, unknown> {
 const isMapping = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function checked(entry: unknown, from: string): CloudSettings {
+function validated(entry: unknown, from: string): CloudSettings {
   const result = v.safeParse(cloudSettings, entry);
   if (result.success) return result.output;
-  const mistakes = result.issues.map((issue) => `${v.getDotPath(issue) ?? "it"} ${issue.message}`);
+  const mistakes = result.issues.map((issue) => `${v.getDotPath(issue) ?? "the entry"} ${issue.message}`);
   throw new CbError("config", `${from}: ${mistakes.join("; ")}`);
 }
 
-/** The keys of `auth` are the variables' names in lower case. */
+/** The keys of `auth` are the names of the variables in lower case, without OS_. */
 function fromEnvironment(env: Environment): CloudSettings {
   const set = (name: string): string | undefined => env[name] || undefined;
   const pairs = Object.entries(env).flatMap(([name, value]) =>
@@ -110,7 +109,7 @@ function fromEnvironment(env: Environment): CloudSettings {
   );
   const auth: Record<string, string> = Object.fromEntries(pairs);
   const insecure = /^(1|true|yes)$/i.test(env.OS_INSECURE ?? "");
-  return checked(
+  return validated(
     {
       auth: { ...auth, default_domain: set("OS_DEFAULT_DOMAIN") ?? set("OS_DEFAULT_DOMAIN_ID") },
       auth_type: set("OS_AUTH_TYPE"),

@@ -1,15 +1,15 @@
-/** Who logs in, and to which project: the body of Keystone's POST /auth/tokens (Identity API v3). */
+/** The login to a project: the body of Keystone's POST /auth/tokens (Identity API v3). */
 import { CbError } from "../../../core/errors.ts";
 import type { AuthSettings, CloudSettings } from "./cloud-settings.ts";
 
 export interface KeystoneLogin {
-  /** For people: "user demo, project demo". */
-  readonly who: string;
-  /** A function, so that nothing that prints or stores a cloud shows the secret by accident. */
+  /** For messages, without the secret: "user demo, project demo". */
+  readonly label: string;
+  /** A function, so that printing or serialising a Cloud does not show the secret. */
   readonly body: () => object;
 }
 
-/** Keystone's own id of the domain "Default", which deployments that have no other never write down. */
+/** Keystone's id of the domain "Default". Files of clouds with that domain only often do not name it. */
 const DEFAULT_DOMAIN = { id: "default" };
 
 type Method = "password" | "application credential";
@@ -20,7 +20,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   v3application_credential: "application credential",
 };
 
-/** Throws CbError "config" naming what is missing; no message has a secret in it. */
+/** Throws CbError "config" naming the missing setting. No message contains a secret. */
 export function loginOf(settings: CloudSettings, from: string): KeystoneLogin {
   return methodOf(settings, from) === "password"
     ? passwordLogin(settings.auth, from)
@@ -37,12 +37,12 @@ function methodOf({ auth, auth_type: type }: CloudSettings, from: string): Metho
 }
 
 function passwordLogin(auth: AuthSettings, from: string): KeystoneLogin {
-  const password = needed("password", auth.password, from);
+  const password = required("password", auth.password, from);
   const name = auth.username ?? auth.user_id;
-  const user = auth.user_id ? { id: auth.user_id } : named("user", auth, needed("username", auth.username, from));
+  const user = auth.user_id ? { id: auth.user_id } : named("user", auth, required("username", auth.username, from));
   const project = projectOf(auth, from);
   return {
-    who: `user ${name}, project ${project.label}`,
+    label: `user ${name}, project ${project.label}`,
     body: () => ({
       auth: {
         identity: { methods: ["password"], password: { user: { ...user, password } } },
@@ -52,13 +52,13 @@ function passwordLogin(auth: AuthSettings, from: string): KeystoneLogin {
   };
 }
 
-/** It is good for one project, so it says none. */
+/** An application credential is bound to one project, so the request names none. */
 function applicationCredential(auth: AuthSettings, from: string): KeystoneLogin {
-  const secret = needed("application_credential_secret", auth.application_credential_secret, from);
+  const secret = required("application_credential_secret", auth.application_credential_secret, from);
   const { application_credential_id: id, application_credential_name: name } = auth;
   const reference = id === undefined ? namedCredential(auth, from) : { id };
   return {
-    who: `application credential ${id ?? name}`,
+    label: `application credential ${id ?? name}`,
     body: () => ({
       auth: {
         identity: { methods: ["application_credential"], application_credential: { ...reference, secret } },
@@ -67,23 +67,23 @@ function applicationCredential(auth: AuthSettings, from: string): KeystoneLogin 
   };
 }
 
-/** Names of application credentials are one user's, so the user is part of it. */
+/** The name of an application credential is unique per user only, so the request names the user. */
 function namedCredential(auth: AuthSettings, from: string): object {
-  const name = needed("application_credential_id", auth.application_credential_name, from);
-  const user = auth.user_id ? { id: auth.user_id } : named("user", auth, needed("username", auth.username, from));
+  const name = required("application_credential_id", auth.application_credential_name, from);
+  const user = auth.user_id ? { id: auth.user_id } : named("user", auth, required("username", auth.username, from));
   return { name, user };
 }
 
 function projectOf(auth: AuthSettings, from: string): { label: string; reference: object } {
   const id = auth.project_id ?? auth.tenant_id;
   if (id !== undefined) return { label: id, reference: { id } };
-  const name = needed("project_name", auth.project_name ?? auth.tenant_name, from);
+  const name = required("project_name", auth.project_name ?? auth.tenant_name, from);
   return { label: name, reference: named("project", auth, name) };
 }
 
-/** A name means something in its domain only. */
-function named(what: "user" | "project", auth: AuthSettings, name: string): object {
-  const [id, title] = [auth[`${what}_domain_id`], auth[`${what}_domain_name`]];
+/** A reference by name, with the domain: a name is unique within its domain only. */
+function named(kind: "user" | "project", auth: AuthSettings, name: string): object {
+  const [id, title] = [auth[`${kind}_domain_id`], auth[`${kind}_domain_name`]];
   const own = domain(id, title) ?? domain(auth.domain_id, auth.domain_name) ?? domain(auth.default_domain, undefined);
   return { name, domain: own ?? DEFAULT_DOMAIN };
 }
@@ -93,7 +93,7 @@ function domain(id: string | undefined, name: string | undefined): object | unde
   return name === undefined ? undefined : { name };
 }
 
-function needed(key: string, value: string | undefined, from: string): string {
+function required(key: string, value: string | undefined, from: string): string {
   if (value !== undefined && value !== "") return value;
   throw new CbError("config", `${from}: ${key} is missing`);
 }

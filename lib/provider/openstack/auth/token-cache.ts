@@ -1,28 +1,29 @@
-/** A token that is always good: asked for when it is needed first, and again before its end. */
+/** Keeps a valid token: logs in when the first one is needed, and again before the current one expires. */
 import type { Dispatcher } from "undici";
+import { unlessAborted } from "../../../core/abort.ts";
 import { CbError } from "../../../core/errors.ts";
 import { NoReplyError, send } from "../api/http.ts";
 import type { Cloud } from "./cloud.ts";
 import { type Token, tokenIn } from "./token.ts";
 
-/** Renewed this long before its end: time for a Keystone that is away to come back. */
+/** A token is renewed this long before it expires, which leaves time for Keystone to recover from an outage. */
 const RENEW_BEFORE_MS = 5 * 60_000;
-/** Of a token that does not live much longer than that, this part is used. */
+/** A token with a lifetime of less than 25 minutes is used for this part of its lifetime instead. */
 const USED_PART = 0.8;
-/** Between two tries to renew a token that is still good: each may take as long as a call. */
-const TRY_AGAIN_MS = 30_000;
+/** Pause between two attempts to renew a token that is still valid. An attempt may take as long as a call. */
+const RETRY_RENEWAL_MS = 30_000;
 
-interface Held {
+interface CachedToken {
   readonly token: Token;
   readonly renewAtMs: number;
-  readonly endsAtMs: number;
+  readonly expiresAtMs: number;
 }
 
 export interface TokenCacheOptions {
   readonly connections: Dispatcher;
-  /** What a login may take. */
+  /** Limit for one login. */
   readonly callMs: number;
-  /** Milliseconds that never go back. */
+  /** Monotonic clock. */
   readonly nowMs: () => number;
 }
 
@@ -30,47 +31,49 @@ export class TokenCache {
   readonly #cloud: Cloud;
   readonly #options: TokenCacheOptions;
   #login: Promise<Token> | undefined;
-  #held: Held | undefined;
+  #cached: CachedToken | undefined;
 
   constructor(cloud: Cloud, options: TokenCacheOptions) {
     this.#cloud = cloud;
     this.#options = options;
   }
 
-  /** One login serves all who need it at a time, and none of them ends it for the others. Throws CbError; see tokenIn. */
+  /** Concurrent callers wait for one login; `signal` ends the wait of its caller only. Throws CbError; see tokenIn. */
   async token(signal: AbortSignal): Promise<Token> {
     signal.throwIfAborted();
-    const held = this.#held;
-    if (held !== undefined && this.#options.nowMs() < held.renewAtMs) return held.token;
-    this.#login ??= this.#logIn(held).finally(() => {
+    const cached = this.#cached;
+    if (cached !== undefined && this.#options.nowMs() < cached.renewAtMs) return cached.token;
+    this.#login ??= this.#logIn(cached).finally(() => {
       this.#login = undefined;
     });
-    return await until(this.#login, signal);
+    return await unlessAborted(this.#login, signal);
   }
 
-  /** A service does not take it. */
+  /** Drops a token that a service refuses. */
   forget(token: Token): void {
-    if (this.#held?.token === token) this.#held = undefined;
+    if (this.#cached?.token === token) this.#cached = undefined;
   }
 
-  /** A Keystone that is away is no trouble while the token that is `held` is good. */
-  async #logIn(held: Held | undefined): Promise<Token> {
+  /** When Keystone cannot be reached, the cached token is used until it expires. */
+  async #logIn(cached: CachedToken | undefined): Promise<Token> {
     const { nowMs } = this.#options;
     const startedMs = nowMs();
     try {
-      const token = await this.#ask();
+      const token = await this.#requestToken();
       const usedMs = Math.max(token.lifeMs - RENEW_BEFORE_MS, token.lifeMs * USED_PART);
-      this.#held = { token, renewAtMs: startedMs + usedMs, endsAtMs: startedMs + token.lifeMs };
+      this.#cached = { token, renewAtMs: startedMs + usedMs, expiresAtMs: startedMs + token.lifeMs };
       return token;
     } catch (error) {
-      const isAway = error instanceof CbError && error.kind === "infrastructure";
-      if (!isAway || held === undefined || held !== this.#held || nowMs() >= held.endsAtMs) throw error;
-      this.#held = { ...held, renewAtMs: nowMs() + TRY_AGAIN_MS };
-      return held.token;
+      const isUnavailable = error instanceof CbError && error.kind === "infrastructure";
+      if (!isUnavailable || cached === undefined || cached !== this.#cached || nowMs() >= cached.expiresAtMs) {
+        throw error;
+      }
+      this.#cached = { ...cached, renewAtMs: nowMs() + RETRY_RENEWAL_MS };
+      return cached.token;
     }
   }
 
-  async #ask(): Promise<Token> {
+  async #requestToken(): Promise<Token> {
     const { connections, callMs } = this.#options;
     const { authUrl, login } = this.#cloud;
     const { signal } = new AbortController();
@@ -84,23 +87,9 @@ export class TokenCache {
     try {
       return tokenIn(await send(connections, call), this.#cloud);
     } catch (error) {
-      // Whatever the token was for has not been asked yet.
+      // The call that needs the token has not been sent yet.
       if (error instanceof NoReplyError) throw new NoReplyError(`Keystone: ${error.message}`, false, error.cause);
       throw error;
     }
-  }
-}
-
-async function until<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const ended = new AbortController();
-  try {
-    return await Promise.race([
-      promise,
-      new Promise<never>((_, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason), { signal: ended.signal });
-      }),
-    ]);
-  } finally {
-    ended.abort();
   }
 }

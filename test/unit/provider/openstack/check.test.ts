@@ -1,9 +1,9 @@
-/** What the configuration names and what the cloud has, said before anything is made. */
+/** check(): compares the configuration with the cloud before any machine is created. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../../lib/core/errors.ts";
 import { createLogger } from "../../../../lib/core/log.ts";
-import { firstFew } from "../../../../lib/provider/openstack/first-few.ts";
+import { similarNames } from "../../../../lib/provider/openstack/similar-names.ts";
 import { checkAtStart, checkProviders } from "../../../../lib/queue/check-providers.ts";
 import { failureOf, never, providerOn, spec } from "../../../support/openstack/openstack-provider.ts";
 import { RecordedCloud, recorded } from "../../../support/openstack/recorded-cloud.ts";
@@ -17,8 +17,10 @@ test.after.each(({ cloud }) => cloud.stop());
 const IMAGES = "GET /glance/v2/images";
 const LOGIN = "POST /keystone/v3/auth/tokens";
 
-test("check() names every setting that names nothing, and what there is, the most similar first", async ({ cloud }) => {
-  cloud.answer(IMAGES, "images-none", "images-all");
+test("check() lists every setting that names no resource, with existing names, the most similar first", async ({
+  cloud,
+}) => {
+  cloud.replyTo(IMAGES, "glance/images-none", "glance/images-all");
   const provider = providerOn(cloud, {
     flavor: "t.nan",
     image: "stubb",
@@ -31,48 +33,50 @@ test("check() names every setting that names nothing, and what there is, the mos
   const error = await failureOf(provider.check(never()), CbError);
   assert.is(error.kind, "config");
   assert.equal(error.message.split("\n"), [
-    "the cloud does not have what is configured",
-    "  flavor: there is no t.nan, there is t.nano, t.huge, t.small, t.medium",
-    "  image: there is no stubb, there is stub",
-    "  networks: there is no lan, there is lab",
-    "  securityGroups: there is no web, there is default",
-    "  keyName: there is no op, there is ops",
-    "  availabilityZone: there is no novo, there is nova",
-    "  serverGroup: there is no sread, there is spread",
+    "the configuration does not match the cloud",
+    "  flavor: t.nan does not exist; existing: t.nano, t.huge, t.small, t.medium",
+    "  image: stubb does not exist; existing: stub",
+    "  networks: lan does not exist; existing: lab",
+    "  securityGroups: web does not exist; existing: default",
+    "  keyName: op does not exist; existing: ops",
+    "  availabilityZone: novo does not exist; existing: nova",
+    "  serverGroup: sread does not exist; existing: spread",
   ]);
 });
 
-test("check() takes ids for names, and tells two of one name apart", async ({ cloud }) => {
-  const image = recorded("images-stub").body.images[0].id;
-  const network = recorded("networks").body.networks[0].id;
+test("check() accepts ids, and refuses a name that two resources have", async ({ cloud }) => {
+  const image = recorded("glance/images-stub").body.images[0].id;
+  const network = recorded("neutron/networks").body.networks[0].id;
   await providerOn(cloud, { flavor: "1", image, networks: [network], keyName: "ops" }).check(never());
-  const asked = cloud.asked.find(({ path }) => path.endsWith("/images"));
-  assert.equal(Object.fromEntries(asked?.query ?? []), { id: image, status: "active", sort: "created_at:desc" });
+  const request = cloud.requests.find(({ path }) => path.endsWith("/images"));
+  assert.equal(Object.fromEntries(request?.query ?? []), { id: image, status: "active", sort: "created_at:desc" });
   const networks = ["a", "b"].map((id) => ({ id, name: "lab" }));
-  cloud.answer("GET /neutron/v2.0/networks", { status: 200, body: { networks } });
+  cloud.replyTo("GET /neutron/v2.0/networks", { status: 200, body: { networks } });
   const error = await failureOf(providerOn(cloud).check(never()), CbError);
-  assert.match(error.message, "networks: more than one is called lab, write an id: a, b");
+  assert.match(error.message, "networks: lab is not unique; use an id: a, b");
 });
 
-test("the newest of several images of one name is taken", async ({ cloud }) => {
-  const [image] = recorded("images-stub").body.images;
+test("create() uses the newest of several images with one name", async ({ cloud }) => {
+  const [image] = recorded("glance/images-stub").body.images;
   const images = ["newest", "older"].map((id) => ({ ...image, id }));
-  cloud.answer(IMAGES, { status: 200, body: { images } });
+  cloud.replyTo(IMAGES, { status: 200, body: { images } });
   await providerOn(cloud).create(spec(1), never());
-  assert.match(JSON.stringify(cloud.asked.at(-1)?.body), '"imageRef":"newest"');
+  assert.match(JSON.stringify(cloud.requests.at(-1)?.body), '"imageRef":"newest"');
 });
 
-test("check() resolves with what is used of the limits, and -1 is none", async ({ cloud }) => {
-  const details = `GET /neutron/v2.0/quotas/${recorded("token").body.token.project.id}/details.json`;
-  cloud.answer("GET /nova/v2.1/limits", "limits-used");
-  cloud.answer(details, "network-quota");
-  const all = "1 of 1 instances, 1 cores (no limit), 128 MiB of memory (no limit), 1 of 1 ports";
-  assert.is(await providerOn(cloud).check(never()), all);
-  cloud.answer(details, { status: 404 });
-  assert.is(await providerOn(cloud).check(never()), all.replace(", 1 of 1 ports", ""));
+test("check() resolves with the used limits; -1 is no limit", async ({ cloud }) => {
+  const details = `GET /neutron/v2.0/quotas/${recorded("keystone/token").body.token.project.id}/details.json`;
+  cloud.replyTo("GET /nova/v2.1/limits", "nova/resources/limits-used");
+  cloud.replyTo(details, "neutron/quota");
+  const limits = "1 of 1 instances, 1 cores (no limit), 128 MiB of memory (no limit), 1 of 1 ports";
+  assert.is(await providerOn(cloud).check(never()), limits);
+  cloud.replyTo(details, { status: 404 });
+  assert.is(await providerOn(cloud).check(never()), limits.replace(", 1 of 1 ports", ""));
 });
 
-test("checkProviders() names the pool, and has a line for each that has limits", async ({ cloud }) => {
+test("checkProviders() resolves with a line for each pool with limits, and names the pool in errors", async ({
+  cloud,
+}) => {
   const [good, bad] = [providerOn(cloud), providerOn(cloud, { flavor: "none" })];
   const [line = ""] = await checkProviders(new Map([["big", good]]), never());
   assert.match(line, /^pool big: \d+ (?:of \d+ )?instances/);
@@ -81,39 +85,39 @@ test("checkProviders() names the pool, and has a line for each that has limits",
     ["small", bad],
   ]);
   const error = await failureOf(checkProviders(both, never()), CbError);
-  assert.match(error.message, /^pool small: the cloud does not have/);
+  assert.match(error.message, /^pool small: the configuration does not match/);
   const wrong = new Map([
     ["one", bad],
     ["two", bad],
   ]);
   const all = await failureOf(checkProviders(wrong, never()), CbError);
   assert.is(all.kind, "config");
-  assert.match(all.message, /^pool one: [\s\S]*^pool two: the cloud does not have/m);
+  assert.match(all.message, /^pool one: [\s\S]*^pool two: the configuration does not match/m);
 });
 
-test("checkProviders() waits no longer than it may for a cloud that says nothing", async ({ cloud }) => {
-  cloud.answer(LOGIN, "silent");
+test("checkProviders() fails after its limit when a cloud does not reply", async ({ cloud }) => {
+  cloud.replyTo(LOGIN, "silent");
   const error = await failureOf(checkProviders(new Map([["p", providerOn(cloud)]]), never(), 200), CbError);
   assert.equal([error.kind, error.message], ["infrastructure", "pool p: no answer in time"]);
 });
 
-test("checkAtStart() is stopped by a wrong configuration, and not by a cloud that is away", async ({ cloud }) => {
+test("checkAtStart() throws for a wrong configuration, and not for an unavailable cloud", async ({ cloud }) => {
   const log = createLogger({ name: "test", level: "silent" });
   const start = (provider: ReturnType<typeof providerOn>) => checkAtStart(new Map([["p", provider]]), log, never());
   await start(providerOn(cloud));
   await failureOf(start(providerOn(cloud, { flavor: "none" })), CbError);
-  cloud.answer(LOGIN, "token-application-credential-revoked");
+  cloud.replyTo(LOGIN, "keystone/token-application-credential-revoked");
   await failureOf(start(providerOn(cloud)), CbError);
-  cloud.answer(LOGIN, { status: 503 });
+  cloud.replyTo(LOGIN, { status: 503 });
   await start(providerOn(cloud));
-  cloud.answer(LOGIN, "cut");
+  cloud.replyTo(LOGIN, "disconnect");
   await start(providerOn(cloud));
 });
 
-test("firstFew() counts what it leaves out", () => {
+test("similarNames() counts the names that it omits", () => {
   const names = ["m1.large", "m1.small", "c1.huge", "m1.tiny", "x", "y", "z", "z"];
-  assert.is(firstFew("M1.Smal", names), "m1.small, m1.tiny, c1.huge, m1.large, x and 2 more");
-  assert.is(firstFew("a", []), "none at all");
+  assert.is(similarNames("M1.Smal", names), "m1.small, m1.tiny, c1.huge, m1.large, x and 2 more");
+  assert.is(similarNames("a", []), "none at all");
 });
 
 test.run();

@@ -1,10 +1,10 @@
-/** Creates on a recorded cloud: what is sent, and what each answer, or none, leads to. */
+/** Creates on a recorded cloud: the request, and the error for each refusal. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../../lib/core/errors.ts";
 import { RefusedError } from "../../../../lib/provider/provider.ts";
 import { failureOf, never, providerOn, spec } from "../../../support/openstack/openstack-provider.ts";
-import { type Answer, RecordedCloud, recorded } from "../../../support/openstack/recorded-cloud.ts";
+import { type CloudReply, RecordedCloud, recorded } from "../../../support/openstack/recorded-cloud.ts";
 
 const CREATE = "POST /nova/v2.1/servers";
 const LIST = "GET /nova/v2.1/servers/detail";
@@ -15,9 +15,9 @@ test.before.each(async (context) => {
 });
 test.after.each(({ cloud }) => cloud.stop());
 
-const creates = ({ asked }: RecordedCloud) => asked.filter(({ method, path }) => `${method} ${path}` === CREATE);
+const creates = ({ requests }: RecordedCloud) => requests.filter(({ method, path }) => `${method} ${path}` === CREATE);
 
-test("create() sends the shape by its ids, the identity as metadata and as tags, and user data on a config drive", async ({
+test("create() sends the template's ids, the identity as metadata and tags, and user data on a config drive", async ({
   cloud,
 }) => {
   const provider = providerOn(cloud, {
@@ -28,7 +28,7 @@ test("create() sends the shape by its ids, the identity as metadata and as tags,
   });
   await provider.create(spec(1, '{"creds":"x"}'), never());
   const [sent] = creates(cloud);
-  const marks = {
+  const identity = {
     "cb-installation": "site",
     "cb-generation": "1",
     "cb-pool": "default",
@@ -38,35 +38,35 @@ test("create() sends the shape by its ids, the identity as metadata and as tags,
   assert.equal(sent?.body, {
     server: {
       flavorRef: "1",
-      imageRef: recorded("images-stub").body.images[0].id,
-      networks: [{ uuid: recorded("networks").body.networks[0].id }],
+      imageRef: recorded("glance/images-stub").body.images[0].id,
+      networks: [{ uuid: recorded("neutron/networks").body.networks[0].id }],
       key_name: "ops",
-      security_groups: [{ name: recorded("security-groups").body.security_groups[0].id }],
+      security_groups: [{ name: recorded("neutron/security-groups").body.security_groups[0].id }],
       availability_zone: "nova",
       name: "cb-default-00000001",
-      metadata: marks,
-      tags: Object.entries(marks).map(([key, value]) => `${key}=${value}`),
+      metadata: identity,
+      tags: Object.entries(identity).map(([key, value]) => `${key}=${value}`),
       config_drive: true,
       user_data: Buffer.from('{"creds":"x"}').toString("base64"),
     },
-    "os:scheduler_hints": { group: recorded("server-groups").body.server_groups[0].id },
+    "os:scheduler_hints": { group: recorded("nova/resources/server-groups").body.server_groups[0].id },
   });
   assert.is(sent?.headers["openstack-api-version"], "compute 2.79");
 });
 
-test("create() takes names and ids once for all machines, and again after nova has refused one", async ({ cloud }) => {
+test("create() resolves names once for all machines, and again after nova has refused one", async ({ cloud }) => {
   const provider = providerOn(cloud);
-  const flavorCalls = () => cloud.calls()["GET /nova/v2.1/flavors"];
+  const flavorCalls = () => cloud.requestCounts()["GET /nova/v2.1/flavors"];
   await provider.create(spec(1), never());
   await provider.create(spec(2), never());
   assert.is(flavorCalls(), 1);
-  cloud.answer(CREATE, "create-bad-flavor");
+  cloud.replyTo(CREATE, "nova/create-refusals/bad-flavor");
   await failureOf(provider.create(spec(3), never()), RefusedError);
   await failureOf(provider.create(spec(4), never()), RefusedError);
   assert.is(flavorCalls(), 2);
 });
 
-test("create() of one attempt, repeated or at the same time, is one request; another attempt is refused", async ({
+test("create() of one attempt, repeated or concurrent, sends one request; another attempt of the builder is refused", async ({
   cloud,
 }) => {
   const provider = providerOn(cloud);
@@ -77,7 +77,7 @@ test("create() of one attempt, repeated or at the same time, is one request; ano
   assert.is(creates(cloud).length, 1);
 });
 
-test("create() takes 49149 bytes of user data, and refuses more before it asks anybody", async ({ cloud }) => {
+test("create() accepts 49149 bytes of user data, and refuses 49150 before it sends a request", async ({ cloud }) => {
   const provider = providerOn(cloud);
   await provider.create(spec(1, "x".repeat(49_149)), never());
   const [sent] = creates(cloud);
@@ -88,45 +88,45 @@ test("create() takes 49149 bytes of user data, and refuses more before it asks a
 });
 
 interface Refusal {
-  readonly answer: Answer | string;
+  readonly reply: CloudReply | string;
   readonly kind: string;
-  readonly words: RegExp;
+  readonly message: RegExp;
   readonly limit?: "quota" | "rate";
   readonly retryAfterMs?: number;
 }
 
-const rateLimited = (status: number, headers: Record<string, string>): Answer => ({
+const rateLimited = (status: number, headers: Record<string, string>): CloudReply => ({
   status,
   headers,
   body: { overLimit: { code: status, message: "This request was rate-limited.", details: "Only 10 POST per minute" } },
 });
 const REFUSALS: Readonly<Record<string, Refusal>> = {
   "403, instances": {
-    answer: "create-quota-instances",
+    reply: "nova/create-refusals/quota-instances",
     kind: "infrastructure",
-    words: /^quota, 1 of 1 instances$/,
+    message: /^quota, 1 of 1 instances$/,
     limit: "quota",
   },
   "403, cores and memory": {
-    answer: "create-quota-cores-ram",
+    reply: "nova/create-refusals/quota-cores-ram",
     kind: "infrastructure",
-    words: /^quota, 1 of 1 cores, 128 of 128 ram$/,
+    message: /^quota, 1 of 1 cores, 128 of 128 ram$/,
     limit: "quota",
   },
   "403, ports": {
-    answer: "create-quota-ports",
+    reply: "nova/create-refusals/quota-ports",
     kind: "infrastructure",
-    words: /^quota: Maximum number of ports exceeded$/,
+    message: /^quota: Maximum number of ports exceeded$/,
     limit: "quota",
   },
   "403, group": {
-    answer: { status: 403, body: { forbidden: { code: 403, message: "Quota exceeded, too many servers in group" } } },
+    reply: { status: 403, body: { forbidden: { code: 403, message: "Quota exceeded, too many servers in group" } } },
     kind: "infrastructure",
-    words: /^quota: Quota exceeded, too many servers in group$/,
+    message: /^quota: Quota exceeded, too many servers in group$/,
     limit: "quota",
   },
   "413, quota": {
-    answer: {
+    reply: {
       status: 413,
       body: {
         overLimit: {
@@ -136,16 +136,16 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
       },
     },
     kind: "infrastructure",
-    words: /^quota, 9 of 9 instances$/,
+    message: /^quota, 9 of 9 instances$/,
     limit: "quota",
   },
   "403, policy": {
-    answer: "create-no-permission",
+    reply: "nova/create-refusals/no-permission",
     kind: "denied",
-    words: /does not allow this machine: Policy doesn't allow os_compute_api/,
+    message: /does not allow this machine: Policy doesn't allow os_compute_api/,
   },
   "409": {
-    answer: {
+    reply: {
       status: 409,
       body: {
         conflictingRequest: {
@@ -155,91 +155,103 @@ const REFUSALS: Readonly<Record<string, Refusal>> = {
       },
     },
     kind: "infrastructure",
-    words: /409, Multiple possible networks found/,
+    message: /409, Multiple possible networks found/,
   },
-  "429": { answer: rateLimited(429, {}), kind: "infrastructure", words: /^rate limit of the cloud$/, limit: "rate" },
+  "429": { reply: rateLimited(429, {}), kind: "infrastructure", message: /^rate limit of the cloud$/, limit: "rate" },
   "429 with Retry-After": {
-    answer: rateLimited(429, { "retry-after": "7" }),
+    reply: rateLimited(429, { "retry-after": "7" }),
     kind: "infrastructure",
-    words: /^rate limit of the cloud, which asks to wait 7 s$/,
+    message: /^rate limit of the cloud, retry after 7 s$/,
     limit: "rate",
     retryAfterMs: 7000,
   },
   "413 with Retry-After": {
-    answer: rateLimited(413, { "retry-after": "12" }),
+    reply: rateLimited(413, { "retry-after": "12" }),
     kind: "infrastructure",
-    words: /12 s$/,
+    message: /12 s$/,
     limit: "rate",
     retryAfterMs: 12_000,
   },
   "429 with a Retry-After of an hour": {
-    answer: rateLimited(429, { "retry-after": "3600" }),
+    reply: rateLimited(429, { "retry-after": "3600" }),
     kind: "infrastructure",
-    words: /300 s$/,
+    message: /300 s$/,
     limit: "rate",
     retryAfterMs: 300_000,
   },
   "429 with a Retry-After in the past": {
-    answer: rateLimited(429, { "retry-after": "Wed, 21 Oct 2015 07:28:00 GMT" }),
+    reply: rateLimited(429, { "retry-after": "Wed, 21 Oct 2015 07:28:00 GMT" }),
     kind: "infrastructure",
-    words: /rate limit/,
+    message: /rate limit/,
     limit: "rate",
     retryAfterMs: 0,
   },
   "400, image": {
-    answer: "create-bad-image",
+    reply: "nova/create-refusals/bad-image",
     kind: "config",
-    words: /does not take this machine: Can not find requested image/,
+    message: /does not accept this machine: Can not find requested image/,
   },
-  "400, flavor": { answer: "create-bad-flavor", kind: "config", words: /Flavor nope could not be found/ },
-  "400, network": { answer: "create-bad-network", kind: "config", words: /Network 00000000-.* could not be found/ },
-  "400, zone": { answer: "create-bad-zone", kind: "config", words: /The requested availability zone is not available/ },
-  "400, key": { answer: "create-bad-key", kind: "config", words: /Invalid key_name provided/ },
+  "400, flavor": {
+    reply: "nova/create-refusals/bad-flavor",
+    kind: "config",
+    message: /Flavor nope could not be found/,
+  },
+  "400, network": {
+    reply: "nova/create-refusals/bad-network",
+    kind: "config",
+    message: /Network 00000000-.* could not be found/,
+  },
+  "400, zone": {
+    reply: "nova/create-refusals/bad-zone",
+    kind: "config",
+    message: /The requested availability zone is not available/,
+  },
+  "400, key": { reply: "nova/create-refusals/bad-key", kind: "config", message: /Invalid key_name provided/ },
   "406, microversion": {
-    answer: "nova-microversion-too-high",
+    reply: "nova/errors/microversion-too-high",
     kind: "infrastructure",
-    words: /406, Version 2\.999 is not supported/,
+    message: /406, Version 2\.999 is not supported/,
   },
 };
 
-for (const [what, { answer, kind, words, limit, retryAfterMs }] of Object.entries(REFUSALS)) {
-  test(`create() is refused with ${what}: nothing was made, and nothing is looked for`, async ({ cloud }) => {
-    cloud.answer(CREATE, answer);
+for (const [status, { reply, kind, message, limit, retryAfterMs }] of Object.entries(REFUSALS)) {
+  test(`create() refused with ${status} throws RefusedError without a lookup`, async ({ cloud }) => {
+    cloud.replyTo(CREATE, reply);
     const error = await failureOf(providerOn(cloud).create(spec(1), never()), RefusedError);
     assert.equal([error.kind, error.limit, error.retryAfterMs], [kind, limit, retryAfterMs]);
-    assert.match(error.message, words);
-    assert.is(cloud.calls()[LIST], undefined);
+    assert.match(error.message, message);
+    assert.is(cloud.requestCounts()[LIST], undefined);
   });
 }
 
-test("create() that is refused may be asked for again", async ({ cloud }) => {
+test("create() can be repeated after a refusal", async ({ cloud }) => {
   const provider = providerOn(cloud);
-  cloud.answer(CREATE, "create-quota-instances", "server-created");
+  cloud.replyTo(CREATE, "nova/create-refusals/quota-instances", "nova/server/created");
   await failureOf(provider.create(spec(1), never()), RefusedError);
   await provider.create(spec(1), never());
   assert.is(creates(cloud).length, 2);
 });
 
-test("create() reads the limits where a quota has no numbers in its words", async ({ cloud }) => {
-  const details = `GET /neutron/v2.0/quotas/${recorded("token").body.token.project.id}/details.json`;
-  cloud.answer(CREATE, "create-quota-ports");
-  cloud.answer(details, "network-quota");
+test("create() reads the limits when the message of a quota has no numbers", async ({ cloud }) => {
+  const details = `GET /neutron/v2.0/quotas/${recorded("keystone/token").body.token.project.id}/details.json`;
+  cloud.replyTo(CREATE, "nova/create-refusals/quota-ports");
+  cloud.replyTo(details, "neutron/quota");
   const error = await failureOf(providerOn(cloud).create(spec(1), never()), RefusedError);
   assert.equal([error.message, error.limit], ["quota, 1 of 1 ports", "quota"]);
 });
 
-test("no error of a create has the user data in it, though nova quotes it", async ({ cloud }) => {
-  cloud.answer(CREATE, "create-user-data-too-long");
+test("the error of create() does not contain the user data that nova quotes", async ({ cloud }) => {
+  cloud.replyTo(CREATE, "nova/create-refusals/user-data-too-long");
   const secret = Buffer.from("QUFB", "base64").toString().repeat(1000);
   const error = await failureOf(providerOn(cloud).create(spec(1, secret), never()), RefusedError);
-  assert.is(error.message, "the cloud does not take this machine: Invalid input for field/attribute user_data.");
+  assert.is(error.message, "the cloud does not accept this machine: Invalid input for field/attribute user_data.");
   assert.is(String(error.cause).includes("QUFB"), false);
 });
 
-test("no error of a create has a word in it that is as long as a token", async ({ cloud }) => {
+test("the error of create() contains no word as long as a token", async ({ cloud }) => {
   const message = `Something about ${"gAAAAABp".repeat(20)} went wrong`;
-  cloud.answer(CREATE, { status: 400, body: { badRequest: { message } } });
+  cloud.replyTo(CREATE, { status: 400, body: { badRequest: { message } } });
   const error = await failureOf(providerOn(cloud).create(spec(1), never()), RefusedError);
-  assert.is(error.message, "the cloud does not take this machine: Something about … went wrong");
+  assert.is(error.message, "the cloud does not accept this machine: Something about … went wrong");
 });
 test.run();

@@ -1,4 +1,4 @@
-/** Where a cloud and its login are described: files in their order, secrets beside them, variables. */
+/** Finding the description of a cloud and its login: files in their order, secure.yaml, OS_* variables. */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +31,7 @@ function mistake(env: Record<string, string>, choice: CloudChoice = {}): string 
     assert.is(kind, "config");
     return `${message}; ${hint}`;
   }
-  throw new Error("nothing was wrong");
+  throw new Error("findCloud() did not throw");
 }
 
 const LAB = `clouds:
@@ -43,15 +43,13 @@ const LAB = `clouds:
     verify: false
 `;
 
-test("an entry of clouds.yaml gives address, login, region, interface and whether certificates are checked", ({
-  home,
-}) => {
+test("findCloud() reads address, login, region, interface and verify from an entry of clouds.yaml", ({ home }) => {
   write(home, LAB);
   const { login, ...cloud } = findCloud({ cloud: "lab" }, { HOME: home });
   const from = `the cloud lab in ${home}/.config/openstack/clouds.yaml`;
   const rest = { authUrl: "https://lab.test:5000/v3", region: "North", interface: "internal", verify: false };
   assert.equal(cloud, { from, ...rest });
-  assert.is(login.who, "user demo, project build");
+  assert.is(login.label, "user demo, project build");
   const user = { name: "demo", domain: { name: "People" }, password: "pw" };
   assert.equal(login.body(), {
     auth: {
@@ -61,7 +59,7 @@ test("an entry of clouds.yaml gives address, login, region, interface and whethe
   });
 });
 
-test("OS_CLIENT_CONFIG_FILE comes first, then ., then ~/.config; the first file is the only one", ({ home }) => {
+test("findCloud() reads only the first file: OS_CLIENT_CONFIG_FILE, then ., then ~/.config", ({ home }) => {
   write(home, LAB);
   const named = join(home, "mine.yaml");
   writeFileSync(named, LAB.replace("lab.test", "named.test"));
@@ -79,19 +77,19 @@ test("OS_CLIENT_CONFIG_FILE comes first, then ., then ~/.config; the first file 
   assert.match(mistake({ HOME: home, OS_CLIENT_CONFIG_FILE: "/nowhere.yaml" }), "there is no file /nowhere.yaml");
 });
 
-test("the entry is the one that is named, else OS_CLOUD's, else the variables', else the only one", ({ home }) => {
+test("findCloud() prefers the named entry, then OS_CLOUD, then the OS_* variables, then the only entry", ({ home }) => {
   write(home, `${LAB}  two: { auth: { auth_url: "https://two.test", username: u, password: p, project_id: x } }\n`);
   const variables = { OS_AUTH_URL: "https://env.test/v3/", OS_USERNAME: "u", OS_PASSWORD: "p", OS_PROJECT_ID: "x" };
   const urlOf = (choice: CloudChoice, env: object) => findCloud(choice, { HOME: home, ...env }).authUrl;
   assert.is(urlOf({ cloud: "lab" }, { OS_CLOUD: "two" }), "https://lab.test:5000/v3");
   assert.is(urlOf({}, { OS_CLOUD: "two", ...variables }), "https://two.test/v3");
   assert.is(urlOf({}, variables), "https://env.test/v3");
-  assert.match(mistake({ HOME: home }), /clouds.yaml has 2 clouds, and none is chosen; set "cloud".*lab, two/);
+  assert.match(mistake({ HOME: home }), /clouds.yaml has 2 clouds, and none of them is chosen; set "cloud".*lab, two/);
   write(home, LAB);
   assert.is(urlOf({}, {}), "https://lab.test:5000/v3");
 });
 
-test("secure.yaml is laid over the entry, key by key", ({ home }) => {
+test("findCloud() merges secure.yaml into the entry, key by key", ({ home }) => {
   write(home, LAB.replace(" password: pw,", ""), "clouds: { lab: { auth: { password: apart } } }");
   const { login } = findCloud({}, { HOME: home });
   assert.match(JSON.stringify(login.body()), '"password":"apart"');
@@ -99,7 +97,7 @@ test("secure.yaml is laid over the entry, key by key", ({ home }) => {
   assert.match(mistake({ HOME: home }), "password is missing");
 });
 
-test("an application credential is known by its id, or by its name and its user", ({ home }) => {
+test("findCloud() accepts an application credential by id, or by name and user", ({ home }) => {
   const entry = (auth: string) =>
     `clouds: { a: { auth: { auth_url: "https://x.test/v3", application_credential_secret: s3, ${auth} } } }`;
   const credentialIn = (auth: string) => {
@@ -117,7 +115,7 @@ test("an application credential is known by its id, or by its name and its user"
   assert.match(mistake({ HOME: home }), "username is missing");
 });
 
-test("the OS_* variables make a cloud of their own", () => {
+test("findCloud() reads a cloud from the OS_* variables", () => {
   const env = {
     ...{ OS_AUTH_URL: "https://k.test/identity", OS_USERNAME: "u", OS_PASSWORD: "p", OS_TENANT_NAME: "old" },
     ...{ OS_REGION_NAME: "R", OS_ENDPOINT_TYPE: "internalURL", OS_DEFAULT_DOMAIN: "dd", OS_INSECURE: "true" },
@@ -136,23 +134,23 @@ const GOOD = {
 };
 const WRONG: readonly (readonly [Record<string, string>, RegExp])[] = [
   [{ OS_AUTH_URL: "" }, /no OpenStack cloud is described; write one of .*clouds\.yaml.*, or set OS_AUTH_URL/],
-  [{ OS_AUTH_URL: "k.test:5000" }, /the OS_\* variables: auth_url is no address: k\.test:5000/],
-  [{ OS_AUTH_URL: "https://k.test/v2.0" }, /Keystone v2 is not spoken here/],
-  [{ OS_IDENTITY_API_VERSION: "2" }, /Keystone v2 is not spoken here/],
+  [{ OS_AUTH_URL: "k.test:5000" }, /the OS_\* variables: auth_url is not an address: k\.test:5000/],
+  [{ OS_AUTH_URL: "https://k.test/v2.0" }, /Keystone v2 is not supported/],
+  [{ OS_IDENTITY_API_VERSION: "2" }, /Keystone v2 is not supported/],
   [{ OS_USERNAME: "" }, /username is missing/],
   [{ OS_PROJECT_NAME: "" }, /project_name is missing/],
   [{ OS_INTERFACE: "private" }, /there is no interface private; one of public, internal, admin/],
   [{ OS_AUTH_TYPE: "v3oidcpassword" }, /auth_type v3oidcpassword is not supported; use .* application credential/],
   [{ OS_CACERT: "/nowhere/ca.pem" }, /cannot read the cacert \/nowhere\/ca\.pem/],
-  [{ OS_CLOUD: "lab" }, /the cloud lab is described nowhere/],
+  [{ OS_CLOUD: "lab" }, /the cloud lab is not described/],
 ];
-for (const [change, words] of WRONG) {
-  test(`what is wrong is named: ${JSON.stringify(change)}`, () => {
-    assert.match(mistake({ ...GOOD, ...change }), words);
+for (const [change, message] of WRONG) {
+  test(`findCloud() names the mistake in ${JSON.stringify(change)}`, () => {
+    assert.match(mistake({ ...GOOD, ...change }), message);
   });
 }
 
-test("a mistake in an entry is named with its file, and a secret is not quoted", ({ home }) => {
+test("findCloud() names the file of a mistake, and does not quote secrets", ({ home }) => {
   write(home, LAB.replace("password: pw", "password: 12345").replace("verify: false", "verify: maybe"));
   const text = mistake({ HOME: home });
   assert.match(text, /the cloud lab in .*clouds\.yaml: auth\.password must be a text; put it in quotes/);
@@ -161,12 +159,12 @@ test("a mistake in an entry is named with its file, and a secret is not quoted",
   write(home, LAB);
   assert.match(mistake({ HOME: home }, { cloud: "lba" }), /there is no cloud lba in .*; it has lab/);
   write(home, "clouds: { a: { profile: vexxhost, auth: { username: u } } }");
-  assert.match(mistake({ HOME: home }), "profiles (here vexxhost) are not looked up");
+  assert.match(mistake({ HOME: home }), "profiles (here vexxhost) are not supported");
   write(home, "clouds: [");
   assert.match(mistake({ HOME: home }), "clouds.yaml:1");
 });
 
-test("nothing that prints a cloud prints its secret", ({ home }) => {
+test("printing a Cloud does not print its secret", ({ home }) => {
   write(home, LAB.replace("password: pw", "password: hidden"));
   const cloud = findCloud({}, { HOME: home });
   assert.not.match(JSON.stringify(cloud) + inspect(cloud, { depth: 10, showHidden: true }), "hidden");

@@ -1,6 +1,6 @@
 /**
- * How a server carries its identity: as metadata, which people and the machine itself can read, and once more as tags,
- * since nova filters a listing by tags only (its `metadata` filter is ignored for users and refused to administrators).
+ * Stores a machine's identity on its server: as metadata, which operators and the machine itself can read, and as tags, because
+ * nova filters listings by tags only (it ignores the `metadata` filter of users and refuses that of administrators).
  */
 
 import { CbError } from "../../core/errors.ts";
@@ -17,16 +17,17 @@ const KEYS = {
 type Part = keyof typeof KEYS;
 const PARTS = Object.keys(KEYS) as Part[];
 
-/** nova, schema of server tags: 1 to 60 characters, no slash and no comma. */
+/** nova's schema of server tags: 1 to 60 characters, no slash and no comma. */
 const TAG = /^[^/,]{1,60}$/;
 
-/** Throws CbError "config" where a tag would be none. */
+/** Throws CbError "config" when nova would not accept the tag. */
 export function tagOf(part: Part, value: string): string {
   const tag = `${KEYS[part]}=${value}`;
   if (TAG.test(tag)) return tag;
-  throw new CbError("config", `nova does not take the tag ${tag}: at most 60 characters, no slash, no comma`);
+  throw new CbError("config", `nova does not accept the tag ${tag}: at most 60 characters, no slash, no comma`);
 }
 
+/** Throws CbError "config" when nova would not accept a tag. */
 export function tagsOf(identity: MachineIdentity): string[] {
   return PARTS.map((part) => tagOf(part, identity[part]));
 }
@@ -35,7 +36,10 @@ export function metadataOf(identity: MachineIdentity): Record<string, string> {
   return Object.fromEntries(PARTS.map((part) => [KEYS[part], identity[part]]));
 }
 
-/** Undefined where it is not whole, or metadata and tags do not say the same: somebody else's, or made to look like ours. */
+/**
+ * Undefined when the identity is incomplete, or metadata and tags differ. Such a server was not created by container-builder, or
+ * was changed afterwards, so it is left alone.
+ */
 export function identityIn(
   metadata: Readonly<Record<string, string>>,
   tags: readonly string[],
