@@ -46,10 +46,11 @@ providerContract(test, async () => ({
   provider: testbedProvider({ installation: INSTALLATION }),
   installation: INSTALLATION,
   printAndStay: (text) => JSON.stringify({ text }),
-  printed: () => "FAKE CONSOLE OUTPUT",
-  die: "{}",
+  expectedOutput: () => "FAKE CONSOLE OUTPUT",
+  exitAtOnce: "{}",
   // The name of a machine holds the first eight characters of its builder's id.
-  doom: ({ builder }: BuilderSpec) => box.setFaults([{ name: builder.slice(0, 8), spawnFail: "it fell over" }]),
+  arrangeFailure: ({ builder }: BuilderSpec) =>
+    box.setFaults([{ name: builder.slice(0, 8), spawnFail: "it fell over" }]),
   leftovers,
 }));
 

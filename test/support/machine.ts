@@ -15,7 +15,7 @@ const BUSES = {
   scsi: { drive: "if=none,id=root", devices: ["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=root"] },
 } as const;
 
-export interface MachineOptions {
+export interface PlainMachineOptions {
   /** From ensureDiskImage. */
   readonly disk: string;
   /** For its overlay. */
@@ -30,7 +30,7 @@ export interface MachineOptions {
 }
 
 /** What it printed until it switched itself off. Rejects with the reason of `signal`, which ends it. */
-export async function runMachine({ disk, folder, board, bus, extra, signal }: MachineOptions): Promise<string> {
+export async function runMachine({ disk, folder, board, bus, extra, signal }: PlainMachineOptions): Promise<string> {
   const overlay = join(folder, `${board}.qcow2`);
   await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", overlay, "4G"]);
   const machine = ["-machine", board, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-no-reboot"];

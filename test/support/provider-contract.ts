@@ -12,11 +12,11 @@ export interface ContractSubject {
   /** User data for a machine that prints this and stays. */
   readonly printAndStay: (text: string) => string;
   /** What a machine prints that was told to print this. Default: that; machines that run nothing print what they always do. */
-  readonly printed?: (text: string) => string;
+  readonly expectedOutput?: (text: string) => string;
   /** User data for a machine whose agent ends at once, as one that crashes does. */
-  readonly die: string;
+  readonly exitAtOnce: string;
   /** Called before such a machine is made, where user data alone does not end it. */
-  readonly doom?: (spec: BuilderSpec) => Promise<void>;
+  readonly arrangeFailure?: (spec: BuilderSpec) => Promise<void>;
   /** What is left of an attempt that was destroyed: processes, mounts, folders. Empty if all is well. */
   readonly leftovers: (spec: BuilderSpec) => Promise<string[]>;
 }
@@ -46,7 +46,7 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   };
 
   test("create() makes a machine that observe() shows running with its identity, host and console", async () => {
-    const { provider, installation, printAndStay, printed: printedFor = same, leftovers } = await subject();
+    const { provider, installation, printAndStay, expectedOutput: printedFor = same, leftovers } = await subject();
     const beforeMs = Date.now();
     const spec = newSpec(installation, printAndStay("it is alive"));
     await provider.create(spec, signal());
@@ -89,7 +89,7 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   });
 
   test("observe() shows a machine that died as error with a fault until it is destroyed", async () => {
-    const { provider, installation, die, doom, leftovers } = await subject();
+    const { provider, installation, exitAtOnce: die, arrangeFailure: doom, leftovers } = await subject();
     const spec = newSpec(installation, die);
     await doom?.(spec);
     await provider.create(spec, signal());

@@ -79,7 +79,7 @@ providerContract(test, async () => ({
   provider,
   installation: "test",
   printAndStay: (text) => `echo "${text}"; sleep 1000`,
-  die: "exit 3",
+  exitAtOnce: "exit 3",
   leftovers,
 }));
 
