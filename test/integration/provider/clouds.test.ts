@@ -1,4 +1,4 @@
-/** cb-queue and the clouds that its configuration names: what it says before it begins. */
+/** The check of cb-queue for the clouds that its configuration names. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -22,7 +22,7 @@ test.after.each(async ({ cloud, home }) => {
   rmSync(home, { recursive: true });
 });
 
-/** NATS is on a port where nobody is: what is checked before, is checked without it. */
+/** No server listens on the NATS port, because the checks run before cb-queue connects. */
 function configure(home: string, authUrl: string, flavor = "t.nano"): string {
   const auth = { auth_url: authUrl, username: "demo", password: "hidden", project_name: "demo" };
   writeFileSync(join(home, "clouds.yaml"), JSON.stringify({ clouds: { lab: { auth } } }));
@@ -48,7 +48,7 @@ async function run(home: string, args: readonly string[]) {
   return { code, stdout, stderr };
 }
 
-test("--check --clouds asks the cloud, and says what is used of its limits", async ({ cloud, home }) => {
+test("--check --clouds asks the cloud and prints the use of its limits", async ({ cloud, home }) => {
   cloud.answer("GET /nova/v2.1/limits", "limits-used");
   const config = configure(home, cloud.authUrl);
   const { code, stdout, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
@@ -56,20 +56,23 @@ test("--check --clouds asks the cloud, and says what is used of its limits", asy
   assert.equal([code, stdout, stderr], [0, `pool big: ${limits}\n`, ""]);
 });
 
-test("--check alone asks nobody", async ({ cloud, home }) => {
+test("--check alone sends no request to the cloud", async ({ cloud, home }) => {
   const { code, stderr } = await run(home, ["--check", "--config", configure(home, cloud.authUrl)]);
   assert.equal([code, stderr, cloud.asked], [0, "", []]);
 });
 
-test("a wrong name ends it with 78, the pool, the setting and what exists instead", async ({ cloud, home }) => {
+test("a wrong flavor name exits with 78 and names the pool, the setting and the flavors that exist", async ({
+  cloud,
+  home,
+}) => {
   const config = configure(home, cloud.authUrl, "t.nan");
   const { code, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
-  const words =
+  const message =
     "cb-queue: pool big: the cloud does not have what is configured\n  flavor: there is no t.nan, there is t.nano";
-  assert.equal([code, stderr.slice(0, words.length)], [78, words]);
+  assert.equal([code, stderr.slice(0, message.length)], [78, message]);
 });
 
-test("a secret that was revoked ends it with 78, and is not shown", async ({ cloud, home }) => {
+test("a revoked secret exits with 78 and is not printed", async ({ cloud, home }) => {
   cloud.answer("POST /keystone/v3/auth/tokens", "token-wrong-password");
   const config = configure(home, cloud.authUrl);
   const { code, stdout, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
@@ -81,7 +84,7 @@ test("a secret that was revoked ends it with 78, and is not shown", async ({ clo
   assert.not.match(stdout + stderr, "hidden");
 });
 
-test("a cloud that is away ends a check with 75", async ({ cloud, home }) => {
+test("an unreachable cloud exits with 75", async ({ cloud, home }) => {
   const config = configure(home, cloud.authUrl);
   await cloud.stop();
   const { code, stderr } = await run(home, ["--check", "--clouds", "--config", config]);
