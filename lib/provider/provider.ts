@@ -43,7 +43,7 @@ export interface Machine extends MachineIdentity {
 
 export interface MachineListing {
   /**
-   * When the listing was started, by this machine's clock. Set only where the listing began before the caller asked for it,
+   * When the listing was started, by this machine's clock. Set only when the listing began before the caller asked for it,
    * because it was shared with another caller or cached.
    */
   readonly startedAtMs?: number;
@@ -55,7 +55,7 @@ export interface MachineListing {
 }
 
 /**
- * The provider refused the create: there is no machine, and none will appear later. `limit` is set where a later create can
+ * The provider refused the create: there is no machine, and none will appear later. `limit` is set when a later create can
  * succeed, because the limit passes by itself or an operator raises it. The message is then shown as the reason for waiting,
  * for example "quota, 20 of 20 instances".
  */

@@ -29,7 +29,7 @@ export interface PlainMachineOptions {
   readonly signal: AbortSignal;
 }
 
-/** Resolves with the console output when the machine has switched itself off. Rejects with the reason of `signal`, which kills QEMU. */
+/** Resolves with the console output when the machine is off. Rejects with the reason of `signal`, which kills QEMU. */
 export async function runMachine({ disk, folder, board, bus, extra, signal }: PlainMachineOptions): Promise<string> {
   const overlay = join(folder, `${board}.qcow2`);
   await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", overlay, "4G"]);

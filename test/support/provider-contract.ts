@@ -15,7 +15,7 @@ export interface ContractSubject {
   readonly expectedOutput?: (text: string) => string;
   /** User data for a machine whose agent exits at once, as a crashing agent does. */
   readonly exitAtOnce: string;
-  /** Called before the create of a machine that must fail, where its user data alone does not make it fail. */
+  /** Called before the create of a machine that must fail, when its user data alone does not make it fail. */
   readonly arrangeFailure?: (spec: BuilderSpec) => Promise<void>;
   /** Returns the remains of a destroyed attempt: processes, mounts, folders. Empty when the destroy was complete. */
   readonly leftovers: (spec: BuilderSpec) => Promise<string[]>;
@@ -46,17 +46,17 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   };
 
   test("create() makes a machine that listMachines() shows running with its identity, host and console", async () => {
-    const { provider, installation, printAndStay, expectedOutput: printedFor = same, leftovers } = await subject();
+    const { provider, installation, printAndStay, expectedOutput = unchanged, leftovers } = await subject();
     const beforeMs = Date.now();
-    const spec = newSpec(installation, printAndStay("it is alive"));
+    const spec = newSpec(installation, printAndStay("the machine runs"));
     await provider.create(spec, signal());
     const machine = await observedAs(provider, spec.builder, "running");
     const { userData: _secret, ...identity } = spec;
     assert.equal({ ...identity, status: "running" }, pick(machine, [...Object.keys(identity), "status"]));
     assert.match(machine.host, spec.builder.slice(0, 8));
     assert.ok(machine.createdAtMs >= beforeMs - 1000 && machine.createdAtMs <= Date.now() + 1000);
-    assert.is(JSON.stringify(machine).includes("it is alive"), false, "the listing must not contain user data");
-    const printed = await untilPrinted(provider, spec.builder, printedFor("it is alive"));
+    assert.is(JSON.stringify(machine).includes("the machine runs"), false, "the listing must not contain user data");
+    const printed = await untilPrinted(provider, spec.builder, expectedOutput("the machine runs"));
     assert.ok(printed.length > 0);
     assert.is((await provider.consoleOutput(spec.builder, 4, signal())).length, 4);
     await provider.destroy(spec.builder, signal());
@@ -89,9 +89,9 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   });
 
   test("listMachines() shows a failed machine as error with a fault until it is destroyed", async () => {
-    const { provider, installation, exitAtOnce: die, arrangeFailure: doom, leftovers } = await subject();
-    const spec = newSpec(installation, die);
-    await doom?.(spec);
+    const { provider, installation, exitAtOnce, arrangeFailure, leftovers } = await subject();
+    const spec = newSpec(installation, exitAtOnce);
+    await arrangeFailure?.(spec);
     await provider.create(spec, signal());
     const machine = await observedAs(provider, spec.builder, "error");
     assert.ok((machine.fault ?? "").length > 0);
@@ -106,7 +106,7 @@ export function providerContract(test: Test, make: () => Promise<ContractSubject
   });
 }
 
-const same = (text: string): string => text;
+const unchanged = (text: string): string => text;
 
 export function newSpec(installation: string, userData: string): BuilderSpec {
   return { installation, generation: "1", pool: "test", builder: randomUUID(), attempt: randomUUID(), userData };

@@ -45,7 +45,10 @@ export async function destroyAll(provider: Provider): Promise<void> {
   for (const { builder } of machines) await provider.destroy(builder, AbortSignal.timeout(60_000));
 }
 
-/** On SIGINT and SIGTERM: calls `also`, destroys the machines of these providers, removes the folder, and exits with the signal's code. */
+/**
+ * On SIGINT and SIGTERM: calls `also`, destroys the machines of these providers, removes the folder, and exits with the
+ * signal's exit code.
+ */
 export function cleanUpWhenInterrupted(folder: string, providers: readonly Provider[], also = () => {}): void {
   const cleanUp = async (code: number) => {
     try {

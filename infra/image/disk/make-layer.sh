@@ -4,8 +4,8 @@
 #   ROOTFS      the tree that make-rootfs.sh made
 #
 # DIRECTORY/layer is an overlay layer for ROOTFS: packages, kernel, modules, initramfs, init. DIRECTORY/boot.img and core.img are
-# the boot loader, for the space before the first partition. The script mounts nothing outside its namespace, and its only special
-# tool of the host is mmdebstrap.
+# the boot loader, for the space before the first partition. The script mounts nothing outside its namespace, and the only program that it
+# needs beyond the essential ones is mmdebstrap.
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -35,8 +35,8 @@ mount -t overlay -o lowerdir=/mnt/lower,upperdir=$data/layer,workdir=$data/work,
 printf '%s\n' "$CB_APT_CONF" >"$data/apt.conf"
 cd /
 
-# The kernel is unpacked and not installed, because its package depends on initramfs-tools, whose initramfs takes 14 s to start under
-# emulation. Kernel and boot loader are from the same archives, verified with the same keys.
+# The kernel is unpacked and not installed, because its package depends on initramfs-tools, whose initramfs takes 14 s to start
+# under emulation. Kernel and boot loader are from the same archives, verified with the same keys.
 export CB_PARTS=$data/parts
 cat >"$data/fetch" <<'FETCH'
 set -euo pipefail

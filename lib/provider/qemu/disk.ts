@@ -20,7 +20,7 @@ const MAKE_DISK = join(DISK_FOLDER, "make-disk.sh");
 /** Files of the folder that the layer does not depend on: the script of the next step, and the program that calls both. */
 const NOT_IN_LAYER_KEY = ["make-disk.sh", "main.ts"];
 
-/** Lines of mmdebstrap, and the share of the time after which it prints each (measured: 16 s in all, 2 cores, near mirror). */
+/** Lines of mmdebstrap, and the percentage of the time after which it prints each (16 s in all on 2 cores with a near mirror). */
 const LAYER_PHASES: readonly Phase[] = [
   [/running apt-get update/, "reading package lists", 5],
   [/downloading packages/, "downloading packages", 30],

@@ -50,7 +50,7 @@ export async function hostAptSettings(env: NodeJS.ProcessEnv = process.env): Pro
 /** Returns the first archive of that name in a text of the sources.list or deb822 format. On Ubuntu there is none. */
 export function archiveIn(sources: string, name: string): string | undefined {
   const active = sources.split("\n").filter((line) => !line.trimStart().startsWith("#"));
-  const uris = active.flatMap((line) => line.split(/\s+/)).filter((word) => /^https?:\/\//.test(word));
+  const uris = active.flatMap((line) => line.split(/\s+/)).filter((part) => /^https?:\/\//.test(part));
   return uris.map((uri) => uri.replace(/\/$/, "")).find((uri) => uri.endsWith(`/${name}`));
 }
 

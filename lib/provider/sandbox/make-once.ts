@@ -19,7 +19,7 @@ export interface MakingProgress {
   readonly elapsedMs: number;
 }
 
-/** A line that the script prints, the phase that it begins, and the usual share of the time before it, in percent. */
+/** A line that the script prints, the phase that it begins, and the usual percentage of the time before it. */
 export type Phase = readonly [line: RegExp, phase: string, percent: number];
 
 export interface MakeOnceOptions {

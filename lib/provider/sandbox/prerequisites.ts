@@ -14,7 +14,7 @@ export interface MissingPrerequisite {
   readonly requirement: string;
   /** Why sandboxes need it, with the message of the check that failed. */
   readonly reason: string;
-  /** The command that fixes it, or an instruction where no command does. */
+  /** The command that fixes it, or an instruction when no command does. */
   readonly remedy: string;
   readonly needsRoot: boolean;
   /** The Debian packages that `remedy` installs; absent when it installs none. */

@@ -20,7 +20,7 @@ export interface RootfsOptions {
 
 const PACKAGE_LIST = "packages.txt";
 
-/** Lines of mmdebstrap, and the share of the time after which it prints each (measured: 24 s in all, 2 cores, near mirror). */
+/** Lines of mmdebstrap, and the percentage of the time after which it prints each (24 s in all on 2 cores with a near mirror). */
 const PHASES: readonly Phase[] = [
   [/chroot architecture/, "starting", 0],
   [/running apt-get update/, "reading package lists", 2],

@@ -1,4 +1,4 @@
-/** The ports of the host that a machine reaches, the id of its QEMU, its life after its creator exits, and a disk that cannot be made. */
+/** The host ports that a machine reaches, the id of its QEMU, its life after its creator exits, and a disk that cannot be made. */
 // timeout: 900 s
 import { spawn } from "node:child_process";
 import { once } from "node:events";

@@ -43,7 +43,7 @@ test("a static network becomes address, routes and resolvers on the card with th
     ],
   };
   assert.equal(await planFor(network, { meta: { hostname: "cb-1234.novalocal" } }), [
-    "'named' 'cb-1234'",
+    "'set_hostname' 'cb-1234'",
     "'up' 'eth1' '1450'",
     "'address' 'eth1' '10.77.0.12/20'",
     "'route' 'eth1' '0.0.0.0/0' '10.77.0.1'",
@@ -55,10 +55,10 @@ test("a static network becomes address, routes and resolvers on the card with th
 test("DHCP runs on the card of an ipv4_dhcp network, and on every card when the metadata has no network", async () => {
   const networks = [{ id: "network0", type: "ipv4_dhcp", link: "tap0" }];
   const network = { links: [link("tap0", "fa:16:3e:00:00:01", { mtu: null })], networks };
-  assert.equal(await planFor(network), ["'named' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'"]);
+  assert.equal(await planFor(network), ["'set_hostname' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'"]);
   for (const empty of [undefined, {}, { links: [], networks: [] }]) {
     const plan = await planFor(empty);
-    assert.equal(plan, ["'named' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'", "'up' 'eth1'", "'dhcp' 'eth1'"]);
+    assert.equal(plan, ["'set_hostname' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'", "'up' 'eth1'", "'dhcp' 'eth1'"]);
   }
 });
 
@@ -87,7 +87,7 @@ test("a network of an unsupported type is logged with its id and type", async ()
 
 test("metadata cannot inject a command", async () => {
   const plan = await planFor(undefined, { meta: { hostname: "x'; poweroff; '" }, cards: "" });
-  assert.equal(plan, ["'named' 'x'\\''; poweroff; '\\'''"]);
+  assert.equal(plan, ["'set_hostname' 'x'\\''; poweroff; '\\'''"]);
 });
 
 test.run();

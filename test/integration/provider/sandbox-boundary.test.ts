@@ -211,24 +211,24 @@ test("a process of the host is neither visible nor reachable by signals", async 
   const { pid } = bystander;
   const printed = await inside(`
     kill -9 ${pid} && echo "SIGNALLED ${pid}"
-    ls /proc | grep -x ${pid} && echo "SEEN"
-    grep -al 'sleep.1000' /proc/[0-9]*/cmdline && echo "SEEN by name"
+    ls /proc | grep -x ${pid} && echo "VISIBLE"
+    grep -al 'sleep.1000' /proc/[0-9]*/cmdline && echo "VISIBLE by name"
     kill -9 -1`);
-  assert.not.match(printed, /SIGNALLED|SEEN/);
+  assert.not.match(printed, /SIGNALLED|VISIBLE/);
   assert.is(bystander.exitCode, null);
   assert.is(bystander.signalCode, null);
 });
 
 test("no file of the host is visible, except the read-only binds", async () => {
   const printed = await inside(`
-    ls ${home} && echo "SEEN ${home}"
+    ls ${home} && echo "VISIBLE ${home}"
     cat /opt/agent/canary-of-the-host && echo " BOUND"
-    find / -xdev -name canary-of-the-host | grep -v ^/opt/agent && echo "SEEN a copy"
-    ls /proc/1/root/${home} /proc/1/cwd/${home} && echo "SEEN through proc"
+    find / -xdev -name canary-of-the-host | grep -v ^/opt/agent && echo "VISIBLE a copy"
+    ls /proc/1/root/${home} /proc/1/cwd/${home} && echo "VISIBLE through proc"
     grep -c . /proc/self/mountinfo
-    ls -l /proc/1/fd | grep -v -E 'total|pipe|/dev/null|/run/container-builder/init' && echo "SEEN a descriptor"`);
+    ls -l /proc/1/fd | grep -v -E 'total|pipe|/dev/null|/run/container-builder/init' && echo "VISIBLE a descriptor"`);
   assert.match(printed, "host BOUND");
-  assert.not.match(printed, /SEEN/);
+  assert.not.match(printed, /VISIBLE/);
 });
 
 test("a fork bomb stops at the process limit, counted over all ids", async () => {

@@ -113,7 +113,7 @@ test("a sandbox locks its root file system and bound files while it runs, and ha
   assert.is(await isFree(), true);
 });
 
-test("the command inherits a device that only the caller may open, and learns why another is not there", async () => {
+test("the command inherits a device that only the caller may open, and CB_OPENED names the reason for a missing one", async () => {
   const path = join(home, "device");
   await writeFile(path, "opened\n", { mode: 0o600 });
   const devices = [

@@ -10,14 +10,14 @@ def prefix:
   | if test("^[0-9]+$") then tonumber
     elif contains(":") then [scan("[0-9a-fA-F]") | ascii_downcase | {"f": 4, "e": 3, "c": 2, "8": 1}[.] // 0] | add // 0
     else [split(".")[] | bits] | add end;
-def command(words): words | map(tostring) | @sh;
+def command(arguments): arguments | map(tostring) | @sh;
 
 ($cards | [scan("(\\S+) (\\S+)") | {key: .[1], value: .[0]}] | from_entries) as $byMac
 | ($meta | parsed) as $meta
 | ($network | parsed) as $network
 | [$network.links[]? | . + {card: $byMac[.ethernet_mac_address // "" | ascii_downcase]}] as $links
 | [$network.networks[]? | . as $n | . + {card: ([$links[] | select(.id == $n.link) | .card] | first)}] as $networks
-| command(["named", ($meta.hostname // $meta.name // "builder" | split(".")[0])]),
+| command(["set_hostname", ($meta.hostname // $meta.name // "builder" | split(".")[0])]),
   ( $links[] | if .card == null then command(["log", "no card has the address \(.ethernet_mac_address) of link \(.id) (\(.type))"])
     else command(["up", .card, .mtu // empty]) end ),
   ( if $networks == [] then $byMac[] | command(["up", .]), command(["dhcp", .]) else empty end ),
