@@ -4,8 +4,8 @@
 #   ROOTFS      the tree that make-rootfs.sh made
 #
 # DIRECTORY/layer is an overlay layer for ROOTFS: packages, kernel, modules, initramfs, init. DIRECTORY/boot.img and core.img are
-# the boot loader, for the space before the first partition. The script mounts nothing outside its namespace, and the only program that it
-# needs beyond the essential ones is mmdebstrap.
+# the boot loader, for the space before the first partition. The script mounts nothing outside its namespace. It uses mmdebstrap
+# from the host, and the programs of Debian's essential packages.
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

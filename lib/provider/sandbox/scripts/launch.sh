@@ -32,7 +32,8 @@ read -ra fields <<<"${stat##*) }"
 echo "$$ ${fields[19]} $(</proc/sys/kernel/random/boot_id)" >supervisor.new
 mv supervisor.new supervisor
 
-# Keep the newest output of the sandbox: it alternates between two files of half the limit, so at least the newest half is there.
+# Keep the newest output of the sandbox. The function alternates between two files of half the limit each, so that at least the
+# newest half is always there.
 write_console() {
   local half=$((CB_CONSOLE_BYTES / 2))
   while stdbuf -o0 head -c "$half" >console.1; do
