@@ -1,6 +1,6 @@
 /** Takes the local stack down: the queue first, so that it makes no more builders, then these, then NATS. */
 import { rm } from "node:fs/promises";
-import { destroyAllSandboxes } from "../../lib/provider/sandbox/destroy.ts";
+import { destroyAllSandboxes } from "../../lib/provider/sandbox/folder.ts";
 import { findNatsServer } from "../nats/server.ts";
 import { QUEUE_PATIENCE_MS, stopProcess } from "./daemon.ts";
 import { layout } from "./layout.ts";

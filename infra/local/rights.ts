@@ -9,7 +9,8 @@ export async function ensureRights(stateDir: string, say: (line: string) => void
   const missing = await missingPrerequisites({ stateDir });
   if (missing.length === 0) return;
   const lines = missing.map(
-    ({ what, why, mend, needsRoot }) => `  ${what}: ${why}\n    ${needsRoot ? "sudo " : ""}${mend}`,
+    ({ requirement, reason, remedy, needsRoot }) =>
+      `  ${requirement}: ${reason}\n    ${needsRoot ? "sudo " : ""}${remedy}`,
   );
   throw new CbError("config", `sandboxes cannot be made on this machine; it lacks\n${lines.join("\n")}`);
 }

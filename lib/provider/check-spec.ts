@@ -1,14 +1,17 @@
-/** What every provider refuses before it asks anybody for a machine. */
+/** The checks that every provider makes before it creates a machine. */
 
 import { CbError } from "../core/errors.ts";
 import { isId } from "../protocol/ids.ts";
 import { type BuilderSpec, USER_DATA_MAX_BYTES } from "./provider.ts";
 
-/** Throws CbError "config" where the provider of `installation` is not to make it. */
+/**
+ * Throws CbError "config" when the user data is larger than USER_DATA_MAX_BYTES, when `builder` or `attempt` is no UUID, or
+ * when the spec names another installation than the one that the provider serves.
+ */
 export function checkSpec(spec: BuilderSpec, installation: string): void {
   const bytes = Buffer.byteLength(spec.userData);
   if (bytes > USER_DATA_MAX_BYTES) {
-    throw new CbError("config", `user data of ${bytes} bytes, ${USER_DATA_MAX_BYTES} are allowed`);
+    throw new CbError("config", `the user data has ${bytes} bytes; at most ${USER_DATA_MAX_BYTES} are allowed`);
   }
   if (!isId(spec.builder) || !isId(spec.attempt)) {
     throw new CbError("config", `builder and attempt must be UUIDs: ${spec.builder}, ${spec.attempt}`);
@@ -16,7 +19,7 @@ export function checkSpec(spec: BuilderSpec, installation: string): void {
   if (spec.installation !== installation) {
     throw new CbError(
       "config",
-      `a builder of installation ${spec.installation}, but this provider serves ${installation}`,
+      `the builder belongs to installation ${spec.installation}, but this provider serves ${installation}`,
     );
   }
 }

@@ -1,4 +1,4 @@
-/** The providers that the pools of a configuration name. */
+/** Creates the providers that the pools of a queue configuration name. */
 import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
 import { OpenStackProvider } from "./openstack/provider.ts";
 import { SharedClouds } from "./openstack/shared-cloud.ts";
@@ -7,12 +7,12 @@ import { MachineProvider } from "./qemu/machine.ts";
 import { SandboxProvider } from "./sandbox/provider.ts";
 
 type ProviderConfig = PoolConfig["provider"];
-type HereConfig = Exclude<ProviderConfig, { kind: "openstack" }>;
+type LocalConfig = Exclude<ProviderConfig, { kind: "openstack" }>;
 
-/** Where a sandbox finds the folder with the agent's bundle. */
+/** Path inside a sandbox at which the folder with the agent's bundle is mounted. */
 const AGENT_INSIDE = "/opt/container-builder";
 
-/** By the name of the pool. Pools on one cloud share the login and the listing. Throws CbError "config". */
+/** Returns the provider of each pool, by pool name. Pools on one cloud share its login and listing. Throws CbError "config". */
 export function providersFor({
   installation,
   pools,
@@ -21,11 +21,11 @@ export function providersFor({
   const make = (config: ProviderConfig): Provider =>
     config.kind === "openstack"
       ? new OpenStackProvider(clouds.of({ cloud: config.cloud, region: config.region }), config)
-      : onThisMachine(config, installation);
+      : localProvider(config, installation);
   return new Map(pools.map(({ name, provider }) => [name, make(provider)]));
 }
 
-function onThisMachine(config: HereConfig, installation: string): Provider {
+function localProvider(config: LocalConfig, installation: string): Provider {
   const { stateDir, rootfs, allowWeak } = config;
   const shared = { stateDir, rootfs, installation, allowHostPorts: config.allowHostPorts.map(hostPort), allowWeak };
   if (config.kind === "sandbox") {
@@ -39,7 +39,7 @@ function onThisMachine(config: HereConfig, installation: string): Provider {
   return new MachineProvider({ ...shared, disk, cores, memoryMib, diskGib, acceleration });
 }
 
-/** The configuration has checked its form. */
+/** Parses "ADDRESS:PORT". The configuration schema has already checked the format. */
 function hostPort(text: string): { address: string; port: number } {
   const [address = "", port = ""] = text.split(":");
   return { address, port: Number(port) };

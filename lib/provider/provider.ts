@@ -1,64 +1,68 @@
 /**
- * What a provider of builders must do. A provider knows machines and nothing of builds: it lists them, makes them,
- * destroys them, and shows what they printed. One contract test runs against every provider there is.
+ * The interface of a provider of builders. A provider knows machines and no builds: it lists machines, creates them, destroys
+ * them, and returns their console output. One contract test (test/support/provider-contract.ts) runs against every provider.
  */
 
 import { CbError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/exit-codes.ts";
 
-/** The identity a machine carries for its whole life, so that a listing alone says whose it is. */
+/** The identity that a machine carries for its whole life, so that a listing alone shows which records it belongs to. */
 export interface MachineIdentity {
-  /** The installation that made it: two queues on one cloud do not touch each other's machines. */
+  /** The installation that created it. Two installations on one cloud do not touch each other's machines. */
   readonly installation: string;
-  /** The generation of the queue's records; it changes when records are lost or restored from a backup. */
+  /** The generation of the queue's records. It changes when records are lost or restored from a backup. */
   readonly generation: string;
   readonly pool: string;
   /** UUID of the builder; also its name in NATS subjects. */
   readonly builder: string;
-  /** UUID of this one create call: a create whose reply was lost is looked up by it. */
+  /** UUID of this create call. When the reply to a create is lost, the machine is found in the listing by this id. */
   readonly attempt: string;
 }
 
-/** nova takes 65535 characters of user_data, which is the text in base64: four for each three bytes. */
+/** nova accepts 65535 characters of user_data, which is the text in base64: four characters for each three bytes. */
 export const USER_DATA_MAX_BYTES = 49_149;
 
 export interface BuilderSpec extends MachineIdentity {
-  /** What the agent reads when it starts, a JSON text of at most USER_DATA_MAX_BYTES. Secret. */
+  /** JSON text that the agent reads when it starts, at most USER_DATA_MAX_BYTES. Secret. */
   readonly userData: string;
 }
 
 /**
- * `booting`: accepted, not known to run. `running`: powered on. `error`: will never run, or has stopped.
- * `destroying`: on its way out, still counts as existing.
+ * `booting`: accepted, not known to run yet. `running`: powered on. `error`: will never run, or has stopped.
+ * `destroying`: being deleted; it still counts as existing.
  */
 export type MachineStatus = "booting" | "running" | "error" | "destroying";
 
 export interface Machine extends MachineIdentity {
   readonly status: MachineStatus;
-  /** Name or address for people to read; nothing connects to it. Empty while it has none. */
+  /** Name or address, shown to people; no program connects to it. Empty while the machine has none. */
   readonly host: string;
   readonly createdAtMs: number;
-  /** Why it is in `error`, in the provider's words. */
+  /** The provider's reason for the status `error`. */
   readonly fault?: string;
 }
 
 export interface MachineListing {
-  /** When the listing was started, by this machine's clock, where that was before it was asked for: shared or kept. */
+  /**
+   * When the listing was started, by this machine's clock. Set only when the listing began before the caller asked for it,
+   * because it was shared with another caller or cached.
+   */
   readonly startedAtMs?: number;
   readonly machines: readonly Machine[];
-  /** False when the listing was cut short: what is missing from it may still exist. */
+  /** False when the listing ended early. A machine that is missing from it may still exist. */
   readonly complete: boolean;
-  /** Why it is not complete, a sentence for operators. */
+  /** Why the listing is not complete: a sentence for operators. */
   readonly problem?: string;
 }
 
 /**
- * The provider has said no: nothing was made, and nothing will come of it later. What passes by itself, or when people
- * raise a bound, is a limit; its message is the reason for waiting, as "quota, 20 of 20 instances".
+ * The provider refused the create: there is no machine, and none will appear later. `limit` is set when a later create can
+ * succeed, because the limit passes by itself or an operator raises it. The message is then shown as the reason for waiting,
+ * for example "quota, 20 of 20 instances".
  */
 export class RefusedError extends CbError {
   readonly limit: "quota" | "rate" | undefined;
-  /** How long the provider asks to be left alone. */
+  /** How long the provider asks its caller to wait before the next request, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
   constructor(kind: ErrorKind, message: string, options: RefusalOptions = {}) {
@@ -76,20 +80,22 @@ interface RefusalOptions {
 }
 
 export interface Provider {
-  /** Everything that carries this installation's mark, in one look. Throws CbError. */
+  /** Lists all machines that carry this installation's mark. Throws CbError. */
   listMachines(signal: AbortSignal): Promise<MachineListing>;
   /**
-   * Accepted, not finished. Idempotent by `spec.attempt`. Throws RefusedError where nothing was made, any other CbError
-   * where that is not known: then a machine may still appear in the listing.
+   * Resolves when the provider has accepted the create; the machine boots later. Idempotent by `spec.attempt`. Throws
+   * RefusedError when no machine was created. Throws another CbError when that is unknown: a machine may still appear in the
+   * listing.
    */
   create(spec: BuilderSpec, signal: AbortSignal): Promise<void>;
-  /** Resolves when the provider has accepted it, and too if the machine is already gone. */
+  /** Resolves when the provider has accepted the request, and also when the machine does not exist any more. */
   destroy(builder: string, signal: AbortSignal): Promise<void>;
   /**
-   * Asks whether all that the configuration names is there, and resolves with what is used of the provider's limits. Throws
-   * CbError "config" naming each setting that is wrong and what exists instead, another kind where it cannot be told now.
+   * Checks that everything that the configuration names exists, and resolves with a text of the provider's limits and their
+   * use. Throws CbError "config" that names each wrong setting and the values that exist instead, or a CbError of another kind
+   * when the provider cannot be asked now.
    */
   check?(signal: AbortSignal): Promise<string>;
-  /** The newest `maxBytes` of what the machine printed, for the operator. Empty if there is nothing. */
+  /** Returns the newest `maxBytes` of the machine's console output, for operators. Empty when there is none. */
   consoleOutput(builder: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
 }

@@ -46,10 +46,11 @@ providerContract(test, async () => ({
   provider: testbedProvider({ installation: INSTALLATION }),
   installation: INSTALLATION,
   printAndStay: (text) => JSON.stringify({ text }),
-  printed: () => "FAKE CONSOLE OUTPUT",
-  die: "{}",
-  // The name of a machine contains the first eight characters of its builder's id.
-  doom: ({ builder }: BuilderSpec) => box.setFaults([{ name: builder.slice(0, 8), spawnFail: "simulated failure" }]),
+  expectedOutput: () => "FAKE CONSOLE OUTPUT",
+  exitAtOnce: "{}",
+  // The name of a machine holds the first eight characters of its builder's id.
+  arrangeFailure: ({ builder }: BuilderSpec) =>
+    box.setFaults([{ name: builder.slice(0, 8), spawnFail: "simulated failure" }]),
   leftovers,
 }));
 

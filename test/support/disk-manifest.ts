@@ -1,4 +1,4 @@
-/** What is in the file system of a disk image, without mounting it: for two makings to be compared. */
+/** Lists the content of a disk image's file system without mounting it, so that a test can compare two builds. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
@@ -7,25 +7,25 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 const DEBUGFS = "/usr/sbin/debugfs";
-/** A level of the tree has some thousand entries of 60 bytes. */
+/** Limit for the listing of one level of the tree, which has some thousand entries of 60 bytes. */
 const LISTING_MAX_BYTES = 64 * 1024 * 1024;
 
-/** The inode of the root directory, in each ext4. */
+/** The inode of the root directory, which is fixed in ext4. */
 const ROOT_INODE = "2";
 
 /**
- * Each path, with its type and mode in octal, its owner and group, and what it holds: the SHA-256 of a file, the target of a
- * symbolic link. `folder` is made, filled with half a gigabyte and removed.
+ * Returns for each path its type and mode in octal, its owner and group, and its content: the SHA-256 of a file, or the target
+ * of a symbolic link. `folder` is created, filled with half a gigabyte, and removed.
  */
 export async function diskManifest(image: string, folder: string): Promise<Map<string, string>> {
   // The only partition begins at 1 MiB.
   const device = `${image}?offset=1048576`;
-  const held = await contents(device, folder);
+  const contentByPath = await contents(device, folder);
   const manifest = new Map<string, string>();
   for (const [path, rights] of await allRights(device, `${folder}.ls`)) {
-    manifest.set(path, `${rights} ${held.get(path) ?? ""}`);
+    manifest.set(path, `${rights} ${contentByPath.get(path) ?? ""}`);
   }
-  for (const path of held.keys())
+  for (const path of contentByPath.keys())
     if (!manifest.has(path)) throw new Error(`debugfs dumped ${path} and did not list it`);
   return manifest;
 }
@@ -33,13 +33,13 @@ export async function diskManifest(image: string, folder: string): Promise<Map<s
 async function contents(device: string, folder: string): Promise<Map<string, string>> {
   await mkdir(folder);
   await run(DEBUGFS, ["-R", `rdump / ${folder}`, device]);
-  const held = new Map<string, string>();
+  const found = new Map<string, string>();
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     const name = path.slice(folder.length);
-    if (entry.isSymbolicLink()) held.set(name, await readlink(path));
+    if (entry.isSymbolicLink()) found.set(name, await readlink(path));
     if (entry.isFile())
-      held.set(
+      found.set(
         name,
         createHash("sha256")
           .update(await readFile(path))
@@ -47,12 +47,12 @@ async function contents(device: string, folder: string): Promise<Map<string, str
       );
   }
   await rm(folder, { recursive: true });
-  return held;
+  return found;
 }
 
 /**
- * Read from the inodes and not from what rdump wrote: rdump cannot give files to others unless root calls it, and even for root
- * loses set-id bits, because it changes the owner after the mode. `script` is a file for debugfs's commands.
+ * Reads modes and owners from the inodes and not from the output of rdump: rdump cannot set the owner unless root calls it, and
+ * even for root it loses set-id bits, because it sets the owner after the mode. `script` is a file for debugfs's commands.
  */
 async function allRights(device: string, script: string): Promise<Map<string, string>> {
   const found = new Map<string, string>();
@@ -60,7 +60,7 @@ async function allRights(device: string, script: string): Promise<Map<string, st
   while (folders.length > 0) {
     await writeFile(script, folders.map(({ inode }) => `ls -p <${inode}>\n`).join(""));
     const { stdout } = await run(DEBUGFS, ["-f", script, device], { maxBuffer: LISTING_MAX_BYTES });
-    // It repeats each command before its answer.
+    // debugfs prints each command before its output.
     const listings = stdout.split(/^debugfs: ls -p .*$/m).slice(1);
     folders = folders.flatMap(({ path }, at) => {
       const inner: typeof folders = [];

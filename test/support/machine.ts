@@ -1,4 +1,4 @@
-/** A builder's disk image started under plain QEMU, for what it prints. */
+/** Starts a builder's disk image with plain QEMU and returns its console output. */
 import { execFile, spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,28 +9,28 @@ const run = promisify(execFile);
 /** An agent that runs the user data as a shell script. */
 export const SHELL_AGENT = "#!/bin/bash\nexec bash /run/container-builder/user-data\n";
 
-/** As glance's `hw_disk_bus` has them: "virtio", or "scsi" with `hw_scsi_model=virtio-scsi`. */
+/** The disk buses by their name in glance's `hw_disk_bus`: "virtio", or "scsi" with `hw_scsi_model=virtio-scsi`. */
 const BUSES = {
   virtio: { drive: "if=virtio", devices: [] },
   scsi: { drive: "if=none,id=root", devices: ["-device", "virtio-scsi-pci", "-device", "scsi-hd,drive=root"] },
 } as const;
 
-export interface MachineOptions {
-  /** From ensureDiskImage. */
+export interface PlainMachineOptions {
+  /** Path that ensureDiskImage returned. */
   readonly disk: string;
-  /** For its overlay. */
+  /** Folder for the overlay of the disk. */
   readonly folder: string;
-  /** QEMU's name of the board: "pc" or "q35". */
+  /** QEMU's machine type: "pc" or "q35". */
   readonly board: string;
-  /** What the disk hangs on. */
+  /** The bus that the disk is attached to. */
   readonly bus: keyof typeof BUSES;
   /** Further options of QEMU. */
   readonly extra: readonly string[];
   readonly signal: AbortSignal;
 }
 
-/** What it printed until it switched itself off. Rejects with the reason of `signal`, which ends it. */
-export async function runMachine({ disk, folder, board, bus, extra, signal }: MachineOptions): Promise<string> {
+/** Resolves with the console output when the machine is off. Rejects with the reason of `signal`, which kills QEMU. */
+export async function runMachine({ disk, folder, board, bus, extra, signal }: PlainMachineOptions): Promise<string> {
   const overlay = join(folder, `${board}.qcow2`);
   await run("qemu-img", ["create", "-q", "-f", "qcow2", "-b", disk, "-F", "raw", overlay, "4G"]);
   const machine = ["-machine", board, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1024", "-no-reboot"];
@@ -46,7 +46,7 @@ export async function runMachine({ disk, folder, board, bus, extra, signal }: Ma
   return printed;
 }
 
-/** A config drive as nova makes it; the files are those of openstack/latest. Its path. */
+/** Makes a config drive with nova's layout and returns its path. `files` are the files of openstack/latest. */
 export async function configDrive(folder: string, files: Readonly<Record<string, string>>): Promise<string> {
   const latest = join(folder, "drive", "openstack", "latest");
   await mkdir(latest, { recursive: true });

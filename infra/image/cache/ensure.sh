@@ -1,9 +1,10 @@
 #!/bin/bash
-# Makes a folder once: ensure.sh CACHE KEY SCRIPT [ARGUMENT...] gives CACHE/KEY with what SCRIPT makes in it, whole or not at all.
+# Makes a folder of a cache once: ensure.sh CACHE KEY SCRIPT [ARGUMENT...]
 #
-# Run it under a lock (flock CACHE/lock ...). SCRIPT is called with a folder of another name, in which root of our user
-# namespace may write, and the arguments; what an interrupted run left is swept first, and so are keys that nobody has used
-# lately. CACHE has mode 0700, so that the open folder in it is closed to others.
+# When CACHE/KEY does not exist, SCRIPT is called with a temporary folder, in which root of the user namespace may write, and with
+# the arguments. When SCRIPT succeeds, the folder is renamed to CACHE/KEY; otherwise it is removed. The caller must hold a lock
+# (flock CACHE/lock ...). Before that, the leftovers of interrupted runs are removed, and keys that were not used for a day.
+# CACHE must have mode 0700, because it closes the world-writable temporary folder to other users.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/collect.sh"
@@ -12,7 +13,8 @@ key=$2 script=$3
 shift 3
 if [ -d "$key" ]; then exit 0; fi
 
-# A sandbox holds what it is made of; this is for those who know a path and have yet to start one. Each asking for a key is a use of it.
+# Running sandboxes lock their folders. This time protects a caller that got the path and has not started its sandbox yet.
+# isMade() in lib/provider/sandbox/make-once.ts updates the time of the last use.
 minutes_kept=$((24 * 60))
 collect 0 .making-*
 collect "$minutes_kept" *

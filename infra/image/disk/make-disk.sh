@@ -1,18 +1,17 @@
 #!/bin/bash
-# Makes a disk image: make-disk.sh DIRECTORY LAYER ROOTFS AGENT ID gives DIRECTORY/disk.raw, sparse, with LAYER/layer over
-# ROOTFS as its root file system and the file AGENT as its agent. It says ID when it starts.
+# Makes a disk image: make-disk.sh DIRECTORY LAYER ROOTFS AGENT ID writes the sparse file DIRECTORY/disk.raw. Its root file system
+# is LAYER/layer over ROOTFS, with the file AGENT as its agent. A machine prints ID when it starts.
 #
-# One partition that the MBR shows, the boot loader in the gap before it. There is no loop device and no mount of the
-# host's. The names and numbers that would be random are fixed: the same trees give the same image, byte for byte.
+# The disk has an MBR with one partition, and the boot loader in the gap before it. The script uses no loop device and no mount
+# outside its namespace. All names and numbers that would be random are fixed: the same trees give the same image, byte for byte.
 set -euo pipefail
 export LC_ALL=C CB_TARGET=$1 CB_LAYER=$2 CB_ROOTFS=$3 CB_AGENT=$4 CB_IMAGE=$5 PATH=$PATH:/usr/sbin:/sbin
 umask 022
 
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
-# A temporary folder of the caller's may be closed to these ids.
+# The caller's temporary folder and current folder may be closed to these ids.
 unset TMPDIR
-# The folder of the caller may be closed to these ids.
 cd /
 mount -t tmpfs -o mode=0755 none /mnt
 mkdir /mnt/lower /mnt/data /mnt/tree /mnt/layer
@@ -28,26 +27,28 @@ mkdir -p "$tree/opt/container-builder"
 cat <&"$CB_AGENT_FD" >"$tree/opt/container-builder/agent.mjs"
 chmod 0755 "$tree/opt/container-builder" "$tree/opt/container-builder/agent.mjs"
 printf '%s\n' "$CB_IMAGE" >"$tree/usr/share/container-builder/image"
-# What was written today carries no time of day. Logs and caches of the making are of no use, and differ each time.
+# Files that this build wrote get the layer's time, which has no time of day. Logs and caches of the build differ each time and
+# have no use in the image, so they are removed.
 SOURCE_DATE_EPOCH=$(stat -c %Y /mnt/layer/core.img)
 export SOURCE_DATE_EPOCH
 rm -rf "$tree"/var/log/* "$tree"/var/cache/* "$tree"/var/lib/dpkg/*-old "$tree"/tmp/*
 find "$tree" -newermt "@$SOURCE_DATE_EPOCH" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
-# Room for the tree and for what is written before the file system grows to the disk; the disk starts at 1 MiB.
+# The file system has space for the tree and for writes before it grows to the disk's size. The partition starts at 1 MiB.
 used=$(du --summarize --block-size=1M --one-file-system "$tree" | cut -f1)
 size=$((used * 110 / 100 + 128))
 truncate --size="$((size + 1))M" "$disk"
-# 0x80: the BIOS starts from it; type 83. The id and UUIDs are constants of ours.
+# The partition is bootable (0x80) and has type 83. The disk id and the UUIDs are constants of this script.
 printf 'label: dos\nlabel-id: 0xcb0c0b01\nstart=2048, size=%d, type=83, bootable\n' $((size * 2048)) |
   inside "$tree/usr/sbin/sfdisk" --quiet --no-reread "$disk"
-# No journal: a builder starts once, from this image. No inode tables are written now; zeroes are what is there.
-# An inode for each 16 KiB, as on any larger disk: it stays so when the file system grows, and each takes 256 bytes.
+# There is no journal, because a builder starts only once from this image. Inode tables are not written now, because the sparse file
+# already reads as zeroes. There is one inode of 256 bytes per 16 KiB, the default of larger disks: the ratio stays when the file
+# system grows.
 MKE2FS_CONFIG=$tree/etc/mke2fs.conf inside "$tree/usr/sbin/mke2fs" -q -F -t ext4 -O ^has_journal -L builder \
   -U cb0c0b01-0000-4000-8000-000000000001 \
   -E offset=1048576,hash_seed=cb0c0b01-0000-4000-8000-000000000002,lazy_itable_init=1,nodiscard,root_owner=0:0 \
   -m 0 -i 16384 -d "$tree" "$disk" "${size}M"
-# The boot sector keeps the partition table (from byte 440) of the one that is there.
+# 440 bytes: the disk's boot sector keeps its partition table, which starts after them.
 dd if=/mnt/layer/boot.img of="$disk" bs=440 count=1 conv=notrunc status=none
 dd if=/mnt/layer/core.img of="$disk" bs=512 seek=1 conv=notrunc status=none
 umount "$tree"

@@ -1,9 +1,11 @@
 #!/bin/bash
-# Makes what a machine has beyond a sandbox: make-layer.sh DIRECTORY ROOTFS, an empty directory in which root of our user
-# namespace may write, and the tree that make-rootfs.sh made.
+# Makes the layer that a machine needs in addition to a sandbox's root file system: make-layer.sh DIRECTORY ROOTFS
+#   DIRECTORY   an empty directory in which root of the user namespace may write
+#   ROOTFS      the tree that make-rootfs.sh made
 #
-# DIRECTORY/layer lies over ROOTFS (overlay): packages, kernel, modules, initramfs, init. DIRECTORY/boot.img and core.img
-# go before the first partition. Nothing is mounted outside the namespace, and nothing of the host's but mmdebstrap is used.
+# DIRECTORY/layer is an overlay layer for ROOTFS: packages, kernel, modules, initramfs, init. DIRECTORY/boot.img and core.img are
+# the boot loader, for the space before the first partition. The script mounts nothing outside its namespace. It uses mmdebstrap
+# from the host, and the programs of Debian's essential packages.
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -13,15 +15,15 @@ umask 022
 CB_PACKAGES=$(grep -v '^#' "$here/packages.txt" | paste -sd,)
 CB_MODULES=$(grep -v '^#' "$here/modules.txt" | paste -sd' ')
 export CB_PACKAGES CB_MODULES CB_MIRROR CB_SECURITY_MIRROR CB_APT_CONF=${CB_APT_CONF-}
-# What goes into the tree travels as text: the folder it lies in may be closed to the ids of the namespace.
+# The guest files are passed as text, because the ids of the namespace may have no access to their folder.
 CB_GUEST=$(cd "$here/guest" && tar -c --sort=name --owner=0 --group=0 --mtime=@0 -- * | base64 -w0)
-# Not "linux", which copies the 58 MB that the kernel will take when unpacked, byte by byte: 4 s under emulation.
+# grub.cfg uses "linux16" and not "linux", which copies the 58 MB of the unpacked kernel byte by byte: 4 s under emulation.
 CB_GRUB=$(<"$here/grub.cfg")
 export CB_GUEST CB_GRUB
 
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
-# A temporary folder of the caller's may be closed to these ids.
+# The caller's temporary folder may be closed to these ids.
 unset TMPDIR
 mount -t tmpfs -o mode=0755 none /mnt
 mkdir /mnt/lower /mnt/data /mnt/tree
@@ -33,8 +35,8 @@ mount -t overlay -o lowerdir=/mnt/lower,upperdir=$data/layer,workdir=$data/work,
 printf '%s\n' "$CB_APT_CONF" >"$data/apt.conf"
 cd /
 
-# The kernel is unpacked, not installed: its package wants initramfs-tools, whose initramfs takes 14 s to come up under
-# emulation. It and the boot loader come from the same archives, with the same keys.
+# The kernel is unpacked and not installed, because its package depends on initramfs-tools, whose initramfs takes 14 s to start
+# under emulation. Kernel and boot loader are from the same archives, verified with the same keys.
 export CB_PARTS=$data/parts
 cat >"$data/fetch" <<'FETCH'
 set -euo pipefail
@@ -57,7 +59,7 @@ HOME=/ mmdebstrap --mode=root --skip=check/empty,chroot/mount/sys --variant=cust
 rm -f "$tree"/etc/apt/apt.conf.d/99mmdebstrap "$tree"/etc/apt/sources.list.d/*mmdebstrap* "$tree/etc/resolv.conf" \
   "$tree/etc/hostname" "$data/apt.conf" "$data/fetch"
 
-# Programs of the tree run from outside it, so that what they make does not depend on the host.
+# Runs a program of the tree without chroot, so that its output does not depend on the programs of the host.
 inside() {
   local libraries=usr/lib/x86_64-linux-gnu
   "$tree/usr/lib64/ld-linux-x86-64.so.2" --library-path "$tree/$libraries:$data/parts/$libraries" "$@"
@@ -73,8 +75,8 @@ mv "$(dirname "$(find . -path '*/modules/*/kernel' -prune)")" "$tree/usr/lib/mod
 chroot "$tree" depmod "$release"
 base64 -d <<<"$CB_GUEST" | tar -x -C "$tree" --no-same-permissions
 
-# The initramfs: busybox, the modules that may be needed to find the disk, and a script. Modules are unpacked in it:
-# packed twice they are larger, and the kernel unpacks the whole faster than each alone.
+# The initramfs: busybox, the modules that may be needed to find the disk, and a script. The modules in it are decompressed: files
+# that are compressed twice are larger, and the kernel decompresses the whole archive faster than single modules.
 initramfs=$data/parts/initramfs
 mkdir -p "$initramfs"/{bin,dev,proc,sys,root} "$initramfs/lib/modules/$release"
 cp "$tree/usr/bin/busybox" "$initramfs/bin/busybox"
@@ -88,8 +90,9 @@ done
 cp "$tree/usr/lib/modules/$release"/modules.{builtin,builtin.modinfo,order} "$initramfs/lib/modules/$release/"
 inside --argv0 depmod "$tree/usr/bin/kmod" --basedir "$initramfs" "$release"
 find "$initramfs" -exec touch --no-dereference --date=@0 {} +
-# busybox writes the numbers of inodes and devices that the files have here, which differ each time; counted, they do not.
-# The header is 6 characters and 13 fields of 8 hexadecimal digits (newc in cpio(5)); name and content end on 4 bytes.
+# busybox writes the inode and device numbers of this file system, which differ each time. This replaces them by consecutive numbers
+# and zeroes. The header is 6 characters and 13 fields of 8 hexadecimal digits (newc in cpio(5)); name and content are padded to a
+# multiple of 4 bytes.
 count_inodes='
   my ($at, $inode) = (0, 0);
   while (substr($_, $at, 6) eq "070701") {
@@ -107,11 +110,11 @@ inside usr/bin/grub-mkimage \
   --directory usr/lib/grub/i386-pc --format i386-pc --prefix '(,msdos1)/boot' --config grub.cfg --output "$data/core.img" \
   biosdisk part_msdos ext2 linux16 serial terminal
 cp usr/lib/grub/i386-pc/boot.img "$data/boot.img"
-# The day it was made stands for every later time in the image.
+# make-disk.sh gives the time of these files, the day of this build, to all later files of the image.
 touch --date="@${SOURCE_DATE_EPOCH:-$(date -u -d 00:00 +%s)}" "$data/boot.img" "$data/core.img"
 { chroot "$tree" dpkg-query -W -f '${Package} ${Version}\n'; cat versions; } | sort -u >versions.all
 cp versions.all "$tree/usr/share/container-builder/versions"
-# A real kernel puts an overlay on a file system that is none.
+# A machine's root file system is ext4, on which buildah can mount overlays.
 sed -i 's/^driver = .*/driver = "overlay"/' "$tree/etc/containers/storage.conf"
 cd /
 umount "$tree"
@@ -119,7 +122,7 @@ rm -rf "$data/work" "$data/parts"
 STAGE
 )
 export CB_MAKE
-# The folders are opened with the caller's rights, then the rights are exchanged for those of root in the namespace.
+# The script opens the folders with the caller's rights, then becomes root of the namespace.
 exec unshare --user --map-auto --keep-caps --mount --pid --fork --mount-proc bash -euo pipefail -c '
   exec {CB_FD}<"$CB_TARGET" {CB_LOWER_FD}<"$CB_ROOTFS"
   export CB_FD CB_LOWER_FD

@@ -1,15 +1,16 @@
-# The first program in the sandbox of a machine: run.sh CORES MEMORY_MIB DISK_GIB ACCELERATION, the last of it auto, kvm or
-# tcg. It becomes QEMU, whose console is its output, and the sandbox ends with the machine.
-# Environment: CB_OPENED, "kvm=N", the descriptor of /dev/kvm, or "kvm=absent" or "kvm=closed".
+# The command of a sandbox that runs a machine: run.sh CORES MEMORY_MIB DISK_GIB ACCELERATION, where ACCELERATION is auto, kvm or
+# tcg. It replaces itself by QEMU, which prints the machine's console, and the sandbox ends with the machine.
+# Environment: CB_OPENED is "kvm=N" with the descriptor of /dev/kvm, or "kvm=absent" or "kvm=closed".
 #
-# QEMU is nobody on the host, and its user network ends in the sandbox's, which lets out NATS and the outside alone.
+# QEMU runs under a subordinate id of the host. Its user network is inside the network of the sandbox, whose egress filter allows
+# NATS and the outside only.
 set -euo pipefail
 cores=$1 memory=$2 disk=$3 acceleration=$4
 cd /run
 
-# A device that opens proves nothing: in a virtual machine without nested virtualisation it opens, and no guest runs, or none
-# with the processor that the machine is to have. This guest is a boot sector that writes 16 to a port at which QEMU ends,
-# with twice that and one.
+# Checks that a guest runs with these options of QEMU. That /dev/kvm opens does not prove it: in a virtual machine without nested
+# virtualisation the device opens, but no guest runs, or none with the processor of the machine. The guest of this check is a
+# boot sector that writes 16 to the isa-debug-exit port, at which QEMU exits with twice the value plus one: 33.
 runs_guests() {
   printf '\272\001\005\260\020\356\364%503s\125\252' '' >probe
   local code=0
@@ -19,11 +20,11 @@ runs_guests() {
   [ "$code" -eq 33 ]
 }
 
-# Opened by the launcher: root in here is in no group that may.
+# launch.sh has opened the device, because root of the sandbox is in no group that may open it.
 kvm=${CB_OPENED-kvm=none} kvm=${kvm#kvm=}
 by_kvm=(-add-fd "fd=$kvm,set=1" -accel kvm,device=/dev/fdset/1 -cpu host)
-# What its translations may take of the host's memory, in MiB, beside the machine's own; QEMU's default is 1024. The
-# newest processor that the emulator knows.
+# tb-size limits the memory for translated code, in MiB, beside the machine's own memory; QEMU's default is 1024. `-cpu max` is the
+# newest processor that the emulator supports.
 by_emulation=(-accel tcg,thread=multi,tb-size=256 -cpu max)
 
 case $kvm in
@@ -31,22 +32,22 @@ case $kvm in
   *) runs_guests "${by_kvm[@]}" || kvm=idle ;;
 esac
 case $kvm in
-  none) why="" ;;
-  absent) why="this host has no /dev/kvm" ;;
-  closed) why="whoever runs the queue may not open /dev/kvm" ;;
-  idle) why="KVM runs no guest here" ;;
-  *) why="" acceleration=kvm ;;
+  none) reason="" ;;
+  absent) reason="this host has no /dev/kvm" ;;
+  closed) reason="the user who runs the queue may not open /dev/kvm" ;;
+  idle) reason="KVM runs no guest here" ;;
+  *) reason="" acceleration=kvm ;;
 esac
 case $acceleration in
   kvm)
-    [ -z "$why" ] || { echo "machine: $why; acceleration: auto takes emulation then" >&2; exit 1; }
+    [ -z "$reason" ] || { echo "machine: $reason; acceleration: auto would use emulation" >&2; exit 1; }
     accelerated=("${by_kvm[@]}")
     ;;
   *) acceleration=tcg accelerated=("${by_emulation[@]}") ;;
 esac
-echo "machine: $cores cores, $memory MiB, a disk of $disk GiB, by $acceleration${why:+, since $why}"
+echo "machine: $cores cores, $memory MiB, a disk of $disk GiB, by $acceleration${reason:+, since $reason}"
 
-# As nova lays it out. The user data is secret: it stays in memory.
+# Make a config drive with the layout of nova. The user data is secret, so the drive is in memory (/run is a tmpfs).
 mkdir -p drive/openstack/latest
 cp container-builder/user-data drive/openstack/latest/user_data
 printf '{"name": "%s", "hostname": "%s"}\n' "$(hostname)" "$(hostname)" >drive/openstack/latest/meta_data.json
@@ -54,7 +55,7 @@ genisoimage -quiet -V config-2 -J -r -o drive.iso drive
 rm -r drive
 qemu-img create -q -f qcow2 -b /opt/container-builder/disk.raw -F raw /root/disk.qcow2 "${disk}G"
 
-# When the host's disk is full, the machine is told of it; by itself QEMU would let it stand still.
+# werror and rerror pass an error of the host's disk to the machine. By default QEMU would pause the machine when the disk is full.
 exec qemu-system-x86_64 -sandbox on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny \
   -machine q35 "${accelerated[@]}" -smp "$cores" -m "$memory" -no-reboot \
   -nodefaults -display none -serial stdio \

@@ -1,32 +1,33 @@
 #!/bin/bash
-# Makes the root file system of sandboxes: make-rootfs.sh DIRECTORY PACKAGES ID, an empty directory in which root of our
-# user namespace may write, a file with a package a line, and what the image is to call itself.
+# Makes the root file system of sandboxes: make-rootfs.sh DIRECTORY PACKAGES ID
+#   DIRECTORY   an empty directory in which root of the user namespace may write
+#   PACKAGES    a file with one Debian package per line
+#   ID          the id that the image reports
 #
-# The tree is DIRECTORY/rootfs and belongs to subordinate ids (0 is the first of them), so it is made inside a mapped
-# user namespace: root of a sandbox is then nobody on the host. Works as root and as a user; both need subordinate ids.
+# The result is DIRECTORY/rootfs. It belongs to subordinate ids (0 is the first of them), so that root of a sandbox has no rights
+# on the host; therefore it is made inside a mapped user namespace. Works as root and as a user; both need subordinate ids.
 # Environment: CB_MIRROR, CB_SECURITY_MIRROR (Debian archives); CB_APT_CONF, text of apt options such as a proxy.
 set -euo pipefail
-# A user's PATH often lacks the folders of chroot and its like; a strict umask would go into the tree.
+# A user's PATH often lacks /usr/sbin, where chroot is. A strict umask would apply to the tree.
 export LC_ALL=C CB_TARGET=$1 CB_IMAGE=$3 PATH=$PATH:/usr/sbin:/sbin
 umask 022
 CB_PACKAGES=$(grep -v '^#' "$2" | paste -sd,)
 export CB_PACKAGES
 : "${CB_MIRROR:?names no Debian archive}" "${CB_SECURITY_MIRROR:?names no Debian archive}"
 export CB_MIRROR CB_SECURITY_MIRROR CB_APT_CONF=${CB_APT_CONF-}
-# A user's PATH may lack what root's has: chroot is in /usr/sbin.
-export PATH=$PATH:/usr/sbin:/sbin
 
-# Runs as root of the namespace. The work lies on /mnt, because a home directory of mode 0700 is closed to it.
-# Left out: documents; node's package managers; test helpers of buildah (94 MB) and network plugins (55 MB) that
-# a chroot-isolated build never calls; 420 MB of qemu for architectures that nobody builds for. Nothing of the host's apt settings stays in the tree.
+# Runs as root of the namespace. It works on /mnt, because a home directory of mode 0700 is closed to this id.
+# Left out: documents; node's package managers; test helpers of buildah (94 MB) and network plugins (55 MB) that a
+# chroot-isolated build never calls; 420 MB of qemu for architectures that no image is built for. The apt settings of the host
+# are removed from the tree.
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
-# A temporary folder of the caller's may be closed to these ids.
+# The caller's temporary folder may be closed to these ids.
 unset TMPDIR
 mount -c --bind "/proc/self/fd/$CB_FD" /mnt
 printf '%s\n' "$CB_APT_CONF" >/mnt/apt.conf
 cd /
-# The host's /sys cannot be mounted here, and no package misses it.
+# The host's /sys cannot be mounted here, and no package needs it.
 HOME=/ mmdebstrap --mode=root --skip=chroot/mount/sys --variant=essential --format=directory \
   --aptopt=/mnt/apt.conf --aptopt='Acquire::Languages "none"' \
   --dpkgopt=force-unsafe-io \
@@ -45,20 +46,20 @@ HOME=/ mmdebstrap --mode=root --skip=chroot/mount/sys --variant=essential --form
   "deb [check-valid-until=no] $CB_MIRROR sid main"
 cd /mnt/rootfs
 rm -f etc/apt/apt.conf.d/99mmdebstrap etc/resolv.conf etc/hostname ../apt.conf
-# apptainer binds the host's time zone into what it runs and fails without: UTC, in the format of RFC 8536.
+# apptainer mounts /etc/localtime into its containers and fails without it. This one is UTC, in the format of RFC 8536.
 printf 'TZif\0%034d\1\0\0\0\4\0\0\0\0\0\0UTC\0' 0 | tr 0 '\0' >etc/localtime
-# buildah's default driver wants an overlay on an overlay, which no kernel gives; chroot isolation needs no runtime.
+# buildah's default driver needs an overlay on an overlay, which the kernel refuses. Chroot isolation needs no OCI runtime.
 mkdir -p etc/containers usr/share/container-builder
 printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroot = "/var/lib/containers/storage"\n' \
   >etc/containers/storage.conf
-# A short name in a Dockerfile is Docker Hub's, as with docker: Debian's list gives "FROM centos" another meaning.
+# Without Debian's list a short name in a Dockerfile means Docker Hub, as with docker; the list maps "FROM centos" elsewhere.
 rm -f etc/containers/registries.conf.d/shortnames.conf
 chroot . dpkg-query -W -f '${Package} ${Version}\n' >usr/share/container-builder/versions
 printf '%s\n' "$CB_IMAGE" >usr/share/container-builder/image
 STAGE
 )
 export CB_MAKE
-# The directory is opened with the caller's rights, then the rights are exchanged for those of root in the namespace.
+# The script opens the directory with the caller's rights, then becomes root of the namespace.
 exec unshare --user --map-auto --keep-caps --mount --pid --fork --mount-proc bash -euo pipefail -c '
   exec {CB_FD}<"$CB_TARGET"
   export CB_FD

@@ -1,4 +1,4 @@
-/** The disk image of a builder: made once per recipe and agent, kept in the cache folder. */
+/** Makes the disk image of a builder once per recipe and agent, in the cache folder. */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -10,17 +10,17 @@ import { DISK_FOLDER } from "../sandbox/scripts.ts";
 export interface DiskImageOptions {
   /** The user's cache folder for this program. */
   readonly cacheDir: string;
-  /** Goes to /opt/container-builder/agent.mjs; run by Node, or by what its first line names after `#!`. */
+  /** Copied to /opt/container-builder/agent.mjs. Node runs it, or the program that its first line names after `#!`. */
   readonly agentFile: string;
   readonly onProgress?: (progress: MakingProgress) => void;
   readonly signal?: AbortSignal;
 }
 
 const MAKE_DISK = join(DISK_FOLDER, "make-disk.sh");
-/** Files that say what comes after it, or by whom it is called. */
-const NOT_OF_THE_LAYER = ["make-disk.sh", "main.ts"];
+/** Files of the folder that the layer does not depend on: the script of the next step, and the program that calls both. */
+const NOT_IN_LAYER_KEY = ["make-disk.sh", "main.ts"];
 
-/** Lines of mmdebstrap, and how much of the time had passed when each came (16 s in all, 2 cores, near mirror). */
+/** Lines of mmdebstrap, and the percentage of the time after which it prints each (16 s in all on 2 cores with a near mirror). */
 const LAYER_PHASES: readonly Phase[] = [
   [/running apt-get update/, "reading package lists", 5],
   [/downloading packages/, "downloading packages", 30],
@@ -30,14 +30,14 @@ const LAYER_PHASES: readonly Phase[] = [
 ];
 
 /**
- * The path of a raw, sparse image that boots from its BIOS disk, made first if it is not there. It is for reading: a machine
- * gets a copy or an overlay, as large as its disk is to be. Where only the agent is new it takes some seconds. Two callers at
- * once make one. Needs an x86_64 host. Throws CbError "infrastructure" with the last lines of what failed, "config" where the
- * host is not one that can make it, or "cancelled" when `signal` aborts.
+ * Returns the path of a raw, sparse image that boots by BIOS, and makes the image first when the cache does not have it. The
+ * image is read-only: each machine gets a copy or an overlay of the size of its disk. When only the agent has changed, this
+ * takes some seconds. Concurrent callers make one image. Needs an x86_64 host. Throws CbError "infrastructure" with the last
+ * lines that the failed script printed, "config" when this host cannot make the image, or "cancelled" when `signal` aborts.
  */
 export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal }: DiskImageOptions): Promise<string> {
   if (process.arch !== "x64") {
-    throw new CbError("config", `the disk image can be made on x86_64 only, this is ${process.arch}`);
+    throw new CbError("config", `the disk image can be made on x86_64 only; this machine is ${process.arch}`);
   }
   const rootfs = await ensureRootfs({ cacheDir, ...(onProgress && { onProgress }), ...(signal && { signal }) });
   const cache = join(cacheDir, "disk");
@@ -45,27 +45,27 @@ export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal 
   const layer = join(cache, layerKey);
   const shared = { cache, onProgress, signal };
   if (!(await isMade(cache, layerKey))) {
-    const layered = { what: "the builder's kernel and boot loader", key: layerKey, phases: LAYER_PHASES };
+    const layered = { product: "the builder's kernel and boot loader", key: layerKey, phases: LAYER_PHASES };
     await makeOnce({ ...shared, ...layered, script: [join(DISK_FOLDER, "make-layer.sh"), rootfs] });
   }
   const diskKey = await diskKeyFor(layerKey, agentFile);
   const disk = join(cache, diskKey, "disk.raw");
   if (await isMade(cache, diskKey)) return disk;
   onProgress?.({ phase: "writing the disk image", percent: 90, elapsedMs: 0 });
-  const written = { what: "the builder's disk image", key: diskKey, phases: [] };
+  const written = { product: "the builder's disk image", key: diskKey, phases: [] };
   await makeOnce({ ...shared, ...written, script: [MAKE_DISK, layer, rootfs, agentFile, diskKey] });
   return disk;
 }
 
-/** Changes when the recipe of the layer does, or the tree below it, whose folder is named by its own key. */
+/** Changes with the recipe of the layer and with the root file system below it, whose folder is named by its own key. */
 async function layerKeyFor(rootfs: string): Promise<string> {
   const found = await readdir(DISK_FOLDER, { recursive: true, withFileTypes: true });
   const paths = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  const files = paths.filter((path) => !NOT_OF_THE_LAYER.includes(basename(path))).sort();
+  const files = paths.filter((path) => !NOT_IN_LAYER_KEY.includes(basename(path))).sort();
   return await keyOf(basename(dirname(rootfs)), files);
 }
 
-/** Of names and contents, 16 hexadecimal digits. */
+/** The first 16 hexadecimal digits of the SHA-256 of `start` and of the files' names and contents. */
 async function keyOf(start: string, files: readonly string[]): Promise<string> {
   const hash = createHash("sha256").update(start);
   for (const file of files) hash.update(`\n${basename(file)}\n`).update(await readFile(file));
@@ -76,6 +76,6 @@ async function diskKeyFor(layerKey: string, agentFile: string): Promise<string> 
   try {
     return await keyOf(layerKey, [MAKE_DISK, agentFile]);
   } catch (cause) {
-    throw new CbError("config", `cannot read the agent ${agentFile}`, { hint: "npm run build makes it", cause });
+    throw new CbError("config", `cannot read the agent ${agentFile}`, { hint: "make it with: npm run build", cause });
   }
 }

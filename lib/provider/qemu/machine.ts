@@ -1,9 +1,9 @@
 /**
- * Builders as virtual machines on this host: a workstation's own cloud, and how the builder image is tried.
+ * Builders as virtual machines on this host: for a workstation without a cloud, and for tests of the builder image.
  *
- * A machine is a sandbox in which QEMU runs (infra/image/machine). So QEMU is nobody on the host, what the machine sends passes the
- * sandbox's filter, and everything that a provider owes (machines that outlive the queue, their console, nothing left
- * behind) is the sandbox's.
+ * A machine is a sandbox in which QEMU runs (infra/image/machine). Therefore QEMU runs under a subordinate id of the host, the
+ * sandbox's egress filter applies to the machine's packets, and the sandbox provider does the rest: machines that outlive the
+ * queue, their console output, and complete removal.
  */
 import { readFileSync } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -16,28 +16,31 @@ import { SandboxProvider } from "../sandbox/provider.ts";
 import { MACHINE_FOLDER } from "../sandbox/scripts.ts";
 
 export interface MachineOptions {
-  /** One folder a machine is made in it, its disk too. On a disk with room for builds. */
+  /** Gets one folder per machine, with the machine's disk. Its file system needs space for builds. */
   readonly stateDir: string;
-  /** From ensureRootfs, for the purpose `machine`. */
+  /** Path that ensureRootfs returned for the purpose `machine`. */
   readonly rootfs: string;
-  /** From ensureDiskImage. */
+  /** Path that ensureDiskImage returned. */
   readonly disk: string;
   readonly installation: string;
   readonly cores: number;
-  /** Of the machine. Under emulation its QEMU takes some 350 MiB more, 256 at most for translations; 313 were seen beside 2 GiB. */
+  /**
+   * Memory of the machine. Under emulation QEMU needs some 350 MiB more: at most 256 for translated code; 313 were measured
+   * with a machine of 2 GiB.
+   */
   readonly memoryMib: number;
-  /** As the machine sees its disk; what it does not write takes no room. */
+  /** Size of the disk that the machine sees. Blocks that it does not write take no space on the host. */
   readonly diskGib: number;
-  /** `auto`: KVM where a guest really runs by it, else emulation. */
+  /** `auto`: KVM when a guest actually runs with it, otherwise emulation. */
   readonly acceleration: "auto" | "kvm" | "tcg";
   /** Default: /dev/kvm. */
   readonly kvm?: string;
-  /** The host's ports that machines may reach: 10.0.2.2 is its loopback. */
+  /** TCP ports of the host that machines may reach. 10.0.2.2 is the host's loopback. */
   readonly allowHostPorts: readonly HostPort[];
   readonly allowWeak: readonly Weakness[];
 }
 
-/** Where run.sh finds the image that the machine's disk starts from. */
+/** Path inside the sandbox at which run.sh finds the disk image, the base of the machine's overlay. */
 const DISK_INSIDE = "/opt/container-builder/disk.raw";
 
 export class MachineProvider implements Provider {
@@ -52,7 +55,7 @@ export class MachineProvider implements Provider {
       ...shared,
       agentCommand: ["bash", "-c", script, "machine", ...[cores, memoryMib, diskGib].map(String), acceleration],
       agentBinds: [{ from: disk, to: DISK_INSIDE }],
-      // With 0 it switched itself off, which it does when its agent ends.
+      // QEMU exits with 0 when the machine switches itself off, which its init does when the agent exits.
       program: "the machine",
       devices: acceleration === "tcg" ? [] : [{ name: "kvm", path: kvm }],
     });
@@ -62,7 +65,7 @@ export class MachineProvider implements Provider {
     return this.#sandboxes.listMachines(signal);
   }
 
-  /** Throws CbError "config" when the disk image is not there, and as SandboxProvider does. */
+  /** Throws CbError "config" when the disk image does not exist, and the errors of SandboxProvider.create. */
   async create(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
     await stat(this.#disk).catch((cause) => {
       const hint = "make it with: npm run disk -- FILE.raw, or cb-local up --provider qemu";

@@ -1,4 +1,7 @@
-/** What the host's apt knows of the way to a Debian archive: mirror, proxy, certificates. Overridable by environment. */
+/**
+ * Reads from the host's apt how to reach a Debian archive: mirror, proxy, certificates. The environment can override the
+ * mirrors.
+ */
 import { execFile } from "node:child_process";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,17 +11,17 @@ import { CbError } from "../../core/errors.ts";
 export interface AptSettings {
   readonly mirror: string;
   readonly securityMirror: string;
-  /** Lines for an apt.conf; may hold a proxy's password. */
+  /** Lines for an apt.conf. They may contain a proxy's password. */
   readonly conf: string;
 }
 
-/** The options that say how to reach an archive and when to believe it; nothing else of the host's apt is wanted. */
-const WANTED =
+/** The options for reaching an archive and for verifying it. The rest of the host's apt configuration is left out. */
+const RELEVANT_OPTION =
   /^Acquire::((https?::([^ ]*::)?(Proxy|CAInfo|Verify-Peer|Timeout))|Check-Valid-Until|Check-Date|Retries)[: ]/i;
 
 /**
- * CB_MIRROR and CB_SECURITY_MIRROR, else what the host's apt uses. Throws CbError "config" where neither names a Debian
- * archive, as on another distribution.
+ * Returns the mirrors that CB_MIRROR and CB_SECURITY_MIRROR name, otherwise those of the host's apt. Throws CbError "config"
+ * when neither names a Debian archive, for example on another distribution.
  */
 export async function hostAptSettings(env: NodeJS.ProcessEnv = process.env): Promise<AptSettings> {
   const sources = await sourcesText("/etc/apt");
@@ -30,31 +33,32 @@ export async function hostAptSettings(env: NodeJS.ProcessEnv = process.env): Pro
   if (mirror === undefined) {
     throw new CbError(
       "config",
-      "apt's sources on this machine name no Debian archive for the builder's root file system",
+      "the apt sources of this machine name no Debian archive, which the builder's root file system needs",
       {
-        hint: "set CB_MIRROR to the URL of one, ending in /debian",
+        hint: "set CB_MIRROR to the URL of a Debian archive, ending in /debian",
       },
     );
   }
-  const beside = mirror.replace(/debian\/?$/, "debian-security");
+  const sibling = mirror.replace(/debian\/?$/, "debian-security");
   return {
     mirror,
-    securityMirror: env.CB_SECURITY_MIRROR ?? archiveIn(sources, "debian-security") ?? beside,
+    securityMirror: env.CB_SECURITY_MIRROR ?? archiveIn(sources, "debian-security") ?? sibling,
     conf: relevantOptions(dump),
   };
 }
 
-/** The first archive of that name in sources.list or deb822 text: on Ubuntu there is none. */
+/** Returns the first archive of that name in a text of the sources.list or deb822 format. On Ubuntu there is none. */
 export function archiveIn(sources: string, name: string): string | undefined {
   const active = sources.split("\n").filter((line) => !line.trimStart().startsWith("#"));
-  const uris = active.flatMap((line) => line.split(/\s+/)).filter((word) => /^https?:\/\//.test(word));
+  const uris = active.flatMap((line) => line.split(/\s+/)).filter((part) => /^https?:\/\//.test(part));
   return uris.map((uri) => uri.replace(/\/$/, "")).find((uri) => uri.endsWith(`/${name}`));
 }
 
+/** Returns the lines of `apt-config dump` that make-rootfs.sh needs. */
 export function relevantOptions(dump: string): string {
   return dump
     .split("\n")
-    .filter((line) => WANTED.test(line))
+    .filter((line) => RELEVANT_OPTION.test(line))
     .join("\n");
 }
 

@@ -1,22 +1,21 @@
 /**
- * What may leave a sandbox, as nft rules for its network namespace.
+ * The egress filter of a sandbox: nft rules for its network namespace.
  *
- * The filter stands in nftables and not in routes. Routes were not tried; reading the kernel and libslirp speaks against
- * them: a socket bound to a device (SO_BINDTODEVICE) passes by an unreachable route, and a packet to 255.255.255.255,
- * which libslirp hands to the host's loopback, needs no route at all. That these rules hold is tested in
- * test/integration/provider/sandbox-boundary.test.ts.
+ * The filter uses nftables and no routes. Routes were not tried; the sources of the kernel and of libslirp show two gaps: a
+ * socket bound to a device (SO_BINDTODEVICE) ignores an unreachable route, and a packet to 255.255.255.255, which libslirp
+ * delivers to the host's loopback, needs no route. test/integration/provider/sandbox-boundary.test.ts tests the rules.
  */
 import { isIPv4 } from "node:net";
 import { CbError } from "../../core/errors.ts";
 
-/** The host's loopback as a sandbox sees it: slirp4netns turns the second address of its network into 127.0.0.1. */
+/** The host's loopback as a sandbox sees it: slirp4netns translates the second address of its network into 127.0.0.1. */
 export const HOST_LOOPBACK = "10.0.2.2";
-/** Where slirp4netns answers DNS, from the host's own resolver. */
+/** Address at which slirp4netns forwards DNS to the host's resolver. */
 export const SANDBOX_RESOLVER = "10.0.2.3";
-/** The network of slirp4netns, its default. */
+/** The default network of slirp4netns. */
 const SANDBOX_NETWORK = "10.0.2.0/24";
 
-/** A TCP port that a sandbox may reach although it is the host's. */
+/** A TCP port of the host that a sandbox may reach. */
 export interface HostPort {
   /** IPv4 address as the sandbox sees it: HOST_LOOPBACK, or an address of the host itself. */
   readonly address: string;
@@ -25,16 +24,16 @@ export interface HostPort {
 
 export interface EgressPolicy {
   readonly allowHostPorts: readonly HostPort[];
-  /** The host's own IPv4 addresses and networks, and what else is closed: "192.0.2.7" or "10.1.0.0/16". */
+  /** The host's own IPv4 addresses and networks, and further closed ones: "192.0.2.7" or "10.1.0.0/16". */
   readonly refused: readonly string[];
 }
 
 /** This network, loopback, link-local (cloud metadata), multicast, reserved and broadcast: RFC 6890. */
-const NEVER = ["0.0.0.0/8", SANDBOX_NETWORK, "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
+const ALWAYS_REFUSED = ["0.0.0.0/8", SANDBOX_NETWORK, "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"];
 
-/** The text for `nft -f`. Throws CbError "config" for what is no IPv4 address, network or port. */
+/** Returns the text for `nft -f`. Throws CbError "config" when a value is no IPv4 address, network or port. */
 export function egressRules(policy: EgressPolicy): string {
-  const refused = [...NEVER, ...policy.refused.map(checkedNetwork)];
+  const refused = [...ALWAYS_REFUSED, ...policy.refused.map(checkedNetwork)];
   const allowed = policy.allowHostPorts
     .map(checkedPort)
     .map(({ address, port }) => `    ip daddr ${address} tcp dport ${port} accept`);
@@ -59,8 +58,8 @@ export function egressRules(policy: EgressPolicy): string {
 }
 
 /**
- * The host's own addresses, networks and broadcast addresses, from the text of /proc/net/fib_trie. The routing table is
- * asked and not the list of interfaces: an address on an interface without a carrier still answers.
+ * Returns the host's own addresses, networks and broadcast addresses, from the text of /proc/net/fib_trie. The source is the
+ * routing table and not the list of interfaces, because an address on an interface without a carrier is still reachable.
  */
 export function localNetworks(fibTrie: string): string[] {
   const found = new Set<string>();
@@ -77,7 +76,8 @@ export function localNetworks(fibTrie: string): string[] {
 function checkedNetwork(network: string): string {
   const [address = "", length = "32", ...rest] = network.split("/");
   const valid = rest.length === 0 && isIPv4(address) && /^\d{1,2}$/.test(length) && Number(length) <= 32;
-  if (!valid) throw new CbError("config", `not an IPv4 address or network: ${network}`, { hint: "write 192.0.2.0/24" });
+  if (!valid)
+    throw new CbError("config", `not an IPv4 address or network: ${network}`, { hint: "use the format 192.0.2.0/24" });
   return network;
 }
 
@@ -85,6 +85,6 @@ function checkedPort(allowed: HostPort): HostPort {
   const valid = isIPv4(allowed.address) && Number.isInteger(allowed.port) && allowed.port > 0 && allowed.port < 65536;
   if (valid) return allowed;
   throw new CbError("config", `not an IPv4 address and port: ${allowed.address}:${allowed.port}`, {
-    hint: `for a port on the host's loopback write ${HOST_LOOPBACK} and the port`,
+    hint: `for a port on the host's loopback use ${HOST_LOOPBACK} and the port`,
   });
 }

@@ -1,15 +1,24 @@
-/** One folder a sandbox is all the provider's memory: who it is, whether it runs, what it printed. */
+/**
+ * The folder of a sandbox: created whole, removed whole, and never listed half finished.
+ *
+ *   machine.json        identity, host name and time of creation, written once
+ *   supervisor          the process id, start time and boot of the first stage (scripts/launch.sh)
+ *   status              "started" when the command runs inside, "exit N" at the end
+ *   console.0, .1       the output of the sandbox
+ *   destroying          exists once a destroy has begun
+ *   data/               the writable layer, which belongs to subordinate ids
+ */
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import * as v from "valibot";
 import { CbError } from "../../core/errors.ts";
 import { id } from "../../protocol/fields.ts";
 import { isId } from "../../protocol/ids.ts";
-import { consoleLines } from "../console-lines.ts";
-import type { Machine, MachineIdentity, MachineStatus } from "../provider.ts";
-import { clearData, makeFolder } from "./launch.ts";
-import { endProcessesOf, isAlive, parseSupervisor, type Supervisor } from "./processes.ts";
+import type { MachineIdentity } from "../provider.ts";
+import { endProcessesOf, parseSupervisor, type Supervisor } from "./processes.ts";
 
 const metadataSchema = v.strictObject({
   installation: v.string(),
@@ -20,71 +29,103 @@ const metadataSchema = v.strictObject({
   host: v.string(),
   createdAtMs: v.number(),
 });
-export type Metadata = v.InferOutput<typeof metadataSchema>;
+export type SandboxMetadata = v.InferOutput<typeof metadataSchema>;
 
-/** The first stage writes itself down within milliseconds; later than this it was never started, or was killed. */
-const START_GRACE_MS = 10_000;
-/** Of what a sandbox printed, for its fault: some lines. */
-const LAST_WORDS_BYTES = 2000;
-/** A first stage makes four files before it needs its folder's data/, which is gone: it cannot come in between more often. */
-const MOST_REMOVALS = 5;
+/**
+ * A first stage creates four files and then fails, because data/ of its folder is already removed. So a new file can make rm
+ * fail at most four times.
+ */
+const REMOVAL_ATTEMPTS_MAX = 5;
 
-/** Makes the folder whole or not at all. False if this builder has one already. */
-export async function claimFolder(stateDir: string, metadata: Metadata): Promise<boolean> {
-  const made = unlisted(stateDir);
-  await makeFolder(made);
+/** Creates a sandbox's folder with mode 0700. Its data/ has mode 0777, for the sandbox's ids, which reach it through a mount. */
+export async function makeFolder(folder: string): Promise<void> {
+  await mkdir(join(folder, "data"), { recursive: true, mode: 0o700 });
+  // The umask does not apply to chmod.
+  await chmod(join(folder, "data"), 0o777);
+}
+
+/**
+ * Empties data/ of a sandbox's folder, if it exists. The files in it belong to subordinate ids, so root of a user namespace
+ * with these ids removes them. Throws CbError "infrastructure".
+ */
+export async function clearData(folder: string): Promise<void> {
+  const asNamespaceRoot = ["--user", "--map-auto", "--setuid", "0", "--setgid", "0"];
+  const data = join(folder, "data");
+  if ((await stat(data).catch(() => undefined)) === undefined) return;
   try {
-    await writeFile(join(made, "machine.json"), JSON.stringify(metadata), { mode: 0o600 });
-    await rename(made, join(stateDir, metadata.builder));
+    await promisify(execFile)("unshare", [...asNamespaceRoot, "rm", "-rf", "--", "upper", "work"], { cwd: data });
+  } catch (cause) {
+    throw new CbError("infrastructure", `cannot empty the sandbox folder ${data}`, { cause });
+  }
+}
+
+/** Creates the folder of a builder with its metadata, atomically. Returns false when the builder already has a folder. */
+export async function claimFolder(stateDir: string, metadata: SandboxMetadata): Promise<boolean> {
+  const prepared = unlistedPath(stateDir);
+  await makeFolder(prepared);
+  try {
+    await writeFile(join(prepared, "machine.json"), JSON.stringify(metadata), { mode: 0o600 });
+    await rename(prepared, join(stateDir, metadata.builder));
     return true;
   } catch (error) {
     const taken = ["EEXIST", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "");
-    await rm(made, { recursive: true, force: true });
+    await rm(prepared, { recursive: true, force: true });
     if (taken) return false;
     throw error;
   }
 }
 
-/** Ends a sandbox and removes its folder: first what is big, then the rest in one step, so that it is listed until the end. */
-export async function removeClaimed(stateDir: string, metadata: Metadata): Promise<void> {
-  const folder = join(stateDir, metadata.builder);
+/**
+ * Ends the sandbox of a builder and removes its folder. Resolves also when there is none. Throws CbError "infrastructure" when
+ * machine.json is damaged, when a process does not end, or when data/ cannot be emptied.
+ */
+export async function destroySandbox(stateDir: string, builder: string): Promise<void> {
+  const folder = join(stateDir, builder);
+  if ((await readMetadata(folder)) === undefined) return;
+  await writeFile(join(folder, "destroying"), "", { mode: 0o600 }).catch(unlessGone);
   await endSandboxIn(folder);
+  // The large part goes first; then one rename takes the folder out of the listing, which shows it until then.
   await clearData(folder);
-  const unnamed = unlisted(stateDir);
-  // Somebody else who destroys it may have come first.
-  await rename(folder, unnamed).catch(unlessGone);
-  await removeUnlisted(unnamed);
+  const unlisted = unlistedPath(stateDir);
+  // A concurrent destroy may have renamed it first.
+  await rename(folder, unlisted).catch(unlessGone);
+  await removeUnlisted(unlisted);
+}
+
+/** Destroys every sandbox in that folder, of all installations. */
+export async function destroyAllSandboxes(stateDir: string): Promise<void> {
+  for (const builder of await listFolders(stateDir)) await destroySandbox(stateDir, builder);
 }
 
 /**
- * A first stage that began after the last look finds no folder to go on with, unless it was quicker than the renaming; it
- * may even write itself down while its folder is being removed, and is then ended before the rest goes.
+ * A first stage that starts after endSandboxIn fails, because its folder is missing, unless it was faster than the rename. In
+ * that case it may write its supervisor file while the folder is being removed; the next attempt ends it.
  */
 async function removeUnlisted(folder: string): Promise<void> {
-  for (let tries = 1; ; tries++) {
+  for (let attempt = 1; ; attempt++) {
     await endSandboxIn(folder);
     try {
       await rm(folder, { recursive: true, force: true });
       return;
     } catch (error) {
-      if (tries === MOST_REMOVALS || (error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+      if (attempt === REMOVAL_ATTEMPTS_MAX || (error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
     }
   }
 }
 
-/** Ends the processes of the sandbox that has this folder. */
+/** Ends all processes of the sandbox in this folder. Throws CbError "infrastructure" when one does not end. */
 export async function endSandboxIn(folder: string): Promise<void> {
-  const keeper = await readSupervisor(folder);
-  if (keeper !== undefined) await endProcessesOf(keeper);
+  const supervisor = await readSupervisor(folder);
+  if (supervisor !== undefined) await endProcessesOf(supervisor);
 }
 
-/** `undefined` while there is none. */
+/** Returns `undefined` until the first stage has written its supervisor file. */
 export async function readSupervisor(folder: string): Promise<Supervisor | undefined> {
-  return parseSupervisor(await readOr(join(folder, "keeper"), ""));
+  return parseSupervisor(await readOr(join(folder, "supervisor"), ""));
 }
 
-/** Removes what programs that were killed left half named or half removed: some small files each. */
-export async function sweepRemains(stateDir: string): Promise<void> {
+/** Removes the folders that a killed program left half created or half removed. They hold a few small files each. */
+export async function sweepUnlisted(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
     const pid = /^\.unlisted-(\d+)-/.exec(name)?.[1];
     if (pid === undefined || (await readOr(`/proc/${pid}/comm`, undefined)) !== undefined) continue;
@@ -92,8 +133,8 @@ export async function sweepRemains(stateDir: string): Promise<void> {
   }
 }
 
-/** A name that no listing shows, and that says who is at work on it. */
-function unlisted(stateDir: string): string {
+/** A path that no listing shows. Its name contains the id of the process that works on the folder. */
+function unlistedPath(stateDir: string): string {
   return join(stateDir, `.unlisted-${process.pid}-${randomUUID()}`);
 }
 
@@ -101,8 +142,8 @@ function unlessGone(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }
 
-/** `undefined` if there is none. Throws CbError "infrastructure" when what is there cannot be understood. */
-export async function readMetadata(folder: string): Promise<Metadata | undefined> {
+/** Returns `undefined` when there is no machine.json. Throws CbError "infrastructure" when its content is invalid. */
+export async function readMetadata(folder: string): Promise<SandboxMetadata | undefined> {
   const text = await readOr(join(folder, "machine.json"), undefined);
   if (text === undefined) return undefined;
   try {
@@ -115,11 +156,7 @@ export async function readMetadata(folder: string): Promise<Metadata | undefined
   }
 }
 
-export async function markDestroying(folder: string): Promise<void> {
-  await writeFile(join(folder, "destroying"), "", { mode: 0o600 }).catch(unlessGone);
-}
-
-/** Builders that have a folder here. */
+/** Returns the ids of the builders that have a folder here. */
 export async function listFolders(stateDir: string): Promise<string[]> {
   const names = await readdir(stateDir).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return [];
@@ -128,74 +165,8 @@ export async function listFolders(stateDir: string): Promise<string[]> {
   return names.filter(isId);
 }
 
-/** The machine as it is now; its fault says what became of `program`. `undefined` when its folder went away meanwhile. */
-export async function readMachine(folder: string, nowMs: number, program: string): Promise<Machine | undefined> {
-  const metadata = await readMetadata(folder);
-  if (metadata === undefined) return undefined;
-  return { ...metadata, ...(await statusOf(folder, metadata, nowMs, program)) };
-}
-
-async function statusOf(
-  folder: string,
-  metadata: Metadata,
-  nowMs: number,
-  program: string,
-): Promise<{ status: MachineStatus; fault?: string }> {
-  if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
-  const keeper = await readSupervisor(folder);
-  const alive = keeper !== undefined && (await isAlive(keeper));
-  const status = await readOr(join(folder, "status"), "");
-  if (alive) return { status: status.includes("started") ? "running" : "booting" };
-  if (keeper === undefined && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
-  return { status: "error", fault: await faultOf({ folder, keeper, status, program }) };
-}
-
-interface Dead {
-  readonly folder: string;
-  readonly keeper: Supervisor | undefined;
-  readonly status: string;
-  readonly program: string;
-}
-
-async function faultOf({ folder, keeper, status, program }: Dead): Promise<string> {
-  if (keeper === undefined) return "its creation was interrupted";
-  const code = /^exit (\d+)$/m.exec(status)?.[1];
-  const printed = await newestConsole(folder, LAST_WORDS_BYTES);
-  if (!status.includes("started")) {
-    const text = Buffer.from(printed).toString().trim();
-    return `it did not start: ${text === "" ? "it was killed" : text}`;
-  }
-  if (code === undefined) return "it was killed";
-  const [last] = consoleLines(printed, 1);
-  return `${program} ended with exit code ${code}${last === undefined ? "" : `; its last line: ${last}`}`;
-}
-
-/** The newest bytes that the sandbox printed. The first stage writes two files in turns. */
-export async function newestConsole(folder: string, maxBytes: number): Promise<Uint8Array> {
-  const newer = await readTail(join(folder, "console.1"), maxBytes);
-  const older = await readTail(join(folder, "console.0"), maxBytes - newer.length);
-  return Buffer.concat([older, newer]);
-}
-
-async function readTail(path: string, maxBytes: number): Promise<Buffer> {
-  let file: FileHandle;
-  try {
-    file = await open(path, "r");
-  } catch {
-    // It has not printed that much yet.
-    return Buffer.alloc(0);
-  }
-  try {
-    const { size } = await file.stat();
-    const wanted = Math.min(size, Math.max(0, maxBytes));
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(wanted), 0, wanted, size - wanted);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
-}
-
-async function readOr<T>(path: string, otherwise: T): Promise<string | T> {
+/** Returns the file's text, or `otherwise` when there is no such file. */
+export async function readOr<T>(path: string, otherwise: T): Promise<string | T> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {

@@ -1,77 +1,75 @@
-/** Starts the first shell stage of a sandbox in its folder, and clears the folder away: what a provider and a single run share. */
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { chmod, mkdir, open, readFile, stat } from "node:fs/promises";
+/** Starts the first stage of a sandbox in its folder, for a provider (provider.ts) and for a single command (run.ts). */
+import { type ChildProcess, spawn } from "node:child_process";
+import { open, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { CbError } from "../../core/errors.ts";
 import { type EgressPolicy, egressRules, HOST_LOOPBACK, localNetworks, SANDBOX_RESOLVER } from "./egress.ts";
 import { LAUNCH_SCRIPT } from "./scripts.ts";
 
-/** A file or folder of the host that shows up inside, read-only. Its mode must let others read it. */
+/** A file or folder of the host, mounted inside the sandbox read-only. Its mode must allow others to read it. */
 export interface Bind {
   readonly from: string;
   /** Absolute path inside. */
   readonly to: string;
 }
 
-/** A device of the host that the command gets as an open descriptor. */
+/** A device of the host that the command inherits as an open descriptor. */
 export interface Device {
-  /** In the command's environment `CB_OPENED` has "name=descriptor" for each, or "name=absent" or "name=closed". */
+  /**
+   * The environment variable CB_OPENED of the command has "name=DESCRIPTOR" for each device, "name=absent" when the host has no
+   * such file, or "name=closed" when it cannot be opened.
+   */
   readonly name: string;
-  /** Opened for reading and writing, with the rights of whoever runs the queue. */
+  /** Opened for reading and writing, with the rights of the user who runs the queue. */
   readonly path: string;
 }
 
 export interface SandboxLimits {
-  /** Processes and threads of all ids inside together. */
+  /** Limit for the processes and threads of all ids inside together. */
   readonly processes: number;
-  /** Open files of one process; a lower limit of the host stays. */
+  /** Limit for the open files of one process. A lower limit of the host stays in effect. */
   readonly files: number;
 }
 
-/** A build of a big program with `make -j` takes a few hundred; apptainer and buildah some tens of threads each. */
+/** `make -j` of a large program runs a few hundred processes; apptainer and buildah run some tens of threads each. */
 export const DEFAULT_LIMITS: SandboxLimits = { processes: 4096, files: 65_536 };
 
 /**
- * Parts of the boundary that a configuration may do without, by name, where the kernel lacks what they need.
+ * Parts of the boundary that a configuration may allow to be absent, by name, because the kernel does not support them.
  * `egress-filter`: without nf_tables a sandbox reaches every port of the host.
  */
 export type Weakness = "egress-filter";
 
 export interface SandboxLaunch {
-  /** Made by makeFolder. */
+  /** Created by makeFolder. */
   readonly folder: string;
   readonly rootfs: string;
   readonly hostname: string;
-  /** Run inside as root. */
+  /** Runs inside as root. */
   readonly command: readonly string[];
   readonly binds: readonly Bind[];
-  /** `undefined`: no network but its own loopback. */
+  /** `undefined`: the sandbox has its own loopback and no other network. */
   readonly network: EgressPolicy | undefined;
   readonly limits: SandboxLimits;
   readonly devices: readonly Device[];
   readonly allowWeak: readonly Weakness[];
-  /** Found inside at /run/container-builder/user-data. */
+  /** Text of /run/container-builder/user-data inside. */
   readonly userData: string;
-  /** What is kept of the output in the folder; 0 passes it to `output` instead. */
+  /** Limit for the output that is kept in the folder. 0 sends the output to `output` instead. */
   readonly consoleBytes: number;
   readonly output: "ignore" | "inherit" | "pipe";
 }
 
-/** Makes a sandbox's folder, closed to everybody else. Its data/ is open to the sandbox's ids, which reach it by a mount. */
-export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(join(folder, "data"), { recursive: true, mode: 0o700 });
-  // The umask does not apply to chmod.
-  await chmod(join(folder, "data"), 0o777);
-}
-
-/** Starts a sandbox that does not depend on this process. Resolves when the first stage runs. */
+/**
+ * Starts a sandbox that outlives this process. Resolves when the first stage runs and has received the user data. Throws
+ * CbError "infrastructure" when bash cannot be started, "config" for an invalid bind or network.
+ */
 export async function launchSandbox(spec: SandboxLaunch): Promise<ChildProcess> {
   const status = await open(join(spec.folder, "status"), "a", 0o600);
   try {
     const child = spawn("bash", [LAUNCH_SCRIPT, ...spec.command], {
       cwd: spec.folder,
-      // A session of its own: it outlives this process, its stages are found by it, and it has no terminal to type into.
+      // A session of its own: it outlives this process, processes.ts finds the stages by it, and it has no terminal.
       detached: true,
       env: environmentOf(spec),
       stdio: ["pipe", spec.output, spec.output, status.fd],
@@ -80,7 +78,7 @@ export async function launchSandbox(spec: SandboxLaunch): Promise<ChildProcess> 
       child.once("spawn", resolve);
       child.once("error", reject);
     });
-    await handOver(child, `${Buffer.byteLength(spec.userData)}\n${spec.userData}`);
+    await sendToStdin(child, `${Buffer.byteLength(spec.userData)}\n${spec.userData}`);
     return child;
   } catch (cause) {
     throw new CbError("infrastructure", "cannot start a sandbox", { hint: "is bash installed?", cause });
@@ -89,21 +87,24 @@ export async function launchSandbox(spec: SandboxLaunch): Promise<ChildProcess> 
   }
 }
 
-/** Resolves when the text is in the pipe, so that the sandbox gets all of it even if this process is killed now. */
-function handOver(child: ChildProcess, text: string): Promise<void> {
+/** Resolves when the whole text is in the pipe, so that the sandbox receives it even if this process is killed now. */
+function sendToStdin(child: ChildProcess, text: string): Promise<void> {
   return new Promise((resolve) => {
-    // A first stage that ends early closes the pipe; what it printed says why, so the broken pipe is no news.
+    // A first stage that exits early closes the pipe. Its output has the reason, so EPIPE is ignored.
     child.stdin?.once("error", () => resolve());
     child.stdin?.end(text, resolve);
   });
 }
 
-/** What the host itself answers to, asked anew for each sandbox. Throws CbError "infrastructure": no filter, no sandbox. */
+/**
+ * Returns the host's own addresses and networks, read for each sandbox because they change. Throws CbError "infrastructure" when
+ * they cannot be read, because a sandbox without the filter must not start.
+ */
 export async function hostNetworks(): Promise<string[]> {
   const networks = localNetworks(await readFile("/proc/net/fib_trie", "utf8").catch(() => ""));
   if (networks.length > 0) return networks;
   throw new CbError("infrastructure", "cannot read the host's own addresses from /proc/net/fib_trie", {
-    hint: "a sandbox must be kept from them, so none is made; is /proc mounted?",
+    hint: "without them the egress filter is incomplete, so no sandbox is created; is /proc mounted?",
   });
 }
 
@@ -128,21 +129,11 @@ function environmentOf(spec: SandboxLaunch): Record<string, string> {
 }
 
 function bindLine({ from, to }: Bind): string {
-  const bad = [from, to].find((path) => /[\t\n]/.test(path) || !path.startsWith("/") || path.split("/").includes(".."));
-  if (bad === undefined) return `${from}\t${to}`;
-  throw new CbError("config", `cannot bind ${JSON.stringify(bad)} into a sandbox`, {
-    hint: "use an absolute path without `..`, tabs and line ends",
+  const invalid = [from, to].find(
+    (path) => /[\t\n]/.test(path) || !path.startsWith("/") || path.split("/").includes(".."),
+  );
+  if (invalid === undefined) return `${from}\t${to}`;
+  throw new CbError("config", `cannot bind ${JSON.stringify(invalid)} into a sandbox`, {
+    hint: "use an absolute path without `..`, tabs and line breaks",
   });
-}
-
-/** Empties the data/ of a sandbox's folder. What is in it belongs to subordinate ids, so their root does it. */
-export async function clearData(folder: string): Promise<void> {
-  const asTheirRoot = ["--user", "--map-auto", "--setuid", "0", "--setgid", "0"];
-  const data = join(folder, "data");
-  if ((await stat(data).catch(() => undefined)) === undefined) return;
-  try {
-    await promisify(execFile)("unshare", [...asTheirRoot, "rm", "-rf", "--", "upper", "work"], { cwd: data });
-  } catch (cause) {
-    throw new CbError("infrastructure", `cannot empty the sandbox folder ${data}`, { cause });
-  }
 }

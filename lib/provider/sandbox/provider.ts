@@ -1,8 +1,8 @@
 /**
- * Builders as throw-away sandboxes on this machine: the provider of a workstation, of the quick start, and of the tests.
+ * Builders as disposable sandboxes on this machine: the provider for a workstation, the quick start and the tests.
  *
- * A sandbox lives on when the process that made it dies; its folder and its processes are the only record. What the
- * boundary is made of is told in lib/provider/sandbox/scripts, stage by stage.
+ * A sandbox outlives the process that created it. Its folder and its processes are the only record of it. The stages in
+ * lib/provider/sandbox/scripts build the boundary and describe it.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,17 +10,8 @@ import { CbError } from "../../core/errors.ts";
 import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Machine, MachineListing, Provider } from "../provider.ts";
-import { destroySandbox } from "./destroy.ts";
 import type { HostPort } from "./egress.ts";
-import {
-  claimFolder,
-  identityOf,
-  listFolders,
-  newestConsole,
-  readMachine,
-  readMetadata,
-  sweepRemains,
-} from "./folder.ts";
+import { claimFolder, destroySandbox, identityOf, listFolders, readMetadata, sweepUnlisted } from "./folder.ts";
 import {
   type Bind,
   DEFAULT_LIMITS,
@@ -30,32 +21,33 @@ import {
   type SandboxLimits,
   type Weakness,
 } from "./launch.ts";
+import { newestConsole, readMachine } from "./read-machine.ts";
 
 export interface SandboxProviderOptions {
-  /** One folder a builder is made in it. On a disk with room for builds; not on NFS, which cannot carry an overlay. */
+  /** Gets one folder per builder. Its file system needs space for builds, and must not be NFS, which supports no overlay. */
   readonly stateDir: string;
-  /** From ensureRootfs. */
+  /** Path that ensureRootfs returned. */
   readonly rootfs: string;
   readonly installation: string;
-  /** Run inside as root; reads /run/container-builder/user-data. */
+  /** Runs inside as root and reads /run/container-builder/user-data. */
   readonly agentCommand: readonly string[];
   readonly agentBinds: readonly Bind[];
-  /** What a fault calls that which ended: "the agent", unless the command is none. */
+  /** Name of the command in a fault. Default: "the agent". */
   readonly program?: string;
-  /** The host's ports that builders may reach, NATS above all. Everything else of the host is closed. */
+  /** TCP ports of the host that builders may reach, such as the port of NATS. All other ports of the host are closed. */
   readonly allowHostPorts: readonly HostPort[];
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
   readonly denyNetworks?: readonly string[];
   readonly limits?: SandboxLimits;
-  /** None by default. */
+  /** Default: none. */
   readonly devices?: readonly Device[];
-  /** What the boundary may lack here; nothing by default. */
+  /** Parts of the boundary that may be absent on this host. Default: none. */
   readonly allowWeak?: readonly Weakness[];
-  /** What is kept of a builder's output, at most; the newest half at least is always there. */
+  /** Limit for the kept output of a builder. At least the newest half of it is always there. */
   readonly consoleBytes?: number;
 }
 
-/** An agent prints a few KiB; the rest is room for the stack trace of one that fails in a loop. */
+/** An agent prints a few KiB; the rest is for the stack traces of an agent that fails in a loop. */
 const DEFAULT_CONSOLE_BYTES = 1024 * 1024;
 
 export class SandboxProvider implements Provider {
@@ -69,13 +61,13 @@ export class SandboxProvider implements Provider {
     const { stateDir, installation, program = "the agent" } = this.#options;
     const folders = await listFolders(stateDir);
     const nowMs = Date.now();
-    const looked = await Promise.allSettled(folders.map((name) => readMachine(join(stateDir, name), nowMs, program)));
+    const results = await Promise.allSettled(folders.map((name) => readMachine(join(stateDir, name), nowMs, program)));
     signal.throwIfAborted();
-    const machines = looked
-      .map((look): Machine | undefined => (look.status === "fulfilled" ? look.value : undefined))
+    const machines = results
+      .map((result): Machine | undefined => (result.status === "fulfilled" ? result.value : undefined))
       .filter((machine) => machine?.installation === installation)
       .filter((machine) => machine !== undefined);
-    return { machines, complete: looked.every(({ status }) => status === "fulfilled") };
+    return { machines, complete: results.every(({ status }) => status === "fulfilled") };
   }
 
   async create(spec: BuilderSpec, signal: AbortSignal): Promise<void> {
@@ -85,7 +77,7 @@ export class SandboxProvider implements Provider {
     const refused = [...(await hostNetworks()), ...(this.#options.denyNetworks ?? [])];
     const host = `cb-${spec.builder.slice(0, 8)}`;
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
-    await sweepRemains(stateDir);
+    await sweepUnlisted(stateDir);
     if (!(await claimFolder(stateDir, { ...identityOf(spec), host, createdAtMs: Date.now() }))) {
       return await this.#confirmSame(spec);
     }
@@ -117,11 +109,11 @@ export class SandboxProvider implements Provider {
     return await newestConsole(join(this.#options.stateDir, builder), maxBytes);
   }
 
-  /** A repeated create is fine; another attempt under the same name is not. */
+  /** Accepts a repeated create of the same attempt. Throws CbError "infrastructure" when the folder is of another attempt. */
   async #confirmSame(spec: BuilderSpec): Promise<void> {
     const existing = await readMetadata(join(this.#options.stateDir, spec.builder));
     if (existing?.attempt === spec.attempt) return;
-    throw new CbError("infrastructure", `builder ${spec.builder} exists already, from another attempt`, {
+    throw new CbError("infrastructure", `builder ${spec.builder} already exists, from another attempt`, {
       hint: "destroy it first",
     });
   }

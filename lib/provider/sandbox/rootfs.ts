@@ -1,4 +1,4 @@
-/** Root file systems of sandboxes: made once per recipe and per range of subordinate ids, kept in the cache folder. */
+/** Makes the root file systems of sandboxes once per recipe and per range of subordinate ids, in the cache folder. */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -12,7 +12,7 @@ type Purpose = "builder" | "machine";
 export interface RootfsOptions {
   /** The user's cache folder for this program. */
   readonly cacheDir: string;
-  /** What the sandbox is for: `builder`, the default, has all that a build takes, `machine` what runs a machine. */
+  /** `builder`, the default, has the packages that a build needs; `machine` has QEMU, which runs a virtual machine. */
   readonly purpose?: Purpose;
   readonly onProgress?: (progress: MakingProgress) => void;
   readonly signal?: AbortSignal;
@@ -20,7 +20,7 @@ export interface RootfsOptions {
 
 const PACKAGE_LIST = "packages.txt";
 
-/** Lines of mmdebstrap, and how much of the time had passed when each came (24 s in all, 2 cores, near mirror). */
+/** Lines of mmdebstrap, and the percentage of the time after which it prints each (24 s in all on 2 cores with a near mirror). */
 const PHASES: readonly Phase[] = [
   [/chroot architecture/, "starting", 0],
   [/running apt-get update/, "reading package lists", 2],
@@ -37,9 +37,9 @@ const PACKAGES: Readonly<Record<Purpose, string>> = {
 };
 
 /**
- * The path of the rootfs, made first if it is not there (about half a minute). Two callers at once make one: the second
- * waits. An interrupted call leaves nothing. Throws CbError "infrastructure" with the last lines of what failed, or
- * "cancelled" when `signal` aborts.
+ * Returns the path of the rootfs, and makes it first when the cache does not have it (about half a minute). Concurrent callers
+ * make one: the others wait. An interrupted call leaves nothing in the cache. Throws CbError "infrastructure" with the last
+ * lines that the failed script printed, "config" when no Debian archive is known, or "cancelled" when `signal` aborts.
  */
 export async function ensureRootfs(options: RootfsOptions): Promise<string> {
   const { cacheDir, purpose = "builder", onProgress, signal } = options;
@@ -49,7 +49,7 @@ export async function ensureRootfs(options: RootfsOptions): Promise<string> {
   const rootfs = join(cache, key, "rootfs");
   if (await isMade(cache, key)) return rootfs;
   await makeOnce({
-    what: `the ${purpose} rootfs`,
+    product: `the ${purpose} rootfs`,
     cache,
     key,
     script: [join(IMAGE_FOLDER, "make-rootfs.sh"), packages, key],
@@ -61,7 +61,7 @@ export async function ensureRootfs(options: RootfsOptions): Promise<string> {
   throw new CbError("infrastructure", `the ${purpose} rootfs was made, but is not at ${rootfs}`);
 }
 
-/** Changes when the recipe, the architecture or the owner of the tree does. */
+/** Changes with the recipe, with the architecture, and with the subordinate ids that own the tree. */
 async function recipeKey(packages: string): Promise<string> {
   const hash = createHash("sha256").update(process.arch);
   hash.update(JSON.stringify((await ownRanges()).map((range) => range?.first)));

@@ -1,23 +1,24 @@
-/** One command in a sandbox of its own, in the foreground, gone when it ends. */
+/** Runs one command in the foreground, in a sandbox that is removed when the command ends. */
 import type { ChildProcess } from "node:child_process";
 import { chmod, constants, copyFile, mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { CbError, messageOf } from "../../core/errors.ts";
+import { signalProcess } from "../../core/signal-process.ts";
 import type { EgressPolicy } from "./egress.ts";
-import { endSandboxIn } from "./folder.ts";
-import { type Bind, clearData, DEFAULT_LIMITS, hostNetworks, launchSandbox, makeFolder } from "./launch.ts";
+import { clearData, endSandboxIn, makeFolder } from "./folder.ts";
+import { type Bind, DEFAULT_LIMITS, hostNetworks, launchSandbox } from "./launch.ts";
 
 export interface SandboxRunOptions {
   readonly rootfs: string;
   readonly command: readonly string[];
   readonly binds?: readonly Bind[];
-  /** False, the default: only a loopback of its own. True: the outside, but nothing of the host. */
+  /** False, the default: only a loopback of its own. True: also the outside, but no port of the host. */
   readonly network?: boolean;
-  /** Where stdout and stderr go: to ours, or into the result. stdin is always empty. */
+  /** `inherit`: stdout and stderr of this process. `pipe`: into the result. stdin is always empty. */
   readonly stdio?: "inherit" | "pipe";
-  /** Aborting ends the command and everything it started. */
+  /** Aborting kills the command and all processes that it started. */
   readonly signal?: AbortSignal;
 }
 
@@ -28,10 +29,13 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-/** Enough for what a person or a test reads; the rest is dropped. */
+/** Enough for output that a person or a test reads. Output beyond it is dropped. */
 const OUTPUT_MAX_BYTES = 4 * 1024 * 1024;
 
-/** Runs a command as root inside. Throws CbError "infrastructure" when there is no sandbox to be had, and what `signal` aborts with. */
+/**
+ * Runs a command as root inside a sandbox. Throws CbError "infrastructure" when the sandbox cannot be started or removed, and
+ * the reason of `signal` when it aborts.
+ */
 export async function runInSandbox(options: SandboxRunOptions): Promise<RunResult> {
   const folder = await mkdtemp(join(tmpdir(), "container-builder-run-"));
   let child: ChildProcess | undefined;
@@ -72,8 +76,9 @@ export async function runInSandbox(options: SandboxRunOptions): Promise<RunResul
 }
 
 /**
- * Runs a finished image as `apptainer run` would, where the host has no apptainer. The image is unpacked first, because
- * a sandbox has no /dev/fuse to mount it with; apptainer's remarks on that are left out.
+ * Runs a finished image as `apptainer run` does, on a host without apptainer. apptainer unpacks the image first, because a
+ * sandbox has no /dev/fuse to mount it with; `--silent` hides its messages about that. Throws as runInSandbox does, and
+ * CbError "usage" when the image cannot be read.
  */
 export async function runImageInSandbox(
   image: string,
@@ -91,7 +96,7 @@ export async function runImageInSandbox(
   }
 }
 
-/** Root of a sandbox is a stranger to the host's files: an image that only its owner may read is copied first. */
+/** Root of a sandbox has no rights to the host's files, so an image that only its owner may read is copied first. */
 async function readableForAll(image: string, copies: string): Promise<string> {
   const path = resolve(image);
   const copy = join(copies, "image.sif");
@@ -111,16 +116,11 @@ async function openNetwork(): Promise<EgressPolicy> {
 
 /** All stages are in the process group of the first. */
 function killStages(child: ChildProcess | undefined): void {
-  if (child?.pid === undefined) return;
-  try {
-    process.kill(-child.pid, "SIGKILL");
-  } catch {
-    // They ended by themselves.
-  }
+  if (child?.pid !== undefined) signalProcess(-child.pid, "SIGKILL");
 }
 
 function exitCode(child: ChildProcess): Promise<number> {
-  // 137 is how shells write SIGKILL.
+  // Shells report death by SIGKILL as 137.
   return new Promise((resolve) => child.once("close", (code) => resolve(code ?? 137)));
 }
 

@@ -1,5 +1,5 @@
 /**
- * Where the shell scripts and the image recipes are. They are files and not code: a package of this program ships
+ * The paths of the shell scripts and of the image recipes. They are not part of the bundled code: a package of this program has
  * `lib/provider/sandbox/scripts` and `infra/image` in a folder above its bundles, at the same paths as in the project.
  */
 import { existsSync } from "node:fs";
@@ -10,18 +10,18 @@ const SCRIPTS = join("lib", "provider", "sandbox", "scripts");
 const root = rootAbove(dirname(fileURLToPath(import.meta.url)));
 const image = join(root, "infra", "image");
 
-/** First stage of a sandbox. */
+/** The first stage of a sandbox. */
 export const LAUNCH_SCRIPT = join(root, SCRIPTS, "launch.sh");
-/** Makes a folder of a cache once: CACHE KEY SCRIPT [ARGUMENT...]. */
+/** Makes a folder of a cache once. Arguments: CACHE KEY SCRIPT [ARGUMENT...]. */
 export const ENSURE_SCRIPT = join(image, "cache", "ensure.sh");
-/** Folder of the recipe of the builder's root file system. */
+/** Folder with the recipe of the builder's root file system. */
 export const IMAGE_FOLDER = join(image, "rootfs");
-/** Folder of the scripts that run a virtual machine inside a sandbox. */
+/** Folder with the script that runs a virtual machine inside a sandbox, and with the packages that it needs. */
 export const MACHINE_FOLDER = join(image, "machine");
-/** Folder of the recipe that makes a disk image of that root file system. */
+/** Folder with the recipe that makes a disk image from that root file system. */
 export const DISK_FOLDER = join(image, "disk");
 
-/** The nearest folder upwards that has the scripts; `/`, where they do not exist, when there is none. */
+/** Returns the nearest folder above that has the scripts; `/`, which has none, when there is no such folder. */
 function rootAbove(folder: string): string {
   const found = existsSync(join(folder, SCRIPTS, "launch.sh")) || dirname(folder) === folder;
   return found ? folder : rootAbove(dirname(folder));

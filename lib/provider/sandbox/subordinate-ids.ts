@@ -1,4 +1,4 @@
-/** Subordinate ids: the range of user and group ids that a user may hand to a user namespace (subuid(5), subgid(5)). */
+/** Subordinate ids: the ranges of user and group ids that a user may map into a user namespace (subuid(5), subgid(5)). */
 import { appendFile, readFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { CbError } from "../../core/errors.ts";
@@ -8,19 +8,19 @@ export interface IdRange {
   readonly count: number;
 }
 
-/** What one sandbox needs: as many ids as an image may use. */
+/** Ids that one sandbox needs: a 16-bit range, because the files of an image may have any id in it. */
 export const IDS_NEEDED = 65_536;
-/** Where useradd begins and ends, from login.defs(5). */
+/** The range from which useradd allocates: SUB_UID_MIN and SUB_UID_MAX of login.defs(5). */
 const FIRST_FREE = 100_000;
 const LAST_FREE = 600_100_000;
 const FILES = ["/etc/subuid", "/etc/subgid"] as const;
 
-/** The first range of a user, given by name or by number, in the text of /etc/subuid or /etc/subgid. */
+/** Returns the first range of a user, listed by name or by number, in the text of /etc/subuid or /etc/subgid. */
 export function rangeOf(text: string, user: { readonly name: string; readonly uid: number }): IdRange | undefined {
   return ranges(text).find(({ owner }) => owner === user.name || owner === String(user.uid));
 }
 
-/** The lowest free block of IDS_NEEDED ids in both texts together; it overlaps none. */
+/** Returns the lowest block of IDS_NEEDED ids that overlaps no range of the texts. Throws CbError "config" when there is none. */
 export function freeRange(texts: readonly string[]): IdRange {
   const taken = texts.flatMap(ranges).sort((a, b) => a.first - b.first);
   let first = FIRST_FREE;
@@ -35,14 +35,14 @@ export function freeRange(texts: readonly string[]): IdRange {
   return { first, count: IDS_NEEDED };
 }
 
-/** The first of this user's subordinate ids, uid and gid; `undefined` where a file has no line. */
+/** Returns this user's first ranges of user ids and of group ids; `undefined` when a file has no line for the user. */
 export async function ownRanges(): Promise<(IdRange | undefined)[]> {
   const { username, uid } = userInfo();
   const texts = await Promise.all(FILES.map(readOrEmpty));
   return texts.map((text) => rangeOf(text, { name: username, uid }));
 }
 
-/** Gives a user (root if nobody is named) subordinate ids where it has none. Root only. Returns the lines that were added. */
+/** Adds subordinate ids for a user to the files that have none for it. Needs root. Returns the added lines. */
 export async function addSubordinateIds(name = "root"): Promise<string[]> {
   const texts = await Promise.all(FILES.map(readOrEmpty));
   const { first, count } = freeRange(texts);

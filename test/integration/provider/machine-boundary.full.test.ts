@@ -1,4 +1,4 @@
-/** What a machine reaches of its host, as whom its QEMU runs, how it outlives its maker, and a disk that cannot be made. */
+/** The host ports that a machine reaches, the id of its QEMU, its life after its creator exits, and a disk that cannot be made. */
 // timeout: 900 s
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,11 +12,11 @@ import type { BuilderSpec } from "../../../lib/provider/provider.ts";
 import { ensureDiskImage } from "../../../lib/provider/qemu/disk.ts";
 import { type MachineOptions, MachineProvider } from "../../../lib/provider/qemu/machine.ts";
 import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
-import { processesOf, type Supervisor } from "../../../lib/provider/sandbox/processes.ts";
+import { processesOf } from "../../../lib/provider/sandbox/processes.ts";
 import { SHELL_AGENT } from "../../support/machine.ts";
 import { newSpec, nothingLeft, observedAs, signal, untilPrinted } from "../../support/provider-contract.ts";
 import { testCache, testMachineRootfs } from "../../support/rootfs.ts";
-import { cleanUpWhenInterrupted, destroyAll } from "../../support/sandboxes.ts";
+import { cleanUpWhenInterrupted, destroyAll, RecordingProvider } from "../../support/sandboxes.ts";
 
 const test = suite("the boundary of machines");
 const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
@@ -26,7 +26,7 @@ await writeFile(agentFile, SHELL_AGENT);
 const disk = await ensureDiskImage({ cacheDir: testCache(), agentFile });
 const rootfs = await testMachineRootfs();
 
-/** Stands for a service of the host, such as NATS, whose port is open to machines, and for one whose port is not. */
+/** Two services of the host: one port is open to machines, as the port of NATS is, and one is closed. */
 const [open, closed] = [await listen(), await listen()];
 
 const options: MachineOptions = {
@@ -42,17 +42,7 @@ const options: MachineOptions = {
   allowWeak: [],
 };
 
-/** Remembers the processes of what it destroyed, to see afterwards that they are gone. */
-class RememberingProvider extends MachineProvider {
-  readonly keepers: Supervisor[] = [];
-
-  override async destroy(builder: string, abort: AbortSignal): Promise<void> {
-    const keeper = await readSupervisor(join(stateDir, builder));
-    if (keeper !== undefined) this.keepers.push(keeper);
-    await super.destroy(builder, abort);
-  }
-}
-const provider = new RememberingProvider(options);
+const provider = new RecordingProvider(new MachineProvider(options), stateDir);
 cleanUpWhenInterrupted(home, [provider]);
 
 test.after.each(() => destroyAll(provider));
@@ -61,9 +51,9 @@ test.after(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-/** Processes of all that was destroyed, processes at work in our folders, mounts, folders with overlays in them. */
+/** Living processes of destroyed machines, processes with a current folder in `home`, mounts in it, and folders of machines. */
 async function leftovers(): Promise<string[]> {
-  const processes = (await Promise.all(provider.keepers.map(processesOf))).flat();
+  const processes = await provider.processesLeft();
   const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
   const folders = await Promise.all(pids.map((pid) => readlink(`/proc/${pid}/cwd`).catch(() => "")));
   const mounts = (await readFile("/proc/self/mountinfo", "utf8")).split("\n");
@@ -71,42 +61,46 @@ async function leftovers(): Promise<string[]> {
   return [...processes.map(String), ...found, ...(await readdir(stateDir))];
 }
 
-/** Each line is a name and an answer. */
-const LOOK = (openPort: number, closedPort: number) => `
+/** Prints a line "NAME open" or "NAME closed" per address, and then "checked". */
+const CHECK_PORTS = (openPort: number, closedPort: number) => `
 reaches() { timeout 10 bash -c "exec 3<>/dev/tcp/$2" 2>/dev/null && echo "$1 open" || echo "$1 closed"; }
 reaches nats 10.0.2.2/${openPort}
 reaches other 10.0.2.2/${closedPort}
 reaches inner-gateway 10.0.3.2/${closedPort}
 reaches metadata 169.254.169.254/80
-echo looked; sleep 1000`;
+echo checked; sleep 1000`;
 
-test("a machine reaches the ports of the host that are open to it, and nothing else of it", async () => {
-  const spec = newSpec("test", LOOK(open.port, closed.port));
+test("a machine reaches the allowed port of the host, and no other port of it", async () => {
+  const spec = newSpec("test", CHECK_PORTS(open.port, closed.port));
   await provider.create(spec, signal());
-  const printed = await untilPrinted(provider, spec.builder, "looked\r\n");
-  const said = Object.fromEntries(
+  const printed = await untilPrinted(provider, spec.builder, "checked\r\n");
+  const results = Object.fromEntries(
     [...printed.matchAll(/^([a-z-]+) (open|closed)\r$/gm)].map(([, name, is]) => [name, is]),
   );
   const expected = { nats: "open", other: "closed", "inner-gateway": "closed", metadata: "closed" };
-  assert.equal(said, expected, printed);
+  assert.equal(results, expected, printed);
   assert.equal([open.reached(), closed.reached()], [1, 0]);
 });
 
-test("a machine outlives the process that made it; its QEMU is nobody here, and when that is killed observe() says so", async () => {
+test("a machine outlives its creator, its QEMU runs under another id, and a killed QEMU is a fault", async () => {
   const spec = newSpec("test", "echo up; sleep 1000");
   const module = new URL("../../../lib/provider/qemu/machine.ts", import.meta.url).href;
   const code = `
     import { MachineProvider } from ${JSON.stringify(module)};
     await new MachineProvider(${JSON.stringify(options)}).create(${JSON.stringify(spec)}, AbortSignal.timeout(10000));
     process.kill(process.pid, "SIGKILL");`;
-  const maker = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], { stdio: "inherit" });
-  assert.is((await once(maker, "exit"))[1], "SIGKILL");
+  const creator = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", code], { stdio: "inherit" });
+  assert.is((await once(creator, "exit"))[1], "SIGKILL");
   await untilPrinted(provider, spec.builder, "up\r\n");
   await observedAs(provider, spec.builder, "running");
   const qemu = await qemuOf(spec);
   const status = await readFile(`/proc/${qemu}/status`, "utf8");
-  assert.not.equal(/^Uid:\t(\d+)/m.exec(status)?.[1], String(process.getuid?.()), "QEMU has our own id");
-  assert.match(status, /^Seccomp:\t2$/m, "QEMU's own sandbox is on");
+  assert.not.equal(
+    /^Uid:\t(\d+)/m.exec(status)?.[1],
+    String(process.getuid?.()),
+    "QEMU must not run under the id of this process",
+  );
+  assert.match(status, /^Seccomp:\t2$/m, "QEMU's seccomp filter must be on");
   process.kill(qemu, "SIGKILL");
   assert.match(
     (await observedAs(provider, spec.builder, "error")).fault ?? "",
@@ -117,17 +111,17 @@ test("a machine outlives the process that made it; its QEMU is nobody here, and 
 });
 
 async function qemuOf({ builder }: BuilderSpec): Promise<number> {
-  const keeper = await readSupervisor(join(stateDir, builder));
-  for (const pid of keeper === undefined ? [] : await processesOf(keeper)) {
+  const supervisor = await readSupervisor(join(stateDir, builder));
+  for (const pid of supervisor === undefined ? [] : await processesOf(supervisor)) {
     if ((await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")).startsWith("qemu-system")) return pid;
   }
   throw new Error(`${builder} has no QEMU`);
 }
 
-test("a disk that cannot be made is the machine's fault, for the reason that qemu-img gives", async () => {
+test("a disk that cannot be made is a fault with the message of qemu-img", async () => {
   const empty = join(home, "empty.raw");
   await writeFile(empty, "");
-  // 2^63 bytes and more have no number in the format.
+  // The format cannot express a size of 2^63 bytes or more.
   const vast = new MachineProvider({ ...options, disk: empty, diskGib: 2 ** 40 });
   const spec = newSpec("test", "");
   await vast.create(spec, signal());

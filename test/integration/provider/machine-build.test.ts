@@ -1,6 +1,6 @@
-/** A whole build on a virtual machine of the local stack, emulated where the computer has no KVM. */
+/** A whole build on a virtual machine of the local stack, emulated when the host has no KVM. */
 // timeout: 900 s
-// alone: an emulated machine takes both cores for half a minute, and others would wait for it
+// alone: an emulated machine uses both cores for half a minute, which would slow other tests down
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { StatusReply } from "../../../lib/protocol/status-messages.ts";
@@ -18,10 +18,10 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-test("a machine's console and the queue say what it is, container-builder builds the example on it, and the image runs", async ({
+test("container-builder builds on a machine that cb-admin shows with its console, and the image runs", async ({
   stack,
 }) => {
-  // The machine of the reserve, which the build takes; its successor has yet to boot when that is over.
+  // This is the machine of the reserve, which the build gets. Its successor still boots when the build ends.
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "60"]);
   assert.match(stdout, /machine: 2 cores, 2048 MiB, a disk of 20 GiB/);
   assert.match(stdout, /^ {4}image: [0-9a-f]{16}: apptainer .* linux \d/m);
@@ -32,7 +32,7 @@ test("a machine's console and the queue say what it is, container-builder builds
   assert.is(run.code, 0, run.stderr);
 });
 
-test("a stack of machines is not brought up as one of sandboxes", async ({ stack }) => {
+test("cb-local up refuses sandboxes while a stack of machines runs", async ({ stack }) => {
   const { code, stderr } = await stack.run("cb-local", ["up"]);
   assert.is(code, 64, stderr);
   assert.match((await stack.run("cb-local", ["status"])).stdout, /\nbuilders: +qemu\n/);

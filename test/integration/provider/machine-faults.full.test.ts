@@ -1,4 +1,4 @@
-/** Machines that go wrong under a pool and its builds: none that starts, a queue that is killed, a clock that is off, a host's disk that is full. */
+/** Faults of machines: no boot disk, a killed queue, a wrong clock, and a full disk of the host. */
 // timeout: 1800 s
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -22,16 +22,16 @@ import { cleanUpWhenInterrupted, destroyAll } from "../../support/sandboxes.ts";
 import { Stack } from "../../support/stack.ts";
 import { until } from "../../support/until.ts";
 
-const test = suite("machines that go wrong");
+const test = suite("faults of machines");
 const run = promisify(execFile);
 
-/** Time over, and a look after it. */
+/** Limit for the boot timeout of the test's policy (20 s) and the pass of the reconciler after it. */
 const START_MS = 60_000;
 
-test("a machine that does not start is destroyed when its time is over, told of, and replaced", async () => {
+test("the pool destroys a machine that does not boot within bootTimeoutMs, reports it and replaces it", async () => {
   const home = await mkdtemp(join(tmpdir(), "cb-faults-"));
   const [stateDir, disk] = [join(home, "state"), join(home, "disk.raw")];
-  // Nothing to start from: the firmware says so and stands still.
+  // The disk has no boot sector: the firmware prints an error and stops.
   await writeFile(disk, Buffer.alloc(1024 * 1024));
   const provider = new MachineProvider({
     ...{ stateDir, disk, rootfs: await testMachineRootfs(), installation: "i" },
@@ -48,10 +48,10 @@ test("a machine that does not start is destroyed when its time is over, told of,
   try {
     pool.setListening(true);
     pool.start();
-    const failure = await until("it is given up", async () => pool.failures()[0], START_MS);
+    const failure = await until("the pool reports the failure", async () => pool.failures()[0], START_MS);
     assert.is(failure.reason, "its agent has not asked within 20 s of its create");
     assert.match(Buffer.from(failure.printed).toString(), /machine: 1 cores, 256 MiB/);
-    const next = await until("another is made", async () => pool.status().booting[0], START_MS);
+    const next = await until("the pool creates a replacement", async () => pool.status().booting[0], START_MS);
     assert.is.not(next.builder, failure.builder);
     assert.not.ok((await listFolders(stateDir)).includes(failure.builder));
   } finally {
@@ -63,7 +63,7 @@ test("a machine that does not start is destroyed when its time is over, told of,
   }
 });
 
-test("a queue that is killed while one machine builds and another starts takes both up, and leaves none behind", async () => {
+test("a restarted queue adopts the machine that builds and the machine that boots, and leaves none behind", async () => {
   const stack = await Stack.start("qemu");
   const core = await connectCore(stack);
   const life = await BuilderLife.watch(core);
@@ -72,8 +72,8 @@ test("a queue that is killed while one machine builds and another starts takes b
     const leased = life.next("leased");
     const building = stack.start("container-builder", [stack.path("x.sif"), counting(stack, "x", 300)]);
     const builder = await leased;
-    const other = async () => (await machines()).find((one) => one !== builder);
-    const starting = await until("another machine is made", other, START_MS);
+    const other = async () => (await machines()).find((id) => id !== builder);
+    const starting = await until("another machine is created", other, START_MS);
     await building.seen(/line 3\r?\n/);
     await stack.queueEnds("SIGKILL");
     assert.equal((await machines()).sort(), [builder, starting].sort());
@@ -90,14 +90,14 @@ test("a queue that is killed while one machine builds and another starts takes b
   }
 });
 
-test("a builder whose clock is five minutes off builds as any other: it is heard, and its image comes back", async () => {
+test("a builder with a clock that is five minutes wrong stays ready, builds, and delivers its image", async () => {
   const stack = await Stack.start("qemu");
   try {
     for (const [name, seconds] of [
       ["ahead", 300],
       ["behind", -300],
     ] as const) {
-      // Longer than three questions.
+      // The build takes longer than three parked requests of the agent.
       const path = recipe(stack, name, "    sleep 40");
       const text = await readFile(path, "utf8");
       const set = `was=$(date +%s); date -s "@$((was + ${seconds}))"; echo "set by $(($(date +%s) - was)) s"`;
@@ -108,7 +108,7 @@ test("a builder whose clock is five minutes off builds as any other: it is heard
       const { code, stdout, stderr } = await stack.run("container-builder", [stack.path(`${name}.sif`), path]);
       assert.is(code, 0, stdout.slice(-2000) + stderr);
       const setBy = Number(/^set by (-?\d+) s/m.exec(stdout)?.[1]);
-      assert.ok(Math.abs(setBy - seconds) < 30, `its clock was set by ${setBy} s`);
+      assert.ok(Math.abs(setBy - seconds) < 30, `the clock was changed by ${setBy} s`);
       assert.not.match(stderr, /Attempt 2/);
     }
   } finally {
@@ -116,8 +116,8 @@ test("a builder whose clock is five minutes off builds as any other: it is heard
   }
 });
 
-/** Needs root, for a small file system. */
-test("a build whose machine finds its host's disk full is lost to that, and not to its recipe", async () => {
+/** Needs root to mount a small file system. */
+test("a full disk of the host makes a build lost and names the disk, not the recipe", async () => {
   const stack = Stack.unstarted();
   const machines = stack.statePath("sandboxes");
   await mkdir(machines, { recursive: true, mode: 0o700 });

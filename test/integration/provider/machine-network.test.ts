@@ -9,7 +9,7 @@ const test = suite("a machine's network.jq");
 const PROGRAM = join(DISK_FOLDER, "guest/usr/lib/container-builder/network.jq");
 const CARDS = "eth0 fa:16:3e:00:00:01\neth1 fa:16:3e:00:00:02\n";
 
-/** What the init is told to do, a line each. */
+/** Returns the commands for the init, one per line. */
 async function planFor(network: unknown, options: { meta?: unknown; cards?: string } = {}): Promise<string[]> {
   const text = (value: unknown) => (value === undefined ? "" : JSON.stringify(value));
   const values = { cards: options.cards ?? CARDS, meta: text(options.meta), network: text(network) };
@@ -43,7 +43,7 @@ test("a static network becomes address, routes and resolvers on the card with th
     ],
   };
   assert.equal(await planFor(network, { meta: { hostname: "cb-1234.novalocal" } }), [
-    "'named' 'cb-1234'",
+    "'set_hostname' 'cb-1234'",
     "'up' 'eth1' '1450'",
     "'address' 'eth1' '10.77.0.12/20'",
     "'route' 'eth1' '0.0.0.0/0' '10.77.0.1'",
@@ -52,17 +52,17 @@ test("a static network becomes address, routes and resolvers on the card with th
   ]);
 });
 
-test("DHCP is asked where a network says so, and on every card where nothing is said", async () => {
+test("DHCP runs on the card of an ipv4_dhcp network, and on every card when the metadata has no network", async () => {
   const networks = [{ id: "network0", type: "ipv4_dhcp", link: "tap0" }];
   const network = { links: [link("tap0", "fa:16:3e:00:00:01", { mtu: null })], networks };
-  assert.equal(await planFor(network), ["'named' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'"]);
-  for (const nothing of [undefined, {}, { links: [], networks: [] }]) {
-    const plan = await planFor(nothing);
-    assert.equal(plan, ["'named' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'", "'up' 'eth1'", "'dhcp' 'eth1'"]);
+  assert.equal(await planFor(network), ["'set_hostname' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'"]);
+  for (const empty of [undefined, {}, { links: [], networks: [] }]) {
+    const plan = await planFor(empty);
+    assert.equal(plan, ["'set_hostname' 'builder'", "'up' 'eth0'", "'dhcp' 'eth0'", "'up' 'eth1'", "'dhcp' 'eth1'"]);
   }
 });
 
-test("an IPv6 network keeps its prefix, whether it stands in the address or in a netmask", async () => {
+test("an IPv6 network keeps its prefix, from the address or from the netmask", async () => {
   const routes = [{ network: "::", netmask: "::", gateway: "fd00::1" }];
   const base = { id: "network0", type: "ipv6", link: "tap0", routes };
   for (const form of [{ ip_address: "fd00::5/64" }, { ip_address: "fd00::5", netmask: "ffff:ffff:ffff:ffff::" }]) {
@@ -72,22 +72,22 @@ test("an IPv6 network keeps its prefix, whether it stands in the address or in a
   }
 });
 
-test("a link that no card has is said and left out; what it carries is not set up", async () => {
+test("a link without a card is logged, and its networks are not set up", async () => {
   const networks = [{ id: "network0", type: "ipv4", link: "tap0", ip_address: "10.0.0.2", netmask: "255.0.0.0" }];
   const plan = await planFor({ links: [link("tap0", "fa:16:3e:99:99:99")], networks });
   assert.equal(plan.length, 2);
-  assert.match(plan[1] ?? "", /^'say' 'no card has the address fa:16:3e:99:99:99 of link tap0 \(ovs\)'$/);
+  assert.match(plan[1] ?? "", /^'log' 'no card has the address fa:16:3e:99:99:99 of link tap0 \(ovs\)'$/);
 });
 
-test("a network of a kind that is not understood is said by name", async () => {
+test("a network of an unsupported type is logged with its id and type", async () => {
   const networks = [{ id: "network7", type: "infiniband", link: "tap0" }];
   const plan = await planFor({ links: [link("tap0", "fa:16:3e:00:00:01")], networks });
-  assert.match(plan.at(-1) ?? "", /^'say' 'network network7 has the type infiniband/);
+  assert.match(plan.at(-1) ?? "", /^'log' 'network network7 has the type infiniband/);
 });
 
-test("what metadata says cannot become a command of its own", async () => {
+test("metadata cannot inject a command", async () => {
   const plan = await planFor(undefined, { meta: { hostname: "x'; poweroff; '" }, cards: "" });
-  assert.equal(plan, ["'named' 'x'\\''; poweroff; '\\'''"]);
+  assert.equal(plan, ["'set_hostname' 'x'\\''; poweroff; '\\'''"]);
 });
 
 test.run();

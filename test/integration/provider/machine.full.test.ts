@@ -1,4 +1,4 @@
-/** Virtual machines as a provider: the contract, and what is particular to a QEMU in a sandbox. Each start takes half a minute. */
+/** The QEMU provider: the provider contract, and properties of QEMU in a sandbox. Each start takes half a minute. */
 // timeout: 1200 s
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -11,7 +11,7 @@ import { ensureDiskImage } from "../../../lib/provider/qemu/disk.ts";
 import { MachineProvider } from "../../../lib/provider/qemu/machine.ts";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
 import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
-import { processesOf, type Supervisor } from "../../../lib/provider/sandbox/processes.ts";
+import { processesOf } from "../../../lib/provider/sandbox/processes.ts";
 import { SHELL_AGENT } from "../../support/machine.ts";
 import {
   newSpec,
@@ -24,7 +24,7 @@ import {
 } from "../../support/provider-contract.ts";
 import { rejection } from "../../support/rejection.ts";
 import { testCache, testMachineRootfs } from "../../support/rootfs.ts";
-import { cleanUpWhenInterrupted, destroyAll } from "../../support/sandboxes.ts";
+import { cleanUpWhenInterrupted, destroyAll, RecordingProvider } from "../../support/sandboxes.ts";
 
 const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
 const stateDir = join(home, "state");
@@ -44,17 +44,7 @@ const OPTIONS = {
   allowWeak: [],
 } as const;
 
-/** Remembers the processes of what it destroyed, to see afterwards that they are gone. */
-class RememberingProvider extends MachineProvider {
-  readonly keepers: Supervisor[] = [];
-
-  override async destroy(builder: string, abort: AbortSignal): Promise<void> {
-    const keeper = await readSupervisor(join(stateDir, builder));
-    if (keeper !== undefined) this.keepers.push(keeper);
-    await super.destroy(builder, abort);
-  }
-}
-const provider = new RememberingProvider(OPTIONS);
+const provider = new RecordingProvider(new MachineProvider(OPTIONS), stateDir);
 cleanUpWhenInterrupted(home, [provider]);
 
 const test = suite("machines");
@@ -62,15 +52,15 @@ const test = suite("machines");
 test.after.each(() => destroyAll(provider));
 test.after(() => rm(home, { recursive: true, force: true }));
 
-/** Processes of all that was destroyed, and folders. */
+/** Living processes of destroyed machines, and folders of machines. */
 async function leftovers(): Promise<string[]> {
-  const processes = (await Promise.all(provider.keepers.map(processesOf))).flat();
+  const processes = await provider.processesLeft();
   return [...processes.map(String), ...(await readdir(stateDir))];
 }
 
 async function emulatorOf({ builder }: BuilderSpec): Promise<number> {
-  const keeper = await readSupervisor(join(stateDir, builder));
-  for (const pid of keeper === undefined ? [] : await processesOf(keeper)) {
+  const supervisor = await readSupervisor(join(stateDir, builder));
+  for (const pid of supervisor === undefined ? [] : await processesOf(supervisor)) {
     const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
     if (command.startsWith("qemu-system-x86_64\0")) return pid;
   }
@@ -81,32 +71,32 @@ providerContract(test, async () => ({
   provider,
   installation: "test",
   printAndStay: (text) => `echo "${text}"; sleep 1000`,
-  die: "exit 3",
+  exitAtOnce: "exit 3",
   leftovers,
 }));
 
-test("a machine has the memory, cores and disk that are configured, reaches the outside, and nothing link-local", async () => {
+test("a machine has the configured memory, cores and disk, reaches the outside, and no link-local address", async () => {
   const { mirror } = await hostAptSettings();
-  const look = [
+  const script = [
     'echo "cores $(nproc) MiB $(($(sed -n "s/MemTotal: *\\([0-9]*\\).*/\\1/p" /proc/meminfo) / 1024))"',
     'echo "disk $(($(stat -f -c "%b * %S" /) / 1073741824))"',
     "busybox wget -q -T 5 -O - http://169.254.169.254/ && echo link-local reached || echo link-local closed",
     `wget --no-verbose --tries=2 --timeout=20 -O /tmp/release ${mirror}/dists/trixie/InRelease && echo mirror reached`,
     "echo done; sleep 1000",
   ].join("\n");
-  const spec = newSpec("test", look);
+  const spec = newSpec("test", script);
   await provider.create(spec, signal());
   const printed = await untilPrinted(provider, spec.builder, "done");
   assert.match(printed, /machine: 2 cores, 1024 MiB, a disk of 3 GiB, by (kvm|tcg)/);
   const [, cores, mib, gib] = /cores (\d+) MiB (\d+)\s+disk (\d+)/.exec(printed) ?? [];
   assert.is(Number(cores), 2);
   assert.ok(Number(mib) > 850 && Number(mib) <= 1024, printed);
-  assert.is(Number(gib), 2, "of 3 GiB, less what a file system takes for itself");
+  assert.is(Number(gib), 2, "3 GiB less the overhead of the file system");
   assert.match(printed, /^link-local closed/m, printed);
-  assert.match(printed, /^mirror reached/m, "the archive that the tests take their packages from, by its name");
+  assert.match(printed, /^mirror reached/m, "the machine must reach the Debian archive by name");
 });
 
-test("a machine whose QEMU is killed is an error that says so", async () => {
+test("a machine with a killed QEMU is in error with that fault", async () => {
   const spec = newSpec("test", "echo up; sleep 1000");
   await provider.create(spec, signal());
   await untilPrinted(provider, spec.builder, "up");
@@ -117,7 +107,7 @@ test("a machine whose QEMU is killed is an error that says so", async () => {
   await nothingLeft(leftovers);
 });
 
-test("KVM where it must be and runs no guest is an error on the console, and not a machine that stands still", async () => {
+test("with acceleration kvm, a host without working KVM is an error on the console, not a machine that hangs", async () => {
   const strict = new MachineProvider({ ...OPTIONS, acceleration: "kvm" });
   const spec = newSpec("test", "echo up; sleep 1000");
   await strict.create(spec, signal());
@@ -128,7 +118,7 @@ test("KVM where it must be and runs no guest is an error on the console, and not
   );
 });
 
-test("what opens and runs no guest is not trusted: the machine is emulated, and its console says why", async () => {
+test("with acceleration auto, a device that runs no guest leads to emulation, and the console names the reason", async () => {
   const notKvm = join(home, "not-kvm");
   await writeFile(notKvm, "", { mode: 0o600 });
   const spec = newSpec("test", "echo up; sleep 1000");
@@ -142,13 +132,16 @@ test("what opens and runs no guest is not trusted: the machine is emulated, and 
   await provider.destroy(spec.builder, signal());
   assert.match(
     await printedBy(home, "kvm"),
-    "machine: whoever runs the queue may not open /dev/kvm; acceleration: auto",
+    "machine: the user who runs the queue may not open /dev/kvm; acceleration: auto",
   );
   const { fault = "" } = await observedAs(provider, spec.builder, "error");
-  assert.match(fault, /^the machine ended with exit code 1; its last line: machine: whoever runs the queue may not/);
+  assert.match(
+    fault,
+    /^the machine ended with exit code 1; its last line: machine: the user who runs the queue may not/,
+  );
 });
 
-test("a disk image that is not there is said when a machine is to be made", async () => {
+test("create() without a disk image is a config error that names its path", async () => {
   const error = await rejection(
     new MachineProvider({ ...OPTIONS, disk: "/nowhere/disk.raw" }).create(newSpec("test", ""), signal()),
   );

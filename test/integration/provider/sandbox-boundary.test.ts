@@ -1,5 +1,5 @@
-/** Root inside a sandbox tries to get out. Each test says what it tries; the sandbox is made as for a builder. */
-// slow: ten sandboxes, and waits for what must not come.
+/** Root inside a sandbox tries to break out. Each test names one kind of attempt, in a sandbox like that of a builder. */
+// slow: starts ten sandboxes, and waits for connections that must fail.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
@@ -38,7 +38,7 @@ test.before(async () => {
   cleanUpWhenInterrupted(home, [providerWith(DEFAULT_LIMITS)], () => bystander.kill("SIGKILL"));
   bystander = spawn("sleep", ["1000"]);
   await once(bystander, "spawn");
-  // What is bound into a sandbox must be readable by others: its root is nobody on the host.
+  // Root of a sandbox has no rights on the host, so a bound folder must be readable by others.
   await chmod(home, 0o755);
   await writeFile(join(home, "canary-of-the-host"), "host", { mode: 0o644 });
 });
@@ -59,7 +59,7 @@ function portOf(server: Server | Socket): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** Runs a script as an agent would run, and gives what it printed. */
+/** Runs a script in the place of the agent and resolves with its output. */
 async function inside(script: string, limits = DEFAULT_LIMITS): Promise<string> {
   const provider = providerWith(limits);
   const spec = newSpec("test", `${script}\necho "the end"`);
@@ -86,16 +86,16 @@ function providerWith(limits: SandboxLimits): SandboxProvider {
   });
 }
 
-/** Tries connections from inside; "open" or the error's code for each. */
+/** Tries connections from inside. Resolves with "open", "silent" or the error's code for each target. */
 async function connect(targets: readonly string[]): Promise<Record<string, string>> {
   const code = `
     const { connect } = require("node:net");
     for (const target of ${JSON.stringify(targets)}) {
       const [host, port] = target.split(" ");
       const socket = connect({ host, port: Number(port) });
-      const say = (what) => { console.log("RESULT " + JSON.stringify([target, what])); socket.destroy(); };
-      socket.once("connect", () => say("open")).once("error", (error) => say(error.code));
-      socket.setTimeout(3000, () => say("silent"));
+      const report = (result) => { console.log("RESULT " + JSON.stringify([target, result])); socket.destroy(); };
+      socket.once("connect", () => report("open")).once("error", (error) => report(error.code));
+      socket.setTimeout(3000, () => report("silent"));
     }`;
   const printed = await inside(`node -e '${code}'`);
   const results = [...printed.matchAll(/^RESULT (.*)$/gm)].map(
@@ -115,12 +115,12 @@ async function hostAddresses(): Promise<string[]> {
   ];
 }
 
-test("the allowed port answers, every other port of the host is closed on every address it has", async () => {
+test("the allowed port is open, and every other port is closed on every address of the host", async () => {
   const addresses = await hostAddresses();
   const forbidden = [onLoopback, onAll].flatMap((server) => addresses.map((address) => `${address} ${portOf(server)}`));
   const permitted = `${HOST_LOOPBACK} ${portOf(allowed)}`;
-  const { [permitted]: answer, ...others } = await connect([permitted, ...forbidden]);
-  assert.is(answer, "open");
+  const { [permitted]: allowedResult, ...others } = await connect([permitted, ...forbidden]);
+  assert.is(allowedResult, "open");
   assert.equal(
     Object.entries(others).filter(([, result]) => result === "open"),
     [],
@@ -128,8 +128,8 @@ test("the allowed port answers, every other port of the host is closed on every 
   assert.is(Object.keys(others).length, forbidden.length);
 });
 
-test("a socket bound to the device and datagrams to all do not go round the filter", async () => {
-  // perl-base has the sockets that node hides: SO_BINDTODEVICE is 25, and slirp takes 255.255.255.255 for the host.
+test("device-bound sockets and broadcast datagrams do not bypass the filter", async () => {
+  // perl-base offers socket options that Node does not: SO_BINDTODEVICE is 25. slirp delivers 255.255.255.255 to the host.
   const perl = `
     use Socket;
     for my $to ("255.255.255.255", "10.0.2.255", "10.0.2.2", "224.0.0.1") {
@@ -207,31 +207,31 @@ test("/proc/sys is read-only, and a fresh /proc opens nothing but settings of th
   );
 });
 
-test("a process of the host is neither seen nor signalled", async () => {
+test("a process of the host is neither visible nor reachable by signals", async () => {
   const { pid } = bystander;
   const printed = await inside(`
     kill -9 ${pid} && echo "SIGNALLED ${pid}"
-    ls /proc | grep -x ${pid} && echo "SEEN"
-    grep -al 'sleep.1000' /proc/[0-9]*/cmdline && echo "SEEN by name"
+    ls /proc | grep -x ${pid} && echo "VISIBLE"
+    grep -al 'sleep.1000' /proc/[0-9]*/cmdline && echo "VISIBLE by name"
     kill -9 -1`);
-  assert.not.match(printed, /SIGNALLED|SEEN/);
+  assert.not.match(printed, /SIGNALLED|VISIBLE/);
   assert.is(bystander.exitCode, null);
   assert.is(bystander.signalCode, null);
 });
 
-test("files of the host are not there, but for what is bound read-only", async () => {
+test("no file of the host is visible, except the read-only binds", async () => {
   const printed = await inside(`
-    ls ${home} && echo "SEEN ${home}"
+    ls ${home} && echo "VISIBLE ${home}"
     cat /opt/agent/canary-of-the-host && echo " BOUND"
-    find / -xdev -name canary-of-the-host | grep -v ^/opt/agent && echo "SEEN a copy"
-    ls /proc/1/root/${home} /proc/1/cwd/${home} && echo "SEEN through proc"
+    find / -xdev -name canary-of-the-host | grep -v ^/opt/agent && echo "VISIBLE a copy"
+    ls /proc/1/root/${home} /proc/1/cwd/${home} && echo "VISIBLE through proc"
     grep -c . /proc/self/mountinfo
-    ls -l /proc/1/fd | grep -v -E 'total|pipe|/dev/null|/run/container-builder/init' && echo "SEEN a descriptor"`);
+    ls -l /proc/1/fd | grep -v -E 'total|pipe|/dev/null|/run/container-builder/init' && echo "VISIBLE a descriptor"`);
   assert.match(printed, "host BOUND");
-  assert.not.match(printed, /SEEN/);
+  assert.not.match(printed, /VISIBLE/);
 });
 
-test("a fork bomb ends at the limit, over all ids together", async () => {
+test("a fork bomb stops at the process limit, counted over all ids", async () => {
   const limits = { processes: 300, files: 1000 };
   const perl = `
     sub bomb { my $n = 0; while ($n < $_[0]) { my $kid = fork; last unless defined $kid; if (!$kid) { sleep 60; exit } $n++ } $n }
@@ -243,7 +243,7 @@ test("a fork bomb ends at the limit, over all ids together", async () => {
   assert.ok(most > 200 && most < 300, printed);
 });
 
-test("package mirrors are reached by name", async () => {
+test("a sandbox reaches the package mirror by name", async () => {
   const { mirror } = await hostAptSettings();
   const printed = await inside(
     `wget --no-verbose --timeout=20 -O /tmp/release ${mirror}/dists/trixie/InRelease && echo "REACHED"`,
@@ -251,7 +251,7 @@ test("package mirrors are reached by name", async () => {
   assert.match(printed, "REACHED");
 });
 
-test("the host's mounts and the rootfs are as before", async () => {
+test("a sandbox changes neither the host's mounts nor the rootfs", async () => {
   const before = await readFile("/proc/self/mountinfo", "utf8");
   const marker = join(rootfs, "written-by-a-test");
   await inside("touch /written-by-a-test; mount -t tmpfs none /mnt; rm -rf /usr/share/perl /etc/apt");
@@ -260,7 +260,7 @@ test("the host's mounts and the rootfs are as before", async () => {
   assert.ok(await stat(join(rootfs, "etc/apt")));
 });
 
-/** A script that tries each and says which succeeded. */
+/** Returns a script that runs each attempt and prints whether it succeeded. */
 function allOf(attempts: Record<string, string>): string {
   return Object.entries(attempts)
     .map(([name, attempt]) => `if (${attempt}); then echo "SUCCEEDED ${name}"; else echo "failed ${name}"; fi`)

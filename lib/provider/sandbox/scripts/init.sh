@@ -1,5 +1,6 @@
-# Stage 4 of 4: the first process that is seen inside. It reaps orphans, and when the agent ends, everything ends.
-# Job control, because a shell without it starts background commands deaf to SIGINT, and children inherit that.
+# Stage 4 of 4, init: the first process that the command sees inside. It runs the command and reaps orphans. When the command
+# exits, this process exits with the same code, and the kernel kills all other processes inside.
+# Job control is on, because a shell without it starts background commands with SIGINT ignored, and their children inherit that.
 exec 2>&3 3>&-
 set -m
 "$@" &

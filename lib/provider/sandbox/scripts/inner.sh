@@ -1,13 +1,13 @@
-# Stage 3 of 4: root of the inner user namespace, first process of its own pid namespace. Builds the file system the
-# agent sees and leaves the host's behind. Nothing of a recipe has run yet.
+# Stage 3 of 4, inner: root of the inner user namespace and first process of its own pid namespace. It assembles the file system
+# that the command sees and detaches from the host's. No untrusted code has run yet.
 set -euo pipefail
 hostname "$CB_HOSTNAME"
-# Nothing outlives the sandbox, so nothing is synced to disk (volatile): dpkg would sync thousands of times.
+# `volatile` turns syncs off, because no data outlives the sandbox. dpkg would sync thousands of times.
 mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/data/upper,workdir=/mnt/data/work,userxattr,volatile \
   overlay /mnt/root
 cd /mnt/root
 mount -t proc -o nosuid,nodev,noexec proc proc
-# What belongs to the host is closed to these ids anyway; this closes the settings of our own namespaces too.
+# Host settings are closed to these ids anyway. The read-only mount also closes the settings of the sandbox's own namespaces.
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro,nosuid,nodev,noexec proc/sys
 mount -t tmpfs -o mode=0755,nosuid dev dev
@@ -42,7 +42,7 @@ mkdir -m 0700 run/container-builder
 umask 077
 read -r size
 cat >run/container-builder/user-data
-[ "$(stat -c %s run/container-builder/user-data)" -eq "$size" ] || { echo "the user data is cut short" >&2; exit 1; }
+[ "$(stat -c %s run/container-builder/user-data)" -eq "$size" ] || { echo "the user data is incomplete" >&2; exit 1; }
 umask 022
 
 printf '%s\n' "$CB_INIT" >run/container-builder/init
@@ -51,12 +51,14 @@ pivot_root . .
 umount -l .
 cd /root
 echo started >&3
-# Only the standard three go on, and what was asked for: what else was inherited from the stages would reach out of the sandbox.
+# Close all descriptors but 0 to 2 and those of the configured devices: others, inherited from the stages, would give access to
+# the host.
 for fd in /proc/self/fd/*; do
   fd=${fd##*/}
   [ "$fd" -le 2 ] || [[ " $CB_OPENED" == *"=$fd "* ]] || eval "exec $fd>&-"
 done
-# keyctl leaves the session keyring of whoever runs the queue behind; it says so on stderr, which nobody needs.
+# keyctl gives the command a new session keyring in place of the one of the user who runs the queue. Its message about that on
+# stderr is dropped.
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \
   ${CB_OPENED:+CB_OPENED="${CB_OPENED% }"} \
   keyctl session - bash /run/container-builder/init "$@" </dev/null 3>&2 2>/dev/null

@@ -1,26 +1,40 @@
 #!/bin/bash
-# Stage 1 of 4, on the host, with the rights of whoever runs the queue: launch.sh COMMAND ARG...
+# Stage 1 of 4, launch: launch.sh COMMAND ARG... runs COMMAND in a sandbox and stays on the host as its supervisor.
 #
-# Makes the outer namespaces, gives them a network, and stays as the sandbox's keeper until it ends.
+# The stages, each of which starts the next one:
+#   1 launch  on the host, with the rights of the user who runs the queue: opens the files and devices of the sandbox, creates
+#             the outer namespaces, starts slirp4netns for their network, and waits for the end of the sandbox
+#   2 outer   root of the outer user namespace: mounts the parts of the sandbox on /mnt, loads the egress filter, sets the limits
+#   3 inner   root of the inner user namespace: assembles the file system that the command sees, and detaches from the host's
+#   4 init    first process inside: runs the command and reaps orphans
+#
 #   stdin   a line with the size of the user data in bytes, then the user data: secret, so never in argv or environment
 #   fd 3    status: "started" once, "exit N" at the end
-# The working directory is the sandbox's own folder: keeper, console.*, data/ (mode 0777 inside a 0700 folder).
-# It must lead a session: by that the sandbox is found again and ended.
-# Environment: CB_ROOTFS, CB_BINDS (lines "from<TAB>to"), CB_HOSTNAME, CB_RULES (nft, empty: no
-# network), CB_SLIRP (options), CB_HOSTS, CB_RESOLV, CB_CONSOLE_BYTES (0: print), CB_PROCESSES, CB_FILES, CB_DEVICES
-# (lines "name<TAB>path" of what the command gets as open descriptors), CB_WEAK (weaknesses that were allowed by name).
+# The working directory is the sandbox's own folder: supervisor, console.*, data/ (mode 0777 inside a 0700 folder).
+# This process must lead a session: lib/provider/sandbox/processes.ts finds and ends the sandbox by the session.
+# Environment:
+#   CB_ROOTFS                root file system
+#   CB_BINDS                 lines "from<TAB>to"
+#   CB_HOSTNAME, CB_HOSTS, CB_RESOLV   host name and texts of /etc/hosts and /etc/resolv.conf
+#   CB_RULES                 egress filter for nft; empty: no network
+#   CB_SLIRP                 options of slirp4netns
+#   CB_CONSOLE_BYTES         limit of the kept output; 0: the output goes to stdout
+#   CB_PROCESSES, CB_FILES   limits
+#   CB_DEVICES               lines "name<TAB>path" of the devices that the command inherits as open descriptors
+#   CB_WEAK                  weaknesses that the configuration allows, by name
 set -euo pipefail
 umask 077
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Who keeps this sandbox: process id, start time (the 22nd field, the 20th after the name) and boot, on one line.
+# Write the supervisor file: process id, start time (the 22nd field, the 20th after the name) and boot id, on one line.
 stat=$(<"/proc/$$/stat")
 read -ra fields <<<"${stat##*) }"
-echo "$$ ${fields[19]} $(</proc/sys/kernel/random/boot_id)" >keeper.new
-mv keeper.new keeper
+echo "$$ ${fields[19]} $(</proc/sys/kernel/random/boot_id)" >supervisor.new
+mv supervisor.new supervisor
 
-# What the sandbox prints, bounded: two files that take turns, so that the newest half at least is always there.
-keep_console() {
+# Keep the newest output of the sandbox. The function alternates between two files of half the limit each, so that at least the
+# newest half is always there.
+write_console() {
   local half=$((CB_CONSOLE_BYTES / 2))
   while stdbuf -o0 head -c "$half" >console.1; do
     [ "$(stat -c %s console.1)" -eq "$half" ] || break
@@ -28,31 +42,31 @@ keep_console() {
   done
 }
 if [ "$CB_CONSOLE_BYTES" -gt 0 ]; then
-  exec > >(exec 3>&-; keep_console) 2>&1
-  console_keeper=$!
+  exec > >(exec 3>&-; write_console) 2>&1
+  console_writer=$!
 fi
 
-# As long as this stage lives, nobody who clears a cache away takes what the sandbox is made of (infra/image/cache). The descriptors
-# would reach out of the sandbox, so the other stages close them.
-let_go=""
-hold() {
-  # A later stage says so, and is waited for.
+# Lock the root file system and the bound files while this stage lives, so that infra/image/cache/collect.sh does not remove them.
+# The descriptors would give access to the host, so the other stages close them.
+close_locks=""
+lock_shared() {
+  # A later stage reports an unreadable file, and this stage waits for it.
   [ -r "$1" ] || return 0
   exec {fd}<"$1"
   flock --shared --nonblock "$fd" || :
-  let_go+=" $fd<&-"
+  close_locks+=" $fd<&-"
 }
-hold "$CB_ROOTFS"
+lock_shared "$CB_ROOTFS"
 while IFS=$'\t' read -r from _; do
-  [ -z "$from" ] || hold "$from"
+  [ -z "$from" ] || lock_shared "$from"
 done <<<"$CB_BINDS"
 
-# The later stages travel as text: the folder they lie in may be closed to the ids they run under.
+# The later stages are passed as text, because their ids may have no access to the folder of these scripts.
 CB_OUTER=$(<"$here/outer.sh") CB_INNER=$(<"$here/inner.sh") CB_INIT=$(<"$here/init.sh")
 export CB_OUTER CB_INNER CB_INIT CB_FOLDER=$PWD
 
-# This stage keeps the caller's id, unmapped, for as long as it takes to open what the caller may open; then it becomes
-# root of a namespace in which the caller's id does not exist.
+# The child first keeps the caller's id, unmapped, and opens the files that only the caller may open. Then it becomes root of the
+# namespace, in which the caller's id does not exist.
 open_and_become_root='
   exec {CB_LOWER}<"$CB_ROOTFS" {CB_DATA}<"$CB_FOLDER/data"
   bound=""
@@ -73,35 +87,35 @@ open_and_become_root='
 
 exec {console}>&1 {userdata}<&0
 coproc OUTER {
-  eval "exec$let_go"
+  eval "exec$close_locks"
   exec unshare --user --map-auto --keep-caps --net --mount --pid --fork --mount-proc \
     bash -euo pipefail -c "$open_and_become_root" open "$@" 4>&"$console" {userdata}<&- {console}>&-
 }
 outer=$OUTER_PID
-# It says "ready" when the filter stands: no packet can leave before.
-read -r ready <&"${OUTER[0]}" && [ "$ready" = ready ] || { echo "the outer namespaces could not be made" >&2; exit 1; }
+# Stage 2 prints "ready" when the filter is loaded. No packet can leave before, because the network is set up after it.
+read -r ready <&"${OUTER[0]}" && [ "$ready" = ready ] || { echo "the outer namespaces could not be created" >&2; exit 1; }
 
 if [ -n "$CB_RULES" ]; then
-  # It writes one byte when the interface is up, and lives as long as this stage, also when this stage is killed: the
+  # slirp4netns writes one byte when the interface is up. It exits with this stage, also when this stage is killed, because the
   # pipe that only this stage holds open for writing then hangs up.
   exec {alive}<> <(:)
-  exec {up}< <(eval "exec$let_go"; exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
+  exec {up}< <(eval "exec$close_locks"; exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
     $CB_SLIRP "$outer" tap0 5>&1 >/dev/null 2>&"$console" 3>&- </dev/null 6<"/proc/self/fd/$alive" {alive}>&-)
   slirp=$!
   trap 'kill "$slirp" 2>/dev/null || :' EXIT
   read -r -N 1 <&"$up" || { echo "slirp4netns could not set the network up" >&2; kill -KILL "$outer"; exit 1; }
 fi
 
-# The user data is also the sign to go on: the last stage waits for it.
+# The user data is also the signal to continue: stage 3 waits for it.
 cat <&"$userdata" >&"${OUTER[1]}"
 exec {OUTER[1]}>&-
 code=0
 wait "$outer" || code=$?
-# Whoever reads that it has ended finds its last words.
-if [ -n "${console_keeper-}" ]; then
+# Write the end of the output before the status, so that a reader of "exit N" finds the whole output.
+if [ -n "${console_writer-}" ]; then
   [ -z "${slirp-}" ] || kill "$slirp" 2>/dev/null || :
   exec >&- 2>&- {console}>&-
-  wait "$console_keeper" || :
+  wait "$console_writer" || :
 fi
 echo "exit $code" >&3
 exit "$code"

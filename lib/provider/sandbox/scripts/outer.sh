@@ -1,7 +1,7 @@
-# Stage 2 of 4: root of the outer user namespace, which owns the network namespace and nothing of the host's.
+# Stage 2 of 4, outer: root of the outer user namespace, which owns the network namespace and has no rights on the host.
 #
-# It collects what the sandbox is made of on /mnt, fences the network in, and starts the inner user namespace, whose
-# root has no rights over any of this: mounts made here are locked, routes and filters out of reach.
+# It mounts the parts of the sandbox on /mnt, loads the egress filter, and starts the inner user namespace. Root of the inner
+# namespace has no rights over these: the kernel locks the mounts that were made here, and refuses changes of routes and filter.
 set -euo pipefail
 umask 022
 fail() { echo "sandbox: $*" >&2; exit 1; }
@@ -10,7 +10,7 @@ mkdir /mnt/lower /mnt/data /mnt/root /mnt/bind /mnt/sys
 mount -c --bind "/proc/self/fd/$CB_LOWER" /mnt/lower
 mount -c --bind "/proc/self/fd/$CB_DATA" /mnt/data
 mkdir -p /mnt/data/upper /mnt/data/work
-# A view of the network namespace's own devices; hosts that mask their /sys do not allow it, and no build needs it.
+# Shows the devices of the network namespace. Hosts that mask their /sys refuse this mount, and no build needs it.
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /mnt/sys 2>/dev/null || :
 
 CB_TARGETS=
@@ -19,7 +19,7 @@ while IFS=$'\t' read -r fd to; do
   [ -n "$fd" ] || continue
   if [ -d "/proc/self/fd/$fd" ]; then mkdir "/mnt/bind/$n"; else : >"/mnt/bind/$n"; fi
   mount -c --bind "/proc/self/fd/$fd" "/mnt/bind/$n"
-  # A mount keeps the flags its source had, or the kernel refuses.
+  # The kernel refuses a remount that drops a flag of the source's mount.
   mount -o "remount,bind,ro,nosuid,nodev" "/mnt/bind/$n" 2>/dev/null ||
     mount -o "remount,bind,ro,nosuid,nodev,$(findmnt -no VFS-OPTIONS "/mnt/bind/$n" | sed 's/\brw\b/ro/')" "/mnt/bind/$n"
   exec {fd}<&-
@@ -29,21 +29,22 @@ done <<<"$CB_BOUND"
 export CB_TARGETS
 exec {CB_LOWER}<&- {CB_DATA}<&-
 
-# The tools come from the rootfs, so the host needs neither ip nor nft. Without the filter there is no network.
+# ip and nft come from the rootfs, so the host needs neither. Without the filter the sandbox does not start, unless the
+# configuration allows it.
 chroot /mnt/lower busybox ip link set lo up || fail "the loopback device could not be brought up"
 if [ -n "$CB_RULES" ]; then
   if ! chroot /mnt/lower nft -f - <<<"$CB_RULES"; then
     [[ " $CB_WEAK " == *" egress-filter "* ]] ||
       fail "nft could not load the filter (does the kernel have nf_tables?), and allowWeak does not name egress-filter"
-    echo "sandbox: no filter, the host's ports are open to what runs here" >&2
+    echo "sandbox: no egress filter; every port of the host is open to this sandbox" >&2
   fi
 fi
 
-# Memory, processor time and disk are not bounded here; the kernel takes a builder first when memory runs out. The
-# process limit counts over all ids inside, because it is set before the inner namespace is made.
+# Memory, processor time and disk have no limit here. When memory runs out, the kernel kills a sandbox first, because of this
+# score. The process limit counts the processes of all ids inside, because it is set before the inner namespace is created.
 echo 500 >/proc/self/oom_score_adj
 ulimit -c 0
-# A limit can only be lowered here, so one that is lower already stays.
+# A limit can only be lowered here, so a lower limit of the host stays in effect.
 ulimit -n "$CB_FILES" 2>/dev/null || ulimit -Sn hard
 ulimit -u "$CB_PROCESSES" 2>/dev/null || ulimit -Su hard
 
@@ -54,7 +55,7 @@ unshare --user bash -c 'read -r _ </mnt/mapped
   exec unshare --mount --pid --ipc --uts --cgroup --fork bash -c "$CB_INNER" inner "$@" 4>&-' user "$@" <&0 &
 inner=$!
 exec 5>/mnt/mapped
-# Opening succeeds only when the new namespace is there. The map is the identity, as far as our own map goes.
+# Opening the pipe blocks until the new namespace exists. Its id map is the identity, over the range of this namespace's own map.
 count=0
 while read -r start _ length; do [ "$start" -ne "$count" ] || count=$((count + length)); done </proc/self/uid_map
 groups=0

@@ -83,7 +83,7 @@ test("create() accepts 49149 bytes of user data, and refuses 49150 before it sen
   const [sent] = creates(cloud);
   assert.ok(JSON.stringify(sent?.body).includes(`"user_data":"${"eHh4".repeat(16_383)}"`), "65532 of 65535 characters");
   const error = await failureOf(provider.create(spec(2, "x".repeat(49_150)), never()), RefusedError);
-  assert.match(error.message, "user data of 49150 bytes, 49149 are allowed");
+  assert.match(error.message, "the user data has 49150 bytes; at most 49149 are allowed");
   assert.is(creates(cloud).length, 1);
 });
 

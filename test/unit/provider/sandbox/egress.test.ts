@@ -1,10 +1,10 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { egressRules, HOST_LOOPBACK, localNetworks } from "../../../lib/provider/sandbox/egress.ts";
+import { egressRules, HOST_LOOPBACK, localNetworks } from "../../../../lib/provider/sandbox/egress.ts";
 
-const egress = suite("egress");
+const test = suite("egress");
 
-/** Shortened from /proc/net/fib_trie of a host with one interface; the parent prefixes look the same as leaves. */
+/** Shortened from /proc/net/fib_trie of a host with one interface. Parent prefixes have the format of leaves. */
 const FIB_TRIE = `Main:
   +-- 0.0.0.0/0 3 0 5
      |-- 0.0.0.0
@@ -27,12 +27,12 @@ Local:
         /32 link BROADCAST
 `;
 
-egress("localNetworks() finds local addresses, networks and broadcasts, and no neighbours", () => {
+test("localNetworks() returns local addresses, networks and broadcast addresses, and no neighbours", () => {
   assert.equal(localNetworks(FIB_TRIE), ["127.0.0.0/8", "127.0.0.1", "127.255.255.255", "192.0.2.2", "192.0.2.255"]);
   assert.equal(localNetworks(""), []);
 });
 
-egress("egressRules() drops by default and allows a host port before it refuses the host", () => {
+test("egressRules() drops by default, and accepts an allowed host port before it refuses the host", () => {
   const rules = egressRules({ allowHostPorts: [{ address: HOST_LOOPBACK, port: 4222 }], refused: ["192.0.2.2"] });
   const position = (text: string) => {
     assert.match(rules, text);
@@ -44,7 +44,7 @@ egress("egressRules() drops by default and allows a host port before it refuses 
   for (const closed of ["10.0.2.0/24", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "192.0.2.2 }"]) position(closed);
 });
 
-egress("egressRules() throws config for what would not be an address, a network or a port in nft's language", () => {
+test("egressRules() throws for invalid addresses, networks and ports, so that none is read as nft syntax", () => {
   for (const refused of ["::1", "192.0.2.0/33", "192.0.2.2, 0.0.0.0/0", "", "localhost"]) {
     assert.throws(() => egressRules({ allowHostPorts: [], refused: [refused] }), /not an IPv4/);
   }
@@ -55,4 +55,4 @@ egress("egressRules() throws config for what would not be an address, a network 
   egressRules({ allowHostPorts: [{ address: "10.0.2.2", port: 65_535 }], refused: ["192.0.2.0/32"] });
 });
 
-egress.run();
+test.run();

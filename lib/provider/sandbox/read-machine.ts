@@ -1,0 +1,86 @@
+/** Reads from a sandbox's folder and its processes the state of the machine, the reason of its death, and its console output. */
+import { type FileHandle, open } from "node:fs/promises";
+import { join } from "node:path";
+import { consoleLines } from "../console-lines.ts";
+import type { Machine, MachineStatus } from "../provider.ts";
+import { readMetadata, readOr, readSupervisor, type SandboxMetadata } from "./folder.ts";
+import { isAlive, type Supervisor } from "./processes.ts";
+
+/** The first stage writes its supervisor file within milliseconds. After this time it was never started, or was killed. */
+const START_GRACE_MS = 10_000;
+/** The tail of the console output that a fault is taken from: some lines. */
+const FAULT_TAIL_BYTES = 2000;
+
+/**
+ * Returns the machine as it is now; its fault names `program` as the program that ended. Returns `undefined` when the folder
+ * was removed meanwhile. Throws as readMetadata does.
+ */
+export async function readMachine(folder: string, nowMs: number, program: string): Promise<Machine | undefined> {
+  const metadata = await readMetadata(folder);
+  if (metadata === undefined) return undefined;
+  return { ...metadata, ...(await statusOf({ folder, metadata, nowMs, program })) };
+}
+
+interface StatusInput {
+  readonly folder: string;
+  readonly metadata: SandboxMetadata;
+  readonly nowMs: number;
+  readonly program: string;
+}
+
+async function statusOf(input: StatusInput): Promise<{ status: MachineStatus; fault?: string }> {
+  const { folder, metadata, nowMs, program } = input;
+  if ((await readOr(join(folder, "destroying"), undefined)) !== undefined) return { status: "destroying" };
+  const supervisor = await readSupervisor(folder);
+  const alive = supervisor !== undefined && (await isAlive(supervisor));
+  const status = await readOr(join(folder, "status"), "");
+  if (alive) return { status: status.includes("started") ? "running" : "booting" };
+  if (supervisor === undefined && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
+  return { status: "error", fault: await faultOf({ folder, supervisor, status, program }) };
+}
+
+interface DeadSandbox {
+  readonly folder: string;
+  readonly supervisor: Supervisor | undefined;
+  /** Text of the status file. */
+  readonly status: string;
+  readonly program: string;
+}
+
+async function faultOf({ folder, supervisor, status, program }: DeadSandbox): Promise<string> {
+  if (supervisor === undefined) return "its creation was interrupted";
+  const code = /^exit (\d+)$/m.exec(status)?.[1];
+  const printed = await newestConsole(folder, FAULT_TAIL_BYTES);
+  if (!status.includes("started")) {
+    const text = Buffer.from(printed).toString().trim();
+    return `it did not start: ${text === "" ? "it was killed" : text}`;
+  }
+  if (code === undefined) return "it was killed";
+  const [last] = consoleLines(printed, 1);
+  return `${program} ended with exit code ${code}${last === undefined ? "" : `; its last line: ${last}`}`;
+}
+
+/** Returns the newest bytes of the sandbox's output, from the two files that the first stage writes alternately. */
+export async function newestConsole(folder: string, maxBytes: number): Promise<Uint8Array> {
+  const newer = await readTail(join(folder, "console.1"), maxBytes);
+  const older = await readTail(join(folder, "console.0"), maxBytes - newer.length);
+  return Buffer.concat([older, newer]);
+}
+
+async function readTail(path: string, maxBytes: number): Promise<Buffer> {
+  let file: FileHandle;
+  try {
+    file = await open(path, "r");
+  } catch {
+    // The file does not exist until the sandbox has printed enough to fill it.
+    return Buffer.alloc(0);
+  }
+  try {
+    const { size } = await file.stat();
+    const tailBytes = Math.min(size, Math.max(0, maxBytes));
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, size - tailBytes);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
