@@ -81,7 +81,7 @@ export class Users {
   }
 
   /** NATS refuses that key. Changes nothing of a name that has another by now, or is not revoked. */
-  async noteNatsRevocation(name: string, publicKey: string): Promise<UserRecord> {
+  async recordNatsRevocation(name: string, publicKey: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     const { value } = before;
     if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.natsRevokedAtMs !== undefined)

@@ -44,7 +44,7 @@ const ANSWER_MS = 10_000;
 test.before(async (world) => {
   world.crowded = crowded(MESSAGE_MAX_BYTES);
   world.lab = await QueueLab.start();
-  world.core = await world.lab.bus.core();
+  world.core = await world.lab.nats.core();
   openConsumerProxy(world.core);
   world.build = await world.lab.reserve("ada");
   world.agent = await world.lab.leased(world.build, 1);
@@ -99,7 +99,7 @@ async function assertUnharmed({ lab, core, build, agent }: World, attack: () => 
   assert.equal([...lab.cloud.machines.keys()], machines);
   assert.is(lab.record(build)?.state, "leased");
   assert.is(agent.stopped, undefined);
-  const ada = await lab.bus.user("ada");
+  const ada = await lab.nats.user("ada");
   const question = { v: 1 } as const;
   const listed = await call(registry.builds, {
     nc: ada.connection,
@@ -126,7 +126,7 @@ async function assertRefused(nc: NatsConnection, subject: string, bodies: readon
 for (const verb of QUEUE_VERBS) {
   test(`queue.${verb}: whatever a user sends is refused, and changes nothing`, async (world) => {
     const name = `mallory-${verb}`;
-    const { connection } = await world.lab.bus.user(name);
+    const { connection } = await world.lab.nats.user(name);
     const bodies = [...garbage(await mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
       ([what]) => !rightAs(verb, what),
     );
@@ -142,13 +142,13 @@ const rightAs = (verb: keyof typeof QUESTIONS, what: string): boolean =>
   what === 'name "7"';
 
 test("queue.reserve: a message of a million values keeps nobody else waiting", async (world) => {
-  const ada = await world.lab.bus.user("ada");
+  const ada = await world.lab.nats.user("ada");
   const tookMs: number[] = [];
   await assertUnharmed(world, async () => {
     for (const [at, body] of world.crowded.entries()) {
       // Another user each time, as three such messages at once are one user's share; of those above, whom the queue knows.
       const name = `mallory-${QUEUE_VERBS[at]}`;
-      const mallory = await world.lab.bus.user(name);
+      const mallory = await world.lab.nats.user(name);
       const refused = assertRefused(mallory.connection, subjects.queue("reserve", name), [body]);
       const askedMs = performance.now();
       const question = { v: 1 } as const;
@@ -166,7 +166,7 @@ test("queue.reserve: a message of a million values keeps nobody else waiting", a
 
 for (const verb of ADMIN_VERBS) {
   test(`admin.${verb}: a broken question of an operator is refused, and changes nothing`, async (world) => {
-    const { connection } = await world.lab.bus.operator();
+    const { connection } = await world.lab.nats.operator();
     const bodies = [...garbage(await mostBytes(connection)), ...distorted(QUESTIONS[verb])].filter(
       ([what]) => !rightAs(verb, what),
     );
@@ -177,7 +177,7 @@ for (const verb of ADMIN_VERBS) {
 
 test("builder.<id>.ask: whatever a builder sends is refused, and a question of no builder is told to stop", async (world) => {
   const builder = randomUUID();
-  const { connection } = await world.lab.bus.builder(builder);
+  const { connection } = await world.lab.nats.builder(builder);
   const base = { v: 1, builder, publicKey };
   const asks = [
     { ...base, state: "ready" },
@@ -201,7 +201,7 @@ test("builder.<id>.ask: whatever a builder sends is refused, and a question of n
 
 test("builder.<id>.ask: a builder that names another's id or build in its question changes nothing there", async (world) => {
   const builder = randomUUID();
-  const { connection } = await world.lab.bus.builder(builder);
+  const { connection } = await world.lab.nats.builder(builder);
   const victim = { builder: world.agent.builder, build: world.build };
   const outcome = { kind: "failed", exitCode: 1, reason: "forged" };
   await assertUnharmed(world, async () => {
@@ -216,7 +216,7 @@ test("builder.<id>.ask: a builder that names another's id or build in its questi
 });
 
 test("guest.reader: whatever the holder of a build's credential sends is refused, and makes no reader", async (world) => {
-  const { connection } = await world.lab.bus.build(world.build, "caller");
+  const { connection } = await world.lab.nats.build(world.build, "caller");
   const stream = buildStream(world.build);
   const subject = `${GUEST_API_PREFIX}.CONSUMER.CREATE.${stream}.evil.${subjects.log(world.build)}`;
   const question = { stream_name: stream, config: { opt_start_seq: 1 } };
@@ -233,8 +233,8 @@ test("guest.reader: whatever the holder of a build's credential sends is refused
 });
 
 test("questions whose answers are to go to somebody else, and headers of all kinds, do nothing to them", async (world) => {
-  const { connection } = await world.lab.bus.user("mallory");
-  const ada = await world.lab.bus.user("ada");
+  const { connection } = await world.lab.nats.user("mallory");
+  const ada = await world.lab.nats.user("ada");
   const replies = [
     `${ada.inboxPrefix}.x`,
     `${inboxPrefix(publicKey)}.y`,
@@ -263,7 +263,7 @@ test("questions whose answers are to go to somebody else, and headers of all kin
 test("a caller passes over what its builder says that is no state, and reads on to the end", async ({ lab }) => {
   const build = await lab.reserve("ada");
   const agent = await lab.leased(build, 1);
-  const { connection } = await lab.bus.connect(agent.lease?.jwt ?? "", agent.key);
+  const { connection } = await lab.nats.connect(agent.lease?.jwt ?? "", agent.key);
   const jetstream = connection.jetstream();
   const states = [
     { v: 1, state: "uploading", nuid: "x".repeat(22), bytes: 1, chunkBytes: 65_536 },
@@ -278,7 +278,7 @@ test("a caller passes over what its builder says that is no state, and reads on 
   await agent.end({ kind: "failed", exitCode: 3, reason: "the \u001b[2Jend" });
   const key = createKey("user");
   const grant = { build, role: "caller", publicKey: key.publicKey, expiresAtMs: Date.now() + 600_000 } as const;
-  const { installation, issuer, url } = lab.bus;
+  const { installation, issuer, url } = lab.nats;
   const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
   const caller = await connectNats({ address, credential: { jwt: issuer.buildJwt(grant), key }, name: "test" });
   const options = { build, fromNow: false, signal: AbortSignal.timeout(60_000), onWaiting: () => undefined };

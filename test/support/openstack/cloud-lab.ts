@@ -9,7 +9,7 @@ import { type PoolPolicy, poolPolicy } from "../../../lib/pool/reconciler/policy
 import type { Provider } from "../../../lib/provider/provider.ts";
 import { Box } from "../../openstack/testbed/box.ts";
 import { type PlainNats, startPlainNats } from "../nats/plain-nats.ts";
-import { mortal } from "../queue/mortal-provider.ts";
+import { killable } from "../queue/killable-provider.ts";
 import { type Listings, OpenStackApi } from "./openstack-api.ts";
 import { testbedProvider } from "./testbed-provider.ts";
 import { untilCloud } from "./until-cloud.ts";
@@ -48,7 +48,7 @@ export class CloudLab {
   readonly #nats: PlainNats;
   readonly #agents = new Set<string>();
   readonly #eyes: Provider;
-  #queue: { readonly pool: Pool; readonly nc: NatsConnection; readonly die: () => void } | undefined;
+  #queue: { readonly pool: Pool; readonly nc: NatsConnection; readonly kill: () => void } | undefined;
   readonly #dead: Promise<void>[] = [];
   /** The look that is under way. */
   #looking: Promise<void> | undefined;
@@ -87,7 +87,7 @@ export class CloudLab {
     const nc = await this.#nats.connect("core", { reconnect: false });
     const { installation, authUrl, policy } = this.#options;
     const cloud = testbedProvider({ installation, ...(authUrl !== undefined && { authUrl }) });
-    const { provider, die } = mortal(cloud);
+    const { provider, kill } = killable(cloud);
     const pool = await openPool({
       nc,
       replicas: 1,
@@ -98,7 +98,7 @@ export class CloudLab {
       clock: systemClock,
       log: createLogger({ name: "lab", level: process.env.LAB_LOG === undefined ? "silent" : "debug" }),
     });
-    this.#queue = { pool, nc, die };
+    this.#queue = { pool, nc, kill };
     pool.setListening(true);
     pool.start();
   }
@@ -107,7 +107,7 @@ export class CloudLab {
   async killQueue(): Promise<void> {
     const queue = this.#queue;
     this.#queue = undefined;
-    queue?.die();
+    queue?.kill();
     await queue?.nc.close();
     // A process that is killed has no loop that goes on; this one's can do nothing any more, and ends.
     if (queue !== undefined) this.#dead.push(queue.pool.stop());

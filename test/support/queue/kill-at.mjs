@@ -1,18 +1,19 @@
 /**
- * Preloaded into a shipped program (`node --import`): kills it, as a power cut would, at one point of its talk with NATS.
- * The point is in the file that CB_KILL_AT names, as a KillPoint in JSON; the test writes it when the program runs, and it is
- * gone when the program is. Nothing in the program knows of it: what is patched is the plaintext side of its TLS connection.
+ * Preloaded into a shipped program (`node --import`): kills it with SIGKILL at one message between the program and NATS.
+ * The environment variable CB_KILL_AT names a file with a KillPoint in JSON. The test writes the file while the program
+ * runs; this module deletes it before the kill. The program is unchanged: this module patches the plaintext side of its TLS
+ * connection.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { TLSSocket } from "node:tls";
 
 const pointFile = process.env.CB_KILL_AT ?? "";
 const { write, push } = TLSSocket.prototype;
-/** The reply that is awaited after the frame went out. */
-let awaited;
+/** The reply subject of the message that was sent; the kill follows when the reply arrives. */
+let awaitedReply;
 let dying = false;
 
-/** Read anew for each piece: the test writes it at any time, and these are few. */
+/** Read before each write, because the test may write the file at any time. */
 function pointNow() {
   try {
     const { subject, payload, when } = JSON.parse(readFileSync(pointFile, "utf8"));
@@ -27,7 +28,7 @@ function die() {
   process.kill(process.pid, "SIGKILL");
 }
 
-/** The messages in a piece; nats.js never splits one. */
+/** The messages in a chunk; nats.js never splits a message. */
 function* framesOf(bytes) {
   let at = 0;
   for (;;) {
@@ -61,7 +62,7 @@ TLSSocket.prototype.write = function (chunk, ...rest) {
       dying = true;
       return write.call(this, chunk, die);
     }
-    awaited = frame.reply;
+    awaitedReply = frame.reply;
     rmSync(pointFile, { force: true });
     break;
   }
@@ -69,6 +70,6 @@ TLSSocket.prototype.write = function (chunk, ...rest) {
 };
 
 TLSSocket.prototype.push = function (chunk, ...rest) {
-  if (awaited !== undefined && chunk?.includes(`${awaited} `)) die();
+  if (awaitedReply !== undefined && chunk?.includes(`${awaitedReply} `)) die();
   return push.call(this, chunk, ...rest);
 };

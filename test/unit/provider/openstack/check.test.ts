@@ -94,7 +94,7 @@ test("checkProviders() names the pool, and has a line for each that has limits",
 test("checkProviders() waits no longer than it may for a cloud that says nothing", async ({ cloud }) => {
   cloud.answer(LOGIN, "silent");
   const error = await failureOf(checkProviders(new Map([["p", providerOn(cloud)]]), never(), 200), CbError);
-  assert.equal([error.kind, error.message], ["infrastructure", "pool p: no answer in time"]);
+  assert.equal([error.kind, error.message], ["infrastructure", "pool p: the provider did not answer within 0.2 s"]);
 });
 
 test("checkAtStart() is stopped by a wrong configuration, and not by a cloud that is away", async ({ cloud }) => {
