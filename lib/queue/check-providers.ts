@@ -11,7 +11,7 @@ const START_MS = 5_000;
 export type ProvidersByPool = ReadonlyMap<string, Provider>;
 
 /**
- * A line for each pool whose provider has limits. Throws one CbError that names every pool whose provider failed; its kind
+ * A line for each pool with limits of its provider. Throws one CbError that names every pool with a failed check; its kind
  * is that of the first (see Provider.check), or "infrastructure" after `limitMs`.
  */
 export async function checkProviders(

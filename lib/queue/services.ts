@@ -35,7 +35,7 @@ export interface QueueOptions {
   readonly builds: Builds;
   readonly users: Users;
   readonly streams: BuildStreams;
-  /** By name, in the order of the configuration: a build that names no pool goes to the first that meets its requirements. */
+  /** By name, in the order of the configuration: a build without a named pool waits in the first that meets its requirements. */
   readonly pools: ReadonlyMap<string, Pool>;
   /** The same pools with the architecture that each builds for. */
   readonly poolKinds: readonly PoolKind[];

@@ -40,7 +40,7 @@ function poolReply(name: string, arch: string, pool: Pool): PoolReply {
   };
 }
 
-/** Builders whose machines are gone are left out. */
+/** Left out when the machine is gone. */
 function builderEntry({ builder, host, state, sinceMs, reason }: BuilderView): PoolReply["builders"] {
   return state === "gone" ? [] : [{ id: builder, host, state, sinceMs, reason }];
 }

@@ -1,10 +1,10 @@
-/** All builds that are remembered, in memory as in KV. Every change goes through `change`, decided on what KV holds. */
+/** The records of all builds, in memory and in KV. `change` compares the revision before it writes. */
 
 import { StaleWriteError } from "../../nats/jetstream/kv.ts";
 import type { Records, StoredRecord } from "../../nats/jetstream/records.ts";
 import type { BuildRecord, RecipeRecord } from "./record.ts";
 
-/** A write that lost this often against other writers is a bug: there is one leader, and its handlers are few. */
+/** More lost writes in a row are a bug: only one queue writes, and few of its handlers write one record. */
 const ATTEMPTS_MAX = 10;
 
 export interface BuildStores {
@@ -17,31 +17,31 @@ export class Builds {
   readonly #known = new Map<string, StoredRecord<BuildRecord>>();
   /** `user/request` → build. */
   readonly #byRequest = new Map<string, string>();
-  /** Builds of which a write failed that may have happened. */
+  /** Builds of which a write has failed that KV may have stored. */
   readonly #doubtful = new Set<string>();
 
   constructor(stores: BuildStores) {
     this.#stores = stores;
   }
 
-  /** Takes up what an earlier queue left, and drops recipes of reservations that it did not finish. */
+  /** Reads the records of an earlier queue, and deletes the recipes of its unfinished reservations. */
   async load(): Promise<void> {
     for (const [build, stored] of await this.#stores.records.all()) this.#remember(build, stored);
     const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));
     for (const build of await this.#stores.recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
   }
 
-  /** Looks up what writes that failed have made of their records. Never throws: what cannot be looked up stays in doubt. */
+  /** Reads the records of failed writes again. Never throws: a record that cannot be read stays in doubt. */
   async settle(): Promise<void> {
     for (const build of this.#doubtful) await this.#lookAgain(build).catch(() => undefined);
   }
 
-  /** A write of it failed that may have happened, so it may be leased, or over, and not look so here. */
+  /** True after a failed write that KV may have stored: the build may be leased, or ended, although this record does not show it. */
   isInDoubt(build: string): boolean {
     return this.#doubtful.has(build);
   }
 
-  /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */
+  /** Stores a new build: the recipe first, so that no record is ever without one. */
   async add(record: BuildRecord, needs: Omit<RecipeRecord, "v">): Promise<void> {
     await this.#stores.recipes.create(record.build, { v: 1, ...needs });
     const revision = await this.#stores.records.create(record.build, record);
@@ -77,14 +77,14 @@ export class Builds {
     return this.get(this.#byRequest.get(requestKey({ user, request })) ?? "");
   }
 
-  /** Undefined when the build is gone. */
+  /** The builder's input. Undefined when the build has ended or was deleted. */
   async needs(build: string): Promise<Omit<RecipeRecord, "v"> | undefined> {
     return (await this.#stores.recipes.get(build))?.value;
   }
 
   /**
-   * Writes what `decide` makes of the record, and returns it; undefined when `decide` does, or when the build is gone.
-   * `decide` is called again when somebody else wrote meanwhile.
+   * Writes the record that `decide` returns, and returns it. Undefined when `decide` returns undefined, or the build was
+   * deleted. `decide` is called again when another handler has written the record in the meantime.
    */
   async change(
     build: string,
@@ -107,7 +107,7 @@ export class Builds {
     throw new Error(`record of build ${build} was changed by others ${ATTEMPTS_MAX} times in a row`);
   }
 
-  /** Forgets the build, record and recipe. */
+  /** Deletes record and recipe. */
   async remove(build: string): Promise<void> {
     const stored = this.#known.get(build);
     if (stored === undefined) return;
@@ -122,7 +122,7 @@ export class Builds {
     }
   }
 
-  /** The recipe is of no use after the end, and it is the user's. */
+  /** Called at the end of the build: the recipe is the user's data and no longer needed. */
   async dropRecipe(build: string): Promise<void> {
     const recipe = await this.#stores.recipes.get(build);
     if (recipe !== undefined) await this.#stores.recipes.remove(build, recipe.revision);

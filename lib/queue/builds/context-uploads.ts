@@ -59,7 +59,7 @@ export class ContextUploads {
     return { v: 1 };
   }
 
-  /** Ends the builds whose clients have stopped sending. Called at each tick. */
+  /** Ends a build when its client has stopped sending. Called at each tick. */
   async endStalled(): Promise<void> {
     const { builds, clock } = this.#options;
     const nowMs = clock.nowMs();

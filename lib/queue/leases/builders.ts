@@ -33,7 +33,7 @@ export class Builders {
     return result;
   }
 
-  /** Ready builders whose agents have a `ready` request parked; the longest ready first. */
+  /** Ready builders with a parked `ready` request of their agent; the longest ready first. */
   free(): FreeBuilder[] {
     const parked = new Set(this.#parked.ready().map(({ builder }) => builder));
     return [...this.#pools].flatMap(([name, pool]) =>

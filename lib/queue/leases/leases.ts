@@ -1,4 +1,4 @@
-/** Leases: one build on one builder. The order goes out only as the reply to a request of the builder's own agent. */
+/** Leases: one build on one builder. The agent gets the lease only as the reply to its own request. */
 
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
@@ -28,7 +28,7 @@ export interface LeasesOptions {
 
 export class Leases {
   readonly #options: LeasesOptions;
-  /** Builders whose lease is being written now. */
+  /** Builders with a lease that is being written now. */
   readonly #inProgress = new Set<string>();
   /** Time of the last repeated lease, by builder; entries are removed after `REPEAT_MS`. */
   readonly #repeatedAtMs = new Map<string, number>();
@@ -40,7 +40,7 @@ export class Leases {
   /**
    * Reserves the space for the log, writes the lease to the builder's record, then to the build's, announces it, and
    * replies to the agent. Does nothing when the builder is no longer ready. Throws CbError "infrastructure" when NATS has
-   * no storage left or does not answer; `reclaim` then gives back a builder of which only one record was written.
+   * no storage left or does not answer; `reclaim` then releases the builder if only its own record was written.
    */
   async give(build: string, builder: string): Promise<void> {
     this.#inProgress.add(builder);
@@ -94,7 +94,7 @@ export class Leases {
   }
 
   /**
-   * Releases builders whose lease is only in the pool's record: the queue was killed, or NATS failed, between the two
+   * Releases a builder if its lease is only in the pool's record: the queue was killed, or NATS failed, between the two
    * writes. Called at each tick.
    */
   async reclaim(): Promise<void> {
@@ -103,7 +103,7 @@ export class Leases {
     for (const { pool, builder, build } of builders.leases()) {
       if (this.#inProgress.has(builder) || isLeasedTo(builds.get(build), builder)) continue;
       if (builds.isInDoubt(build)) continue;
-      log.warn({ builder, build }, "released a builder whose build has no record of the lease");
+      log.warn({ builder, build }, "released a builder: the record of its build has no such lease");
       await builders.release({ pool, builder }, "its build is not leased to it");
     }
   }

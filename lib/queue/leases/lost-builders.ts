@@ -64,13 +64,13 @@ export class LostBuilders {
     await builders.dismiss(ref, `lost: ${reason}`, "the queue has released this builder");
   }
 
-  /** Finds losses that no event reports, and ends builds whose machine is not confirmed gone. Called at each tick. */
+  /** Finds losses that no event reports, and ends a build when its machine is not confirmed gone. Called at each tick. */
   async check(): Promise<void> {
     await this.#findReleased();
     await this.#endUnconfirmed();
   }
 
-  /** Leased builds whose builder the pool has released, for whatever reason. */
+  /** Leased builds of which the pool has released the builder, for any reason. */
   async #findReleased(): Promise<void> {
     const { builds, builders } = this.#options;
     for (const { build, builder = "", pool } of builds.leased()) {

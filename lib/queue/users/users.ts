@@ -1,4 +1,4 @@
-/** The users that cb-admin has added, and those it has revoked. Whose credential is not from there is not on the list. */
+/** The users that operators have added and revoked with cb-admin. A user with a credential from elsewhere is not listed. */
 import type { NatsConnection } from "nats";
 import * as v from "valibot";
 import type { Clock } from "../../core/clock.ts";
@@ -8,8 +8,8 @@ import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
 import { count, userKey, userName } from "../../protocol/fields.ts";
 
 /**
- * One name, and its newest key. `revokedAtMs`: the queue serves the name no longer. `natsRevokedAtMs`: NATS refuses the key, too;
- * only then may the name be given a new one, since a request tells whose it is by the name alone.
+ * One name with its newest key. `revokedAtMs`: since then the queue refuses the name. `natsRevokedAtMs`: since then NATS
+ * refuses the key, too. Only after that may the name get a new key, because a request identifies its user by the name alone.
  */
 const userRecord = v.object({
   v: v.literal(1),
@@ -22,9 +22,9 @@ const userRecord = v.object({
 export type UserRecord = v.InferOutput<typeof userRecord>;
 
 const BUCKET = "cb-users";
-/** A record takes 0.5 KiB with what JetStream adds. Reserved on disk. */
+/** A record takes 0.5 KiB, including the overhead of JetStream, which reserves this space on the disk. */
 const BUCKET_MAX_BYTES = 16 * 2 ** 20;
-/** The whole list fits one message with room. */
+/** The list of so many users fits into one message. */
 const USERS_MAX = 10_000;
 
 export class Users {
@@ -32,7 +32,7 @@ export class Users {
   readonly #clock: Clock;
   readonly #known = new Map<string, UserRecord>();
 
-  /** Makes the bucket if need be, and reads it. Throws CbError "infrastructure". */
+  /** Creates the bucket if it does not exist, and reads it. Throws CbError "infrastructure". */
   static async open(nc: NatsConnection, replicas: number, clock: Clock): Promise<Users> {
     const keys = await openKvStore(nc, { bucket: BUCKET, replicas, maxBytes: BUCKET_MAX_BYTES });
     const users = new Users(new Records(keys, "user", userRecord), clock);
@@ -45,7 +45,7 @@ export class Users {
     this.#clock = clock;
   }
 
-  /** By name. */
+  /** Sorted by name. */
   all(): UserRecord[] {
     return [...this.#known.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
@@ -54,13 +54,13 @@ export class Users {
     return this.#known.get(name)?.revokedAtMs !== undefined;
   }
 
-  /** The name itself. Throws CbError "denied" when it is revoked. */
+  /** Returns the name. Throws CbError "denied" when it is revoked. */
   served(name: string): string {
     if (!this.isRevoked(name)) return name;
     throw new CbError("denied", `the user ${name} has been revoked`, { hint: "ask your operator" });
   }
 
-  /** Throws CbError "usage" while the name is taken, or its old key may still connect. */
+  /** Throws CbError "usage" while the name is taken, or NATS still accepts its old key. */
   async add(name: string, publicKey: string): Promise<void> {
     const before = await this.#records.get(name);
     refuseTaken(before?.value);
@@ -75,12 +75,12 @@ export class Users {
   async revoke(name: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     if (before.value.revokedAtMs !== undefined) return before.value;
-    // NATS compares it with the second in which the key's JWT was issued, whatever the clock has done since.
+    // NATS compares this time with the JWT's issue time, which may be later after the clock was set back.
     const revokedAtMs = Math.max(this.#clock.nowMs(), before.value.createdAtMs);
     return this.#write({ ...before.value, revokedAtMs }, before);
   }
 
-  /** NATS refuses that key. Changes nothing of a name that has another by now, or is not revoked. */
+  /** NATS refuses that key now. Changes nothing when the name has another key by now, or is not revoked. */
   async recordNatsRevocation(name: string, publicKey: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     const { value } = before;

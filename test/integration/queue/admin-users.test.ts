@@ -146,10 +146,10 @@ test("revoke closes the user's connections within a second and cancels its build
   assert.equal(await openStreams(stack), [], "the credentials of the builds can reach no open stream or bucket");
 });
 
-async function restart(stack: Stack, signal: NodeJS.Signals, meanwhile: () => void): Promise<void> {
+async function restart(stack: Stack, signal: NodeJS.Signals, whileStopped: () => void): Promise<void> {
   await stack.queueEnds(signal);
   await stack.natsEnds(signal);
-  meanwhile();
+  whileStopped();
   await stack.up();
   assert.is((await statusOf(stack, stack.path("alice.creds"))).code, 77);
   assert.is((await statusOf(stack, stack.path("bob.creds"))).code, 0);

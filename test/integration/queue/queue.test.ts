@@ -112,7 +112,7 @@ test("after a restart of NATS the queue and a running build reconnect, and both 
   assert.match(stderr, "Cancelling the build: Completed");
 });
 
-test("over a restart of NATS a build's lines arrive once and in order; a client started meanwhile fails within 5 s", async ({
+test("over a restart of NATS a build's lines arrive once and in order; a client started in between fails within 5 s", async ({
   stack,
 }) => {
   const running = stack.start("container-builder", [stack.path("lines.sif"), counting(stack, "lines", 25)]);

@@ -11,7 +11,7 @@ const pointFile = process.env.CB_KILL_AT ?? "";
 const { write, push } = TLSSocket.prototype;
 /** The reply subject of the message that was sent; the kill follows when the reply arrives. */
 let awaitedReply;
-let dying = false;
+let isKilling = false;
 
 /** Read before each write, because the test may write the file at any time. */
 function pointNow() {
@@ -23,7 +23,7 @@ function pointNow() {
   }
 }
 
-function die() {
+function killSelf() {
   rmSync(pointFile, { force: true });
   process.kill(process.pid, "SIGKILL");
 }
@@ -34,33 +34,33 @@ function* framesOf(bytes) {
   for (;;) {
     const lineEnd = bytes.indexOf("\r\n", at);
     if (lineEnd < 0) return;
-    const words = bytes.toString("latin1", at, lineEnd).split(" ");
-    const publishes = words[0] === "PUB" || words[0] === "HPUB";
-    const size = publishes ? Number(words.at(-1)) : 0;
+    const tokens = bytes.toString("latin1", at, lineEnd).split(" ");
+    const publishes = tokens[0] === "PUB" || tokens[0] === "HPUB";
+    const size = publishes ? Number(tokens.at(-1)) : 0;
     const end = publishes ? lineEnd + 2 + size + 2 : lineEnd + 2;
     if (publishes) {
-      const reply = words.length === (words[0] === "PUB" ? 4 : 5) ? words[2] : undefined;
-      yield { at, subject: words[1], reply, text: bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + size) };
+      const reply = tokens.length === (tokens[0] === "PUB" ? 4 : 5) ? tokens[2] : undefined;
+      yield { at, subject: tokens[1], reply, text: bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + size) };
     }
     at = end;
   }
 }
 
 TLSSocket.prototype.write = function (chunk, ...rest) {
-  if (dying) return false;
+  if (isKilling) return false;
   const point = pointNow();
   if (point === undefined || typeof chunk === "string") return write.call(this, chunk, ...rest);
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   for (const frame of framesOf(bytes)) {
     if (!point.subject.test(frame.subject) || !point.payload.test(frame.text)) continue;
     if (point.when === "before") {
-      dying = true;
-      if (frame.at === 0) die();
-      return write.call(this, bytes.subarray(0, frame.at), die);
+      isKilling = true;
+      if (frame.at === 0) killSelf();
+      return write.call(this, bytes.subarray(0, frame.at), killSelf);
     }
     if (frame.reply === undefined) {
-      dying = true;
-      return write.call(this, chunk, die);
+      isKilling = true;
+      return write.call(this, chunk, killSelf);
     }
     awaitedReply = frame.reply;
     rmSync(pointFile, { force: true });
@@ -70,6 +70,6 @@ TLSSocket.prototype.write = function (chunk, ...rest) {
 };
 
 TLSSocket.prototype.push = function (chunk, ...rest) {
-  if (awaitedReply !== undefined && chunk?.includes(`${awaitedReply} `)) die();
+  if (awaitedReply !== undefined && chunk?.includes(`${awaitedReply} `)) killSelf();
   return push.call(this, chunk, ...rest);
 };

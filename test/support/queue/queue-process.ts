@@ -78,7 +78,7 @@ export async function startQueueProcess(options: QueueProcessOptions): Promise<Q
   const stop = async () => {
     const stopping = Promise.all([queue.stop(), pool.stop()]);
     await kill();
-    // Wakes whatever sleeps on the clock.
+    // Wakes every sleeper on the clock.
     await clock.advance(60_000);
     await stopping;
   };
