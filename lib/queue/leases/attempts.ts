@@ -1,4 +1,4 @@
-/** What an agent reports about the attempt that it runs: an image to store, and the outcome. */
+/** The reports of an agent about the attempt that it runs: an image to store, and the outcome. */
 
 import type { BuildLimits } from "../../config/queue-config.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
