@@ -148,7 +148,7 @@ export class Reservations {
     const inProgress = [...this.#inProgress.keys()].filter((key) => key.startsWith(`${user}/`)).length;
     const waiting = builds.waiting().filter((record) => record.user === user).length;
     if (waiting + inProgress < max) return;
-    throw new CbError("infrastructure", `${user} has ${waiting} waiting builds; the limit is ${max} per user`, {
+    throw new CbError("infrastructure", `you have reached the limit of ${max} waiting builds per user`, {
       hint: "wait until some of them have ended, or cancel some",
     });
   }

@@ -24,7 +24,7 @@ export type UserRecord = v.InferOutput<typeof userRecord>;
 const BUCKET = "cb-users";
 /** A record takes 0.5 KiB, including the overhead of JetStream, which reserves this space on the disk. */
 const BUCKET_MAX_BYTES = 16 * 2 ** 20;
-/** The list of so many users fits into one message. */
+/** The list of so many users fits into one message, with space left. */
 const USERS_MAX = 10_000;
 
 export class Users {
