@@ -27,6 +27,8 @@ import { until } from "../../support/until.ts";
 const test = suite<{ killed: KillTestStack }>("queue away");
 
 const MIB = 2 ** 20;
+/** A builder boots within seconds; a loaded machine may need two minutes. */
+const BOOT_MS = 120_000;
 
 test.before(async (context) => {
   context.killed = await KillTestStack.start();
@@ -263,10 +265,14 @@ test("a machine without a record is destroyed; machines of another generation of
   for (const name of ["KV_cb-builders", "KV_cb-slots"]) await streams.delete(name);
   await killed.start();
   await queue.logs(/of another generation of records/);
-  const ready = await until("a ready builder of the new generation", async () => {
-    const { pools } = JSON.parse((await stack.run("cb-admin", ["builders", "--json"])).stdout) as BuildersReply;
-    return pools.flatMap(({ builders }) => builders).find(({ state }) => state === "ready");
-  });
+  const ready = await until(
+    "a ready builder of the new generation",
+    async () => {
+      const { pools } = JSON.parse((await stack.run("cb-admin", ["builders", "--json"])).stdout) as BuildersReply;
+      return pools.flatMap(({ builders }) => builders).find(({ state }) => state === "ready");
+    },
+    BOOT_MS,
+  );
   // When this machine is confirmed and destroyed, the same passes have left the machines of the other generation.
   await loseRecord(ready.id);
   assert.equal(
