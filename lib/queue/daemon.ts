@@ -1,4 +1,4 @@
-/** The one place where cb-queue's rooms meet the real NATS, the real providers and the real clock. */
+/** Starts cb-queue: connects to NATS, opens providers and pools, and wires them to the queue with the system clock. */
 import { readFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import type { Logger } from "pino";
@@ -20,35 +20,38 @@ import { poolPolicy } from "../pool/reconciler/policy.ts";
 import { providersFor } from "../provider/make-provider.ts";
 import type { Provider } from "../provider/provider.ts";
 import { Images } from "./api/images.ts";
+import { OUTAGE_MS } from "./builds/build-credentials.ts";
 import { Builds } from "./builds/builds.ts";
 import { BuildStreams } from "./builds/streams.ts";
 import { checkAtStart } from "./check-providers.ts";
-import { OUTAGE_MS } from "./leases/credential-life.ts";
 import { ParkedRequests } from "./leases/parked-requests.ts";
-import type { QueuePorts } from "./ports.ts";
 import { Queue } from "./queue.ts";
+import type { QueueOptions } from "./services.ts";
 import { Users } from "./users/users.ts";
 
-/** Records of builds, 1 KiB each: a hundred thousand. The disk is reserved, so no more than it takes. */
+/** A hundred thousand records of builds of 1 KiB each. JetStream reserves this space on the disk. */
 const BUILDS_BUCKET = "cb-builds";
 const BUILDS_MAX_BYTES = 128 * 1024 * 1024;
-/** Recipes of builds that have not ended, 1 MiB each at most; apart, so that large ones keep no record from being written. */
+/** Recipes of builds that have not ended, at most 1 MiB each. In a bucket of their own, so that they never fill that of the records. */
 const RECIPES_BUCKET = "cb-recipes";
 const RECIPES_MAX_BYTES = 512 * 1024 * 1024;
 
 export interface Daemon {
-  /** Stops answering, lets what is under way finish, and leaves builders and builds as they are. */
+  /** Stops serving, lets requests in progress finish, and leaves builders and builds as they are. */
   stop(): Promise<void>;
 }
 
 export interface QueueDaemonOptions {
   readonly config: QueueConfig;
   readonly log: Logger;
-  /** Ends the start, which may wait for NATS. */
+  /** Aborts the start, which may wait for NATS. */
   readonly signal: AbortSignal;
 }
 
-/** Resolves when the queue answers. Throws CbError "config", "denied", "infrastructure", and what `signal` aborts with. */
+/**
+ * Resolves when the queue serves requests. Throws CbError "config", "denied", "infrastructure", and the abort reason of
+ * `signal`.
+ */
 export async function startQueueDaemon(options: QueueDaemonOptions): Promise<Daemon> {
   const { config, log } = options;
   const issuer = await makeIssuer(config, systemClock);
@@ -57,37 +60,36 @@ export async function startQueueDaemon(options: QueueDaemonOptions): Promise<Dae
   const pools = new Map<string, Pool>();
   const nc = await connect(options, "records");
   await refuseSecond(nc);
-  // Each over a connection of its own: NATS hands out what strangers send in the order in which it came, and the answers of
-  // JetStream would stand behind all of it.
-  const asked = await connect(options, "questions", (status) => {
-    // An agent's silence says nothing about it while nobody could have heard it.
+  // Requests and readers have connections of their own: NATS delivers the messages of one connection in the order of their
+  // arrival, so replies of JetStream would be delayed behind a flood from unknown principals.
+  const requestNc = await connect(options, "requests", (status) => {
+    // While this connection is lost no heartbeat can arrive, so an agent's silence does not count.
     for (const pool of pools.values()) pool.setListening(status === "back");
   });
-  const reading = await connect(options, "readers");
+  const readerNc = await connect(options, "readers");
   for (const pool of config.pools) {
     const provider = providers.get(pool.name);
     if (provider) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log, provider }));
   }
-  const ports = await makePorts({ config, nc, issuer, pools, log });
-  const queue = new Queue(ports);
-  const door = openConsumerProxy(reading);
+  const queue = new Queue(await openQueueOptions({ config, nc, issuer, pools, log }));
+  const consumerProxy = openConsumerProxy(readerNc);
   const service = await startService(nc, VERSION);
-  await queue.start({ questions: asked, readers: door });
-  await reading.flush();
+  await queue.start({ requests: requestNc, readers: consumerProxy });
+  await readerNc.flush();
   for (const pool of pools.values()) pool.start();
   log.info({ pools: [...pools.keys()] }, "cb-queue answers");
   return {
     async stop() {
-      await Promise.all([service.stop(), door.close(), queue.stop()]);
+      await Promise.all([service.stop(), consumerProxy.close(), queue.stop()]);
       await Promise.all([...pools.values()].map((pool) => pool.stop()));
-      await Promise.all([nc, asked, reading].map((connection) => connection.drain()));
+      await Promise.all([nc, requestNc, readerNc].map((connection) => connection.drain()));
     },
   };
 }
 
 async function connect(
   { config, log, signal }: QueueDaemonOptions,
-  what: string,
+  purpose: string,
   onStatus: (status: "lost" | "back") => void = () => undefined,
 ): Promise<NatsConnection> {
   const { url, servername, ca, creds } = config.nats;
@@ -98,28 +100,28 @@ async function connect(
       ...(ca === undefined ? {} : { ca: readText(ca) }),
     },
     credential: await readCreds(creds, systemClock.nowMs()),
-    name: `cb-queue ${what}`,
+    name: `cb-queue ${purpose}`,
     onStatus: (status, server) => {
-      log.warn({ status, server, what }, "NATS");
+      log.warn({ status, server, connection: purpose }, "NATS");
       onStatus(status);
     },
   };
-  // Queue and NATS may be started by the same boot, in any order.
+  // At boot the queue and NATS may start in any order.
   return connectWithRetry(options, {
     signal,
     onFailure: (error) => log.warn({ err: error }, "NATS cannot be reached yet"),
   });
 }
 
-/** How long a queue that is there may take to say so. */
+/** The longest wait for the reply of another running queue. */
 const PING_MS = 1_000;
 
-/**
- * Two queues on one NATS would each remember half of what happens. Throws CbError "config" when another one answers.
- */
+/** Each of two queues on one NATS would keep only a part of the records in memory. Throws CbError "config" when another one replies. */
 async function refuseSecond(nc: NatsConnection): Promise<void> {
   if (!(await isQueueReachable(nc, PING_MS))) return;
-  throw new CbError("config", "another cb-queue answers on this NATS already", { hint: "stop it first: one leads" });
+  throw new CbError("config", "another cb-queue is running on this NATS", {
+    hint: "stop it first: only one queue may run on one NATS",
+  });
 }
 
 async function makeIssuer(config: QueueConfig, clock: Clock): Promise<Issuer> {
@@ -169,7 +171,8 @@ async function openOnePool(
   });
 }
 
-async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }): Promise<QueuePorts> {
+/** Opens the records. Throws CbError "infrastructure". */
+async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }): Promise<QueueOptions> {
   const { config, nc, issuer, pools, log } = wiring;
   const { replicas } = config.nats;
   const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
@@ -190,7 +193,7 @@ async function makePorts(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }):
   };
 }
 
-/** The password may end with the line break that editors leave. */
+/** Removes a line break at the end of the password file, which editors add. */
 function withLogin({ host, plainHttp, username, passwordFile }: RegistryConfig): Registry {
   if (username === undefined || passwordFile === undefined) return { host, plainHttp };
   return { host, plainHttp, login: { username, password: readText(passwordFile).replace(/\r?\n$/, "") } };

@@ -1,192 +1,166 @@
-/** The reservation service: takes up what it finds, answers, and ticks. */
+/** The queue: loads the records, serves the requests of users, agents and operators, and does periodic work at each tick. */
 import type { NatsConnection } from "nats";
-import { messageOf } from "../core/errors.ts";
 import type { ClientSubscriptions } from "../nats/rpc/client-subscriptions.ts";
 import { RpcServer } from "../nats/rpc/server.ts";
-import * as registry from "../protocol/requests.ts";
-import type { StatusReply } from "../protocol/status-messages.ts";
+import * as requests from "../protocol/requests.ts";
 import { buildBucketStream, buildStream, principals } from "../protocol/subjects.ts";
 import { serveAdmin } from "./api/admin.ts";
-import { OwnBuilds } from "./api/own-builds.ts";
-import { poolStatus } from "./api/pool-status.ts";
-import { Refusals } from "./api/refusals.ts";
-import { Reservations } from "./api/reservations.ts";
-import { Terminals } from "./api/terminals.ts";
-import { Contexts } from "./builds/contexts.ts";
-import { Endings } from "./builds/endings.ts";
-import { WaitingNotices } from "./builds/waiting-notices.ts";
-import { Leases } from "./leases/leases.ts";
-import { LostBuilders } from "./leases/lost-builders.ts";
-import type { QueuePorts } from "./ports.ts";
-import { sweep } from "./retention/sweep.ts";
-import { endRevoked } from "./users/revoked-builds.ts";
+import { statusReply } from "./api/status.ts";
+import { createServices, type QueueOptions, type Services } from "./services.ts";
 
-/** How often callers are told of their place, and time limits are looked at: what a person takes for "at once". */
+/** Time between two ticks. Callers see a change of their position, and the end of a time limit, within a second. */
 const TICK_MS = 1_000;
 
+export interface QueueConnections {
+  /** Carries the requests. */
+  readonly requests: NatsConnection;
+  /** Learns which streams are going to be read. */
+  readonly readers: Pick<ClientSubscriptions, "expect">;
+}
+
 export class Queue {
-  readonly #ports: QueuePorts;
-  readonly #endings: Endings;
-  readonly #lost: LostBuilders;
-  readonly #leases: Leases;
-  readonly #terminals: Terminals;
-  readonly #contexts: Contexts;
-  readonly #reservations: Reservations;
-  readonly #waitingRoom: WaitingNotices;
-  readonly #refusals: Refusals;
-  #listener: RpcServer | undefined;
-  #readers: Pick<ClientSubscriptions, "expect"> | undefined;
+  readonly #options: QueueOptions;
+  readonly #services: Services;
+  #server: RpcServer | undefined;
+  #readers: QueueConnections["readers"] | undefined;
   #ticker: Promise<void> | undefined;
   readonly #stopping = new AbortController();
 
-  constructor(ports: QueuePorts) {
-    this.#ports = ports;
-    this.#endings = new Endings(ports);
-    this.#terminals = new Terminals(ports);
-    const place = () => this.#soon();
-    this.#lost = new LostBuilders(ports, this.#endings);
-    this.#leases = new Leases(ports, { endings: this.#endings, lost: this.#lost, terminals: this.#terminals, place });
-    this.#contexts = new Contexts(ports, this.#endings, place);
-    this.#reservations = new Reservations(ports, this.#endings, place);
-    this.#refusals = new Refusals(ports);
-    this.#waitingRoom = new WaitingNotices(ports, this.#leases, this.#lost);
+  constructor(options: QueueOptions) {
+    this.#options = options;
+    this.#services = createServices(options);
   }
 
-  /** Takes up the records, then answers over that connection, and tells the door for readers which streams they may want. */
-  async start({
-    questions,
-    readers,
-  }: {
-    questions: NatsConnection;
-    readers: Pick<ClientSubscriptions, "expect">;
-  }): Promise<void> {
+  /** Resolves when the queue serves requests. Throws CbError "infrastructure" without NATS, "config" on an unreadable record. */
+  async start({ requests: nc, readers }: QueueConnections): Promise<void> {
+    const { builds, pools } = this.#options;
+    const { lost, placement } = this.#services;
     this.#readers = readers;
-    await this.#ports.builds.load();
-    await this.#takeUp();
-    for (const pool of this.#ports.pools.values()) {
-      pool.onLost((event) => this.#guard(this.#lost.lose(event)));
-      pool.onGone(() => this.#soon());
+    await builds.load();
+    await this.#deleteOrphans();
+    for (const pool of pools.values()) {
+      pool.onLost((event) => this.#logFailure(lost.handleLoss(event)));
+      pool.onGone(() => placement.request());
     }
-    this.#serve(questions);
-    // Whoever is told that there is a queue is heard: NATS knows by then of the doors.
-    await questions.flush();
-    for (const pool of this.#ports.pools.values()) pool.setListening(true);
+    this.#serve(nc);
+    // After this round trip nats-server has the subscriptions, so that it drops no request of a client that finds the queue.
+    await nc.flush();
+    for (const pool of pools.values()) pool.setListening(true);
     this.#ticker = this.#tick();
   }
 
-  /** Hears nobody any more, and lets what is under way finish; builds go on, and whoever comes next takes them up. */
+  /** Stops serving and lets requests and ends in progress finish. Builds go on, and the next queue takes them over. */
   async stop(): Promise<void> {
+    const { endings, refusalLog } = this.#services;
     this.#stopping.abort();
-    // First nothing new arrives, then parked questions are answered, so that agents ask whoever comes next.
-    await this.#listener?.close();
-    this.#ports.parked.clear();
-    this.#ports.images.stop();
+    // No new request may be parked after the parked ones got their reply, so that the agents ask the next queue.
+    await this.#server?.close();
+    this.#options.parked.clear();
+    this.#options.images.stop();
     await this.#ticker;
-    await this.#endings.settled();
-    this.#refusals.flush();
+    await endings.settled();
+    refusalLog.flush();
   }
 
   #serve(nc: NatsConnection): void {
-    const listener = new RpcServer({ nc, onRefused: (subject, error) => this.#refusals.note(subject, error) });
-    this.#listener = listener;
-    const on = <Q, R>(
-      request: registry.RequestDefinition<Q, R>,
-      handler: (principal: string, question: Q) => R | Promise<R>,
-    ) => listener.serve(request, async (principal, question) => handler(principal, question));
-    const { users, images } = this.#ports;
-    const reservations = this.#reservations;
-    const ownBuilds = new OwnBuilds(this.#ports);
-    // What gives rights is not for the revoked; NATS refuses them too, as soon as an operator has told it.
-    on(registry.reserve, async (user, q) => {
-      const reply = await reservations.reserve(users.served(user), q);
-      this.#expectReaders(reply.build);
-      return reply;
-    });
-    on(registry.attach, (user, q) => {
-      const reply = ownBuilds.attach(users.served(user), q);
-      this.#expectReaders(q.build);
-      return reply;
-    });
-    on(registry.sent, (user, q) => this.#contexts.sent(user, q));
-    on(registry.resize, (user, q) => this.#terminals.resize(user, q));
-    on(registry.cancel, (user, q) => reservations.cancel(user, q));
-    on(registry.received, (user, q) => reservations.received(user, q));
-    on(registry.builds, (user) => ownBuilds.list(user));
-    on(registry.status, () => this.#status());
-    on(registry.images, () => images.list());
-    on(registry.agentAsk, (builder, q) => this.#leases.onAsk(builder, q));
-    serveAdmin({ listener, ports: this.#ports, endings: this.#endings });
-    for (const { name } of users.all()) if (!users.isRevoked(name)) listener.expect(principals.users, name);
-    for (const { user, build, state } of this.#ports.builds.all()) {
-      listener.expect(principals.users, user);
+    const { users, images, builds, pools, clock, log } = this.#options;
+    const { refusalLog, adminUsers } = this.#services;
+    const server = new RpcServer({ nc, onRefused: (subject, error) => refusalLog.add(subject, error) });
+    this.#server = server;
+    this.#serveUsers(server);
+    server.serve(requests.status, async () => statusReply(this.#options));
+    server.serve(requests.images, () => images.list());
+    server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
+    serveAdmin(server, { users: adminUsers, pools, clock, log });
+    for (const { name } of users.all()) if (!users.isRevoked(name)) server.expect(principals.users, name);
+    for (const { user, build, state } of builds.all()) {
+      server.expect(principals.users, user);
       if (state !== "ended") this.#expectReaders(build);
     }
     this.#expectBuilders();
   }
 
-  /** Who is expected need not be met among strangers, who may flood. */
+  #serveUsers(server: RpcServer): void {
+    const { users } = this.#options;
+    const { reservations, userBuilds, contextUploads, terminalSizes } = this.#services;
+    // Requests that issue a credential are refused to revoked users here, until the operator has revoked the key in NATS.
+    server.serve(requests.reserve, async (user, request) => {
+      const reply = await reservations.reserve(users.served(user), request);
+      this.#expectReaders(reply.build);
+      return reply;
+    });
+    server.serve(requests.attach, async (user, request) => {
+      const reply = userBuilds.attach(users.served(user), request);
+      this.#expectReaders(request.build);
+      return reply;
+    });
+    server.serve(requests.sent, (user, request) => contextUploads.sent(user, request));
+    server.serve(requests.resize, (user, request) => terminalSizes.resize(user, request));
+    server.serve(requests.cancel, (user, request) => reservations.cancel(user, request));
+    server.serve(requests.received, (user, request) => userBuilds.received(user, request));
+    server.serve(requests.builds, async (user) => userBuilds.list(user));
+  }
+
+  /** An expected principal has a subscription of its own, so a flood from unknown principals cannot delay its first request. */
   #expectReaders(build: string): void {
     for (const stream of [buildStream(build), buildBucketStream(build)]) this.#readers?.expect(stream);
   }
 
   #expectBuilders(): void {
-    for (const pool of this.#ports.pools.values())
-      for (const builder of pool.builders()) this.#listener?.expect(principals.builders, builder);
+    for (const pool of this.#options.pools.values())
+      for (const builder of pool.builders()) this.#server?.expect(principals.builders, builder);
   }
 
-  /** Streams of reservations that an earlier queue did not finish, and buckets that it made for a build just as that ended. */
-  async #takeUp(): Promise<void> {
-    const { builds, streams, log } = this.#ports;
-    const unknown = await streams.sweepUnknown((build) => {
+  /** Streams of unfinished reservations, and buckets that an earlier queue created for a build just as that ended. */
+  async #deleteOrphans(): Promise<void> {
+    const { builds, streams, log } = this.#options;
+    const orphans = await streams.deleteOrphans((build) => {
       const record = builds.get(build);
-      return record === undefined ? "unknown" : record.emptied ? "emptied" : "kept";
+      return record === undefined ? "unknown" : record.bucketDeleted ? "bucketDeleted" : "kept";
     });
-    if (unknown.length > 0) log.warn({ streams: unknown }, "deleted streams and buckets that no record wants");
-  }
-
-  #soon(): void {
-    this.#guard(this.#leases.place());
+    if (orphans.length > 0) log.warn({ streams: orphans }, "deleted streams and buckets of builds without a record");
   }
 
   async #tick(): Promise<void> {
-    const { clock } = this.#ports;
+    const { clock } = this.#options;
+    const {
+      placement,
+      lost,
+      revokedBuilds,
+      leases,
+      contextUploads,
+      terminalSizes,
+      refusalLog,
+      waitingNotices,
+      retention,
+    } = this.#services;
     while (!this.#stopping.signal.aborted) {
-      await this.#attempt("doors of builders", async () => this.#expectBuilders());
-      await this.#attempt("leases", () => this.#leases.place());
-      await this.#attempt("lost builders", () => this.#lost.look());
-      await this.#attempt("builds of revoked users", () => endRevoked(this.#ports, this.#endings));
-      await this.#attempt("half-written leases", () => this.#leases.reclaim());
-      await this.#attempt("contexts on their way", () => this.#contexts.dropStalled());
-      this.#terminals.forgetEnded();
-      this.#refusals.tell();
-      await this.#attempt("waiting callers", () => this.#waitingRoom.tell());
-      await this.#attempt("limits and retention", () => sweep(this.#ports, this.#endings));
+      await this.#attempt("subscriptions of builders", async () => this.#expectBuilders());
+      await this.#attempt("leases", () => placement.pass());
+      await this.#attempt("lost builders", () => lost.check());
+      await this.#attempt("builds of revoked users", () => revokedBuilds.cancelAll());
+      await this.#attempt("half-written leases", () => leases.reclaim());
+      await this.#attempt("stalled context uploads", () => contextUploads.endStalled());
+      terminalSizes.forgetEnded();
+      refusalLog.flushIfDue();
+      await this.#attempt("queue positions", () => waitingNotices.publish());
+      await this.#attempt("limits and retention", () => retention.sweep());
       await clock.sleep(TICK_MS, this.#stopping.signal);
     }
   }
 
-  /** What fails in a tick keeps nothing else of it from being done. */
-  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+  /** A step that fails does not keep the other steps of the tick from running. */
+  async #attempt(step: string, work: () => Promise<void>): Promise<void> {
     try {
       await work();
     } catch (error) {
-      this.#ports.log.error({ err: error, what }, "a part of a tick failed; the next one tries again");
+      this.#options.log.error({ err: error, step }, "a step of the tick failed; the next tick tries again");
     }
   }
 
-  #status(): StatusReply {
-    const { pools, poolKinds, builds } = this.#ports;
-    const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
-    return {
-      v: 1,
-      pools: [...pools].map(([name, pool]) => poolStatus({ name, pool, arch: archOf.get(name) ?? "" })),
-      builds: { waiting: builds.waiting().length, running: builds.leased().length },
-    };
-  }
-
-  #guard(work: Promise<unknown>): void {
+  #logFailure(work: Promise<void>): void {
     work.catch((error: unknown) =>
-      this.#ports.log.error({ err: error, reason: messageOf(error) }, "failed; the next tick tries again"),
+      this.#options.log.error({ err: error }, "handling a lost builder failed; the next tick tries again"),
     );
   }
 }

@@ -49,13 +49,13 @@ async function scene() {
 }
 
 const received = (record: BuildRecord): BuildRecord => ({ ...record, received: true });
-const emptied = (record: BuildRecord): BuildRecord => ({ ...record, emptied: true });
+const bucketDeleted = (record: BuildRecord): BuildRecord => ({ ...record, bucketDeleted: true });
 
 test("change() decides again on the record that another writer has stored meanwhile", async () => {
   const { builds, other, build } = await scene();
   await other.change(build, received);
-  const changed = await builds.change(build, emptied);
-  assert.equal([changed?.received, changed?.emptied], [true, true]);
+  const changed = await builds.change(build, bucketDeleted);
+  assert.equal([changed?.received, changed?.bucketDeleted], [true, true]);
   assert.equal(builds.get(build), changed);
 });
 

@@ -1,4 +1,4 @@
-/** The base images of the site's registries, asked in the users' name with the site's secrets. */
+/** `queue.images.<user>`: the base images of the site's registries. The queue asks them with the site's logins. */
 import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.ts";
 import { messageOf } from "../../core/errors.ts";
@@ -6,16 +6,16 @@ import type { Registry } from "../../oci/address.ts";
 import { type ImageListing, listImages } from "../../oci/list-images.ts";
 import type { ImagesReply, RegistryImages } from "../../protocol/images-messages.ts";
 
-/** What a registry has not told by then is left out: a thousand repositories took 2.5 s on a loopback. */
+/** A listing ends after this time: a thousand repositories took 2.5 s on a loopback. */
 const LIST_MS = 20_000;
-/** Long enough that a class of forty asks a registry once, short enough that who pushes an image soon sees it. */
+/** Long enough that a class of forty users causes one listing, short enough that a new image is shown soon. */
 const KEPT_MS = 30_000;
-/** Of all registries together: a message holds 4 MiB. */
+/** Of all registries together: the largest message has 4 MiB. */
 const REPLY_MAX_BYTES = 3 * 1024 * 1024;
-/** `{"repository":"","tags":[]},` and `"",`, rounded up. */
+/** JSON around a repository and a tag: `{"repository":"","tags":[]},` and `"",`, rounded up. */
 const IMAGE_BYTES = 32;
 const TAG_BYTES = 4;
-/** A line for people; the messages' own bound is 2000. */
+/** The message is one line on a terminal; the protocol's own bound is 2000. */
 const ERROR_MAX_CHARS = 500;
 
 export interface ImagesOptions {
@@ -26,45 +26,48 @@ export interface ImagesOptions {
 
 export class Images {
   readonly #options: ImagesOptions;
-  /** The fetch under way, or the last one. */
-  #fetch: Promise<ImagesReply> | undefined;
-  #limit = new AbortController();
+  /** The listing in progress, or the last one. */
+  #listing: Promise<ImagesReply> | undefined;
+  #abort = new AbortController();
   #keptUntilMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ImagesOptions) {
     this.#options = options;
   }
 
-  /** One fetch for all who ask during it and for `KEPT_MS` after. A registry that fails is part of the answer. */
+  /**
+   * All requests during a listing and for `KEPT_MS` after it get the same reply. Never rejects: the error of a registry is
+   * part of the reply.
+   */
   list(): Promise<ImagesReply> {
     const { clock } = this.#options;
-    if (this.#fetch === undefined || clock.nowMs() >= this.#keptUntilMs) {
+    if (this.#listing === undefined || clock.nowMs() >= this.#keptUntilMs) {
       this.#keptUntilMs = Number.POSITIVE_INFINITY;
-      this.#fetch = this.#ask().finally(() => {
+      this.#listing = this.#listAll().finally(() => {
         this.#keptUntilMs = clock.nowMs() + KEPT_MS;
       });
     }
-    return this.#fetch;
+    return this.#listing;
   }
 
-  /** Whoever is asking learns that it was broken off. */
+  /** Aborts a listing in progress: its reply shows an error for each registry that has not replied yet. */
   stop(): void {
-    this.#limit.abort(new Error("the queue stops"));
+    this.#abort.abort(new Error("the queue stops"));
   }
 
-  async #ask(): Promise<ImagesReply> {
-    const limit = new AbortController();
-    this.#limit = limit;
-    const late = setTimeout(() => limit.abort(new Error(`not finished after ${LIST_MS / 1000} s`)), LIST_MS);
+  async #listAll(): Promise<ImagesReply> {
+    const abort = new AbortController();
+    this.#abort = abort;
+    const timer = setTimeout(() => abort.abort(new Error(`not finished after ${LIST_MS / 1000} s`)), LIST_MS);
     try {
-      const asked = this.#options.registries.map((registry) => this.#askOne(registry, limit.signal));
-      return { v: 1, registries: await Promise.all(asked) };
+      const listings = this.#options.registries.map((registry) => this.#listOne(registry, abort.signal));
+      return { v: 1, registries: await Promise.all(listings) };
     } finally {
-      clearTimeout(late);
+      clearTimeout(timer);
     }
   }
 
-  async #askOne(registry: Registry, signal: AbortSignal): Promise<RegistryImages> {
+  async #listOne(registry: Registry, signal: AbortSignal): Promise<RegistryImages> {
     const { registries, log } = this.#options;
     const { host } = registry;
     try {
@@ -75,7 +78,7 @@ export class Images {
         ...(listing.refused === 0 ? {} : { refused: listing.refused }),
       };
     } catch (error) {
-      // It may quote the registry, and is printed on people's terminals.
+      // The message may quote the registry, and clients print it on terminals: no control characters.
       const reason = messageOf(error)
         .replace(/\p{Cc}/gu, "?")
         .slice(0, ERROR_MAX_CHARS);
@@ -85,19 +88,19 @@ export class Images {
   }
 }
 
-/** As many images as fit, from the first on. */
+/** As many images as fit into that size, from the first on. */
 export function withinBytes(
   { images, truncated }: Pick<ImageListing, "images" | "truncated">,
   maxBytes: number,
 ): Pick<RegistryImages, "images" | "truncated"> {
   let bytes = 0;
-  const fits = images.findIndex(({ repository, tags }) => {
+  const firstLeftOut = images.findIndex(({ repository, tags }) => {
     bytes += IMAGE_BYTES + repository.length + tags.reduce((sum, tag) => sum + TAG_BYTES + tag.length, 0);
     return bytes > maxBytes;
   });
-  const shown = fits === -1 ? images : images.slice(0, fits);
+  const shown = firstLeftOut === -1 ? images : images.slice(0, firstLeftOut);
   return {
     images: shown.map(({ repository, tags }) => ({ repository, tags: [...tags] })),
-    truncated: truncated || fits !== -1,
+    truncated: truncated || firstLeftOut !== -1,
   };
 }

@@ -1,6 +1,9 @@
-/** What callers ask: reserve, cancel, received. Each answers for the principal's own builds only. */
+/** `queue.reserve` and `queue.cancel`. */
 import { randomUUID } from "node:crypto";
+import type { BuildLimits } from "../../config/queue-config.ts";
+import type { Clock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
+import type { Logger } from "../../core/log.ts";
 import type {
   CancelReply,
   CancelRequest,
@@ -9,76 +12,81 @@ import type {
   ReserveRequest,
 } from "../../protocol/build-messages.ts";
 import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
+import type { BuildCredentials } from "../builds/build-credentials.ts";
+import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import { unknownBuild } from "../builds/own-build.ts";
 import type { BuildRecord } from "../builds/record.ts";
-import { choosePool } from "../leases/choose-pool.ts";
-import { watchingMs } from "../leases/credential-life.ts";
-import type { QueuePorts } from "../ports.ts";
-import { unknownBuild } from "./own-builds.ts";
+import type { BuildStreams } from "../builds/streams.ts";
+import { choosePool, type PoolKind } from "../leases/choose-pool.ts";
+import type { Placement } from "../leases/placement.ts";
+
+export interface ReservationsOptions {
+  readonly builds: Builds;
+  readonly streams: BuildStreams;
+  readonly endings: Endings;
+  readonly placement: Placement;
+  readonly credentials: BuildCredentials;
+  readonly poolKinds: readonly PoolKind[];
+  readonly limits: Pick<BuildLimits, "contextBytes" | "waitingPerUser">;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
 
 export class Reservations {
-  readonly #ports: QueuePorts;
-  readonly #endings: Endings;
-  /** Told when there is a new build to place. */
-  readonly #onWaiting: () => void;
-  /** Reservations under way, by user and request: a repeat waits for the first. */
-  readonly #adding = new Map<string, Promise<BuildRecord>>();
+  readonly #options: ReservationsOptions;
+  /** Reservations in progress, by user and request: a repeated request waits for the first one. */
+  readonly #inProgress = new Map<string, Promise<BuildRecord>>();
 
-  constructor(ports: QueuePorts, endings: Endings, onWaiting: () => void) {
-    this.#ports = ports;
-    this.#endings = endings;
-    this.#onWaiting = onWaiting;
+  constructor(options: ReservationsOptions) {
+    this.#options = options;
   }
 
-  async reserve(user: string, question: ReserveRequest): Promise<ReserveReply> {
-    const record = await this.#record(user, question);
-    const { limits, clock, issuer } = this.#ports;
-    const expiresAtMs = clock.nowMs() + watchingMs(limits);
-    const jwt = issuer.buildJwt({ build: record.build, role: "caller", publicKey: question.publicKey, expiresAtMs });
-    return { v: 1, build: record.build, jwt };
+  /**
+   * Throws CbError "usage" for a pool that does not exist or a context over the limit, "infrastructure" when the user has too
+   * many waiting builds or NATS no storage left.
+   */
+  async reserve(user: string, request: ReserveRequest): Promise<ReserveReply> {
+    const { build } = await this.#reserveOnce(user, request);
+    return { v: 1, build, jwt: this.#options.credentials.forCaller(build, request.publicKey) };
   }
 
+  /** `target` is a build, or a request that may still be in progress. Throws CbError "usage" for an unknown build. */
   async cancel(user: string, { target }: CancelRequest): Promise<CancelReply> {
-    const record = target.kind === "build" ? this.#ports.builds.get(target.id) : await this.#ofRequest(user, target.id);
+    const { builds, endings } = this.#options;
+    const record = target.kind === "build" ? builds.get(target.id) : await this.#ofRequest(user, target.id);
     if (record === undefined || record.user !== user) throw unknownBuild(target.id);
-    await this.#endings.end(record.build, { v: 1, state: "cancelled", reason: "cancelled by its user" });
-    return { v: 1, state: this.#ports.builds.get(record.build)?.final?.state ?? "gone" };
-  }
-
-  async received(user: string, { build }: { build: string }): Promise<{ v: 1 }> {
-    const record = this.#ports.builds.get(build);
-    if (record === undefined || record.user !== user) throw unknownBuild(build);
-    if (record.state !== "ended") throw new CbError("usage", `build ${build} has not ended`);
-    if (!record.emptied) await this.#endings.received(build);
-    return { v: 1 };
+    await endings.end(record.build, { v: 1, state: "cancelled", reason: "cancelled by its user" });
+    return { v: 1, state: builds.get(record.build)?.final?.state ?? "gone" };
   }
 
   async #ofRequest(user: string, request: string): Promise<BuildRecord | undefined> {
-    const adding = this.#adding.get(`${user}/${request}`);
-    return adding === undefined ? this.#ports.builds.ofRequest(user, request) : await adding.catch(() => undefined);
+    const reserving = this.#inProgress.get(`${user}/${request}`);
+    if (reserving === undefined) return this.#options.builds.ofRequest(user, request);
+    return await reserving.catch(() => undefined);
   }
 
-  /** Nothing is awaited before the request is noted: a cancel that follows at once must find it. */
-  #record(user: string, question: ReserveRequest): Promise<BuildRecord> {
-    const key = `${user}/${question.request}`;
-    const known = this.#ports.builds.ofRequest(user, question.request);
-    const adding = this.#adding.get(key);
-    if (adding !== undefined) return adding;
+  /** No await before the request is in `#inProgress`, because a cancel that follows immediately must find it. */
+  #reserveOnce(user: string, request: ReserveRequest): Promise<BuildRecord> {
+    const { builds, placement } = this.#options;
+    const key = `${user}/${request.request}`;
+    const known = builds.ofRequest(user, request.request);
+    const reserving = this.#inProgress.get(key);
+    if (reserving !== undefined) return reserving;
     if (known !== undefined) return Promise.resolve(known);
-    const added = this.#add(user, question).finally(() => {
-      this.#adding.delete(key);
-      this.#onWaiting();
+    const added = this.#add(user, request).finally(() => {
+      this.#inProgress.delete(key);
+      placement.request();
     });
-    this.#adding.set(key, added);
+    this.#inProgress.set(key, added);
     return added;
   }
 
-  async #add(user: string, question: ReserveRequest): Promise<BuildRecord> {
-    const { builds, streams, poolKinds, log } = this.#ports;
+  async #add(user: string, { request, name, recipe, context, terminal, ...requirements }: ReserveRequest) {
+    const { builds, streams, poolKinds, log } = this.#options;
     this.#refuseTooMany(user);
-    const { request, name, recipe, context, terminal } = question;
-    const pool = choosePool(poolKinds, question);
-    const comingBytes = this.#contextBytes(context);
+    const pool = choosePool(poolKinds, requirements);
+    const uploadMaxBytes = this.#uploadMaxBytes(context);
     const record: BuildRecord = {
       v: 1,
       build: randomUUID(),
@@ -89,13 +97,13 @@ export class Reservations {
       ...(terminal === undefined ? {} : { terminal }),
       pool,
       state: "waiting",
-      createdAtMs: this.#nowInLine(),
+      createdAtMs: this.#nextCreatedAtMs(),
       attempt: 0,
-      ...(comingBytes === undefined ? {} : { awaitsContext: true }),
+      ...(uploadMaxBytes === undefined ? {} : { awaitsContext: true }),
     };
     try {
-      await streams.open(record.build);
-      if (comingBytes !== undefined) await this.#makeContextRoom(record.build, comingBytes);
+      await streams.create(record.build);
+      if (uploadMaxBytes !== undefined) await this.#reserveContext(record.build, uploadMaxBytes);
       await builds.add(record, { recipe, ...(context === undefined ? {} : { context: forBuilder(context) }) });
     } catch (error) {
       await this.#undo(record.build);
@@ -105,17 +113,17 @@ export class Reservations {
     return record;
   }
 
-  /** The line is in the order of these times, so none is earlier than that of who waits, wherever the clock was set. */
-  #nowInLine(): number {
-    const { builds, clock } = this.#ports;
+  /** Later than every waiting build, also after the clock was set back: the queue is in the order of these times. */
+  #nextCreatedAtMs(): number {
+    const { builds, clock } = this.#options;
     const last = builds.waiting().at(-1);
     return last === undefined ? clock.nowMs() : Math.max(clock.nowMs(), last.createdAtMs + 1);
   }
 
-  /** What is to come into the bucket, at most; undefined when nothing is. Throws CbError "usage" beyond the limit. */
-  #contextBytes(context: ReserveRequest["context"]): number | undefined {
+  /** An upper bound of the upload; undefined when the context is in the request. Throws CbError "usage" beyond the limit. */
+  #uploadMaxBytes(context: ReserveRequest["context"]): number | undefined {
     if (context?.archive.kind !== "object") return undefined;
-    const { contextBytes } = this.#ports.limits;
+    const { contextBytes } = this.#options.limits;
     const { maxBytes } = context.archive;
     if (maxBytes <= contextBytes) return maxBytes;
     throw new CbError("usage", `the context has up to ${maxBytes} bytes; at most ${contextBytes} are allowed here`, {
@@ -123,24 +131,25 @@ export class Reservations {
     });
   }
 
-  #makeContextRoom(build: string, bytes: number): Promise<void> {
-    const { streams, limits } = this.#ports;
-    return streams.makeRoom(build, { bytes, chunkBytes: CHUNK_MIN_BYTES }, limits.contextBytes);
+  #reserveContext(build: string, bytes: number): Promise<void> {
+    const { streams, limits } = this.#options;
+    return streams.reserveObject(build, { bytes, chunkBytes: CHUNK_MIN_BYTES }, limits.contextBytes);
   }
 
-  /** What a reservation left that failed half way; what cannot be undone now, the next start of the queue finds. */
+  /** Deletes the parts of a failed reservation. If that fails too, the next start of the queue deletes them. */
   async #undo(build: string): Promise<void> {
-    await this.#ports.streams.deleteAll(build).catch(() => undefined);
-    await this.#ports.builds.dropRecipe(build).catch(() => undefined);
+    await this.#options.streams.deleteAll(build).catch(() => undefined);
+    await this.#options.builds.dropRecipe(build).catch(() => undefined);
   }
 
   #refuseTooMany(user: string): void {
-    const max = this.#ports.limits.waitingPerUser;
-    const adding = [...this.#adding.keys()].filter((key) => key.startsWith(`${user}/`)).length;
-    const waiting = this.#ports.builds.waiting().filter((record) => record.user === user).length;
-    if (waiting + adding < max) return;
-    throw new CbError("infrastructure", `${waiting} builds of ${user} are waiting, which is the limit for one user`, {
-      hint: "try again when some have been built, or cancel some",
+    const { builds, limits } = this.#options;
+    const max = limits.waitingPerUser;
+    const inProgress = [...this.#inProgress.keys()].filter((key) => key.startsWith(`${user}/`)).length;
+    const waiting = builds.waiting().filter((record) => record.user === user).length;
+    if (waiting + inProgress < max) return;
+    throw new CbError("infrastructure", `you have reached the limit of ${max} waiting builds per user`, {
+      hint: "wait until some of them have ended, or cancel some",
     });
   }
 }

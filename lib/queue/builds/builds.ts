@@ -1,4 +1,4 @@
-/** All builds that are remembered, in memory as in KV. Every change goes through `change`, decided on what KV holds. */
+/** The records of all builds, in memory and in KV. `change` compares the revision before it writes. */
 
 import type { Logger } from "../../core/log.ts";
 import type { KvStore } from "../../nats/jetstream/kv.ts";
@@ -23,7 +23,7 @@ export class Builds {
     this.#recipes = new Records({ keys: recipes, prefix: "recipe", parse: recordParser(recipeRecord) });
   }
 
-  /** Takes up what an earlier queue left, and drops recipes of reservations that it did not finish. */
+  /** Reads the records of an earlier queue, and deletes the recipes of its unfinished reservations. */
   async load(): Promise<void> {
     await this.#cache.load();
     for (const record of this.all()) this.#byRequest.set(requestKey(record), record.build);
@@ -31,17 +31,17 @@ export class Builds {
     for (const build of await this.#recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
   }
 
-  /** Looks up what writes that failed have made of their records. Never throws: what cannot be looked up stays in doubt. */
+  /** Reads the records of failed writes again. Never throws: a record that cannot be read stays in doubt. */
   settle(): Promise<void> {
     return this.#cache.settle();
   }
 
-  /** A write of it failed that may have happened, so it may be leased, or over, and not look so here. */
+  /** True after a failed write that KV may have stored: the build may be leased, or ended, although this record does not show it. */
   isInDoubt(build: string): boolean {
     return this.#cache.isInDoubt(build);
   }
 
-  /** Remembers a new build; its recipe is stored first, so that no record is ever without one. */
+  /** Stores a new build: the recipe first, so that no record is ever without one. */
   async add(record: BuildRecord, needs: Omit<RecipeRecord, "v">): Promise<void> {
     await this.#recipes.create(record.build, { v: 1, ...needs });
     try {
@@ -83,20 +83,20 @@ export class Builds {
     return this.get(this.#byRequest.get(requestKey({ user, request })) ?? "");
   }
 
-  /** Undefined when the build is gone. */
+  /** The builder's input. Undefined when the build has ended or was deleted. */
   async needs(build: string): Promise<Omit<RecipeRecord, "v"> | undefined> {
     return (await this.#recipes.get(build))?.value;
   }
 
   /**
-   * Writes what `decide` makes of the record, and returns it; undefined when `decide` does, or when the build is gone.
-   * `decide` is called again when somebody else wrote meanwhile.
+   * Writes the record that `decide` returns, and returns it. Undefined when `decide` returns undefined, or the build was
+   * deleted. `decide` is called again when another handler has written the record in the meantime.
    */
   change(build: string, decide: (record: BuildRecord) => BuildRecord | undefined): Promise<BuildRecord | undefined> {
     return this.#cache.change(build, decide);
   }
 
-  /** Forgets the build, record and recipe. */
+  /** Deletes record and recipe. */
   async remove(build: string): Promise<void> {
     const stored = this.#cache.get(build);
     if (stored === undefined) return;
@@ -105,7 +105,7 @@ export class Builds {
     this.#byRequest.delete(requestKey(stored.value));
   }
 
-  /** The recipe is of no use after the end, and it is the user's. */
+  /** Called at the end of the build: the recipe is the user's data and no longer needed. */
   async dropRecipe(build: string): Promise<void> {
     const recipe = await this.#recipes.get(build);
     if (recipe !== undefined) await this.#recipes.remove(build, recipe.revision);

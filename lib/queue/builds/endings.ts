@@ -1,22 +1,34 @@
-/** How a build ends, whoever ends it: the record decides, the stream tells, the builder goes. */
+/** Ends builds: the record is written first, then the builder is released, the stream is sealed and the bucket deleted. */
 
+import type { Clock } from "../../core/clock.ts";
+import type { Logger } from "../../core/log.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
-import type { QueuePorts } from "../ports.ts";
+import type { Builders } from "../leases/builders.ts";
+import type { Builds } from "./builds.ts";
 import type { BuildRecord } from "./record.ts";
+import type { BuildStreams } from "./streams.ts";
 import { buildEnded } from "./transitions.ts";
 
+export interface EndingsOptions {
+  readonly builds: Builds;
+  readonly streams: BuildStreams;
+  readonly builders: Builders;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
 export class Endings {
-  readonly #ports: QueuePorts;
-  /** Ends being told now: the tick looks for untold ones, and must not tell these twice. */
+  readonly #options: EndingsOptions;
+  /** Ends that are being finished now, by build: the tick finds them unfinished in the records, and must not repeat them. */
   readonly #finishing = new Map<string, Promise<void>>();
 
-  constructor(ports: QueuePorts) {
-    this.#ports = ports;
+  constructor(options: EndingsOptions) {
+    this.#options = options;
   }
 
-  /** Ends the build, unless it has ended. True when this was the end. */
+  /** Ends the build, unless it has ended. True when this call ended it. Throws when NATS fails; the tick then finishes it. */
   async end(build: string, final: FinalState): Promise<boolean> {
-    const { builds, clock, log } = this.#ports;
+    const { builds, clock, log } = this.#options;
     const record = await builds.change(build, (current) => buildEnded(current, final, clock.nowMs()));
     if (record === undefined) return false;
     log.info({ build, user: record.user, attempt: record.attempt, final }, "build ended");
@@ -24,12 +36,12 @@ export class Endings {
     return true;
   }
 
-  /** Resolves when no end is being told. */
+  /** Resolves when no end is being finished. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#finishing.values());
   }
 
-  /** What follows from an end. Safe to repeat: a queue that was killed half way does it again. */
+  /** Every step after the recorded end. May be repeated: a queue that was killed half way does it again. */
   finish(record: BuildRecord): Promise<void> {
     const known = this.#finishing.get(record.build);
     if (known !== undefined) return known;
@@ -38,38 +50,30 @@ export class Endings {
     return finishing;
   }
 
-  /** The builder goes first, whatever else fails: a hostile one must not live on a stream that cannot be closed. */
-  async #finish(record: BuildRecord): Promise<void> {
-    const { builds, streams } = this.#ports;
-    const { build, final } = record;
+  /** Releases the builder first, because a hostile one must not stay leased when its stream cannot be sealed. */
+  async #finish({ build, builder, pool, final }: BuildRecord): Promise<void> {
+    const { builds, streams, builders } = this.#options;
     if (final === undefined) return;
-    await this.#releaseBuilder(record, `its build has ${final.state}`);
-    await streams.close(build, final);
+    if (builder !== undefined) await builders.dismiss({ pool, builder }, `its build has ${final.state}`);
+    await streams.seal(build, final);
     await builds.dropRecipe(build);
-    if (final.state !== "succeeded") await this.empty(build);
+    if (final.state !== "succeeded") await this.deleteBucket(build);
     await builds.change(build, (current) => ({ ...current, announced: true }));
   }
 
-  async #releaseBuilder({ builder, pool }: BuildRecord, reason: string): Promise<void> {
-    if (builder === undefined) return;
-    await this.#ports.pools.get(pool)?.release(builder, reason);
-    this.#ports.parked.answer(builder, { v: 1, order: "stop", reason });
+  /** Records that the client has the image. Another reader may still fetch it; then the retention deletes the bucket later. */
+  async recordReceived(build: string): Promise<void> {
+    await this.#options.builds.change(build, (current) => ({ ...current, received: true }));
+    await this.deleteBucketUnlessRead(build);
   }
 
-  /** The image is with its caller. The bucket goes when nobody else is fetching it: the sweep looks again. */
-  async received(build: string): Promise<void> {
-    await this.#ports.builds.change(build, (current) => ({ ...current, received: true }));
-    await this.emptyUnread(build);
+  /** Deletes the bucket, unless it has a reader now. */
+  async deleteBucketUnlessRead(build: string): Promise<void> {
+    if ((await this.#options.streams.bucketReaders(build)) === 0) await this.deleteBucket(build);
   }
 
-  /** Frees what the image takes, unless somebody reads it now. */
-  async emptyUnread(build: string): Promise<void> {
-    if ((await this.#ports.streams.bucketReaders(build)) === 0) await this.empty(build);
-  }
-
-  /** The image is with its caller, or there is none: what it took is freed. */
-  async empty(build: string): Promise<void> {
-    await this.#ports.streams.deleteBucket(build);
-    await this.#ports.builds.change(build, (current) => ({ ...current, emptied: true }));
+  async deleteBucket(build: string): Promise<void> {
+    await this.#options.streams.deleteBucket(build);
+    await this.#options.builds.change(build, (current) => ({ ...current, bucketDeleted: true }));
   }
 }

@@ -1,4 +1,4 @@
-/** What each waiting caller is told: the place in the line, and what everybody there waits for. */
+/** The text for each waiting caller: its position in the queue, and the reason why it waits. */
 import type { WaitingBuild } from "../leases/match.ts";
 
 export interface PoolOutlook {
@@ -6,8 +6,8 @@ export interface PoolOutlook {
   readonly booting: number;
   readonly leased: number;
   readonly max: number;
-  /** The reconciler's own words for why there are no more builders; empty when all is well. */
-  readonly why: string;
+  /** The reconciler's reason for a short reserve; empty when the reserve is full. */
+  readonly reason: string;
 }
 
 export interface ExplainInput {
@@ -19,30 +19,31 @@ export interface ExplainInput {
 
 export interface Explanation {
   readonly build: string;
-  /** 1 is next. Counted among the builds of the same pool. */
+  /** Counted from 1 among the builds of the same pool: 1 is next. */
   readonly position: number;
   readonly reason: string;
 }
 
 export function explain(input: ExplainInput): Explanation[] {
   const ahead = new Map<string, number>();
-  return input.waiting.map((one) => {
-    const position = (ahead.get(one.pool) ?? 0) + 1;
-    ahead.set(one.pool, position);
-    return { build: one.build, position, reason: reasonFor(one, input) };
+  return input.waiting.map((waiting) => {
+    const position = (ahead.get(waiting.pool) ?? 0) + 1;
+    ahead.set(waiting.pool, position);
+    return { build: waiting.build, position, reason: reasonFor(waiting, input) };
   });
 }
 
-function reasonFor(one: WaitingBuild, { pools, leasedByUser, leasedPerUser }: ExplainInput): string {
-  if (one.awaitsContext) return "its files are on their way";
-  if (one.awaitsGone !== undefined) return one.awaitsGone;
-  const has = leasedByUser.get(one.user) ?? 0;
-  if (has >= leasedPerUser) return `${things(has, "build")} of yours running, which is the limit for one user`;
-  const pool = pools.find(({ name }) => name === one.pool);
-  if (pool === undefined) return `pool ${one.pool} is not configured any more`;
-  if (pool.leased >= pool.max) return `all ${things(pool.max, "builder")} busy`;
-  if (pool.why !== "") return pool.why;
-  return pool.booting > 0 ? `${things(pool.booting, "builder")} booting` : "a builder is being made";
+function reasonFor(waiting: WaitingBuild, { pools, leasedByUser, leasedPerUser }: ExplainInput): string {
+  if (waiting.awaitsContext) return "the upload of its files is not complete";
+  if (waiting.awaitsGone !== undefined) return waiting.awaitsGone;
+  const leased = leasedByUser.get(waiting.user) ?? 0;
+  if (leased >= leasedPerUser)
+    return `you have ${counted(leased, "running build")}; the limit is ${leasedPerUser} per user`;
+  const pool = pools.find(({ name }) => name === waiting.pool);
+  if (pool === undefined) return `pool ${waiting.pool} is no longer configured`;
+  if (pool.leased >= pool.max) return `all ${counted(pool.max, "builder")} busy`;
+  if (pool.reason !== "") return pool.reason;
+  return pool.booting > 0 ? `${counted(pool.booting, "builder")} booting` : "a builder is being created";
 }
 
-const things = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,4 +1,4 @@
-/** The streams of one build: made, made room in, closed and deleted by the queue alone. */
+/** The stream and the bucket of a build. The queue alone creates, enlarges, seals and deletes them. */
 import {
   DiscardPolicy,
   type JetStreamManager,
@@ -30,26 +30,26 @@ export interface StreamLimits {
   readonly logBytes: number;
 }
 
-/** An object that is to be put into a build's bucket. */
-export interface ComingObject {
-  /** Exactly, or at most. */
+/** An object that will be stored in a build's bucket. */
+export interface AnnouncedObject {
+  /** The exact size, or an upper bound. */
   readonly bytes: number;
   readonly chunkBytes: number;
 }
 
-/** Room for states beside the log. */
+/** Space for states beside the log. */
 const STATES_BYTES = 1024 * 1024;
-/** JetStream keeps 250 bytes with each message (subject, headers, record): a quarter of the log is 1000 bytes a message. */
-const OVERHEAD_SHARE = 0.25;
-/** How much is added when a final state finds the stream full. */
-const FINAL_ROOM_BYTES = 64 * 1024;
+/** JetStream stores 250 bytes with each message (subject, headers, record): a quarter, if the messages have 1000 bytes each. */
+const LOG_OVERHEAD = 0.25;
+/** Added when the stream has no space left for the final state. */
+const FINAL_STATE_BYTES = 64 * 1024;
 /** The agent sends at most 200 messages a second: 4.3 million in six hours, the longest build by default. */
 const MESSAGES_MAX = 5_000_000;
-/** Readers of one build at a time: the caller, some attached terminals, and each again after a reconnect. */
+/** Consumers of one build at a time: the caller's, some of attached terminals, and each once more after a reconnect. */
 const READERS_MAX = 16;
-/** Chunk headers and the meta message beside the object's bytes. */
+/** Space for chunk headers and the meta message beside the object's bytes. */
 const BUCKET_OVERHEAD_BYTES = 1024 * 1024;
-/** Bytes that JetStream keeps with each stored chunk (subject, header with message id, record): 200 were measured. */
+/** Bytes that JetStream stores with each chunk (subject, header with message id, record): 200 were measured. */
 const CHUNK_OVERHEAD_BYTES = 512;
 
 /** JetStream's error codes (nats-server's errors.json). */
@@ -77,10 +77,10 @@ export class BuildStreams {
   }
 
   /**
-   * Makes the stream of log and states, with room for states alone: bytes are reserved on the disk, and a build that
-   * waits has no log. Throws CbError "infrastructure" when NATS has no storage for it.
+   * Creates the stream of log and states, with space for the states alone: JetStream reserves `max_bytes` on the disk, and
+   * a waiting build has no log. Throws CbError "infrastructure" when NATS has no storage left for it.
    */
-  async open(build: string): Promise<void> {
+  async create(build: string): Promise<void> {
     await this.#add({
       ...COMMON,
       name: buildStream(build),
@@ -93,60 +93,64 @@ export class BuildStreams {
   }
 
   /**
-   * Reserves the room for the log of one attempt, beside what is there: a build that is begun anew prints everything
-   * once more, and must not fail for what its first builder printed. Throws CbError "infrastructure" when there is none.
+   * Reserves the space for the log of one attempt, in addition to the space in use: attempt 2 prints everything once more,
+   * and must not fail because of the output of attempt 1. Throws CbError "infrastructure" when NATS has no storage left.
    */
-  async makeLogRoom(build: string): Promise<void> {
+  async reserveLog(build: string): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
     const { state: used } = await streams.info(name);
-    const max_bytes = used.bytes + Math.ceil(this.#limits.logBytes * (1 + OVERHEAD_SHARE)) + STATES_BYTES;
+    const max_bytes = used.bytes + Math.ceil(this.#limits.logBytes * (1 + LOG_OVERHEAD)) + STATES_BYTES;
     const max_msgs = used.messages + MESSAGES_MAX;
     await streams.update(name, { max_bytes, max_msgs }).catch(noStorage(name));
   }
 
-  /** Deletes what a queue that was killed left behind: all streams of `unknown` builds, buckets of `emptied` ones; tells which. */
-  async sweepUnknown(judge: (build: string) => "unknown" | "emptied" | "kept"): Promise<string[]> {
+  /**
+   * Deletes what a killed queue has left: both streams of a build that is `unknown`, the bucket of one whose `bucketDeleted`
+   * is set. Returns the names of the deleted streams.
+   */
+  async deleteOrphans(statusOf: (build: string) => "unknown" | "bucketDeleted" | "kept"): Promise<string[]> {
     const { streams } = await this.#manager();
-    const unknown: string[] = [];
+    const orphans: string[] = [];
     for await (const name of streams.names()) {
       const build = buildOfStream(name);
-      const found = build === undefined ? "kept" : judge(build);
+      const status = build === undefined ? "kept" : statusOf(build);
       const isBucket = build !== undefined && name === buildBucketStream(build);
-      if (found === "unknown" || (found === "emptied" && isBucket)) unknown.push(name);
+      if (status === "unknown" || (status === "bucketDeleted" && isBucket)) orphans.push(name);
     }
-    for (const name of unknown) await this.#delete(name);
-    return unknown;
+    for (const name of orphans) await this.#delete(name);
+    return orphans;
   }
 
   /**
-   * Makes the bucket with room for one more object, or makes it so much larger that this fits beside what is there, but
-   * never larger than `maxBytes` of content. Throws CbError "infrastructure" when NATS has no storage, "usage" beyond `maxBytes`.
+   * Reserves the space for one more object: creates the bucket, or enlarges it so that the object fits beside the stored
+   * ones, but never beyond `maxBytes` of content. Throws CbError "infrastructure" when NATS has no storage left, "usage"
+   * beyond `maxBytes`.
    */
-  async makeRoom(build: string, object: ComingObject, maxBytes: number): Promise<void> {
+  async reserveObject(build: string, object: AnnouncedObject, maxBytes: number): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildBucketStream(build);
-    const there = await streams.info(name).catch(unlessNotFound);
-    const wanted = (there?.state.bytes ?? 0) + roomFor(object);
-    if (there !== undefined && there.config.max_bytes >= wanted) return;
-    if (wanted > roomFor({ bytes: maxBytes, chunkBytes: CHUNK_MIN_BYTES })) {
+    const existing = await streams.info(name).catch(unlessNotFound);
+    const neededBytes = (existing?.state.bytes ?? 0) + storedBytes(object);
+    if (existing !== undefined && existing.config.max_bytes >= neededBytes) return;
+    if (neededBytes > storedBytes({ bytes: maxBytes, chunkBytes: CHUNK_MIN_BYTES })) {
       throw new CbError(
         "usage",
-        `the bucket of build ${build} would take ${wanted} bytes; at most ${maxBytes} are allowed`,
+        `the bucket of build ${build} would take ${neededBytes} bytes; at most ${maxBytes} are allowed`,
       );
     }
-    if (there !== undefined) return this.#resize(name, wanted);
+    if (existing !== undefined) return this.#resize(name, neededBytes);
     await this.#add({
       ...COMMON,
       name,
       subjects: [buildChunkWildcard(build), buildMetaWildcard(build)],
-      max_bytes: wanted,
+      max_bytes: neededBytes,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
     });
   }
 
-  /** The whole context in the bucket; undefined when it is not there, or not whole. */
+  /** The description of the context in the bucket; undefined until the upload is complete. */
   async contextOf(build: string): Promise<StoredObject | undefined> {
     const { streams } = await this.#manager();
     const query = { last_by_subj: buildMetaSubject(build, "context") };
@@ -154,51 +158,51 @@ export class BuildStreams {
     return message === undefined ? undefined : parseMeta(parseJson(message.data));
   }
 
-  /** How much of the build's bucket is used; undefined when there is none. */
+  /** Bytes in use in the build's bucket; undefined when there is no bucket. */
   async bucketBytes(build: string): Promise<number | undefined> {
     const { streams } = await this.#manager();
     return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.bytes;
   }
 
-  /** How many read the bucket now, counting those that went without a word for a minute; 0 when there is no bucket. */
+  /** Number of consumers of the bucket; one that was not deleted counts for a minute more. 0 when there is no bucket. */
   async bucketReaders(build: string): Promise<number> {
     const { streams } = await this.#manager();
     return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
   }
 
   /** Appends a state. */
-  async say(build: string, state: BuildState): Promise<void> {
+  async publishState(build: string, state: BuildState): Promise<void> {
     await this.#nc.jetstream().publish(subjects.state(build), encode(state));
   }
 
   /**
-   * Appends the final state, for which there is always room; seals the stream, and gives back what it did not use. Does
-   * nothing when that is done, or the stream is gone: a queue that was killed half way calls it again.
+   * Appends the final state, enlarging a full stream for it; seals the stream, and releases its unused space. Does nothing
+   * when the stream is sealed or deleted already: a queue that was killed half way calls it again.
    */
-  async close(build: string, state: BuildState): Promise<void> {
+  async seal(build: string, state: BuildState): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
     const before = await streams.info(name).catch(unlessNotFound);
     if (before === undefined || before.config.sealed) return;
     try {
-      await this.say(build, state);
+      await this.publishState(build, state);
     } catch (error) {
       if (!STREAM_FULL.includes(codeOf(error) ?? 0)) throw error;
       const { max_bytes, max_msgs } = before.config;
-      await streams.update(name, { max_bytes: max_bytes + FINAL_ROOM_BYTES, max_msgs: max_msgs + 1 });
-      await this.say(build, state);
+      await streams.update(name, { max_bytes: max_bytes + FINAL_STATE_BYTES, max_msgs: max_msgs + 1 });
+      await this.publishState(build, state);
     }
     const { state: used } = await streams.info(name);
     const sealed: Partial<StreamConfig> = { sealed: true, max_bytes: used.bytes };
     await streams.update(name, sealed);
   }
 
-  /** Deletes image and context; nothing happens when there are none. */
+  /** Deletes the bucket with image and context, if it exists. */
   deleteBucket(build: string): Promise<void> {
     return this.#delete(buildBucketStream(build));
   }
 
-  /** Deletes all there is of the build. */
+  /** Deletes the stream and the bucket of the build. */
   async deleteAll(build: string): Promise<void> {
     await this.deleteBucket(build);
     await this.#delete(buildStream(build));
@@ -224,8 +228,8 @@ export class BuildStreams {
   }
 }
 
-/** What JetStream counts for an object: its bytes, a record with each chunk, its description. */
-const roomFor = ({ bytes, chunkBytes }: ComingObject): number =>
+/** The space that JetStream needs for an object: its bytes, a record with each chunk, its description. */
+const storedBytes = ({ bytes, chunkBytes }: AnnouncedObject): number =>
   bytes + Math.ceil(bytes / chunkBytes) * CHUNK_OVERHEAD_BYTES + BUCKET_OVERHEAD_BYTES;
 
 const noStorage = (stream: string) => (error: unknown) => {

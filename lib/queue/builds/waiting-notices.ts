@@ -1,63 +1,63 @@
-/** Tells each waiting caller its place and the reason, when one of them has changed. */
+/** The `queued` state in the streams of waiting builds, published whenever position or reason have changed. */
+import type { Logger } from "../../core/log.ts";
 import type { Pool } from "../../pool/pool.ts";
-import type { Leases } from "../leases/leases.ts";
 import type { LostBuilders } from "../leases/lost-builders.ts";
-import type { QueuePorts } from "../ports.ts";
+import type { Placement } from "../leases/placement.ts";
+import type { Builds } from "./builds.ts";
 import { explain, type PoolOutlook } from "./explain.ts";
+import type { BuildStreams } from "./streams.ts";
 
-const outlook = (name: string, pool: Pool): PoolOutlook => {
-  const { booting, active, totalMax, reason: why } = pool.status();
-  return { name, booting: booting.length, leased: active.length, max: totalMax, why };
-};
+export interface WaitingNoticesOptions {
+  readonly builds: Builds;
+  readonly pools: ReadonlyMap<string, Pool>;
+  readonly streams: BuildStreams;
+  readonly lost: LostBuilders;
+  readonly placement: Placement;
+  readonly leasedPerUser: number;
+  readonly log: Logger;
+}
 
 export class WaitingNotices {
-  readonly #ports: QueuePorts;
-  readonly #leases: Leases;
-  readonly #lost: LostBuilders;
-  /** What was said last, by build: a restarted queue says it once more. */
-  readonly #said = new Map<string, string>();
+  readonly #options: WaitingNoticesOptions;
+  /** The last notice of each build. Kept in memory, so a restarted queue publishes it once more. */
+  readonly #published = new Map<string, string>();
 
-  constructor(ports: QueuePorts, leases: Leases, lost: LostBuilders) {
-    this.#ports = ports;
-    this.#leases = leases;
-    this.#lost = lost;
+  constructor(options: WaitingNoticesOptions) {
+    this.#options = options;
   }
 
-  async tell(): Promise<void> {
-    const { builds, pools, limits } = this.#ports;
-    const waiting = this.#lost.waiting();
-    for (const [name, pool] of pools) pool.setWaiting(waiting.filter((one) => one.pool === name).length);
+  /** Also informs each pool of the number of builds that wait for it. Called at each tick. */
+  async publish(): Promise<void> {
+    const { builds, pools, lost, placement, leasedPerUser } = this.#options;
+    const waiting = lost.waiting();
+    for (const [name, pool] of pools) pool.setWaiting(waiting.filter((build) => build.pool === name).length);
     const outlooks = [...pools].map(([name, pool]) => outlook(name, pool));
-    const explanations = explain({
-      waiting,
-      pools: outlooks,
-      leasedByUser: builds.leasedByUser(),
-      leasedPerUser: limits.leasedPerUser,
-    });
+    const explanations = explain({ waiting, pools: outlooks, leasedByUser: builds.leasedByUser(), leasedPerUser });
     const ids = new Set(waiting.map(({ build }) => build));
-    this.#forgetAllBut(ids);
-    this.#leases.forgetAllBut(ids);
+    for (const build of [...this.#published.keys()]) if (!ids.has(build)) this.#published.delete(build);
+    placement.forgetUnless((build) => ids.has(build));
     for (const { build, position, reason: usual } of explanations) {
-      const reason = this.#leases.heldBack(build) ?? usual;
-      const words = `${position} ${reason}`;
-      if (this.#said.get(build) === words) continue;
-      this.#said.set(build, words);
-      await this.#say(build, position, reason);
+      const reason = placement.failureOf(build) ?? usual;
+      const notice = `${position} ${reason}`;
+      if (this.#published.get(build) === notice) continue;
+      this.#published.set(build, notice);
+      await this.#publishOne(build, position, reason);
     }
   }
 
-  /** A stream that a builder has filled keeps no other caller from being told. */
-  async #say(build: string, position: number, reason: string): Promise<void> {
-    const { streams, log } = this.#ports;
+  /** A stream that a builder has filled does not keep the notices of the other builds from being published. */
+  async #publishOne(build: string, position: number, reason: string): Promise<void> {
+    const { streams, log } = this.#options;
     try {
-      await streams.say(build, { v: 1, state: "queued", position, reason });
+      await streams.publishState(build, { v: 1, state: "queued", position, reason });
     } catch (error) {
-      this.#said.delete(build);
-      log.warn({ err: error, build }, "a caller could not be told of its place; the next tick tries again");
+      this.#published.delete(build);
+      log.warn({ err: error, build }, "the queue position could not be published; the next tick tries again");
     }
   }
+}
 
-  #forgetAllBut(waiting: ReadonlySet<string>): void {
-    for (const build of [...this.#said.keys()]) if (!waiting.has(build)) this.#said.delete(build);
-  }
+function outlook(name: string, pool: Pool): PoolOutlook {
+  const { booting, active, totalMax, reason } = pool.status();
+  return { name, booting: booting.length, leased: active.length, max: totalMax, reason };
 }

@@ -1,4 +1,4 @@
-/** Which pool a build goes to. */
+/** Which pool a build waits in. */
 import { CbError } from "../../core/errors.ts";
 
 export interface PoolKind {
@@ -6,25 +6,25 @@ export interface PoolKind {
   readonly arch: string;
 }
 
-/** What a caller asks for. Absent: whatever there is. */
-export interface PoolWish {
+/** What the caller requires of the pool. Absent: any. */
+export interface PoolRequirements {
   readonly arch?: string | undefined;
   readonly pool?: string | undefined;
 }
 
 /**
- * The name of the first pool that is as wished. Throws CbError "usage" that lists what there is. `pools` is never empty: the
- * configuration is refused without one.
+ * The name of the first pool that meets the requirements. Throws CbError "usage" that lists all pools. `pools` is never
+ * empty: a configuration without a pool is refused.
  */
-export function choosePool(pools: readonly PoolKind[], { arch, pool }: PoolWish): string {
+export function choosePool(pools: readonly PoolKind[], { arch, pool }: PoolRequirements): string {
   const named = pools.filter(({ name }) => pool === undefined || name === pool);
-  const chosen = named.find((one) => arch === undefined || one.arch === arch);
+  const chosen = named.find((candidate) => arch === undefined || candidate.arch === arch);
   if (chosen !== undefined) return chosen.name;
-  const there = pools.map((one) => `${one.name} (${one.arch})`).join(", ");
-  throw new CbError("usage", refusal(named[0], { arch, pool }), { hint: `the pools are: ${there}` });
+  const all = pools.map((each) => `${each.name} (${each.arch})`).join(", ");
+  throw new CbError("usage", refusal(named[0], { arch, pool }), { hint: `the pools are: ${all}` });
 }
 
-function refusal(named: PoolKind | undefined, { arch, pool }: PoolWish): string {
+function refusal(named: PoolKind | undefined, { arch, pool }: PoolRequirements): string {
   if (pool === undefined) return `no pool builds for ${arch}`;
   if (named === undefined) return `there is no pool ${pool}`;
   return `pool ${pool} builds for ${named.arch}, not for ${arch}`;

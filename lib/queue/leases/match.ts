@@ -1,12 +1,12 @@
-/** Who gets a builder next: first come, first served, and users at their cap are passed over. */
+/** Which waiting build gets which builder: first come, first served, except that users at their limit are passed over. */
 
 export interface WaitingBuild {
   readonly build: string;
   readonly user: string;
   readonly pool: string;
-  /** Its files are on their way, so it is passed over. */
+  /** The upload of its files is not complete, so it is passed over. */
   readonly awaitsContext?: true | undefined;
-  /** Why it is passed over though it waits: the builder it had may still write into it. */
+  /** The reason to pass it over: its lost builder may still write into its stream. */
   readonly awaitsGone?: string | undefined;
 }
 
@@ -16,11 +16,11 @@ export interface FreeBuilder {
 }
 
 export interface MatchInput {
-  /** In the order of their requests. */
+  /** In the order of their reservations. */
   readonly waiting: readonly WaitingBuild[];
-  /** Ready builders with a question outstanding, the longest waiting first. */
+  /** Ready builders with a parked request, the longest ready first. */
   readonly free: readonly FreeBuilder[];
-  /** Builders that each user has now. */
+  /** Number of builders that each user has now. */
   readonly leasedByUser: ReadonlyMap<string, number>;
   readonly leasedPerUser: number;
 }
@@ -37,12 +37,12 @@ export function match(input: MatchInput): Match[] {
   const matches: Match[] = [];
   for (const { build, user, pool, awaitsContext, awaitsGone } of input.waiting) {
     if (awaitsContext || awaitsGone !== undefined) continue;
-    const has = leased.get(user) ?? 0;
-    const index = free.findIndex((one) => one.pool === pool);
-    if (has >= input.leasedPerUser || index < 0) continue;
+    const leasedNow = leased.get(user) ?? 0;
+    const index = free.findIndex((candidate) => candidate.pool === pool);
+    if (leasedNow >= input.leasedPerUser || index < 0) continue;
     const [taken] = free.splice(index, 1);
     if (taken === undefined) continue;
-    leased.set(user, has + 1);
+    leased.set(user, leasedNow + 1);
     matches.push({ build, builder: taken.builder });
   }
   return matches;

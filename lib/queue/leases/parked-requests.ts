@@ -1,57 +1,58 @@
 /**
- * The newest question of each agent, held until there is something to say. So a lease takes one round trip and not a
- * polling interval, and the answer, whatever it is, tells the agent that the queue is there.
+ * The newest request of each agent, held until the queue has an order for it. So a lease takes one round trip and not a
+ * polling interval, and every reply shows the agent that the queue is running.
  */
 import type { AgentReply, AgentRequest } from "../../protocol/builder-messages.ts";
 
 /**
- * Held this long. A question dies with the queue that holds it, and nobody tells the agent: so a queue that was killed
- * and started again has all its builders back this much later, and a bit. Each builder costs a small request as often.
+ * The longest time that a request is held. A parked request is lost with the queue that holds it, and the agent gets no
+ * notice: so a queue that was killed and started again has all its builders back about this much later. Each builder
+ * costs one small request in this time.
  */
 const PARK_MS = 3_000;
 
 interface Parked {
-  readonly ask: AgentRequest;
-  readonly resolve: (answer: AgentReply) => void;
+  readonly request: AgentRequest;
+  readonly resolve: (reply: AgentReply) => void;
   readonly timer: NodeJS.Timeout;
 }
 
-const NOTHING: AgentReply = { v: 1, order: "none" };
+const NO_ORDER: AgentReply = { v: 1, order: "none" };
 
 export class ParkedRequests {
-  /** In the order in which the questions came: the longest parked first. */
+  /** In the order of their arrival: the longest parked first. */
   readonly #parked = new Map<string, Parked>();
 
-  /** The answer, once there is one; "none" after `PARK_MS`, or as soon as a newer question of this builder comes. */
-  park(ask: AgentRequest): Promise<AgentReply> {
-    this.answer(ask.builder, NOTHING);
+  /** Resolves to the reply: "none" after `PARK_MS`, or as soon as a newer request of this builder arrives. */
+  park(request: AgentRequest): Promise<AgentReply> {
+    this.reply(request.builder, NO_ORDER);
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.answer(ask.builder, NOTHING), PARK_MS);
-      this.#parked.set(ask.builder, { ask, resolve, timer });
+      const timer = setTimeout(() => this.reply(request.builder, NO_ORDER), PARK_MS);
+      this.#parked.set(request.builder, { request, resolve, timer });
     });
   }
 
-  /** False when no question of this builder is outstanding: it will ask again. */
-  answer(builder: string, answer: AgentReply): boolean {
+  /** False when no request of this builder is parked: its agent will send another one. */
+  reply(builder: string, reply: AgentReply): boolean {
     const parked = this.#parked.get(builder);
     if (parked === undefined) return false;
     clearTimeout(parked.timer);
     this.#parked.delete(builder);
-    parked.resolve(answer);
+    parked.resolve(reply);
     return true;
   }
 
-  /** The questions of those that could take a build now. */
+  /** The requests of builders that could take a build now. */
   ready(): AgentRequest[] {
-    return [...this.#parked.values()].map(({ ask }) => ask).filter(({ state }) => state === "ready");
+    return [...this.#parked.values()].map(({ request }) => request).filter(({ state }) => state === "ready");
   }
 
   get(builder: string): AgentRequest | undefined {
-    return this.#parked.get(builder)?.ask;
+    return this.#parked.get(builder)?.request;
   }
 
-  /** Everybody is sent away with "none": the queue stops, and they will ask the next one. */
+  /** Replies "none" to every parked request: the queue stops, and the agents will ask the next one. */
   clear(): void {
-    for (const builder of [...this.#parked.keys()]) this.answer(builder, NOTHING);
+    for (const builder of [...this.#parked.keys()]) this.reply(builder, NO_ORDER);
   }
 }

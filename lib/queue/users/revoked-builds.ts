@@ -1,40 +1,63 @@
-/** What a revoked user leaves: builds that wait or run, and images that nobody is to fetch any more. */
+/** The builds of revoked users: live ones are cancelled, and the images of all are deleted. */
 
+import type { Logger } from "../../core/log.ts";
+import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
 import type { BuildRecord } from "../builds/record.ts";
-import type { QueuePorts } from "../ports.ts";
+import type { Users } from "./users.ts";
 
-/**
- * Ends the builds of that user, and deletes their images. The credentials of the builds are then good for reading logs of
- * sealed streams, and for nothing else. Never throws: one that fails keeps none of the others from it, and is tried again
- * by the next tick.
- */
-export async function endBuildsOf(user: string, ports: QueuePorts, endings: Endings): Promise<void> {
-  for (const record of ports.builds.all().filter((one) => one.user === user && !one.emptied)) {
-    try {
-      await endAndEmpty(record, ports, endings);
-    } catch (error) {
-      ports.log.error({ err: error, build: record.build, user }, "a revoked user's build could not be ended yet");
+export interface RevokedBuildsOptions {
+  readonly builds: Builds;
+  readonly users: Users;
+  readonly endings: Endings;
+  readonly log: Logger;
+}
+
+export class RevokedBuilds {
+  readonly #options: RevokedBuildsOptions;
+
+  constructor(options: RevokedBuildsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Cancels the builds of that user, and deletes their buckets. After that the credentials of the builds can read the logs
+   * in sealed streams, and nothing else. Never throws: a build that fails is logged, does not delay the others, and is
+   * tried again by the next tick.
+   */
+  async cancelBuildsOf(user: string): Promise<void> {
+    const { builds, log } = this.#options;
+    for (const record of builds.all().filter((build) => build.user === user && !build.bucketDeleted)) {
+      try {
+        await this.#cancel(record);
+      } catch (error) {
+        log.error({ err: error, build: record.build, user }, "a revoked user's build could not be cancelled yet");
+      }
     }
   }
-}
 
-/** How many of that user's builds wait or run. */
-export function liveBuildsOf(user: string, { builds }: QueuePorts): number {
-  return builds.all().filter((one) => one.user === user && one.state !== "ended").length;
-}
+  /** The number of that user's builds that wait or run. */
+  countLive(user: string): number {
+    return this.#options.builds.all().filter((build) => build.user === user && build.state !== "ended").length;
+  }
 
-async function endAndEmpty({ build, user }: BuildRecord, { builds }: QueuePorts, endings: Endings): Promise<void> {
-  const reason = `cancelled, since the user ${user} has been revoked`;
-  await endings.end(build, { v: 1, state: "cancelled", reason });
-  const record = builds.get(build);
-  // The tick may have come first; then its end is still being told.
-  if (record !== undefined && !record.announced) await endings.finish(record);
-  if (!builds.get(build)?.emptied) await endings.empty(build);
-}
+  /**
+   * Cancels the builds of every revoked user. Called at each tick, because a reservation may have been in progress during
+   * the revocation, and the queue may have been killed half way.
+   */
+  async cancelAll(): Promise<void> {
+    const { builds, users } = this.#options;
+    const owners = new Set(builds.all().flatMap(({ user, bucketDeleted }) => (bucketDeleted ? [] : [user])));
+    for (const user of owners) if (users.isRevoked(user)) await this.cancelBuildsOf(user);
+  }
 
-/** The same for every revoked user: a reservation was under way, or a queue was killed half way. Call it again and again. */
-export async function endRevoked(ports: QueuePorts, endings: Endings): Promise<void> {
-  const owners = new Set(ports.builds.all().flatMap(({ user, emptied }) => (emptied ? [] : [user])));
-  for (const user of owners) if (ports.users.isRevoked(user)) await endBuildsOf(user, ports, endings);
+  async #cancel({ build, user }: BuildRecord): Promise<void> {
+    const { builds, endings } = this.#options;
+    const reason = `cancelled, since the user ${user} has been revoked`;
+    await endings.end(build, { v: 1, state: "cancelled", reason });
+    const record = builds.get(build);
+    // The tick may have ended the build first; then its end is still being finished.
+    if (record !== undefined && !record.announced) await endings.finish(record);
+    if (!builds.get(build)?.bucketDeleted) await endings.deleteBucket(build);
+  }
 }

@@ -1,4 +1,4 @@
-/** The users that cb-admin has added, and those it has revoked. Whose credential is not from there is not on the list. */
+/** The users that operators have added and revoked with cb-admin. A user with a credential from elsewhere is not listed. */
 import type { NatsConnection } from "nats";
 import * as v from "valibot";
 import type { Clock } from "../../core/clock.ts";
@@ -10,8 +10,8 @@ import { Records, recordParser, type StoredRecord } from "../../nats/jetstream/r
 import { count, userKey, userName } from "../../protocol/fields.ts";
 
 /**
- * One name, and its newest key. `revokedAtMs`: the queue serves the name no longer. `natsRevokedAtMs`: NATS refuses the key, too;
- * only then may the name be given a new one, since a request tells whose it is by the name alone.
+ * One name with its newest key. `revokedAtMs`: since then the queue refuses the name. `natsRevokedAtMs`: since then NATS
+ * refuses the key, too. Only after that may the name get a new key, because a request identifies its user by the name alone.
  */
 const userRecord = v.object({
   v: v.literal(1),
@@ -24,9 +24,9 @@ const userRecord = v.object({
 export type UserRecord = v.InferOutput<typeof userRecord>;
 
 const BUCKET = "cb-users";
-/** A record takes 0.5 KiB with what JetStream adds. Reserved on disk. */
+/** A record takes 0.5 KiB, including the overhead of JetStream, which reserves this space on the disk. */
 const BUCKET_MAX_BYTES = 16 * 2 ** 20;
-/** The whole list fits one message with room. */
+/** The list of so many users fits into one message, with space left. */
 const USERS_MAX = 10_000;
 
 export interface UsersOptions {
@@ -41,7 +41,7 @@ export class Users {
   readonly #cache: KvCache<UserRecord>;
   readonly #clock: Clock;
 
-  /** Makes the bucket if need be, and reads it. Throws CbError "infrastructure". */
+  /** Creates the bucket if it does not exist, and reads it. Throws CbError "infrastructure". */
   static async open({ nc, replicas, clock, log }: UsersOptions): Promise<Users> {
     const keys = await openKvStore(nc, { bucket: BUCKET, replicas, maxBytes: BUCKET_MAX_BYTES });
     const cache = new KvCache(new Records({ keys, prefix: "user", parse: recordParser(userRecord) }), log);
@@ -54,7 +54,7 @@ export class Users {
     this.#clock = clock;
   }
 
-  /** By name. */
+  /** Sorted by name. */
   all(): UserRecord[] {
     const users = Array.from(this.#cache.entries(), ([, { value }]) => value);
     return users.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -64,13 +64,13 @@ export class Users {
     return this.#cache.get(name)?.value.revokedAtMs !== undefined;
   }
 
-  /** The name itself. Throws CbError "denied" when it is revoked. */
+  /** Returns the name. Throws CbError "denied" when it is revoked. */
   served(name: string): string {
     if (!this.isRevoked(name)) return name;
     throw new CbError("denied", `the user ${name} has been revoked`, { hint: "ask your operator" });
   }
 
-  /** Throws CbError "usage" while the name is taken, or its old key may still connect. */
+  /** Throws CbError "usage" while the name is taken, or NATS still accepts its old key. */
   async add(name: string, publicKey: string): Promise<void> {
     const before = await this.#cache.refresh(name);
     refuseTaken(before?.value);
@@ -85,13 +85,13 @@ export class Users {
   async revoke(name: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     if (before.value.revokedAtMs !== undefined) return before.value;
-    // NATS compares it with the second in which the key's JWT was issued, whatever the clock has done since.
+    // NATS compares this time with the JWT's issue time, which may be later after the clock was set back.
     const revokedAtMs = Math.max(this.#clock.nowMs(), before.value.createdAtMs);
     return this.#write({ ...before.value, revokedAtMs }, before);
   }
 
-  /** NATS refuses that key. Changes nothing of a name that has another by now, or is not revoked. */
-  async noteNatsRevocation(name: string, publicKey: string): Promise<UserRecord> {
+  /** NATS refuses that key now. Changes nothing when the name has another key by now, or is not revoked. */
+  async recordNatsRevocation(name: string, publicKey: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     const { value } = before;
     if (value.publicKey !== publicKey || value.revokedAtMs === undefined || value.natsRevokedAtMs !== undefined)

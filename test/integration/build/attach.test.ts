@@ -130,7 +130,7 @@ test("what is no build of one's own is said, with exit code 64", async ({ stack 
     ["x.sif", /"x.sif" is not the id of a build/],
     ["abc", /is not the id of a build/],
     ["00000000", /no build of yours begins with 00000000/],
-    ["00000000-0000-4000-8000-000000000000", /no build 00000000-0000-4000-8000-000000000000 of yours is known/],
+    ["00000000-0000-4000-8000-000000000000", /you have no build 00000000-0000-4000-8000-000000000000/],
   ];
   for (const program of ["cb-attach", "cb-cancel"]) {
     for (const [id, pattern] of cases) {

@@ -1,13 +1,13 @@
 /** Builders that die while something else is on its way: their image, another queue. In real sandboxes. */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
-import { Deathbed, SLOW } from "../../support/queue/builder-death.ts";
+import { BuilderLossStack, SLOW } from "../../support/queue/builder-loss-stack.ts";
 import { recipe } from "../../support/recipe/recipes.ts";
 
-const test = suite<{ bed: Deathbed }>("a builder that is lost meanwhile");
+const test = suite<{ bed: BuilderLossStack }>("a builder that is lost meanwhile");
 
 test.before(async (context) => {
-  context.bed = await Deathbed.start();
+  context.bed = await BuilderLossStack.start();
 });
 test.after(async ({ bed }) => {
   await bed?.stop();
@@ -31,7 +31,7 @@ test("lost while its image comes: the next one brings it whole, and has the call
 test("a queue that is killed between the two attempts leases the second one all the same, once", async ({ bed }) => {
   const running = bed.begin("queue", recipe(bed.stack, "slow", SLOW));
   await bed.hit(running, { part: "sandbox", signal: "SIGKILL" });
-  await running.seen(/waiting until it is gone/);
+  await running.seen(/waiting until its machine is gone/);
   await bed.stack.queueEnds("SIGKILL");
   await bed.stack.up();
   await bed.checkSecondAttempt("queue", running, /was lost: its machine/);

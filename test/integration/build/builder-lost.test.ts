@@ -3,13 +3,13 @@
 import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Deathbed, SLOW } from "../../support/queue/builder-death.ts";
+import { BuilderLossStack, SLOW } from "../../support/queue/builder-loss-stack.ts";
 import { endless, recipe } from "../../support/recipe/recipes.ts";
 
-const test = suite<{ bed: Deathbed }>("a builder that is lost");
+const test = suite<{ bed: BuilderLossStack }>("a builder that is lost");
 
 test.before(async (context) => {
-  context.bed = await Deathbed.start();
+  context.bed = await BuilderLossStack.start();
 });
 test.after(async ({ bed }) => {
   await bed?.stop();

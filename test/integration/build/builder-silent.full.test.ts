@@ -1,13 +1,13 @@
 /** Builders that fall silent, in real sandboxes: noticed by three questions that do not come. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Deathbed, SLOW } from "../../support/queue/builder-death.ts";
+import { BuilderLossStack, SLOW } from "../../support/queue/builder-loss-stack.ts";
 import { recipe } from "../../support/recipe/recipes.ts";
 
-const test = suite<{ bed: Deathbed }>("a builder that falls silent");
+const test = suite<{ bed: BuilderLossStack }>("a builder that falls silent");
 
 test.before(async (context) => {
-  context.bed = await Deathbed.start();
+  context.bed = await BuilderLossStack.start();
 });
 test.after(async ({ bed }) => {
   await bed?.stop();

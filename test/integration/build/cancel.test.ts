@@ -46,7 +46,7 @@ test("Ctrl-C while the build waits cancels it, and it never gets a builder", asy
   );
   await Promise.all(holders.map((holder) => holder.seen(/it has begun\n/)));
   const waiting = stack.start("container-builder", [stack.path("waiting.sif"), holding]);
-  await waiting.seen(/Requesting remote builder: position 1, 4 builds of yours running/);
+  await waiting.seen(/Requesting remote builder: position 1, you have 4 running builds/);
   waiting.kill("SIGINT");
   const { code, stdout } = await waiting.finished;
   assert.is(code, 130);

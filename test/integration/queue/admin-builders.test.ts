@@ -1,4 +1,4 @@
-/** What an operator sees of the machines, and the few of them that may be destroyed by name. */
+/** cb-admin builders and plan: the listing of machines, and the destroy of a machine of another generation. */
 import { randomUUID } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -29,19 +29,21 @@ async function poolOf(stack: Stack): Promise<PoolView> {
   return pool as PoolView;
 }
 
-/** A machine of ours from other records, in error, with a console that would like to do things to a terminal. */
-async function plant(stack: Stack): Promise<string> {
+/** Creates a machine of another generation, in error, with terminal control sequences in its console. */
+async function createOtherGeneration(stack: Stack): Promise<string> {
   const builder = randomUUID();
   const identity = { installation: "local", generation: "lost", pool: "local", builder, attempt: randomUUID() };
   const stateDir = stack.statePath("sandboxes");
-  await claimFolder(stateDir, { ...identity, host: "cb-planted", createdAtMs: Date.now() - 3_600_000 });
+  await claimFolder(stateDir, { ...identity, host: "cb-planted", createdAtMs: Date.now() - 3 * 3_600_000 });
   const hostile =
     "first\n\u001b]0;title\u0007\u001b[2Jwiped\u001b[31m red\u001b[0m\n10%\r90%\r\n\u202eevil\u0000\u009b1m\n";
   writeFileSync(join(stateDir, builder, "console.0"), hostile);
   return builder;
 }
 
-test("shows each machine with state, age, reason, host, build, image and its last lines", async ({ stack }) => {
+test("builders lists each machine with state, age, reason, host, build, image and last console lines", async ({
+  stack,
+}) => {
   const running = stack.start("container-builder", [stack.path("x.sif"), endless(stack, "shown")]);
   await running.seen(/it has begun/);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "1"]);
@@ -55,40 +57,40 @@ test("shows each machine with state, age, reason, host, build, image and its las
   assert.is((await running.finished).code, 130);
 });
 
-test("shows a machine in error with its console, made harmless, and destroys it by name", async ({ stack }) => {
-  const foreign = await plant(stack);
+test("builders shows a machine in error with an escaped console, and destroy destroys it by name", async ({
+  stack,
+}) => {
+  const machine = await createOtherGeneration(stack);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "3"]);
   assert.match(
     stdout,
-    `${foreign}  foreign, machine error  60m  cb-planted
+    `${machine}  foreign, machine error  3h  cb-planted
     of another generation of records, lost; it may have a build, and nobody here destroys it unasked
     fault: its creation was interrupted
     | wiped red
     | 90%
     |  evil 1m
-    to destroy it: cb-admin builders destroy ${foreign}
+    to destroy it: cb-admin builders destroy ${machine}
 `,
   );
-  const destroyed = await stack.run("cb-admin", ["builders", "destroy", foreign]);
+  const destroyed = await stack.run("cb-admin", ["builders", "destroy", machine]);
   assert.is(destroyed.code, 0, destroyed.stderr);
-  assert.not.ok(existsSync(stack.statePath("sandboxes", foreign)));
-  assert.not((await poolOf(stack)).builders.some(({ id }) => id === foreign));
+  assert.not.ok(existsSync(stack.statePath("sandboxes", machine)));
+  assert.not((await poolOf(stack)).builders.some(({ id }) => id === machine));
 });
 
-test("destroy refuses the queue's own builders and what nobody lists, and leaves them", async ({ stack }) => {
+test("destroy refuses the queue's own builders and unknown machines", async ({ stack }) => {
   const [own] = (await poolOf(stack)).builders.filter(({ state }) => state === "ready");
   const refused = await stack.run("cb-admin", ["builders", "destroy", own?.id ?? ""]);
   assert.is(refused.code, 64, refused.stderr);
   assert.match(refused.stderr, "the reconciler manages it");
-  const nobody = await stack.run("cb-admin", ["builders", "destroy", randomUUID()]);
-  assert.is(nobody.code, 64, nobody.stderr);
-  assert.match(nobody.stderr, "no provider lists a machine");
+  const unknown = await stack.run("cb-admin", ["builders", "destroy", randomUUID()]);
+  assert.is(unknown.code, 64, unknown.stderr);
+  assert.match(unknown.stderr, "no provider lists a machine");
   assert.ok((await poolOf(stack)).builders.some(({ id }) => id === own?.id));
 });
 
-test("a builder whose machine dies is replaced, and stays to be seen with why and what it printed", async ({
-  stack,
-}) => {
+test("a builder whose machine fails is replaced, and stays listed with reason and console", async ({ stack }) => {
   const [ready] = (await poolOf(stack)).builders.filter(({ state }) => state === "ready");
   assert.ok(ready);
   await endSandboxIn(stack.statePath("sandboxes", ready.id));
@@ -104,7 +106,7 @@ test("a builder whose machine dies is replaced, and stays to be seen with why an
   );
 });
 
-test("plan says that all is well, or what is to be done and why", async ({ stack }) => {
+test("plan prints the actions of each pool with their reasons", async ({ stack }) => {
   const { code, stdout } = await stack.run("cb-admin", ["plan"]);
   assert.is(code, 0);
   assert.match(
@@ -113,7 +115,7 @@ test("plan says that all is well, or what is to be done and why", async ({ stack
   );
 });
 
-test("requests that are none, and settings that are missing, say so", async ({ stack }) => {
+test("invalid requests and missing settings are refused with a message", async ({ stack }) => {
   const wrong: [string[], number, RegExp][] = [
     [[], 64, /nothing was asked for/],
     [["user"], 64, /no such request: user\n.*user add, user revoke, user list/],
@@ -134,10 +136,10 @@ test("requests that are none, and settings that are missing, say so", async ({ s
 });
 
 test("a user's own credential in an operator's settings is denied", async ({ stack }) => {
-  const mine = stack.path("mine.yaml");
+  const settings = stack.path("user.yaml");
   const { url, servername, ca } = stack.clientSettings();
-  writeFileSync(mine, JSON.stringify({ url, servername, ca, creds: stack.statePath("client", "user.creds") }));
-  const { code, stderr } = await stack.run("cb-admin", ["user", "list", "--config", mine]);
+  writeFileSync(settings, JSON.stringify({ url, servername, ca, creds: stack.statePath("client", "user.creds") }));
+  const { code, stderr } = await stack.run("cb-admin", ["user", "list", "--config", settings]);
   assert.is(code, 77, stderr);
 });
 

@@ -1,6 +1,6 @@
 // timeout: 300 s
-// slow: eleven users of one stack come and go, some with a build that runs.
-/** Users come and go: what cb-admin says, and what NATS and the queue then let in. */
+// slow: eleven users of one stack are added and revoked, some with a running build.
+/** Users are added and revoked: the output of cb-admin, and the access to NATS and to the queue after that. */
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -16,7 +16,7 @@ import { until } from "../../support/until.ts";
 
 const test = suite<{ stack: Stack }>("cb-admin user");
 
-/** The account of the guests as it was made. */
+/** The JWT of the account GUEST before any revocation. */
 let guestJwt: Buffer;
 
 test.before(async (context) => {
@@ -27,7 +27,7 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-/** The credential that cb-admin gives, in a file. */
+/** Adds the user, and returns the path of a file with the credential. */
 async function add(stack: Stack, name: string, ...flags: string[]): Promise<string> {
   const { code, stdout, stderr } = await stack.run("cb-admin", ["user", "add", name, ...flags]);
   assert.is(code, 0, stderr);
@@ -50,7 +50,7 @@ async function leased(stack: Stack): Promise<string[]> {
   return pools.flatMap(({ builders }) => builders.filter(({ state }) => state === "leased").map(({ id }) => id));
 }
 
-/** Streams of builds that could still be written, and buckets that could be read. */
+/** Streams of builds that are not sealed, and all buckets of builds. */
 async function openStreams(stack: Stack): Promise<string[]> {
   const nc = await connectNats({ address: addressOf(stack), credential: await queueCreds(stack), name: "test" });
   const open: string[] = [];
@@ -68,7 +68,7 @@ function addressOf(stack: Stack): NatsAddress {
   return { url, servername, ca: readFileSync(ca, "utf8") };
 }
 
-test("add writes a credential that builds, and that is on the list", async ({ stack }) => {
+test("add prints a credential that may build, and lists its user", async ({ stack }) => {
   const alice = await add(stack, "alice");
   const built = await stack.run("container-builder", [stack.path("a.sif"), HELLO], as(alice));
   assert.is(built.code, 0, built.stderr);
@@ -79,7 +79,7 @@ test("add writes a credential that builds, and that is on the list", async ({ st
   assert.match(text.stdout, new RegExp(`^NAME .*\\nalice +active +\\S+Z +- +${key.publicKey}\\n$`));
 });
 
-test("add into a file leaves it readable for its owner alone, whatever the umask", async ({ stack }) => {
+test("add into a file makes it readable for its owner alone, whatever the umask", async ({ stack }) => {
   const path = stack.path("carol.creds");
   const { code, stderr } = await stack.run("cb-admin", ["user", "add", "carol"], { stdoutFile: path });
   assert.is(code, 0, stderr);
@@ -87,7 +87,7 @@ test("add into a file leaves it readable for its owner alone, whatever the umask
   assert.is((await statusOf(stack, path)).code, 0);
 });
 
-test("add refuses a name that is none, one that is taken, and a terminal, and adds nobody", async ({ stack }) => {
+test("add refuses an invalid name, a taken name and a terminal, and adds no user", async ({ stack }) => {
   const before = await list(stack);
   for (const name of ["Dave", "a.b", "*", "x".repeat(65)]) {
     const { code, stdout, stderr } = await stack.run("cb-admin", ["user", "add", name]);
@@ -104,7 +104,7 @@ test("add refuses a name that is none, one that is taken, and a terminal, and ad
   assert.equal(await list(stack), before);
 });
 
-test("revoke cuts the user's connections within a second and ends its builds; another user's go on", async ({
+test("revoke closes the user's connections within a second and cancels its builds; another user's builds continue", async ({
   stack,
 }) => {
   const [alice, bob] = [stack.path("alice.creds"), await add(stack, "bob")];
@@ -113,9 +113,9 @@ test("revoke cuts the user's connections within a second and ends its builds; an
     stack.start("container-builder", [stack.path(name), recipe], as(creds));
   const bobs = build("b.sif", bob);
   const alices = ["a1.sif", "a2.sif", "a3.sif"].map((name) => build(name, alice));
-  await Promise.all([bobs, ...alices].map((one) => one.seen(/it has begun\n/)));
-  const waits = build("a4.sif", alice);
-  await waits.seen(/Requesting remote builder: position 1, all 4 builders busy/);
+  await Promise.all([bobs, ...alices].map((running) => running.seen(/it has begun\n/)));
+  const waiting = build("a4.sif", alice);
+  await waiting.seen(/Requesting remote builder: position 1, all 4 builders busy/);
   const statuses = new Seen<string>();
   const credential = await readCreds(alice, Date.now());
   let lostAtMs = 0;
@@ -131,8 +131,8 @@ test("revoke cuts the user's connections within a second and ends its builds; an
   assert.match(revoked.stderr, /alice: the queue refuses it, and ends 4 builds\nalice: NATS refuses its credential/);
   await statuses.any((status) => status === "lost");
   await nc.closed();
-  assert.ok(lostAtMs - revokedAtMs < 1000, `cut ${lostAtMs - revokedAtMs} ms after cb-admin said so`);
-  for (const { code, stderr } of await Promise.all([...alices, waits].map(({ finished }) => finished))) {
+  assert.ok(lostAtMs - revokedAtMs < 1000, `closed ${lostAtMs - revokedAtMs} ms after cb-admin had ended`);
+  for (const { code, stderr } of await Promise.all([...alices, waiting].map(({ finished }) => finished))) {
     assert.is(code, 130, stderr);
     assert.match(stderr, "the build was cancelled, since the user alice has been revoked");
   }
@@ -140,16 +140,16 @@ test("revoke cuts the user's connections within a second and ends its builds; an
   assert.is(denied.code, 77, denied.stderr);
 
   assert.is((await statusOf(stack, bob)).code, 0);
-  assert.is((await leased(stack)).length, 1, "bob's alone");
+  assert.is((await leased(stack)).length, 1, "only bob's builder is leased");
   bobs.kill("SIGINT");
   assert.is((await bobs.finished).code, 130);
-  assert.equal(await openStreams(stack), [], "the builds' own credentials reach nothing that is open");
+  assert.equal(await openStreams(stack), [], "the credentials of the builds can reach no open stream or bucket");
 });
 
-async function restart(stack: Stack, signal: NodeJS.Signals, meanwhile: () => void): Promise<void> {
+async function restart(stack: Stack, signal: NodeJS.Signals, whileStopped: () => void): Promise<void> {
   await stack.queueEnds(signal);
   await stack.natsEnds(signal);
-  meanwhile();
+  whileStopped();
   await stack.up();
   assert.is((await statusOf(stack, stack.path("alice.creds"))).code, 77);
   assert.is((await statusOf(stack, stack.path("bob.creds"))).code, 0);
@@ -159,9 +159,7 @@ async function restart(stack: Stack, signal: NodeJS.Signals, meanwhile: () => vo
   assert.equal(states, ["alice out", "bob in", "carol in"]);
 }
 
-test("a NATS that is started again with the account as it was made keeps the newer one that it has", async ({
-  stack,
-}) => {
+test("a NATS that is restarted with the old account file keeps its newer account JWT", async ({ stack }) => {
   const file = stack.statePath("installation", "guest.jwt");
   const revised = readFileSync(file);
   assert.not.equal(revised, guestJwt);
@@ -169,21 +167,21 @@ test("a NATS that is started again with the account as it was made keeps the new
   writeFileSync(file, revised);
 });
 
-test("a NATS that has lost its accounts takes the revocation from the account's file", async ({ stack }) => {
+test("a NATS that has lost its account JWTs reads the revocation from the account file", async ({ stack }) => {
   await restart(stack, "SIGKILL", () => rmSync(stack.statePath("nats", "accounts"), { recursive: true }));
 });
 
-test("revoke repeated changes nothing, and of nobody is refused", async ({ stack }) => {
+test("a repeated revoke changes nothing; revoke of an unknown user is refused", async ({ stack }) => {
   const before = await list(stack);
   const again = await stack.run("cb-admin", ["user", "revoke", "alice"]);
   assert.is(again.code, 0, again.stderr);
-  const nobody = await stack.run("cb-admin", ["user", "revoke", "nobody"]);
-  assert.is(nobody.code, 64);
-  assert.match(nobody.stderr, /no user nobody is known\n.*cb-admin user list/);
+  const unknown = await stack.run("cb-admin", ["user", "revoke", "unknown"]);
+  assert.is(unknown.code, 64);
+  assert.match(unknown.stderr, /no user unknown is known\n.*cb-admin user list/);
   assert.equal(await list(stack), before);
 });
 
-test("a revoked name added again works, and its old credential does not", async ({ stack }) => {
+test("a revoked name that is added again gets a working credential; the old one stays refused", async ({ stack }) => {
   const old = readFileSync(stack.path("alice.creds"));
   const alice = await add(stack, "alice");
   const built = await stack.run("container-builder", ["--force", stack.path("a.sif"), HELLO], as(alice));
@@ -192,14 +190,14 @@ test("a revoked name added again works, and its old credential does not", async 
   assert.is((await statusOf(stack, stack.path("old.creds"))).code, 77);
 });
 
-test("add --force gives a new credential, and the one before is refused", async ({ stack }) => {
+test("add --force prints a new credential; the old one is refused", async ({ stack }) => {
   writeFileSync(stack.path("old.creds"), readFileSync(stack.path("alice.creds")));
   const alice = await add(stack, "alice", "--force");
   assert.is((await statusOf(stack, alice)).code, 0);
   assert.is((await statusOf(stack, stack.path("old.creds"))).code, 77);
 });
 
-test("without the operator key the queue refuses the user, the name stays taken, and a repeat finishes it", async ({
+test("without the operator key, revoke has the queue refuse the user and keeps the name taken; a repeat finishes it", async ({
   stack,
 }) => {
   const settings = parse(readFileSync(stack.statePath("client", "admin.yaml"), "utf8"));
@@ -220,11 +218,11 @@ test("without the operator key the queue refuses the user, the name stays taken,
   assert.match((await statusOf(stack, bob)).stderr, "refuses the credential");
 });
 
-test("neither the queue's log nor that of NATS holds a seed or a JWT of all this", async ({ stack }) => {
+test("the logs of the queue and of NATS hold no seed and no JWT", async ({ stack }) => {
   for (const log of [stack.statePath("queue.log"), stack.statePath("nats", "nats-server.log")]) {
     assert.not.match(readFileSync(log, "utf8"), /eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\bS[UAO][A-Z2-7]{56}\b/);
   }
-  await until("the queue wrote who revoked whom", () =>
+  await until("the queue has logged operator and user of the revocation", () =>
     /"operator":"operator","user":"alice"/.test(readFileSync(stack.statePath("queue.log"), "utf8")),
   );
 });

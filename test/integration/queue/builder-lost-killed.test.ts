@@ -1,7 +1,7 @@
-/** What a queue that is killed while a builder dies leaves, and the next one makes of it. */
+/** The queue is killed while it handles the loss of a builder; the next queue continues. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { leasesOf, running, stuck } from "../../support/queue/lost-builder.ts";
+import { leasesOf, running, withUndeletedBuilder } from "../../support/queue/lost-builder.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
 
 const test = suite<{ lab: QueueLab }>("lost builders of a killed queue");
@@ -16,25 +16,25 @@ test.after(async ({ lab }) => {
   await lab?.stop();
 });
 
-test("whose records are lost under a build may run on: the build waits until no listing shows it", async ({ lab }) => {
+test("a builder whose record is lost may run on: its build waits until no listing shows the machine", async ({
+  lab,
+}) => {
   const { build, first } = await running(lab);
   first.frozen = true;
   await lab.queue.kill();
   const before = [...lab.cloud.machines.keys()];
-  const { streams } = await (await lab.bus.core()).jetstreamManager();
+  const { streams } = await (await lab.nats.core()).jetstreamManager();
   for (const name of ["KV_cb-builders", "KV_cb-slots"]) await streams.delete(name);
   await lab.startQueue();
   await lab.until("the loss", () => lab.record(build)?.loss);
   await lab.pass(60_000);
   assert.is(lab.record(build)?.state, "waiting");
-  assert.ok(lab.cloud.machines.has(first.builder), "it is of other records, and nobody's to destroy");
+  assert.ok(lab.cloud.machines.has(first.builder), "a machine of another generation must not be destroyed");
   for (const builder of before) lab.cloud.machines.delete(builder);
   await lab.leased(build, 2);
 });
 
-test("killed after the loss is written and before the builder is released: the next queue releases it", async ({
-  lab,
-}) => {
+test("killed between the loss and the release of the builder, the next queue releases it", async ({ lab }) => {
   const { build, first } = await running(lab);
   const { queue } = lab;
   const killed = new Promise<void>((resolve) => {
@@ -49,32 +49,32 @@ test("killed after the loss is written and before the builder is released: the n
   assert.is(queue.pool.builder(first.builder)?.state, "leased");
   await lab.startQueue();
   await lab.leased(build, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.equal(leasesOf(await lab.streamOf(build)), [1, 2]);
   assert.not.ok(lab.cloud.machines.has(first.builder));
 });
 
-test("killed while the machine is on its way out: the next queue waits for it too", async ({ lab }) => {
-  const { build } = await stuck(lab);
+test("killed while the machine is destroyed, the next queue waits until it is gone", async ({ lab }) => {
+  const { build } = await withUndeletedBuilder(lab);
   await lab.queue.kill();
   await lab.startQueue();
   await lab.until("a ready builder", () => lab.queue.pool.readyBuilders().length > 0);
   await lab.pass(30_000);
   assert.is(lab.record(build)?.state, "waiting");
-  lab.cloud.letGo();
+  lab.cloud.finishDeletions();
   await lab.leased(build, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.equal(leasesOf(await lab.streamOf(build)), [1, 2]);
 });
 
-test("killed between the two records of the second lease: it is given back, and counts as no attempt", async ({
+test("killed between the two records of the second lease, the next queue releases the builder and counts no attempt", async ({
   lab,
 }) => {
   const { build, first } = await running(lab);
   const { queue } = lab;
-  const { change } = queue.ports.builds;
+  const { change } = queue.builds;
   const killed = new Promise<void>((resolve) => {
-    queue.ports.builds.change = async (id, decide) => {
-      const current = queue.ports.builds.get(id);
-      if (current === undefined || decide(current)?.attempt !== 2) return change.call(queue.ports.builds, id, decide);
+    queue.builds.change = async (id, decide) => {
+      const current = queue.builds.get(id);
+      if (current === undefined || decide(current)?.attempt !== 2) return change.call(queue.builds, id, decide);
       resolve(queue.kill());
       return new Promise(() => {});
     };
@@ -85,18 +85,18 @@ test("killed between the two records of the second lease: it is given back, and 
   await lab.startQueue();
   await lab.leased(build, 2);
   assert.is(lab.record(build)?.attempt, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.equal(leasesOf(await lab.streamOf(build)), [1, 2]);
 });
 
-test("killed before the second lease is told: the next queue tells it before the builder begins, once", async ({
+test("killed before the second lease is published, the next queue publishes it once, before the builder starts", async ({
   lab,
 }) => {
   const { build, first } = await running(lab);
   const { queue } = lab;
-  const { say } = queue.ports.streams;
+  const { publishState } = queue.streams;
   const killed = new Promise<void>((resolve) => {
-    queue.ports.streams.say = async (id, state) => {
-      if (state.state !== "leased") return say.call(queue.ports.streams, id, state);
+    queue.streams.publishState = async (id, state) => {
+      if (state.state !== "leased") return publishState.call(queue.streams, id, state);
       resolve(queue.kill());
       return new Promise(() => {});
     };
@@ -104,10 +104,10 @@ test("killed before the second lease is told: the next queue tells it before the
   first.frozen = true;
   await lab.until("the second lease", () => lab.record(build)?.attempt === 2);
   await killed;
-  assert.equal(leasesOf(await lab.told(build)), [1]);
+  assert.equal(leasesOf(await lab.streamOf(build)), [1]);
   await lab.startQueue();
   const second = await lab.leased(build, 2);
-  assert.equal(leasesOf(await lab.told(build)), [1, 2]);
+  assert.equal(leasesOf(await lab.streamOf(build)), [1, 2]);
   assert.is(second.lease?.attempt, 2);
 });
 

@@ -1,4 +1,4 @@
-/** Someone's five hundred requests: they get a hundred places in the line, and others are served meanwhile. */
+/** One user sends five hundred reservations: a hundred of them may wait, and another user's build is not delayed. */
 import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,7 +9,7 @@ import { rejection } from "../../support/rejection.ts";
 const test = suite<{ lab: QueueLab }>("fair");
 
 const REQUESTS = 500;
-/** The lab's limits. */
+/** The limits of the QueueLab. */
 const [WAITING_MAX, LEASED_MAX] = [100, 4];
 
 test.before(async (world) => {
@@ -17,64 +17,67 @@ test.before(async (world) => {
 });
 test.after(({ lab }) => lab?.stop());
 
-test("five hundred requests of one user are a hundred builds and refusals, four of them built at once, and another's one is built before the rest", async ({
+test("of five hundred reservations of one user a hundred are accepted and four leased at once; another user's build is leased before the rest", async ({
   lab,
 }) => {
-  // The first one makes the connection of all.
+  // The first reservation opens the connection for all of them.
   const first = await lab.reserve("mallory");
-  const asked = await Promise.allSettled(Array.from({ length: REQUESTS - 1 }, () => lab.reserve("mallory")));
-  const builds = [first, ...asked.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []))];
-  const refused = asked.flatMap((one) => (one.status === "rejected" ? [one.reason as unknown] : []));
+  const results = await Promise.allSettled(Array.from({ length: REQUESTS - 1 }, () => lab.reserve("mallory")));
+  const builds = [first, ...results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []))];
+  const refused = results.flatMap((result) => (result.status === "rejected" ? [result.reason as unknown] : []));
   assert.is(builds.length, WAITING_MAX);
   assert.is(new Set(builds).size, WAITING_MAX);
-  assert.match((refused[0] as CbError).message, /builds of mallory are waiting, which is the limit for one user/);
+  assert.match((refused[0] as CbError).message, /you have reached the limit of 100 waiting builds per user/);
   const build = await lab.reserve("ada");
   await lab.leased(build, 1);
-  const leased = lab.queue.ports.builds.leased();
-  const [hers, theirs] = [leased.filter(({ user }) => user === "ada"), leased.filter(({ user }) => user === "mallory")];
+  const leased = lab.queue.builds.leased();
+  const leasedTo = (name: string) => leased.filter(({ user }) => user === name);
+  const [adas, mallorys] = [leasedTo("ada"), leasedTo("mallory")];
   assert.equal(
-    hers.map((one) => one.build),
+    adas.map((record) => record.build),
     [build],
   );
-  assert.ok(theirs.length <= LEASED_MAX);
-  // First come, first served: what is leased of mallory's is the oldest.
-  const oldest = lab.queue.ports.builds
+  assert.ok(mallorys.length <= LEASED_MAX);
+  // First come, first served: mallory's leased builds are the oldest.
+  const oldest = lab.queue.builds
     .all()
     .filter(({ user }) => user === "mallory")
     .sort((a, b) => a.createdAtMs - b.createdAtMs)
-    .slice(0, theirs.length);
-  assert.equal(theirs.map((one) => one.build).sort(), oldest.map((one) => one.build).sort());
+    .slice(0, mallorys.length);
+  assert.equal(mallorys.map((record) => record.build).sort(), oldest.map((record) => record.build).sort());
 });
 
-test("a user at the cap is passed over and told so, though builders are ready", async ({ lab }) => {
-  const mine = () => lab.queue.ports.builds.leased().filter(({ user }) => user === "mallory").length;
-  await lab.until("four are leased", () => mine() === LEASED_MAX);
+test("a user at the limit is passed over and gets the limit as the reason, though builders are ready", async ({
+  lab,
+}) => {
+  const leasedNow = () => lab.queue.builds.leased().filter(({ user }) => user === "mallory").length;
+  await lab.until("four are leased", () => leasedNow() === LEASED_MAX);
   await lab.pass(10_000);
-  assert.is(mine(), LEASED_MAX);
-  const next = lab.queue.ports.builds.waiting()[0];
+  assert.is(leasedNow(), LEASED_MAX);
+  const next = lab.queue.builds.waiting()[0];
   assert.is(next?.user, "mallory");
-  const told = (await lab.told(next?.build ?? "")).at(-1);
-  assert.equal(told, {
+  const newest = (await lab.streamOf(next?.build ?? "")).at(-1);
+  assert.equal(newest, {
     v: 1,
     state: "queued",
     position: 1,
-    reason: "4 builds of yours running, which is the limit for one user",
+    reason: "you have 4 running builds; the limit is 4 per user",
   });
 });
 
-test("a request that is repeated is the same build, at once, and where it would be one too many", async ({ lab }) => {
+test("a repeated reservation returns the same build, also while the first is in progress and at the limit", async ({
+  lab,
+}) => {
   const request = randomUUID();
   const [first, second] = await Promise.all([lab.reserve("bob", { request }), lab.reserve("bob", { request })]);
   assert.is(first, second);
   assert.is(await lab.reserve("bob", { request }), first);
-  const waiting = lab.queue.ports.builds.waiting().find(({ user }) => user === "mallory");
+  const waiting = lab.queue.builds.waiting().find(({ user }) => user === "mallory");
   assert.is(await lab.reserve("mallory", { request: waiting?.request ?? "" }), waiting?.build);
 });
 
-test("a place in the line becomes free with a build that gets its builder, and with one that is cancelled", async ({
-  lab,
-}) => {
-  const waiting = () => lab.queue.ports.builds.waiting().filter(({ user }) => user === "mallory");
+test("a user at the limit of waiting builds can reserve again when one is leased or cancelled", async ({ lab }) => {
+  const waiting = () => lab.queue.builds.waiting().filter(({ user }) => user === "mallory");
   while (waiting().length < WAITING_MAX) await lab.reserve("mallory");
   assert.instance(await rejection(lab.reserve("mallory")), CbError);
   await lab.cancel(waiting()[0]?.build ?? "");

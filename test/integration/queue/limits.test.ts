@@ -1,5 +1,5 @@
-/** What is too large or too long for the queue, or for the caller's disk: said in numbers, with what to do about it. */
-// slow: builds that run into their limits.
+/** An image or log over the limit, and a full disk of the caller: the message has the numbers and a hint. */
+// slow: builds that reach their limits.
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -26,7 +26,7 @@ test.after(async ({ stack, queue }) => {
   await stack?.stop();
 });
 
-/** Makes an image of a little more than that. */
+/** A recipe whose image is a little larger than that. */
 const imageOf = (stack: Stack, name: string, mib: number): string =>
   uncompressed(recipe(stack, name, `    dd if=/dev/urandom of=/large bs=1M count=${mib} 2>/dev/null`));
 
@@ -40,7 +40,9 @@ test("an image over the limit fails the build with its size and the limit, and l
   assert.equal(readdirSync(stack.path("over")), []);
 });
 
-test("output over the limit fails the build with the limit and the remedy; all up to it arrives", async ({ stack }) => {
+test("output over the limit fails the build with the limit and a hint; all output up to it arrives", async ({
+  stack,
+}) => {
   const path = recipe(stack, "noisy", "    dd if=/dev/urandom bs=1M count=2 2>/dev/null\n    sleep 600");
   const { code, bytes, stderr } = await stack.run("container-builder", [stack.path("noisy.sif"), path]);
   assert.is(code, 1, stderr);
@@ -48,7 +50,7 @@ test("output over the limit fails the build with the limit and the remedy; all u
   assert.is(bytes.length, LOG_MIB * MIB);
 });
 
-test("a disk that fills half way gives 73, names path and remedy, leaves nothing, and cb-attach brings the image", async ({
+test("a disk that is full half way gives 73 with path and hint and leaves no file; cb-attach then fetches the image", async ({
   stack,
 }) => {
   const folder = stack.path("small");

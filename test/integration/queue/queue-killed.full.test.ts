@@ -1,37 +1,43 @@
-/** The queue is killed before and after everything that it does in the life of a build, and started again. */
+/** The queue is killed before and after each step of a build, and started again. */
 // timeout: 1500 s
 import { suite } from "uvu";
-import { BUILD_DEEDS, BUILDER_DEEDS, CANCEL_DEEDS, CONTEXT_DEEDS, type Deed } from "../../support/queue/kill-points.ts";
-import { KilledQueue } from "../../support/queue/killed-queue.ts";
-import type { KillPoint } from "../../support/queue/mortal-queue.ts";
+import {
+  BUILD_STEPS,
+  BUILDER_STEPS,
+  CANCEL_STEPS,
+  CONTEXT_STEPS,
+  type QueueStep,
+} from "../../support/queue/kill-points.ts";
+import { KillTestStack } from "../../support/queue/kill-test-stack.ts";
+import type { KillPoint } from "../../support/queue/killable-queue.ts";
 
-const test = suite<{ killed: KilledQueue }>("queue killed everywhere");
+const test = suite<{ killed: KillTestStack }>("queue killed everywhere");
 
 test.before(async (context) => {
-  context.killed = await KilledQueue.start();
+  context.killed = await KillTestStack.start();
 });
 test.after(async ({ killed }) => {
   await killed?.stop();
 });
 
-/** A create that may have been sent keeps its place for two minutes: the provider may still bring its machine up. */
-const CREATE_CALM_MS = 150_000;
+/** A create that may have been sent blocks its slot for two minutes, because the provider may still create the machine. */
+const CREATE_CLEAN_MS = 150_000;
 
-type Life = (killed: KilledQueue, point: KillPoint) => Promise<void>;
+type Check = (killed: KillTestStack, point: KillPoint) => Promise<void>;
 
-function each(deeds: Readonly<Record<string, Deed>>, life: Life): void {
-  for (const [words, deed] of Object.entries(deeds)) {
+function testEach(steps: Readonly<Record<string, QueueStep>>, check: Check): void {
+  for (const [description, step] of Object.entries(steps)) {
     for (const when of ["before", "after"] as const) {
-      test(`killed ${when} ${words}, the queue takes up where it was`, async ({ killed }) => {
-        await life(killed, { ...deed, when });
+      test(`killed ${when} ${description}, the queue continues after a restart`, async ({ killed }) => {
+        await check(killed, { ...step, when });
       });
     }
   }
 }
 
-each(BUILD_DEEDS, (killed, point) => killed.survives(point));
-each(CONTEXT_DEEDS, (killed, point) => killed.survives(point, { files: true }));
-each(CANCEL_DEEDS, (killed, point) => killed.survivesCancel(point));
-each(BUILDER_DEEDS, (killed, point) => killed.survives(point, { calmMs: CREATE_CALM_MS }));
+testEach(BUILD_STEPS, (killed, point) => killed.checkBuild(point));
+testEach(CONTEXT_STEPS, (killed, point) => killed.checkBuild(point, { files: true }));
+testEach(CANCEL_STEPS, (killed, point) => killed.checkCancel(point));
+testEach(BUILDER_STEPS, (killed, point) => killed.checkBuild(point, { cleanWithinMs: CREATE_CLEAN_MS }));
 
 test.run();

@@ -1,51 +1,49 @@
 /**
- * The queue is killed at points of a build's life where one thing is done and the next is not, and started again. The other
- * points, and the other side of these, are in queue-killed.full.test.ts, and more of what happens meanwhile in queue-away.full.test.ts.
+ * The queue is killed between two steps of a build, and started again. queue-killed.full.test.ts kills it before and after
+ * every step; queue-away.full.test.ts tests clients and builds while no queue runs.
  */
 // slow: eight queues are killed and started again, each under a build.
 // timeout: 400 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { BUILD_DEEDS, CANCEL_DEEDS } from "../../support/queue/kill-points.ts";
-import { KilledQueue } from "../../support/queue/killed-queue.ts";
+import { BUILD_STEPS, CANCEL_STEPS } from "../../support/queue/kill-points.ts";
+import { KillTestStack } from "../../support/queue/kill-test-stack.ts";
 import { counted, countedIn, counting } from "../../support/recipe/recipes.ts";
 
-/** Where half of something is done that only the next queue can finish, or undo. */
-const POINTS = [
-  "the build's stream is made",
+/** Steps after which only the next queue can finish or undo the work. */
+const STEPS = [
+  "the build's stream is created",
   "the build's record is created",
   "the builder's lease is recorded",
-  "room for the image is made",
+  "the space for the image is reserved",
   "the end is recorded",
   "`received` is recorded",
 ];
 
-const test = suite<{ killed: KilledQueue }>("queue killed");
+const test = suite<{ killed: KillTestStack }>("queue killed");
 
 test.before(async (context) => {
-  context.killed = await KilledQueue.start();
+  context.killed = await KillTestStack.start();
 });
 test.after(async ({ killed }) => {
   await killed?.stop();
 });
 
-for (const words of POINTS) {
-  test(`killed after ${words}, the queue brings the build to its end and leaves nothing behind`, async ({ killed }) => {
-    const deed = BUILD_DEEDS[words];
-    if (deed === undefined) throw new Error(`no deed ${words}`);
-    await killed.survives({ ...deed, when: "after" });
+for (const description of STEPS) {
+  test(`killed after ${description}, the queue finishes the build and leaves nothing behind`, async ({ killed }) => {
+    const step = BUILD_STEPS[description];
+    if (step === undefined) throw new Error(`no step ${description}`);
+    await killed.checkBuild({ ...step, when: "after" });
   });
 }
 
-for (const [words, deed] of Object.entries(CANCEL_DEEDS).slice(0, 1)) {
-  test(`killed after ${words}, the queue ends the build and leaves nothing behind`, async ({ killed }) => {
-    await killed.survivesCancel({ ...deed, when: "after" });
+for (const [description, step] of Object.entries(CANCEL_STEPS).slice(0, 1)) {
+  test(`killed after ${description}, the queue ends the build and leaves nothing behind`, async ({ killed }) => {
+    await killed.checkCancel({ ...step, when: "after" });
   });
 }
 
-test("a build goes on while no queue runs, its lines arrive meanwhile, and it ends under the next one", async ({
-  killed,
-}) => {
+test("a build continues and prints lines while no queue runs, and ends under the next queue", async ({ killed }) => {
   const { stack, queue } = killed;
   const running = stack.start("container-builder", [stack.path("x.sif"), counting(stack, "streams", 30)]);
   await running.seen(/line 3\n/);

@@ -1,4 +1,4 @@
-/** The daemon by itself: its configuration, its log, its end. */
+/** The program cb-queue: configuration, log, restart and end. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -16,14 +16,12 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-test("--check takes the configuration of the local stack", async ({ stack }) => {
+test("--check accepts the configuration of the local stack", async ({ stack }) => {
   const { code, stderr } = await stack.run("cb-queue", ["--check", "--config", stack.statePath("queue.yaml")]);
   assert.is(code, 0, stderr);
 });
 
-test("every mistake of a configuration is named at once, with its line, and the daemon does not start", async ({
-  stack,
-}) => {
+test("every mistake in a configuration is listed with its line, and cb-queue does not start", async ({ stack }) => {
   const good = readFileSync(stack.statePath("queue.yaml"), "utf8");
   const bad = good
     .replace("reserve: 2", "reserve: two")
@@ -39,7 +37,7 @@ test("every mistake of a configuration is named at once, with its line, and the 
   assert.match(stderr, `bad.yaml:${lineOf("kind: cloud")}: pools.0.provider.kind: `);
 });
 
-test("a configuration that is not there, or names a file that is not, says which", async ({ stack }) => {
+test("a missing configuration, or a missing file in it, is named", async ({ stack }) => {
   const missing = await stack.run("cb-queue", ["--config", "/nowhere/queue.yaml"]);
   assert.is(missing.code, 78);
   assert.match(missing.stderr, "cannot read /nowhere/queue.yaml");
@@ -53,10 +51,10 @@ test("a configuration that is not there, or names a file that is not, says which
 test("a second queue on the same NATS refuses to start", async ({ stack }) => {
   const { code, stderr } = await stack.run("cb-queue", ["--config", stack.statePath("queue.yaml")]);
   assert.is(code, 78, stderr);
-  assert.match(stderr, "another cb-queue answers");
+  assert.match(stderr, "another cb-queue is running on this NATS");
 });
 
-test("a queue whose NATS is not there says so, waits, and stops when it is told to", async ({ stack }) => {
+test("without NATS cb-queue logs that, waits, and stops at SIGTERM", async ({ stack }) => {
   const config = readFileSync(stack.statePath("queue.yaml"), "utf8");
   writeFileSync(stack.path("away.yaml"), config.replace(/url: tls:\/\/127.0.0.1:\d+/, "url: tls://127.0.0.1:1"));
   const running = stack.start("cb-queue", ["--config", stack.path("away.yaml")]);
@@ -66,7 +64,7 @@ test("a queue whose NATS is not there says so, waits, and stops when it is told 
   assert.is(code, 0);
 });
 
-test("the log is JSON, and holds no secret", async ({ stack }) => {
+test("the log is JSON and holds no secret", async ({ stack }) => {
   const log = readFileSync(stack.statePath("queue.log"), "utf8").trimEnd().split("\n");
   assert.ok(log.length > 2);
   for (const line of log) assert.is(typeof JSON.parse(line).msg, "string");
@@ -74,14 +72,16 @@ test("the log is JSON, and holds no secret", async ({ stack }) => {
   for (const secret of secrets) assert.not.match(log.join("\n"), secret);
 });
 
-/** How often the queue's log says so of each of its connections. */
-function connectionsThatSay(stack: Stack, status: "lost" | "back"): string[] {
+/** The connections for which the queue has logged that status, one entry for each log line. */
+function connectionsWith(stack: Stack, status: "lost" | "back"): string[] {
   const lines = readFileSync(stack.statePath("queue.log"), "utf8").trimEnd().split("\n");
-  const entries = lines.map((line) => JSON.parse(line) as { msg: string; status?: string; what?: string });
-  return entries.flatMap(({ msg, status: said, what }) => (msg === "NATS" && said === status && what ? [what] : []));
+  const entries = lines.map((line) => JSON.parse(line) as { msg: string; status?: string; connection?: string });
+  return entries.flatMap(({ msg, status: logged, connection }) =>
+    msg === "NATS" && logged === status && connection ? [connection] : [],
+  );
 }
 
-/** What the agent of the one builder that is leased has printed, as an operator sees it. */
+/** The console of the only leased builder, from cb-admin. */
 async function consoleOfLeased(stack: Stack): Promise<string> {
   const { stdout, stderr } = await stack.run("cb-admin", ["builders", "--json", "--console", "50"]);
   assert.match(stdout, "{", stderr);
@@ -91,19 +91,17 @@ async function consoleOfLeased(stack: Stack): Promise<string> {
   return leased.flatMap(({ console }) => console).join("\n");
 }
 
-test("NATS that is killed and brought up again is found again, by the queue and by a build that runs, and both say so", async ({
-  stack,
-}) => {
+test("after a restart of NATS the queue and a running build reconnect, and both log it", async ({ stack }) => {
   const running = stack.start("container-builder", [stack.path("nats.sif"), endless(stack, "nats")]);
   await running.seen(/it has begun/);
   assert.not.match(await consoleOfLeased(stack), /NATS (lost|back)/);
   await stack.natsEnds("SIGKILL");
   await stack.up();
-  const connections = ["questions", "readers", "records"];
-  await until("the queue is back", () => connectionsThatSay(stack, "back").length === connections.length);
-  assert.equal(connectionsThatSay(stack, "back").sort(), connections);
-  assert.equal(connectionsThatSay(stack, "lost").sort(), connections);
-  const printed = await until("the agent is back", async () => {
+  const connections = ["readers", "records", "requests"];
+  await until("the queue has reconnected", () => connectionsWith(stack, "back").length === connections.length);
+  assert.equal(connectionsWith(stack, "back").sort(), connections);
+  assert.equal(connectionsWith(stack, "lost").sort(), connections);
+  const printed = await until("the agent has reconnected", async () => {
     const lines = await consoleOfLeased(stack);
     return lines.includes("NATS back") && lines;
   });
@@ -114,7 +112,7 @@ test("NATS that is killed and brought up again is found again, by the queue and 
   assert.match(stderr, "Cancelling the build: Completed");
 });
 
-test("a build's lines arrive once and in order over the death of NATS, and whoever starts meanwhile is told within 5 s", async ({
+test("over a restart of NATS a build's lines arrive once and in order; a client started in between fails within 5 s", async ({
   stack,
 }) => {
   const running = stack.start("container-builder", [stack.path("lines.sif"), counting(stack, "lines", 25)]);
@@ -134,7 +132,7 @@ test("a build's lines arrive once and in order over the death of NATS, and whoev
   assert.equal(countedIn(stdout), counted(25));
 });
 
-test("SIGTERM stops it cleanly, and a build that runs goes on under the next one", async ({ stack }) => {
+test("SIGTERM stops the queue cleanly, and a running build continues under the next queue", async ({ stack }) => {
   const running = stack.start("container-builder", [stack.path("over.sif"), endless(stack, "over")]);
   await running.seen(/it has begun/);
   await stack.queueEnds("SIGTERM");

@@ -1,4 +1,4 @@
-/** How long builds may wait, run and be kept, what is said meanwhile, and that in the end nothing is left. */
+/** The limits on waiting, running and keeping builds, with their messages; at the end nothing is left. */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Readable } from "node:stream";
@@ -9,17 +9,18 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { connectNats, guestAccess } from "../../../lib/nats/connection.ts";
 import { BUILDERS_STREAM, bucket, buildBucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
 import { chunkSize, newObjectId, putObject } from "../../../lib/transfer/put.ts";
-import { LIMITS, QueueLab } from "../../support/queue/queue-lab.ts";
+import { QueueLab } from "../../support/queue/queue-lab.ts";
+import { LIMITS } from "../../support/queue/queue-process.ts";
 import { rejection } from "../../support/rejection.ts";
 
 const test = suite<{ lab: QueueLab; core: NatsConnection }>("retention");
 
-/** What a step of the lab and the queue's looks after it may take. */
+/** The most that the queue may act late: a step of the lab, and the ticks after it. */
 const LATE_MS = 15_000;
 
 test.before(async (world) => {
   world.lab = await QueueLab.start();
-  world.core = await world.lab.bus.core();
+  world.core = await world.lab.nats.core();
 });
 test.after.each(async ({ lab }) => {
   lab.cloud.refusal = undefined;
@@ -29,8 +30,11 @@ test.after(async ({ lab }) => {
   await lab?.stop();
 });
 
-/** Every stream, with its messages and its consumers, when the reserve is full. The audit is left out: NATS ends it by age. */
-async function kept(lab: QueueLab, core: NatsConnection): Promise<Record<string, unknown>> {
+/**
+ * The numbers of messages and consumers of every stream, when the reserve is full. The stream of builder states is left
+ * out, because NATS deletes its messages by age.
+ */
+async function streamCounts(lab: QueueLab, core: NatsConnection): Promise<Record<string, unknown>> {
   await lab.fullReserve();
   const found: Record<string, unknown> = {};
   for await (const { config, state } of (await core.jetstreamManager()).streams.list()) {
@@ -45,24 +49,24 @@ async function has(core: NatsConnection, stream: string): Promise<boolean> {
   return false;
 }
 
-/** It is that time, and nothing has happened on the way there. */
+/** Sets the clock to that time without running any tick in between. */
 const jumpTo = (lab: QueueLab, atMs: number) => lab.clock.jump(Math.max(0, atMs - lab.clock.nowMs()));
 
-/** It becomes true not before that time, and soon after it. */
-async function happensAt(lab: QueueLab, dueMs: number, what: string, look: () => boolean | Promise<boolean>) {
+/** `check` becomes true not before that time, and at most `LATE_MS` after it. */
+async function happensAt(lab: QueueLab, dueMs: number, what: string, check: () => boolean | Promise<boolean>) {
   jumpTo(lab, dueMs - LATE_MS);
   await lab.pass(LATE_MS / 2);
-  assert.not.ok(await look(), `${what}, too early`);
-  await lab.until(what, look);
+  assert.not.ok(await check(), `${what}, too early`);
+  await lab.until(what, check);
   const lateMs = lab.clock.nowMs() - dueMs;
   assert.ok(lateMs >= 0 && lateMs <= LATE_MS, `${what}: ${lateMs} ms after it was due`);
 }
 
-/** A build with an image that nobody has fetched. */
+/** A build with an image that no client has fetched. */
 async function built(lab: QueueLab): Promise<string> {
   const build = await lab.reserve();
   const agent = await lab.leased(build, 1);
-  const { installation, url } = lab.bus;
+  const { installation, url } = lab.nats;
   const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
   const credential = { jwt: agent.lease?.jwt ?? "", key: agent.key };
   const nc = await connectNats({ address, credential, name: "test" });
@@ -82,7 +86,7 @@ async function failed(lab: QueueLab): Promise<string> {
   return build;
 }
 
-/** A build that was given up before its files came. */
+/** A build that was cancelled before the upload of its files. */
 async function cancelled(lab: QueueLab): Promise<string> {
   const archive = { kind: "object", maxBytes: 100_000 } as const;
   const build = await lab.reserve("bob", { context: { directory: "/", highestId: 0, archive } });
@@ -90,11 +94,8 @@ async function cancelled(lab: QueueLab): Promise<string> {
   return build;
 }
 
-test("an image is kept for a day, log and record for a week; then there is what was there before", async ({
-  lab,
-  core,
-}) => {
-  const before = await kept(lab, core);
+test("an image is kept for a day, log and record for a week; then nothing is left", async ({ lab, core }) => {
+  const before = await streamCounts(lab, core);
   const builds = [await built(lab), await failed(lab), await cancelled(lab)];
   const [image = ""] = builds;
   const { consumers } = await core.jetstreamManager();
@@ -102,17 +103,17 @@ test("an image is kept for a day, log and record for a week; then there is what 
   const endMs = (build: string) => lab.record(build)?.endedAtMs ?? 0;
   const firstEndMs = endMs(image);
   const lastEndMs = Math.max(...builds.map(endMs));
-  await happensAt(lab, firstEndMs + LIMITS.imageKeptMs, "the image is gone", async () => {
+  await happensAt(lab, firstEndMs + LIMITS.imageKeptMs, "the image is deleted", async () => {
     return !(await has(core, buildBucketStream(image)));
   });
   assert.ok(await has(core, buildStream(image)));
-  await happensAt(lab, lastEndMs + LIMITS.recordKeptMs, "all builds are forgotten", () => {
+  await happensAt(lab, lastEndMs + LIMITS.recordKeptMs, "all builds are deleted", () => {
     return builds.every((build) => lab.record(build) === undefined);
   });
-  assert.equal(await kept(lab, core), before);
+  assert.equal(await streamCounts(lab, core), before);
 });
 
-test("a build that its builder does not end is ended a minute after its time, and its builder goes", async ({
+test("a build that its agent does not end is ended a minute after its limit, and its builder destroyed", async ({
   lab,
 }) => {
   const build = await lab.reserve();
@@ -121,13 +122,13 @@ test("a build that its builder does not end is ended a minute after its time, an
   await happensAt(lab, leasedMs + LIMITS.buildMs + 60_000, "the build ends", () => {
     return lab.record(build)?.state === "ended";
   });
-  const reason = "it ran for 360 minutes, the longest that is allowed here";
+  const reason = "it ran for 360 minutes, the longest time allowed";
   assert.equal(lab.record(build)?.final, { v: 1, state: "failed", exitCode: 0, reason });
   await lab.until("the machine is gone", () => !lab.cloud.machines.has(agent.builder));
 });
 
-test("a build that gets no builder for a day is lost, with the reason", async ({ lab, core }) => {
-  await kept(lab, core);
+test("a build that waits for a builder for a day ends as lost, with the reason", async ({ lab, core }) => {
+  await streamCounts(lab, core);
   lab.cloud.refusal = new CbError("infrastructure", "no machine today");
   for (const before of [await lab.reserve(), await lab.reserve()]) await lab.leased(before, 1);
   const build = await lab.reserve();
@@ -135,10 +136,10 @@ test("a build that gets no builder for a day is lost, with the reason", async ({
   await happensAt(lab, createdMs + LIMITS.waitMs, "the build ends", () => lab.record(build)?.state === "ended");
   const { final } = lab.record(build) ?? {};
   assert.is(final?.state, "lost");
-  assert.match(JSON.stringify(final), "it waited 1440 minutes for a builder, the longest that is allowed here");
+  assert.match(JSON.stringify(final), "it waited 1440 minutes for a builder, the longest time allowed");
 });
 
-test("of one user two hundred ended builds are remembered, the newest", async ({ lab, core }) => {
+test("the newest two hundred ended builds of a user are kept", async ({ lab, core }) => {
   const builds: string[] = [];
   for (let n = 0; n < 202; n++) {
     const build = await lab.reserve("many");
@@ -147,15 +148,15 @@ test("of one user two hundred ended builds are remembered, the newest", async ({
     lab.clock.jump(1);
   }
   const [first = "", second = "", third = ""] = builds;
-  await lab.until("the oldest are forgotten", () => {
+  await lab.until("the oldest are deleted", () => {
     return lab.record(first) === undefined && lab.record(second) === undefined;
   });
   assert.is(lab.record(third)?.state, "ended");
-  assert.is(lab.queue.ports.builds.all().filter(({ user }) => user === "many").length, 200);
+  assert.is(lab.queue.builds.all().filter(({ user }) => user === "many").length, 200);
   assert.not.ok(await has(core, buildStream(first)));
 });
 
-test("a request that is repeated is the same build while it runs, after its end, and under another queue", async ({
+test("a repeated reservation returns the same build while it runs, after its end, and from the next queue", async ({
   lab,
 }) => {
   const request = randomUUID();
@@ -168,7 +169,11 @@ test("a request that is repeated is the same build while it runs, after its end,
   await lab.startQueue();
   others.push(await lab.reserve("eve", { request }));
   assert.equal(new Set(others), new Set([build]));
-  assert.is.not(await lab.reserve("bob", { request }), build, "another's request of the same id is another build");
+  assert.is.not(
+    await lab.reserve("bob", { request }),
+    build,
+    "a request of another user with the same id is another build",
+  );
   assert.instance(await rejection(lab.reserve("eve", { request: "no id" })), CbError);
 });
 

@@ -1,4 +1,4 @@
-/** What a caller hears while a build waits: its place and the reason, each change of them, and nothing that is over. */
+/** The `queued` states of a waiting build: its position and the reason, published at each change of either. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
@@ -21,90 +21,90 @@ test.after.each(async ({ lab }) => {
 });
 test.after(({ lab }) => lab?.stop());
 
-/** What the build's caller was told while it waited, in order. */
-async function heard(lab: QueueLab, build: string): Promise<string[]> {
-  const told = await lab.told(build);
-  return told.flatMap((one) =>
-    typeof one !== "string" && one.state === "queued" ? [`${one.position}: ${one.reason}`] : [],
+/** The `queued` states of the build, in order, as "POSITION: REASON". */
+async function noticesOf(lab: QueueLab, build: string): Promise<string[]> {
+  const entries = await lab.streamOf(build);
+  return entries.flatMap((entry) =>
+    typeof entry !== "string" && entry.state === "queued" ? [`${entry.position}: ${entry.reason}`] : [],
   );
 }
 
-/** It is told so, and that is the latest that it is told. */
-function hears(lab: QueueLab, build: string, words: string | RegExp): Promise<unknown> {
-  return lab.until(`${build} hears ${words}`, async () => {
-    const latest = (await heard(lab, build)).at(-1) ?? "";
-    return typeof words === "string" ? latest === words : words.test(latest);
+/** Resolves when the newest notice of the build is that one. */
+function noticed(lab: QueueLab, build: string, notice: string | RegExp): Promise<unknown> {
+  return lab.until(`${build} gets the notice ${notice}`, async () => {
+    const latest = (await noticesOf(lab, build)).at(-1) ?? "";
+    return typeof notice === "string" ? latest === notice : notice.test(latest);
   });
 }
 
-/** That many builds of the user, each with its builder. */
-async function busy(lab: QueueLab, user: string, builds: number): Promise<LabAgent[]> {
+/** Reserves that many builds of the user, and resolves when each has its builder. */
+async function occupy(lab: QueueLab, user: string, builds: number): Promise<LabAgent[]> {
   const agents: LabAgent[] = [];
   for (let n = 0; n < builds; n++) agents.push(await lab.leased(await lab.reserve(user), 1));
   return agents;
 }
 
-const fails = (agent: LabAgent) => agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
+const fail = (agent: LabAgent) => agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
 
-test("where every builder there may be is busy, builds move up the line as others end or give up", async ({ lab }) => {
-  const [first] = await busy(lab, "ada", 3);
-  const [second] = await busy(lab, "bob", 3);
+test("when all builders are busy, builds move up as others end or are cancelled", async ({ lab }) => {
+  const [first] = await occupy(lab, "ada", 3);
+  const [second] = await occupy(lab, "bob", 3);
   const next = await lab.reserve("carol");
-  const givesUp = await lab.reserve("dave");
+  const cancelled = await lab.reserve("dave");
   const last = await lab.reserve("eve");
-  await hears(lab, next, "1: all 6 builders busy");
-  await hears(lab, last, "3: all 6 builders busy");
-  await lab.cancel(givesUp);
-  await hears(lab, last, "2: all 6 builders busy");
-  await fails(first as LabAgent);
+  await noticed(lab, next, "1: all 6 builders busy");
+  await noticed(lab, last, "3: all 6 builders busy");
+  await lab.cancel(cancelled);
+  await noticed(lab, last, "2: all 6 builders busy");
+  await fail(first as LabAgent);
   await lab.leased(next, 1);
-  await hears(lab, last, "1: all 6 builders busy");
-  await fails(second as LabAgent);
+  await noticed(lab, last, "1: all 6 builders busy");
+  await fail(second as LabAgent);
   await lab.leased(last, 1);
-  const places = (await heard(lab, last)).map((words) => Number.parseInt(words, 10));
-  assert.equal(places, [...places].sort().reverse(), "nobody falls back");
+  const positions = (await noticesOf(lab, last)).map((notice) => Number.parseInt(notice, 10));
+  assert.equal(positions, [...positions].sort().reverse(), "no build moves back");
 });
 
-test("who waits for a builder on its way up hears of it, and not of those before it in the line", async ({ lab }) => {
+test("while builders boot, a waiting build gets their number as the reason", async ({ lab }) => {
   lab.cloud.boots = false;
-  await busy(lab, "ada", 2);
+  await occupy(lab, "ada", 2);
   const build = await lab.reserve("bob");
-  await hears(lab, build, "1: 3 builders booting");
+  await noticed(lab, build, "1: 3 builders booting");
   lab.cloud.boot();
   await lab.leased(build, 1);
 });
 
-test("a user at the cap hears so though builders are ready, and is served when a build of theirs ends", async ({
+test("a user at the limit gets the limit as the reason, and a builder when one of the running builds ends", async ({
   lab,
 }) => {
-  const [first] = await busy(lab, "ada", 4);
+  const [first] = await occupy(lab, "ada", 4);
   const build = await lab.reserve("ada");
-  await hears(lab, build, "1: 4 builds of yours running, which is the limit for one user");
-  await fails(first as LabAgent);
+  await noticed(lab, build, "1: you have 4 running builds; the limit is 4 per user");
+  await fail(first as LabAgent);
   await lab.leased(build, 1);
 });
 
-test("a quota that is used up is the reason in the provider's words, until there is room", async ({ lab }) => {
+test("an exhausted quota is the reason, in the provider's words, until a create succeeds", async ({ lab }) => {
   lab.cloud.refusal = new RefusedError("infrastructure", "quota, 2 of 2 instances", { limit: "quota" });
-  await busy(lab, "ada", 2);
+  await occupy(lab, "ada", 2);
   const build = await lab.reserve("bob");
-  await hears(lab, build, "1: reserve 0 of 2: quota, 2 of 2 instances");
+  await noticed(lab, build, "1: reserve 0 of 2: quota, 2 of 2 instances");
   lab.cloud.refusal = undefined;
   await lab.leased(build, 1);
 });
 
-test("a cloud that makes nothing is the reason, and what is over is not said any more", async ({ lab }) => {
+test("failing creates are the reason, until a create succeeds", async ({ lab }) => {
   lab.cloud.refusal = new CbError("infrastructure", "the cloud has no host for it");
-  await busy(lab, "ada", 2);
+  await occupy(lab, "ada", 2);
   const build = await lab.reserve("bob");
   const backsOff = /^1: a pause after \d+ failures to make a builder, the last: .*the cloud has no host for it/;
-  await hears(lab, build, backsOff);
+  await noticed(lab, build, backsOff);
   lab.cloud.refusal = undefined;
   await lab.leased(build, 1);
-  const said = await heard(lab, build);
-  assert.not.match(said.at(-1) ?? "", backsOff);
-  const repeated = said.filter((words, n) => words === said[n - 1]);
-  assert.equal(repeated, [], "nothing is said twice in a row");
+  const notices = await noticesOf(lab, build);
+  assert.not.match(notices.at(-1) ?? "", backsOff);
+  const repeated = notices.filter((notice, n) => notice === notices[n - 1]);
+  assert.equal(repeated, [], "no notice is published twice in a row");
 });
 
 test.run();

@@ -44,7 +44,7 @@ const REPLY_MS = 10_000;
 test.before(async (world) => {
   world.crowded = crowded(MESSAGE_MAX_BYTES);
   world.lab = await QueueLab.start();
-  world.core = await world.lab.bus.core();
+  world.core = await world.lab.nats.core();
   openConsumerProxy(world.core);
   world.build = await world.lab.reserve("ada");
   world.agent = await world.lab.leased(world.build, 1);
@@ -99,7 +99,7 @@ async function assertUnharmed({ lab, core, build, agent }: World, attack: () => 
   assert.equal([...lab.cloud.machines.keys()], machines);
   assert.is(lab.record(build)?.state, "leased");
   assert.is(agent.stopped, undefined);
-  const ada = await lab.bus.user("ada");
+  const ada = await lab.nats.user("ada");
   const options = { nc: ada.connection, principal: "ada", request: { v: 1 }, timeoutMs: REPLY_MS } as const;
   const listed = await call(registry.builds, options);
   assert.equal(
@@ -121,7 +121,7 @@ async function assertRefused(nc: NatsConnection, subject: string, bodies: readon
 for (const verb of QUEUE_VERBS) {
   test(`queue.${verb}: the queue refuses each invalid request of a user, and nothing changes`, async (world) => {
     const name = `mallory-${verb}`;
-    const { connection } = await world.lab.bus.user(name);
+    const { connection } = await world.lab.nats.user(name);
     const bodies = [...garbage(await payloadLimit(connection)), ...distorted(REQUESTS[verb])].filter(
       ([name]) => !isValidFor(verb, name),
     );
@@ -137,13 +137,13 @@ const isValidFor = (verb: keyof typeof REQUESTS, name: string): boolean =>
   name === 'name "7"';
 
 test("queue.reserve: a message of a million values does not delay another user", async (world) => {
-  const ada = await world.lab.bus.user("ada");
+  const ada = await world.lab.nats.user("ada");
   const tookMs: number[] = [];
   await assertUnharmed(world, async () => {
     for (const [at, body] of world.crowded.entries()) {
       // Another user each time, because three such messages use up a user's rate limit. The queue knows these from the tests above.
       const name = `mallory-${QUEUE_VERBS[at]}`;
-      const mallory = await world.lab.bus.user(name);
+      const mallory = await world.lab.nats.user(name);
       const refused = assertRefused(mallory.connection, subjects.queue("reserve", name), [body]);
       const sentMs = performance.now();
       await call(registry.builds, { nc: ada.connection, principal: "ada", request: { v: 1 }, timeoutMs: REPLY_MS });
@@ -160,7 +160,7 @@ test("queue.reserve: a message of a million values does not delay another user",
 
 for (const verb of ADMIN_VERBS) {
   test(`admin.${verb}: the queue refuses each invalid request of an operator, and nothing changes`, async (world) => {
-    const { connection } = await world.lab.bus.operator();
+    const { connection } = await world.lab.nats.operator();
     const bodies = [...garbage(await payloadLimit(connection)), ...distorted(REQUESTS[verb])].filter(
       ([name]) => !isValidFor(verb, name),
     );
@@ -171,7 +171,7 @@ for (const verb of ADMIN_VERBS) {
 
 test("builder.<id>.ask: the queue refuses each invalid request, and orders a builder without a record to stop", async (world) => {
   const builder = randomUUID();
-  const { connection } = await world.lab.bus.builder(builder);
+  const { connection } = await world.lab.nats.builder(builder);
   const base = { v: 1, builder, publicKey };
   const requests = [
     { ...base, state: "ready" },
@@ -195,7 +195,7 @@ test("builder.<id>.ask: the queue refuses each invalid request, and orders a bui
 
 test("builder.<id>.ask: a builder that names another builder's id or build changes nothing there", async (world) => {
   const builder = randomUUID();
-  const { connection } = await world.lab.bus.builder(builder);
+  const { connection } = await world.lab.nats.builder(builder);
   const victim = { builder: world.agent.builder, build: world.build };
   const outcome = { kind: "failed", exitCode: 1, reason: "forged" };
   await assertUnharmed(world, async () => {
@@ -210,7 +210,7 @@ test("builder.<id>.ask: a builder that names another builder's id or build chang
 });
 
 test("guest.reader: the proxy refuses each invalid request of a build's caller, and creates no consumer", async (world) => {
-  const { connection } = await world.lab.bus.build(world.build, "caller");
+  const { connection } = await world.lab.nats.build(world.build, "caller");
   const stream = buildStream(world.build);
   const subject = `${GUEST_API_PREFIX}.CONSUMER.CREATE.${stream}.evil.${subjects.log(world.build)}`;
   const valid = { stream_name: stream, config: { opt_start_seq: 1 } };
@@ -227,8 +227,8 @@ test("guest.reader: the proxy refuses each invalid request of a build's caller, 
 });
 
 test("requests with another's reply subject, and with JetStream's headers, change nothing of the victim", async (world) => {
-  const { connection } = await world.lab.bus.user("mallory");
-  const ada = await world.lab.bus.user("ada");
+  const { connection } = await world.lab.nats.user("mallory");
+  const ada = await world.lab.nats.user("ada");
   const replies = [
     `${ada.inboxPrefix}.x`,
     `${inboxPrefix(publicKey)}.y`,
@@ -258,7 +258,7 @@ test("a caller ignores each message of its builder that is not a valid state, an
 }) => {
   const build = await lab.reserve("ada");
   const agent = await lab.leased(build, 1);
-  const { connection } = await lab.bus.connect(agent.lease?.jwt ?? "", agent.key);
+  const { connection } = await lab.nats.connect(agent.lease?.jwt ?? "", agent.key);
   const jetstream = connection.jetstream();
   const states = [
     { v: 1, state: "uploading", nuid: "x".repeat(22), bytes: 1, chunkBytes: 65_536 },
@@ -273,7 +273,7 @@ test("a caller ignores each message of its builder that is not a valid state, an
   await agent.end({ kind: "failed", exitCode: 3, reason: "the \u001b[2Jend" });
   const key = createKey("user");
   const grant = { build, role: "caller", publicKey: key.publicKey, expiresAtMs: Date.now() + 600_000 } as const;
-  const { installation, issuer, url } = lab.bus;
+  const { installation, issuer, url } = lab.nats;
   const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
   const caller = await connectNats({ address, credential: { jwt: issuer.buildJwt(grant), key }, name: "test" });
   const options = { build, fromNow: false, signal: AbortSignal.timeout(60_000), onWaiting: () => undefined };

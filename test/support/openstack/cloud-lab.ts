@@ -9,7 +9,7 @@ import { type PoolPolicy, poolPolicy } from "../../../lib/pool/reconciler/policy
 import type { Provider } from "../../../lib/provider/provider.ts";
 import { Box } from "../../openstack/testbed/box.ts";
 import { type PlainNats, startPlainNats } from "../nats/plain-nats.ts";
-import { mortal } from "../queue/mortal-provider.ts";
+import { killable } from "../queue/killable-provider.ts";
 import { type Listings, OpenStackApi } from "./openstack-api.ts";
 import { testbedProvider } from "./testbed-provider.ts";
 import { untilCloud } from "./until-cloud.ts";
@@ -49,7 +49,7 @@ export class CloudLab {
   readonly #nats: PlainNats;
   readonly #agents = new Set<string>();
   readonly #observer: Provider;
-  #queue: { readonly pool: Pool; readonly nc: NatsConnection; readonly die: () => void } | undefined;
+  #queue: { readonly pool: Pool; readonly nc: NatsConnection; readonly kill: () => void } | undefined;
   readonly #killed: Promise<void>[] = [];
   /** The observation in flight. */
   #observing: Promise<void> | undefined;
@@ -88,7 +88,7 @@ export class CloudLab {
     const nc = await this.#nats.connect("core", { reconnect: false });
     const { installation, authUrl, policy } = this.#options;
     const cloud = testbedProvider({ installation, ...(authUrl !== undefined && { authUrl }) });
-    const { provider, die } = mortal(cloud);
+    const { provider, kill } = killable(cloud);
     const pool = await openPool({
       nc,
       replicas: 1,
@@ -99,7 +99,7 @@ export class CloudLab {
       clock: systemClock,
       log: createLogger({ name: "lab", level: process.env.LAB_LOG === undefined ? "silent" : "debug" }),
     });
-    this.#queue = { pool, nc, die };
+    this.#queue = { pool, nc, kill };
     pool.setListening(true);
     pool.start();
   }
@@ -108,7 +108,7 @@ export class CloudLab {
   async killQueue(): Promise<void> {
     const queue = this.#queue;
     this.#queue = undefined;
-    queue?.die();
+    queue?.kill();
     await queue?.nc.close();
     // In a killed process the loop would stop at once. Here it ends at its next step, without any effect.
     if (queue !== undefined) this.#killed.push(queue.pool.stop());

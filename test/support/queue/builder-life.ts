@@ -1,4 +1,4 @@
-/** The life of all builders as the queue tells it, so that a test awaits an event and looks at what is true then. */
+/** The states of all builders as the queue publishes them, so that a test can await an event and then check the states. */
 import type { ConsumerMessages, NatsConnection } from "nats";
 import type { BuilderState } from "../../../lib/pool/state/record.ts";
 import { BUILDERS_STREAM } from "../../../lib/protocol/subjects.ts";
@@ -13,7 +13,7 @@ export class BuilderLife {
     this.#messages = messages;
   }
 
-  /** Sees what the stream has kept, and everything from now on. */
+  /** Reads the stored messages of the stream, and all new ones. */
   static async watch(core: NatsConnection): Promise<BuilderLife> {
     const jetstream = core.jetstream();
     const consumer = await jetstream.consumers.get(BUILDERS_STREAM);
@@ -21,12 +21,12 @@ export class BuilderLife {
     const life = new BuilderLife(messages);
     const known = (await consumer.info()).num_pending;
     const caughtUp = new Promise<void>((resolve) => {
-      let seen = 0;
+      let received = 0;
       if (known === 0) resolve();
       void (async () => {
         for await (const message of messages) {
-          life.#note(message.subject.split(".")[1] ?? "", message.json<{ state: BuilderState }>().state);
-          if (++seen >= known) resolve();
+          life.#record(message.subject.split(".")[1] ?? "", message.json<{ state: BuilderState }>().state);
+          if (++received >= known) resolve();
         }
       })();
     });
@@ -38,12 +38,12 @@ export class BuilderLife {
     await this.#messages.close();
   }
 
-  /** Builders in this state now. */
+  /** The number of builders in this state now. */
   count(state: BuilderState): number {
-    return [...this.#states.values()].filter((one) => one === state).length;
+    return [...this.#states.values()].filter((current) => current === state).length;
   }
 
-  /** The most that existed at once since `resetPeak`. */
+  /** The largest number that existed at once since `resetPeak`. */
   get peak(): number {
     return this.#peak;
   }
@@ -52,10 +52,10 @@ export class BuilderLife {
     this.#peak = this.#existing();
   }
 
-  /** The next builder to come into this state. */
+  /** The next builder that enters this state. */
   next(state: BuilderState): Promise<string> {
-    const before = new Set([...this.#states].flatMap(([id, one]) => (one === state ? [id] : [])));
-    const find = () => [...this.#states].find(([id, one]) => one === state && !before.has(id))?.[0];
+    const before = new Set([...this.#states].flatMap(([id, current]) => (current === state ? [id] : [])));
+    const find = () => [...this.#states].find(([id, current]) => current === state && !before.has(id))?.[0];
     return this.until(() => find() !== undefined).then(() => find() ?? "");
   }
 
@@ -63,16 +63,16 @@ export class BuilderLife {
     await this.until(() => this.#states.get(builder) === state);
   }
 
-  /** Looks after each event; the file's time limit ends what never comes. */
+  /** Checks after each event. Without a bound: the time limit of the test file ends a wait that never succeeds. */
   until(isTrue: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         if (!isTrue()) return;
-        this.#watchers.delete(look);
+        this.#watchers.delete(check);
         resolve();
       };
-      this.#watchers.add(look);
-      look();
+      this.#watchers.add(check);
+      check();
     });
   }
 
@@ -80,7 +80,7 @@ export class BuilderLife {
     return [...this.#states.values()].filter((state) => state !== "gone").length;
   }
 
-  #note(builder: string, state: BuilderState): void {
+  #record(builder: string, state: BuilderState): void {
     this.#states.set(builder, state);
     this.#peak = Math.max(this.#peak, this.#existing());
     for (const watcher of [...this.#watchers]) watcher();

@@ -1,18 +1,19 @@
 /**
- * Preloaded into a shipped program (`node --import`): kills it, as a power cut would, at one point of its talk with NATS.
- * The point is in the file that CB_KILL_AT names, as a KillPoint in JSON; the test writes it when the program runs, and it is
- * gone when the program is. Nothing in the program knows of it: what is patched is the plaintext side of its TLS connection.
+ * Preloaded into a shipped program (`node --import`): kills it with SIGKILL at one message between the program and NATS.
+ * The environment variable CB_KILL_AT names a file with a KillPoint in JSON. The test writes the file while the program
+ * runs; this module deletes it before the kill. The program is unchanged: this module patches the plaintext side of its TLS
+ * connection.
  */
 import { readFileSync, rmSync } from "node:fs";
 import { TLSSocket } from "node:tls";
 
 const pointFile = process.env.CB_KILL_AT ?? "";
 const { write, push } = TLSSocket.prototype;
-/** The reply that is awaited after the frame went out. */
-let awaited;
-let dying = false;
+/** The reply subject of the message that was sent; the kill follows when the reply arrives. */
+let awaitedReply;
+let isKilling = false;
 
-/** Read anew for each piece: the test writes it at any time, and these are few. */
+/** Read before each write, because the test may write the file at any time. */
 function pointNow() {
   try {
     const { subject, payload, when } = JSON.parse(readFileSync(pointFile, "utf8"));
@@ -22,46 +23,46 @@ function pointNow() {
   }
 }
 
-function die() {
+function killSelf() {
   rmSync(pointFile, { force: true });
   process.kill(process.pid, "SIGKILL");
 }
 
-/** The messages in a piece; nats.js never splits one. */
+/** The messages in a chunk; nats.js never splits a message. */
 function* framesOf(bytes) {
   let at = 0;
   for (;;) {
     const lineEnd = bytes.indexOf("\r\n", at);
     if (lineEnd < 0) return;
-    const words = bytes.toString("latin1", at, lineEnd).split(" ");
-    const publishes = words[0] === "PUB" || words[0] === "HPUB";
-    const size = publishes ? Number(words.at(-1)) : 0;
+    const tokens = bytes.toString("latin1", at, lineEnd).split(" ");
+    const publishes = tokens[0] === "PUB" || tokens[0] === "HPUB";
+    const size = publishes ? Number(tokens.at(-1)) : 0;
     const end = publishes ? lineEnd + 2 + size + 2 : lineEnd + 2;
     if (publishes) {
-      const reply = words.length === (words[0] === "PUB" ? 4 : 5) ? words[2] : undefined;
-      yield { at, subject: words[1], reply, text: bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + size) };
+      const reply = tokens.length === (tokens[0] === "PUB" ? 4 : 5) ? tokens[2] : undefined;
+      yield { at, subject: tokens[1], reply, text: bytes.toString("utf8", lineEnd + 2, lineEnd + 2 + size) };
     }
     at = end;
   }
 }
 
 TLSSocket.prototype.write = function (chunk, ...rest) {
-  if (dying) return false;
+  if (isKilling) return false;
   const point = pointNow();
   if (point === undefined || typeof chunk === "string") return write.call(this, chunk, ...rest);
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   for (const frame of framesOf(bytes)) {
     if (!point.subject.test(frame.subject) || !point.payload.test(frame.text)) continue;
     if (point.when === "before") {
-      dying = true;
-      if (frame.at === 0) die();
-      return write.call(this, bytes.subarray(0, frame.at), die);
+      isKilling = true;
+      if (frame.at === 0) killSelf();
+      return write.call(this, bytes.subarray(0, frame.at), killSelf);
     }
     if (frame.reply === undefined) {
-      dying = true;
-      return write.call(this, chunk, die);
+      isKilling = true;
+      return write.call(this, chunk, killSelf);
     }
-    awaited = frame.reply;
+    awaitedReply = frame.reply;
     rmSync(pointFile, { force: true });
     break;
   }
@@ -69,6 +70,6 @@ TLSSocket.prototype.write = function (chunk, ...rest) {
 };
 
 TLSSocket.prototype.push = function (chunk, ...rest) {
-  if (awaited !== undefined && chunk?.includes(`${awaited} `)) die();
+  if (awaitedReply !== undefined && chunk?.includes(`${awaitedReply} `)) killSelf();
   return push.call(this, chunk, ...rest);
 };

@@ -1,4 +1,4 @@
-/** An agent that asks like the real one and builds what the test says. */
+/** An agent of the QueueLab: it sends requests like the real one, and builds nothing; the test decides on the outcome. */
 import type { NatsConnection } from "nats";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
@@ -6,50 +6,50 @@ import type { AgentReply, AgentRequest, BuildOutcome, Lease } from "../../../lib
 import { agentAsk } from "../../../lib/protocol/requests.ts";
 import { rejection } from "../rejection.ts";
 
-/** Longer than a question is parked. */
-const ANSWER_MS = 15_000;
+/** Longer than the queue parks a request. */
+const REPLY_TIMEOUT_MS = 15_000;
 
-type Distribute<T> = T extends unknown ? Omit<T, "v" | "builder" | "publicKey"> : never;
+type WithoutIdentity<T> = T extends unknown ? Omit<T, "v" | "builder" | "publicKey"> : never;
 
 export class LabAgent {
   readonly builder: string;
   readonly key = createKey("user");
-  /** True: it asks nothing. */
+  /** True: it sends no requests. */
   frozen = false;
   lease: Lease | undefined;
-  /** The reason, when it was told to stop. */
+  /** The reason of the `stop` order, once it has got one. */
   stopped: string | undefined;
   readonly #nc: NatsConnection;
-  #askedMs = Number.NEGATIVE_INFINITY;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(builder: string, nc: NatsConnection) {
     this.builder = builder;
     this.#nc = nc;
   }
 
-  /** Asks if it is time to, and does not wait for the answer. */
+  /** Sends a request if the last one is at least `everyMs` ago, and does not wait for the reply. */
   askEvery(everyMs: number, nowMs: number): void {
-    if (this.frozen || this.stopped !== undefined || nowMs - this.#askedMs < everyMs) return;
-    this.#askedMs = nowMs;
+    if (this.frozen || this.stopped !== undefined || nowMs - this.#askedAtMs < everyMs) return;
+    this.#askedAtMs = nowMs;
     const { lease } = this;
     void rejection(this.ask(lease === undefined ? { state: "ready" } : { state: "building", build: lease.build }));
   }
 
-  /** How its build ended. */
+  /** Reports the outcome of its build. */
   end(outcome: BuildOutcome): Promise<AgentReply> {
     return this.ask({ state: "ended", build: this.lease?.build ?? "", outcome });
   }
 
-  async ask(question: Distribute<AgentRequest>): Promise<AgentReply> {
-    const full = { v: 1, builder: this.builder, publicKey: this.key.publicKey, ...question } as AgentRequest;
-    const answer = await call(agentAsk, {
+  async ask(request: WithoutIdentity<AgentRequest>): Promise<AgentReply> {
+    const full = { v: 1, builder: this.builder, publicKey: this.key.publicKey, ...request } as AgentRequest;
+    const reply = await call(agentAsk, {
       nc: this.#nc,
       principal: this.builder,
       request: full,
-      timeoutMs: ANSWER_MS,
+      timeoutMs: REPLY_TIMEOUT_MS,
     });
-    if (answer.order === "lease") this.lease = answer.lease;
-    if (answer.order === "stop") this.stopped = answer.reason;
-    return answer;
+    if (reply.order === "lease") this.lease = reply.lease;
+    if (reply.order === "stop") this.stopped = reply.reason;
+    return reply;
   }
 }

@@ -1,4 +1,4 @@
-/** A cloud in which a machine goes when the test lets it, and is made unless the test refuses it. */
+/** The simulated cloud of the QueueLab. The test can refuse creates, and delay boots and deletions. */
 import type { CbError } from "../../../lib/core/errors.ts";
 import type { BuilderSpec, Machine, MachineListing, Provider } from "../../../lib/provider/provider.ts";
 
@@ -6,37 +6,37 @@ const never = new Promise<never>(() => {});
 
 export class LabCloud {
   readonly machines = new Map<string, Machine>();
-  /** False: what is destroyed stays in the listing, on its way out. */
-  letsGo = true;
-  /** False: what is made goes on booting. */
+  /** False: a destroyed machine stays in the listing as `destroying`. */
+  deletes = true;
+  /** False: a created machine stays in the listing as `booting`. */
   boots = true;
-  /** Why it makes no machine; undefined: it does. */
+  /** The error of each create; undefined: creates succeed. */
   refusal: CbError | undefined;
 
-  /** As one process sees it, until that dies: then no call of it has any effect, and none returns. */
-  facade(): { readonly provider: Provider; readonly die: () => void } {
+  /** The provider of one queue process. After `kill` its calls have no effect and never resolve. */
+  killableProvider(): { readonly provider: Provider; readonly kill: () => void } {
     let alive = true;
-    const living = <T>(work: () => T): Promise<T> => (alive ? Promise.resolve().then(work) : never);
+    const whileAlive = <T>(work: () => T): Promise<T> => (alive ? Promise.resolve().then(work) : never);
     const provider: Provider = {
-      listMachines: () => living((): MachineListing => ({ machines: [...this.machines.values()], complete: true })),
-      create: (spec) => living(() => this.#create(spec)),
-      destroy: (builder) => living(() => this.#destroy(builder)),
-      consoleOutput: () => living(() => new Uint8Array()),
+      listMachines: () => whileAlive((): MachineListing => ({ machines: [...this.machines.values()], complete: true })),
+      create: (spec) => whileAlive(() => this.#create(spec)),
+      destroy: (builder) => whileAlive(() => this.#destroy(builder)),
+      consoleOutput: () => whileAlive(() => new Uint8Array()),
     };
-    const die = () => {
+    const kill = () => {
       alive = false;
     };
-    return { provider, die };
+    return { provider, kill };
   }
 
-  /** What is on its way out is gone, and so is what is destroyed from now on. */
-  letGo(): void {
-    this.letsGo = true;
+  /** Deletes the machines that are `destroying`; from now on a destroyed machine is deleted at once. */
+  finishDeletions(): void {
+    this.deletes = true;
     for (const { builder, status } of this.machines.values())
       if (status === "destroying") this.machines.delete(builder);
   }
 
-  /** What is booting is up, and so is what is made from now on. */
+  /** Boots the machines that are `booting`; from now on a created machine runs at once. */
   boot(): void {
     this.boots = true;
     for (const [builder, machine] of this.machines)
@@ -52,7 +52,7 @@ export class LabCloud {
 
   #destroy(builder: string): void {
     const machine = this.machines.get(builder);
-    if (this.letsGo) this.machines.delete(builder);
+    if (this.deletes) this.machines.delete(builder);
     else if (machine !== undefined) this.machines.set(builder, { ...machine, status: "destroying" });
   }
 }

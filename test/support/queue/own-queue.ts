@@ -1,16 +1,16 @@
-/** The stack's cb-queue with other settings, as a child of the test. */
+/** cb-queue with changed settings, as a child process of the test, instead of the stack's own queue. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { parse, stringify } from "yaml";
 import type { Running, Stack } from "../stack.ts";
 
-/** What of the configuration a test changes. */
+/** The part of the configuration that tests change. */
 export interface QueueYaml {
   limits: Record<string, number>;
   pools: { name: string; arch?: string; reserve: number; max: number; provider: Record<string, unknown> }[];
   registries?: unknown[];
 }
 
-/** The path of the stack's configuration, changed. */
+/** The path of a changed copy of the stack's configuration. */
 export function configWith(stack: Stack, change: (config: QueueYaml) => void): string {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8")) as QueueYaml;
   change(config);
@@ -19,14 +19,14 @@ export function configWith(stack: Stack, change: (config: QueueYaml) => void): s
   return path;
 }
 
-/** Resolves when it answers. The stack's own queue has stopped before. */
+/** Resolves when the queue serves requests. The stack's own queue must have stopped before. */
 export async function queueWith(stack: Stack, change: (config: QueueYaml) => void): Promise<Running> {
   const queue = stack.start("cb-queue", ["--config", configWith(stack, change)]);
   await queue.seen(/cb-queue answers/);
   return queue;
 }
 
-/** What it logged. */
+/** Stops the queue, and resolves to its log. */
 export async function stopped(queue: Running): Promise<string> {
   queue.kill("SIGTERM");
   return (await queue.finished).stderr;

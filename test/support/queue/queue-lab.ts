@@ -1,209 +1,126 @@
 /**
- * A whole queue on a real NATS, with a cloud whose machines go when the test lets them, agents that say what the test
- * makes them say, and a clock that moves only while the test waits: forty seconds of silence pass in half a second.
+ * A lab for the queue: the whole queue on a real NATS, with a simulated cloud, agents that the test controls, and a clock
+ * that only moves while the test waits: forty seconds of silence pass in half a second.
  */
 import { randomUUID } from "node:crypto";
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { KV, NatsConnection } from "nats";
-import { CbError } from "../../../lib/core/errors.ts";
-import { createLogger } from "../../../lib/core/log.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
-import { type KvStore, openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
-import { openPool } from "../../../lib/pool/open.ts";
-import type { Pool } from "../../../lib/pool/pool.ts";
-import { poolPolicy } from "../../../lib/pool/reconciler/policy.ts";
 import type { BuildState, ReserveReply, ReserveRequest } from "../../../lib/protocol/build-messages.ts";
 import { cancel, reserve } from "../../../lib/protocol/requests.ts";
 import { buildStream, subjects } from "../../../lib/protocol/subjects.ts";
-import { Images } from "../../../lib/queue/api/images.ts";
-import { Builds } from "../../../lib/queue/builds/builds.ts";
 import type { BuildRecord } from "../../../lib/queue/builds/record.ts";
-import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
-import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
-import type { QueuePorts } from "../../../lib/queue/ports.ts";
-import { Queue } from "../../../lib/queue/queue.ts";
-import { Users } from "../../../lib/queue/users/users.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { type Guest, startTestNats, type TestNats } from "../nats/nats.ts";
 import { LabAgent } from "./lab-agent.ts";
 import { LabCloud } from "./lab-cloud.ts";
+import { type QueueProcess, startQueueProcess } from "./queue-process.ts";
 
-const MIB = 1024 * 1024;
-export const LOG_BYTES = MIB;
-export const POOL = "p";
-const log = createLogger({ name: "lab", level: "silent" });
-
-/** A step of the clock, and the real time that NATS has for what it set off. */
+/** One step of the clock, and the real time in which NATS and the queue handle the events of the step. */
 const STEP_MS = 1_000;
 const STEP_REAL_MS = 10;
-/** Agents ask as often as the queue's parking makes them. */
+/** Time between two requests of an agent, on the lab's clock. */
 const ASK_MS = 10_000;
-
-/** One process of the queue. */
-export interface QueueLife {
-  readonly ports: QueuePorts;
-  readonly pool: Pool;
-  alive(): boolean;
-  /** SIGKILL: nothing that it does from here on has any effect. */
-  kill(): Promise<void>;
-  stop(): Promise<void>;
-}
+const REQUEST_TIMEOUT_MS = 10_000;
 
 export class QueueLab {
   readonly clock = new ManualClock(Date.now());
   readonly cloud = new LabCloud();
   readonly agents = new Map<string, LabAgent>();
-  readonly bus: TestNats;
-  readonly #lives: QueueLife[] = [];
+  readonly nats: TestNats;
+  readonly #processes: QueueProcess[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Promise<Guest>>();
-  /** What the agents take for the time: nobody sets the clocks of their machines. */
+  /** Time on the agents' machines: setting the queue's clock does not change it. */
   #passedMs = 0;
-  /** The next change of a build's record to what contains this is written, and its reply is lost. */
+  /** The next update of a build's record that contains this text is written, and its reply is lost. */
   loseReplyTo: string | undefined;
-  readonly #beats: KV;
+  readonly #steps: KV;
 
-  private constructor(bus: TestNats, core: NatsConnection, beats: KV) {
-    this.bus = bus;
+  private constructor(nats: TestNats, core: NatsConnection, steps: KV) {
+    this.nats = nats;
     this.#core = core;
-    this.#beats = beats;
+    this.#steps = steps;
   }
 
   static async start(): Promise<QueueLab> {
-    const bus = await startTestNats();
-    const core = await bus.core();
-    const lab = new QueueLab(bus, core, await core.jetstream().views.kv("lab", { history: 1, max_bytes: MIB }));
+    const nats = await startTestNats();
+    const core = await nats.core();
+    const lab = new QueueLab(nats, core, await core.jetstream().views.kv("lab", { history: 1, max_bytes: 1024 ** 2 }));
     await lab.startQueue();
     return lab;
   }
 
-  /** What a test has left: nothing stays stuck, and a queue runs. */
+  /** After a test: ends stuck deletions and all live builds, and starts the queue if the test has killed it. */
   async tidy(): Promise<void> {
-    this.cloud.letGo();
-    if (!this.queue.alive()) await this.startQueue();
-    for (const { build, state } of this.queue.ports.builds.all()) if (state !== "ended") await this.cancel(build);
+    this.cloud.finishDeletions();
+    if (!this.queue.isRunning()) await this.startQueue();
+    for (const { build, state } of this.queue.builds.all()) if (state !== "ended") await this.cancel(build);
   }
 
   async stop(): Promise<void> {
-    // One that was killed hangs for ever in what it was doing.
-    if (this.queue.alive()) await this.queue.stop();
-    await this.bus.stop();
+    // A killed process never resolves its last call, so its stop() would not return.
+    if (this.queue.isRunning()) await this.queue.stop();
+    await this.nats.stop();
   }
 
-  get queue(): QueueLife {
-    const life = this.#lives.at(-1);
-    if (life === undefined) throw new Error("no queue was started");
-    return life;
+  get queue(): QueueProcess {
+    const newest = this.#processes.at(-1);
+    if (newest === undefined) throw new Error("no queue was started");
+    return newest;
   }
 
-  /** Another process of the queue, after the one before has been killed. Rejects with what keeps it from starting. */
-  async startQueue(): Promise<QueueLife> {
-    const nc = await this.bus.core({ reconnect: false });
+  /** Another process of the queue, after the one before was killed. Rejects with the error that keeps it from starting. */
+  async startQueue(): Promise<QueueProcess> {
+    const { clock, cloud } = this;
+    const { issuer } = this.nats;
+    const nc = await this.nats.core({ reconnect: false });
+    const losesReplyTo = (value: string) => this.#losesReplyTo(value);
     try {
-      return await this.#start(nc);
+      const started = await startQueueProcess({ nc, issuer, clock, cloud, losesReplyTo });
+      this.#processes.push(started);
+      return started;
     } catch (error) {
       await nc.close();
       throw error;
     }
   }
 
-  async #start(nc: NatsConnection): Promise<QueueLife> {
-    const facade = this.cloud.facade();
-    const pool = await openPool({
-      nc,
-      replicas: 1,
-      provider: facade.provider,
-      policy: poolPolicy({ pool: POOL, reserveTarget: 2, totalMax: 6 }),
-      installation: "lab",
-      userDataFor: async () => "{}",
-      clock: this.clock,
-      log,
-    });
-    const ports = await this.#ports(nc, pool);
-    const queue = new Queue(ports);
-    // Readers have no door in the lab: a test that needs one opens it.
-    await queue.start({ questions: nc, readers: { expect: () => undefined } });
-    pool.start();
-    const end = async () => {
-      facade.die();
-      ports.parked.clear();
-      await nc.close();
-    };
-    const life = { ports, pool, alive: () => !nc.isClosed(), kill: end, stop: () => this.#stop(queue, pool, end) };
-    this.#lives.push(life);
-    return life;
+  #losesReplyTo(value: string): boolean {
+    if (this.loseReplyTo === undefined || !value.includes(this.loseReplyTo)) return false;
+    this.loseReplyTo = undefined;
+    return true;
   }
 
-  async #stop(queue: Queue, pool: Pool, end: () => Promise<void>): Promise<void> {
-    const stopping = Promise.all([queue.stop(), pool.stop()]);
-    await end();
-    await this.clock.advance(60_000);
-    await stopping;
-  }
-
-  async #ports(nc: NatsConnection, pool: Pool): Promise<QueuePorts> {
-    const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB });
-    const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB });
-    return {
-      builds: new Builds({ records: this.#losing(keys), recipes: recipeKeys, log }),
-      users: await Users.open({ nc, replicas: 1, clock: this.clock, log }),
-      streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }),
-      pools: new Map([[POOL, pool]]),
-      poolKinds: [{ name: POOL, arch: "x86_64" }],
-      parked: new ParkedRequests(),
-      issuer: this.bus.issuer,
-      images: new Images({ registries: [], clock: this.clock, log }),
-      plainHttpRegistries: [],
-      limits: LIMITS,
-      clock: this.clock,
-      log,
-    };
-  }
-
-  #losing(keys: KvStore): KvStore {
-    return {
-      list: (prefix) => keys.list(prefix),
-      names: (prefix) => keys.names(prefix),
-      get: (key) => keys.get(key),
-      create: (key, value) => keys.create(key, value),
-      remove: (key, revision) => keys.remove(key, revision),
-      update: async (key, value, revision) => {
-        const written = await keys.update(key, value, revision);
-        if (this.loseReplyTo === undefined || !value.includes(this.loseReplyTo)) return written;
-        this.loseReplyTo = undefined;
-        throw new CbError("infrastructure", "the reply is lost");
-      },
-    };
-  }
-
-  /** Lets time pass until it is true, and throws when that takes longer than `limitMs` of the lab's time. */
-  async until<T>(what: string, look: () => T | Promise<T>, limitMs = 240_000): Promise<NonNullable<T>> {
+  /** Advances the clock until `check` finds something. Throws after `limitMs` on the lab's clock. */
+  async until<T>(what: string, check: () => T | Promise<T>, limitMs = 240_000): Promise<NonNullable<T>> {
     const endMs = this.clock.nowMs() + limitMs;
     for (;;) {
-      const found = await look();
+      const found = await check();
       if (found !== undefined && found !== null && found !== false) return found;
       if (this.clock.nowMs() > endMs) {
-        const { pool, ports } = this.queue;
-        const there = JSON.stringify({
+        const { pool, builds } = this.queue;
+        const state = JSON.stringify({
           nowMs: this.clock.nowMs(),
           pool: pool.status(),
-          live: ports.builds.all().filter(({ state }) => state !== "ended"),
+          live: builds.all().filter((build) => build.state !== "ended"),
         });
-        throw new Error(`waited ${limitMs} ms of the lab's time in vain: ${what}\n${there}`);
+        throw new Error(`not reached within ${limitMs} ms on the lab's clock: ${what}\n${state}`);
       }
       await this.#step();
     }
   }
 
-  /** As many builders as are wanted are ready, and there is nothing else of theirs. */
+  /** Resolves when the reserve is full, and no other builder exists. */
   async fullReserve(): Promise<void> {
-    await this.until("a full reserve, and nothing else", () => {
-      const { reserve, active, booting, destroying, reserveTarget } = this.queue.pool.status();
-      return reserve.length === reserveTarget && active.length + booting.length + destroying.length === 0;
+    await this.until("a full reserve, and no other builder", () => {
+      const { reserve: ready, active, booting, destroying, reserveTarget } = this.queue.pool.status();
+      return ready.length === reserveTarget && active.length + booting.length + destroying.length === 0;
     });
   }
 
+  /** Advances the clock by that time in steps. */
   async pass(ms: number): Promise<void> {
     const endMs = this.clock.nowMs() + ms;
     while (this.clock.nowMs() < endMs) await this.#step();
@@ -212,23 +129,23 @@ export class QueueLab {
   async #step(): Promise<void> {
     for (const { builder, status } of this.cloud.machines.values()) {
       if (status !== "running" || this.agents.has(builder)) continue;
-      this.agents.set(builder, new LabAgent(builder, (await this.bus.builder(builder)).connection));
+      this.agents.set(builder, new LabAgent(builder, (await this.nats.builder(builder)).connection));
     }
     for (const agent of this.agents.values())
       if (this.cloud.machines.has(agent.builder)) agent.askEvery(ASK_MS, this.#passedMs);
     this.#passedMs += STEP_MS;
     await this.clock.advance(STEP_MS);
-    // Where NATS cannot write, the queue cannot either: its time waits for the disk too.
-    await this.#beats.put("step", "");
+    // One write to the disk, so that on a slow disk the lab's clock does not run ahead of the queue's writes.
+    await this.#steps.put("step", "");
     await realSleep(STEP_REAL_MS);
   }
 
-  /** The id of a new build. Rejects with what the queue refuses. */
+  /** The id of a new build. Rejects with the queue's refusal. */
   async reserve(user = "ada", over: Partial<ReserveRequest> = {}): Promise<string> {
-    const joining = this.#users.get(user) ?? this.bus.user(user);
+    const joining = this.#users.get(user) ?? this.nats.user(user);
     this.#users.set(user, joining);
-    const guest = await joining;
-    const question = {
+    const { connection: nc } = await joining;
+    const request = {
       v: 1,
       request: randomUUID(),
       publicKey: createKey("user").publicKey,
@@ -236,32 +153,24 @@ export class QueueLab {
       name: "image.sif",
       ...over,
     } as const;
-    const reply: ReserveReply = await call(reserve, {
-      nc: guest.connection,
-      principal: user,
-      request: question,
-      timeoutMs: 10_000,
-    });
+    const options = { nc, principal: user, request, timeoutMs: REQUEST_TIMEOUT_MS };
+    const reply: ReserveReply = await call(reserve, options);
     return reply.build;
   }
 
   async cancel(build: string): Promise<void> {
     const user = this.record(build)?.user ?? "";
     const nc = (await this.#users.get(user))?.connection;
-    if (nc === undefined) throw new Error(`nobody has reserved ${build}`);
-    await call(cancel, {
-      nc,
-      principal: user,
-      request: { v: 1, target: { kind: "build", id: build } },
-      timeoutMs: 10_000,
-    });
+    if (nc === undefined) throw new Error(`no user of the lab has reserved ${build}`);
+    const request = { v: 1, target: { kind: "build", id: build } } as const;
+    await call(cancel, { nc, principal: user, request, timeoutMs: REQUEST_TIMEOUT_MS });
   }
 
   record(build: string): BuildRecord | undefined {
-    return this.queue.ports.builds.get(build);
+    return this.queue.builds.get(build);
   }
 
-  /** The agent that has been given this attempt, when it has. */
+  /** The agent that has the lease of this attempt. */
   agentOf(build: string, attempt: number): LabAgent | undefined {
     return [...this.agents.values()].find(({ lease }) => lease?.build === build && lease.attempt === attempt);
   }
@@ -270,29 +179,15 @@ export class QueueLab {
     return this.until(`attempt ${attempt} of ${build}`, () => this.agentOf(build, attempt));
   }
 
-  /** What the build's stream holds: states, and logs as text. */
-  async told(build: string): Promise<(BuildState | string)[]> {
+  /** The content of the build's stream: states, and the log as text. */
+  async streamOf(build: string): Promise<(BuildState | string)[]> {
     const { streams } = await this.#core.jetstreamManager();
     const { state } = await streams.info(buildStream(build));
-    const told: (BuildState | string)[] = [];
+    const entries: (BuildState | string)[] = [];
     for (let seq = 1; seq <= state.last_seq; seq++) {
       const message = await streams.getMessage(buildStream(build), { seq });
-      told.push(message.subject === subjects.log(build) ? message.string() : message.json<BuildState>());
+      entries.push(message.subject === subjects.log(build) ? message.string() : message.json<BuildState>());
     }
-    return told;
+    return entries;
   }
 }
-
-const HOUR_MS = 3_600_000;
-export const LIMITS: QueuePorts["limits"] = {
-  buildMs: 6 * HOUR_MS,
-  waitMs: 24 * HOUR_MS,
-  contextMs: 120_000,
-  contextBytes: MIB,
-  logBytes: LOG_BYTES,
-  imageBytes: 8 * MIB,
-  imageKeptMs: 24 * HOUR_MS,
-  recordKeptMs: 24 * 7 * HOUR_MS,
-  leasedPerUser: 4,
-  waitingPerUser: 100,
-};

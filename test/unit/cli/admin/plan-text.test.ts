@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { planText } from "../../../../lib/cli/admin/plan-text.ts";
 import type { Action } from "../../../../lib/pool/reconciler/observation.ts";
-import { actionText } from "../../../../lib/queue/api/plan-text.ts";
+import { actionText } from "../../../../lib/queue/api/admin-plan.ts";
 
 const test = suite("plan text");
 

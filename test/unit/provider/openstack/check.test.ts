@@ -98,7 +98,7 @@ test("checkProviders() resolves with a line for each pool with limits, and names
 test("checkProviders() fails after its limit when a cloud does not reply", async ({ cloud }) => {
   cloud.replyTo(LOGIN, "silent");
   const error = await failureOf(checkProviders(new Map([["p", providerOn(cloud)]]), never(), 200), CbError);
-  assert.equal([error.kind, error.message], ["infrastructure", "pool p: no answer in time"]);
+  assert.equal([error.kind, error.message], ["infrastructure", "pool p: the provider did not answer within 0.2 s"]);
 });
 
 test("checkAtStart() throws for a wrong configuration, and not for an unavailable cloud", async ({ cloud }) => {

@@ -4,8 +4,8 @@ import { explain, type PoolOutlook } from "../../../../lib/queue/builds/explain.
 
 const test = suite("explain");
 
-const pool: PoolOutlook = { name: "p", booting: 0, leased: 0, max: 2, why: "" };
-const told = (outlook: Partial<PoolOutlook>, leasedByUser = new Map<string, number>()) =>
+const pool: PoolOutlook = { name: "p", booting: 0, leased: 0, max: 2, reason: "" };
+const explained = (outlook: Partial<PoolOutlook>, leasedByUser = new Map<string, number>()) =>
   explain({
     waiting: [
       { build: "1", user: "a", pool: "p" },
@@ -18,39 +18,39 @@ const told = (outlook: Partial<PoolOutlook>, leasedByUser = new Map<string, numb
 
 test("explain() counts positions from 1 in each pool", () => {
   assert.equal(
-    told({}).map(({ position }) => position),
+    explained({}).map(({ position }) => position),
     [1, 2],
   );
 });
 
-test("explain() says how many builders are booting", () => {
-  assert.is(told({ booting: 1 })[0]?.reason, "1 builder booting");
-  assert.is(told({ booting: 2 })[0]?.reason, "2 builders booting");
+test("explain() gives the number of booting builders", () => {
+  assert.is(explained({ booting: 1 })[0]?.reason, "1 builder booting");
+  assert.is(explained({ booting: 2 })[0]?.reason, "2 builders booting");
 });
 
-test("explain() says that all are busy at exactly the maximum, and adds the reconciler's reason", () => {
-  assert.is(told({ leased: 2 })[0]?.reason, "all 2 builders busy");
-  assert.is(told({ leased: 1 })[0]?.reason, "a builder is being made");
-  assert.is(told({ why: "quota, 20 of 20 instances" })[0]?.reason, "quota, 20 of 20 instances");
+test("explain() reports all builders busy at exactly the maximum, and otherwise the reconciler's reason", () => {
+  assert.is(explained({ leased: 2 })[0]?.reason, "all 2 builders busy");
+  assert.is(explained({ leased: 1 })[0]?.reason, "a builder is being created");
+  assert.is(explained({ reason: "quota, 20 of 20 instances" })[0]?.reason, "quota, 20 of 20 instances");
 });
 
-test("explain() tells a caller whose files are not whole that they are waited for", () => {
+test("explain() names an incomplete upload as the reason", () => {
   const waiting = [{ build: "1", user: "a", pool: "p", awaitsContext: true as const }];
-  const [told] = explain({ waiting, pools: [pool], leasedByUser: new Map(), leasedPerUser: 4 });
-  assert.is(told?.reason, "its files are on their way");
+  const [explanation] = explain({ waiting, pools: [pool], leasedByUser: new Map(), leasedPerUser: 4 });
+  assert.is(explanation?.reason, "the upload of its files is not complete");
 });
 
-test("explain() tells a user at the cap that it is their own", () => {
-  const [first, second] = told({ booting: 1 }, new Map([["a", 4]]));
-  assert.is(first?.reason, "4 builds of yours running, which is the limit for one user");
+test("explain() gives a user at the limit the number of running builds and the limit", () => {
+  const [first, second] = explained({ booting: 1 }, new Map([["a", 4]]));
+  assert.is(first?.reason, "you have 4 running builds; the limit is 4 per user");
   assert.is(second?.reason, "1 builder booting");
 });
 
-test("explain() tells a caller whose builder was lost what is waited for, whatever the pool has to say", () => {
-  const waiting = [{ build: "1", user: "a", pool: "p", awaitsGone: "it was lost; waiting until it is gone" }];
+test("explain() puts the loss of the builder before user limit and pool", () => {
+  const waiting = [{ build: "1", user: "a", pool: "p", awaitsGone: "it was lost; waiting until its machine is gone" }];
   const busy = [{ ...pool, leased: 2 }];
-  const [told] = explain({ waiting, pools: busy, leasedByUser: new Map([["a", 4]]), leasedPerUser: 4 });
-  assert.equal(told, { build: "1", position: 1, reason: "it was lost; waiting until it is gone" });
+  const [explanation] = explain({ waiting, pools: busy, leasedByUser: new Map([["a", 4]]), leasedPerUser: 4 });
+  assert.equal(explanation, { build: "1", position: 1, reason: "it was lost; waiting until its machine is gone" });
 });
 
 test.run();

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuildRecord } from "../../../../lib/queue/builds/record.ts";
-import { buildEnded, builderLost, buildLeased, contextCame } from "../../../../lib/queue/builds/transitions.ts";
+import { buildEnded, builderLost, buildLeased, contextCompleted } from "../../../../lib/queue/builds/transitions.ts";
 
 const test = suite("build transitions");
 
@@ -18,22 +18,22 @@ const waiting: BuildRecord = {
   attempt: 0,
 };
 
-test("leased() counts the attempt and takes only what waits", () => {
+test("buildLeased() counts the attempt and accepts only a waiting build", () => {
   const record = buildLeased(waiting, "b", 5);
   assert.equal([record.state, record.attempt, record.builder, record.leasedAtMs], ["leased", 1, "b", 5]);
   assert.throws(() => buildLeased(record, "c", 6), /cannot be leased/);
 });
 
-test("leased() takes no build whose context is not whole, until it came", () => {
+test("buildLeased() refuses a build until its context is complete", () => {
   const incomplete: BuildRecord = { ...waiting, awaitsContext: true };
-  assert.throws(() => buildLeased(incomplete, "b", 5), /context is not whole/);
-  const whole = contextCame(incomplete);
-  assert.equal(whole, waiting);
-  assert.is(whole && contextCame(whole), undefined);
-  assert.is(contextCame({ ...incomplete, state: "ended" }), undefined);
+  assert.throws(() => buildLeased(incomplete, "b", 5), /incomplete context/);
+  const complete = contextCompleted(incomplete);
+  assert.equal(complete, waiting);
+  assert.is(complete && contextCompleted(complete), undefined);
+  assert.is(contextCompleted({ ...incomplete, state: "ended" }), undefined);
 });
 
-test("builderLost() puts the build back into the line at its old place, and the next lease is attempt 2", () => {
+test("builderLost() puts the build back at its old position, and the next lease is attempt 2", () => {
   const loss = { builder: "b", atMs: 9, reason: "r" };
   const lost = builderLost(buildLeased(waiting, "b", 5), loss);
   assert.equal(lost, { ...waiting, attempt: 1, loss });
@@ -41,15 +41,15 @@ test("builderLost() puts the build back into the line at its old place, and the 
   assert.equal([again?.attempt, again?.builder, again?.leasedAtMs, again?.loss], [2, "c", 10, loss]);
 });
 
-test("builderLost() believes the loss of the build's own builder only, and of one that it has", () => {
+test("builderLost() ignores another builder's loss and a build that is not leased", () => {
   const loss = { builder: "b", atMs: 9, reason: "r" };
   assert.is(builderLost(buildLeased(waiting, "c", 5), loss), undefined);
   assert.is(builderLost(waiting, loss), undefined);
-  const over = buildEnded(buildLeased(waiting, "b", 5), { v: 1, state: "cancelled", reason: "r" }, 7);
-  assert.is(over && builderLost(over, loss), undefined);
+  const ended = buildEnded(buildLeased(waiting, "b", 5), { v: 1, state: "cancelled", reason: "r" }, 7);
+  assert.is(ended && builderLost(ended, loss), undefined);
 });
 
-test("ended() lets the first end count", () => {
+test("buildEnded() ignores every end after the first", () => {
   const cancelled = buildEnded(waiting, { v: 1, state: "cancelled", reason: "r" }, 7);
   assert.is(cancelled?.endedAtMs, 7);
   assert.is(cancelled && buildEnded(cancelled, { v: 1, state: "lost", reason: "r" }, 8), undefined);

@@ -11,25 +11,25 @@ const pools = [
   { name: "summit", arch: "ppc64le" },
 ];
 
-test("choosePool() takes the first pool of the architecture, and the first of all when none is asked for", () => {
+test("choosePool() takes the first pool of the architecture, or the first of all without one", () => {
   assert.is(choosePool(pools, { arch: "x86_64" }), "small");
   assert.is(choosePool(pools, { arch: "ppc64le" }), "summit");
   assert.is(choosePool(pools, {}), "small");
 });
 
-test("choosePool() takes the pool that is named, if that is what it builds for", () => {
+test("choosePool() takes the named pool if it builds for the architecture", () => {
   assert.is(choosePool(pools, { pool: "large" }), "large");
   assert.is(choosePool(pools, { pool: "summit", arch: "ppc64le" }), "summit");
 });
 
-for (const [wish, message] of [
+for (const [requirements, message] of [
   [{ arch: "aarch64" }, "no pool builds for aarch64"],
   [{ pool: "titan", arch: "x86_64" }, "there is no pool titan"],
   [{ pool: "summit", arch: "x86_64" }, "pool summit builds for ppc64le, not for x86_64"],
 ] as const) {
-  test(`choosePool() says "${message}" and lists the pools`, () => {
+  test(`choosePool() throws "${message}" and lists the pools`, () => {
     try {
-      choosePool(pools, wish);
+      choosePool(pools, requirements);
       assert.unreachable();
     } catch (error) {
       if (!(error instanceof CbError)) throw error;

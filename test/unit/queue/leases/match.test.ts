@@ -14,7 +14,7 @@ const input = (over: Partial<MatchInput>): MatchInput => ({
   ...over,
 });
 
-test("match() serves in the order of the requests and of the builders' waiting", () => {
+test("match() keeps the order of the builds and of the builders", () => {
   const found = match(
     input({ waiting: [waiting("1", "a"), waiting("2", "b")], free: [free("x"), free("y"), free("z")] }),
   );
@@ -24,18 +24,18 @@ test("match() serves in the order of the requests and of the builders' waiting",
   ]);
 });
 
-test("match() gives no builder twice", () => {
+test("match() leases no builder twice", () => {
   const found = match(input({ waiting: [waiting("1", "a"), waiting("2", "a")], free: [free("x")] }));
   assert.equal(found, [{ build: "1", builder: "x" }]);
 });
 
-test("match() passes over a user at the cap, at exactly the cap, and serves the next", () => {
+test("match() passes over a user at exactly the limit, and serves the next one", () => {
   const queue = { waiting: [waiting("1", "a"), waiting("2", "b")], free: [free("x")] };
   assert.equal(match(input({ ...queue, leasedByUser: new Map([["a", 4]]) })), [{ build: "2", builder: "x" }]);
   assert.equal(match(input({ ...queue, leasedByUser: new Map([["a", 3]]) })), [{ build: "1", builder: "x" }]);
 });
 
-test("match() counts what it gives against the cap", () => {
+test("match() counts its own matches against the limit", () => {
   const queue = { waiting: [waiting("1", "a"), waiting("2", "a"), waiting("3", "b")], free: [free("x"), free("y")] };
   const found = match(input({ ...queue, leasedPerUser: 1 }));
   assert.equal(found, [
@@ -44,7 +44,7 @@ test("match() counts what it gives against the cap", () => {
   ]);
 });
 
-test("match() passes over a build whose files are still on their way", () => {
+test("match() passes over a build with an incomplete upload", () => {
   const queue = {
     waiting: [{ ...waiting("1", "a"), awaitsContext: true as const }, waiting("2", "a")],
     free: [free("x")],
@@ -52,12 +52,12 @@ test("match() passes over a build whose files are still on their way", () => {
   assert.equal(match(input(queue)), [{ build: "2", builder: "x" }]);
 });
 
-test("match() gives a builder of the build's own pool only", () => {
+test("match() takes builders of the build's pool only", () => {
   const found = match(input({ waiting: [waiting("1", "a", "arm"), waiting("2", "a", "p")], free: [free("x", "p")] }));
   assert.equal(found, [{ build: "2", builder: "x" }]);
 });
 
-test("match() passes over a build whose lost builder is not gone, and serves the next", () => {
+test("match() passes over a build until its lost builder is gone, and serves the next one", () => {
   const line = [{ ...waiting("1", "a"), awaitsGone: "it was lost" }, waiting("2", "b")];
   assert.equal(match(input({ waiting: line, free: [free("x")] })), [{ build: "2", builder: "x" }]);
 });

@@ -1,22 +1,33 @@
-/** What cb-status is told about one pool. */
+/** `queue.status.<user>`: the pools and the number of builds, as cb-status shows them. */
 
 import type { Pool } from "../../pool/pool.ts";
 import type { BuilderView } from "../../pool/views.ts";
 import { imageText } from "../../protocol/builder-image.ts";
 import type { StatusReply } from "../../protocol/status-messages.ts";
+import type { Builds } from "../builds/builds.ts";
+import type { PoolKind } from "../leases/choose-pool.ts";
 
 type PoolReply = StatusReply["pools"][number];
 
-/** Each builder may claim another image; an honest pool has two while it is renewed. */
+/** Each builder may report another image; a correct pool has two while its image is replaced. */
 const IMAGES_MAX = 4;
 
-interface NamedPool {
-  readonly name: string;
-  readonly arch: string;
-  readonly pool: Pool;
+export interface StatusOptions {
+  readonly pools: ReadonlyMap<string, Pool>;
+  readonly poolKinds: readonly PoolKind[];
+  readonly builds: Builds;
 }
 
-export function poolStatus({ name, arch, pool }: NamedPool): PoolReply {
+export function statusReply({ pools, poolKinds, builds }: StatusOptions): StatusReply {
+  const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
+  return {
+    v: 1,
+    pools: [...pools].map(([name, pool]) => poolReply(name, archOf.get(name) ?? "", pool)),
+    builds: { waiting: builds.waiting().length, running: builds.leased().length },
+  };
+}
+
+function poolReply(name: string, arch: string, pool: Pool): PoolReply {
   const { active, reserve, booting, destroying, reserveTarget, totalMax, reason } = pool.status();
   const builders = [...active, ...reserve, ...booting, ...destroying];
   return {
@@ -24,17 +35,17 @@ export function poolStatus({ name, arch, pool }: NamedPool): PoolReply {
     arch,
     reserve: { target: reserveTarget, ready: reserve.length, max: totalMax },
     reason,
-    builders: builders.flatMap(entry),
+    builders: builders.flatMap(builderEntry),
     images: imagesOf(builders),
   };
 }
 
-/** What is gone is nobody's news. */
-function entry({ builder, host, state, sinceMs, reason }: BuilderView): PoolReply["builders"] {
+/** Left out when the machine is gone. */
+function builderEntry({ builder, host, state, sinceMs, reason }: BuilderView): PoolReply["builders"] {
   return state === "gone" ? [] : [{ id: builder, host, state, sinceMs, reason }];
 }
 
-/** Those that say the same are one; an id alone proves nothing. */
+/** Counts equal reports together. The whole report is compared, because a hostile builder can report another image's id. */
 export function imagesOf(builders: readonly Pick<BuilderView, "builderImage">[]): PoolReply["images"] {
   const images = new Map<string, PoolReply["images"][number]>();
   for (const { builderImage } of builders) {

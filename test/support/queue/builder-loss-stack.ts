@@ -1,4 +1,4 @@
-/** Builders that die under real builds, and what must be true of those builds afterwards. */
+/** A stack for builds that lose their builder: kills a part of a builder, and checks the builds afterwards. */
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import * as assert from "uvu/assert";
@@ -13,23 +13,23 @@ import { type Running, Stack } from "../stack.ts";
 import { until } from "../until.ts";
 import { BuilderLife } from "./builder-life.ts";
 
-/** What to hit: `sandbox` is its first process, whose end is the end of everything in it. */
-type Part = "agent" | "sandbox" | "network";
+/** `sandbox`: the first process of the sandbox; the kernel ends every other process in it. */
+type BuilderPart = "agent" | "sandbox" | "network";
 
-export interface Blow {
-  readonly part: Part;
+export interface Hit {
+  readonly part: BuilderPart;
   readonly signal: NodeJS.Signals;
   /** Default 1: the build's first builder. */
   readonly attempt?: number;
 }
 
-/** What a recipe of `slow` prints when it can be hit, and at its end. */
-const BEGUN = "\nit has begun\n";
+/** Printed by the recipe `SLOW` at its start and its end. */
+const STARTED = "\nit has begun\n";
 const DONE = "it is done\n";
-/** Long enough to be hit in the middle. */
+/** Long enough that a test can kill its builder in the middle. */
 export const SLOW = "    echo it has begun\n    sleep 6\n    echo it is done";
 
-export class Deathbed {
+export class BuilderLossStack {
   readonly stack: Stack;
   readonly #core: NatsConnection;
   readonly #life: BuilderLife;
@@ -40,12 +40,12 @@ export class Deathbed {
     this.#life = life;
   }
 
-  static async start(): Promise<Deathbed> {
+  static async start(): Promise<BuilderLossStack> {
     const stack = await Stack.start();
     const config = { flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") };
     const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
     const core = await connectNats({ address: clientConfig(config), credential: creds, name: "test" });
-    return new Deathbed(stack, core, await BuilderLife.watch(core));
+    return new BuilderLossStack(stack, core, await BuilderLife.watch(core));
   }
 
   async stop(): Promise<void> {
@@ -54,15 +54,15 @@ export class Deathbed {
     await this.stack.stop();
   }
 
-  /** A build whose image goes into a folder of that name. */
+  /** Starts a build whose image is written into a folder of that name. */
   begin(name: string, path: string): Running {
     mkdirSync(this.stack.path(name), { recursive: true });
     return this.stack.start("container-builder", [this.stack.path(name, "image.sif"), path]);
   }
 
-  /** Hits a builder of a build that has begun to run there. */
-  async hit(running: Running, { part, signal, attempt = 1 }: Blow): Promise<{ builder: string; pid: number }> {
-    await running.seen(new RegExp(`(${BEGUN}[^]*){${attempt}}`));
+  /** Sends the signal to that part of the builder, after the build has started there. */
+  async hit(running: Running, { part, signal, attempt = 1 }: Hit): Promise<{ builder: string; pid: number }> {
+    await running.seen(new RegExp(`(${STARTED}[^]*){${attempt}}`));
     const builder = await this.builderOf(running, attempt);
     const pid = await this.pidOf(builder, part);
     process.kill(pid, signal);
@@ -77,17 +77,17 @@ export class Deathbed {
     return builder;
   }
 
-  async pidOf(builder: string, part: Part): Promise<number> {
-    const keeper = await readSupervisor(this.stack.statePath("sandboxes", builder));
-    if (keeper === undefined) throw new Error(`builder ${builder} has no process`);
-    if (part === "sandbox") return keeper.pid;
+  async pidOf(builder: string, part: BuilderPart): Promise<number> {
+    const supervisor = await readSupervisor(this.stack.statePath("sandboxes", builder));
+    if (supervisor === undefined) throw new Error(`builder ${builder} has no process`);
+    if (part === "sandbox") return supervisor.pid;
     const program = part === "agent" ? /^node\0.*agent/ : /^slirp4netns/;
     return until(`${part} of ${builder}`, async () =>
-      (await processesOf(keeper)).find((pid) => program.test(commandOf(pid))),
+      (await processesOf(supervisor)).find((pid) => program.test(commandOf(pid))),
     );
   }
 
-  /** The build came through on its second builder: the caller was told, and nothing of the first is beside the second. */
+  /** The build succeeded on its second builder, the terminal named the loss, and the log holds only attempt 2 after its lease. */
   async checkSecondAttempt(name: string, running: Running, reason: RegExp): Promise<void> {
     const { code, stderr } = await running.finished;
     assert.is(code, 0, stderr);
@@ -102,7 +102,7 @@ export class Deathbed {
     assert.is(log.split(DONE).length, 2, log);
   }
 
-  /** The leases in the order of the stream, and the log that follows the second. */
+  /** The attempts in the order of the stream, and the log after the last lease. */
   async #secondAttempt(build: string): Promise<{ attempts: number[]; log: string }> {
     const { streams } = await this.#core.jetstreamManager();
     const { state } = await streams.info(buildStream(build));
@@ -119,21 +119,21 @@ export class Deathbed {
     return { attempts, log };
   }
 
-  /** Every machine that had a build is gone, the reserve is full, and no bucket is left. */
+  /** Waits until every machine that had a build is gone and the reserve is full; then no bucket may be left. */
   async checkNothingIsLeft(): Promise<void> {
     const life = this.#life;
-    // The wish of a build that is over may have made one more than the reserve wants.
-    const passing = ["requested", "booting", "leased", "destroying"] as const;
-    await life.until(() => life.count("ready") >= 2 && passing.every((state) => life.count(state) === 0));
+    // A build that has ended since may have caused one builder more than the reserve target.
+    const transient = ["requested", "booting", "leased", "destroying"] as const;
+    await life.until(() => life.count("ready") >= 2 && transient.every((state) => life.count(state) === 0));
     const buckets: string[] = [];
     for await (const name of (await this.#core.jetstreamManager()).streams.names()) {
       const build = buildOfStream(name);
       if (build !== undefined && name === buildBucketStream(build)) buckets.push(name);
     }
     assert.equal(buckets, []);
-    // A machine that is gone from the listing may have its last small files removed yet.
+    // The folder of a machine may be deleted shortly after the listing leaves the machine out.
     const machines = () => readdirSync(this.stack.statePath("sandboxes"));
-    await until("only the ready ones have a folder", () => machines().length === life.count("ready")).catch(() =>
+    await until("only ready builders have a folder", () => machines().length === life.count("ready")).catch(() =>
       assert.equal(machines(), [], `${life.count("ready")} are ready`),
     );
   }

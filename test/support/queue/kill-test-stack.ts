@@ -1,4 +1,4 @@
-/** A build under a queue that is killed on the way, and what has to be true afterwards. */
+/** A stack for builds during which the queue is killed, with the checks that follow. */
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -10,31 +10,31 @@ import { connectCore } from "../nats/core-connection.ts";
 import { endless, HELLO } from "../recipe/recipes.ts";
 import { type Finished, Stack } from "../stack.ts";
 import { until } from "../until.ts";
+import { KillableQueue, type KillPoint } from "./killable-queue.ts";
 import { leasedTwice, leftOver } from "./left-over.ts";
-import { type KillPoint, MortalQueue } from "./mortal-queue.ts";
 import { configWith, type QueueYaml } from "./own-queue.ts";
 
-/** Each look is a dozen questions to NATS. */
-const LOOK_AGAIN_MS = 50;
-/** Its archive does not fit into the reservation. */
+/** Time between two checks; each sends a dozen requests to NATS. */
+const CHECK_AGAIN_MS = 50;
+/** Too large for the reservation, so the context is uploaded as an object. */
 const OBJECT_BYTES = 400 * 1024;
 
-export class KilledQueue {
+export class KillTestStack {
   readonly stack: Stack;
   readonly core: NatsConnection;
-  readonly queue: MortalQueue;
+  readonly queue: KillableQueue;
 
   private constructor(stack: Stack, core: NatsConnection) {
     this.stack = stack;
     this.core = core;
-    this.queue = new MortalQueue(stack);
+    this.queue = new KillableQueue(stack);
   }
 
-  /** A stack whose queue is a child of the test. */
-  static async start(): Promise<KilledQueue> {
+  /** Replaces the stack's own queue by a child process of the test. */
+  static async start(): Promise<KillTestStack> {
     const stack = await Stack.start();
     await stack.queueEnds("SIGTERM");
-    const started = new KilledQueue(stack, await connectCore(stack));
+    const started = new KillTestStack(stack, await connectCore(stack));
     await started.start();
     return started;
   }
@@ -45,24 +45,24 @@ export class KilledQueue {
     await this.stack.stop();
   }
 
-  /** Builds while the queue dies at that point and is started again: the image is whole, and nothing else is left. */
-  async survives(
+  /** Kills the queue at that point of a build and starts it again: the image must be complete, and nothing else left. */
+  async checkBuild(
     point: KillPoint,
-    { files = false, calmMs }: { files?: boolean; calmMs?: number } = {},
+    { files = false, cleanWithinMs }: { files?: boolean; cleanWithinMs?: number } = {},
   ): Promise<void> {
-    this.queue.dieAt(point);
+    this.queue.killAt(point);
     const building = this.build(files);
-    await this.diesAndComesBack();
+    await this.#awaitKillAndRestart();
     const { code, stderr } = await building;
     assert.is(code, 0, stderr);
-    this.assertWhole(stderr);
-    await this.assertDigest(stderr);
-    await this.calm(calmMs);
+    this.#assertEachStepOnce(stderr);
+    await this.#assertDigest(stderr);
+    await this.assertClean(cleanWithinMs);
   }
 
   /**
-   * Starts the queue, with other settings if need be. Two places are enough, and leave a dying queue less to do beside the
-   * deed at hand: a create that is cut off in the middle keeps its place for two minutes.
+   * Starts the queue, with changed settings if the test needs them. Pools of two builders are enough; a larger pool would
+   * have more creates in flight when the queue is killed, and each of those blocks its slot for two minutes.
    */
   start(change: (config: QueueYaml) => void = () => undefined): Promise<void> {
     const config = configWith(this.stack, (config) => {
@@ -72,25 +72,25 @@ export class KilledQueue {
     return this.queue.start(config);
   }
 
-  /** Ctrl-C, and the queue dies at that point of the cancel. */
-  async survivesCancel(point: KillPoint): Promise<void> {
+  /** Cancels a running build with Ctrl-C, and kills the queue at that point of the cancel. */
+  async checkCancel(point: KillPoint): Promise<void> {
     const building = this.stack.start("container-builder", [
       this.stack.path("x.sif"),
       endless(this.stack, "cancelled"),
     ]);
     await building.seen(/it has begun/);
-    this.queue.dieAt(point);
+    this.queue.killAt(point);
     building.kill("SIGINT");
-    await this.diesAndComesBack();
+    await this.#awaitKillAndRestart();
     const { code, stderr } = await building.finished;
     assert.is(code, 130, stderr);
     assert.match(stderr, "Cancelling the build: Completed");
-    await this.calm();
+    await this.assertClean();
   }
 
-  async diesAndComesBack(): Promise<void> {
-    const died = await this.queue.ended();
-    assert.is(died.signal, "SIGKILL", `${died.code}: ${died.stderr}`);
+  async #awaitKillAndRestart(): Promise<void> {
+    const ended = await this.queue.ended();
+    assert.is(ended.signal, "SIGKILL", `${ended.code}: ${ended.stderr}`);
     await this.start();
   }
 
@@ -103,15 +103,15 @@ export class KilledQueue {
     return this.stack.path("killed.sif");
   }
 
-  /** The person saw each step once, however often it was begun. */
-  assertWhole(stderr: string): void {
+  /** The terminal shows each step once, however often the client repeated it. */
+  #assertEachStepOnce(stderr: string): void {
     for (const step of ["Connected to remote builder", "Transferring build context to builder: Completed"]) {
       assert.is(stderr.split(step).length, 2, stderr);
     }
   }
 
-  /** What stands in its place is what the queue remembers. */
-  async assertDigest(stderr: string): Promise<void> {
+  /** The image file has the digest of the final state. */
+  async #assertDigest(stderr: string): Promise<void> {
     const build = /Build ID: (\S+)/.exec(stderr)?.[1] ?? "";
     const jsm = await this.core.jetstreamManager();
     const message = await jsm.streams.getMessage(buildStream(build), { last_by_subj: subjects.state(build) });
@@ -120,15 +120,15 @@ export class KilledQueue {
     assert.is(final.state === "succeeded" && final.digest.replace(/=+$/, ""), `SHA-256=${sha256}`);
   }
 
-  /** The reserve is full, nothing is built, and nothing is there that should not be. */
-  async calm(limitMs?: number): Promise<void> {
+  /** Waits until the reserve is full and nothing of the builds is left (left-over.ts). */
+  async assertClean(limitMs?: number): Promise<void> {
     let faults: readonly string[] = [];
-    const look = async () => {
+    const check = async () => {
       faults = await leftOver(this.stack, this.core);
-      if (faults.length > 0) await sleep(LOOK_AGAIN_MS);
+      if (faults.length > 0) await sleep(CHECK_AGAIN_MS);
       return faults.length === 0;
     };
-    await until("the stack is calm", look, limitMs).catch(() => assert.equal(faults, []));
+    await until("nothing is left over", check, limitMs).catch(() => assert.equal(faults, []));
     assert.equal(await leasedTwice(this.core), []);
   }
 

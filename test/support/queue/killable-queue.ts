@@ -1,60 +1,63 @@
-/** The stack's cb-queue as a child of the test, which dies at a point of its talk with NATS that the test names. */
+/** cb-queue as a child process of the test, which is killed at a message to NATS that the test chooses. */
 import { rmSync, writeFileSync } from "node:fs";
 import type { Finished, Running, Stack } from "../stack.ts";
 
-/** One frame that the queue sends, and the moment beside it. Both patterns must match; a payload is that of its headers too. */
+/** One message that the queue publishes, and the moment before or after it. Both patterns must match. */
 export interface KillPoint {
-  /** Of the subject. */
+  /** Matches the subject. */
   readonly subject: RegExp;
-  /** Default: whatever it says. */
+  /** Matches headers and payload. Default: every payload. */
   readonly payload?: RegExp;
-  /** `before`: it does not go out. `after`: it is answered, or sent where nobody answers, and the queue has not seen the answer. */
+  /**
+   * `before`: the message is not sent. `after`: its reply has arrived, but the queue has not read it; a message without a
+   * reply subject was sent.
+   */
   readonly when: "before" | "after";
 }
 
 const PRELOAD = new URL("./kill-at.mjs", import.meta.url);
 
-export class MortalQueue {
+export class KillableQueue {
   readonly #stack: Stack;
   readonly #pointFile: string;
   #running: Running | undefined;
 
-  /** The stack's own queue has stopped before. */
+  /** The stack's own queue must have stopped before. */
   constructor(stack: Stack) {
     this.#stack = stack;
     this.#pointFile = stack.path("kill-at.json");
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when the queue serves requests. */
   async start(config: string): Promise<void> {
     const env = { CB_KILL_AT: this.#pointFile };
     this.#running = this.#stack.start("cb-queue", ["--config", config], { env, preload: PRELOAD });
     await this.#running.seen(/cb-queue answers/);
   }
 
-  /** From now on it dies when it comes to that point. */
-  dieAt({ subject, payload = /(?:)/, when }: KillPoint): void {
+  /** The running queue is killed when it next reaches that point. */
+  killAt({ subject, payload = /(?:)/, when }: KillPoint): void {
     writeFileSync(this.#pointFile, JSON.stringify({ subject: subject.source, payload: payload.source, when }));
   }
 
-  /** Resolves when it has logged that. */
+  /** Resolves when the log matches. */
   logs(pattern: RegExp): Promise<string> {
     return this.#queue().seen(pattern);
   }
 
-  /** Resolves at its end, with what it logged and how it ended. */
+  /** Resolves when the process has ended. */
   async ended(): Promise<Finished> {
     const { finished } = this.#queue();
     return await finished;
   }
 
-  /** At any moment. */
+  /** Kills it now. */
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<Finished> {
     this.#queue().kill(signal);
     return await this.ended();
   }
 
-  /** At the end of a test that may have failed anywhere. */
+  /** Stops the queue at the end of a test, also of a test that has failed. */
   async stop(): Promise<void> {
     rmSync(this.#pointFile, { force: true });
     if (this.#running !== undefined) await this.kill("SIGTERM");

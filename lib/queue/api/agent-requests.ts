@@ -1,0 +1,56 @@
+/** `builder.<builder>.ask`: the request that each agent has outstanding, and the order that it gets. */
+
+import { CbError } from "../../core/errors.ts";
+import type { AgentReply, AgentRequest } from "../../protocol/builder-messages.ts";
+import type { Builds } from "../builds/builds.ts";
+import type { Attempts } from "../leases/attempts.ts";
+import type { Builders } from "../leases/builders.ts";
+import type { Leases } from "../leases/leases.ts";
+import type { ParkedRequests } from "../leases/parked-requests.ts";
+import type { Placement } from "../leases/placement.ts";
+import type { TerminalSizes } from "./terminal-sizes.ts";
+
+export interface AgentRequestsOptions {
+  readonly builds: Builds;
+  readonly builders: Builders;
+  readonly leases: Leases;
+  readonly attempts: Attempts;
+  readonly placement: Placement;
+  readonly terminalSizes: TerminalSizes;
+  readonly parked: ParkedRequests;
+}
+
+export class AgentRequests {
+  readonly #options: AgentRequestsOptions;
+
+  constructor(options: AgentRequestsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves to the order, after as long as a request is parked. Throws CbError "usage" for another builder's id. */
+  async handle(builder: string, request: AgentRequest): Promise<AgentReply> {
+    if (request.builder !== builder)
+      throw new CbError("usage", `builder ${builder} sent a request with the id ${request.builder}`);
+    const { builds, builders, attempts, terminalSizes, parked } = this.#options;
+    const heartbeat = await builders.heartbeat(request);
+    if (!heartbeat.alive) return { v: 1, order: "stop", reason: heartbeat.reason };
+    if (request.state === "ready") return this.#onReady(request, heartbeat.build);
+    const record = builds.get(request.build);
+    if (record?.builder !== builder || record.state !== "leased") {
+      return { v: 1, order: "stop", reason: `build ${request.build} is not leased to this builder` };
+    }
+    if (request.state === "storing") return attempts.storeImage(record, request.image);
+    if (request.state === "ended") return attempts.end(record, request.outcome);
+    return terminalSizes.has(request.build) ? terminalSizes.takeOrder(request.build) : parked.park(request);
+  }
+
+  async #onReady(request: AgentRequest, leasedBuild: string | undefined): Promise<AgentReply> {
+    const { leases, placement, parked } = this.#options;
+    const { builder, publicKey } = request;
+    const repeated = leasedBuild === undefined ? undefined : await leases.repeat(leasedBuild, builder, publicKey);
+    if (repeated !== undefined) return repeated;
+    const reply = parked.park(request);
+    if (leasedBuild === undefined) placement.request();
+    return reply;
+  }
+}

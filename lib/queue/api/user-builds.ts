@@ -1,0 +1,80 @@
+/** `queue.builds`, `queue.attach`, `queue.received`: the builds that a user has made. */
+
+import type { BuildLimits } from "../../config/queue-config.ts";
+import type { Clock } from "../../core/clock.ts";
+import { CbError } from "../../core/errors.ts";
+import type { BuildEntry, BuildsReply } from "../../protocol/builds-messages.ts";
+import type { BuildCredentials } from "../builds/build-credentials.ts";
+import type { Builds } from "../builds/builds.ts";
+import type { Endings } from "../builds/endings.ts";
+import { ownBuild } from "../builds/own-build.ts";
+import type { BuildRecord } from "../builds/record.ts";
+
+export interface UserBuildsOptions {
+  readonly builds: Builds;
+  readonly endings: Endings;
+  readonly credentials: BuildCredentials;
+  readonly limits: Pick<BuildLimits, "buildMs" | "imageKeptMs">;
+  readonly clock: Clock;
+}
+
+export class UserBuilds {
+  readonly #options: UserBuildsOptions;
+
+  constructor(options: UserBuildsOptions) {
+    this.#options = options;
+  }
+
+  /** The newest first. The retention bounds their number for each user. */
+  list(user: string): BuildsReply {
+    const { builds, clock, limits } = this.#options;
+    const own = builds.all().filter((record) => record.user === user);
+    const entries = own
+      .toSorted((a, b) => b.createdAtMs - a.createdAtMs)
+      .map((record) => entryOf(record, limits.imageKeptMs));
+    return { v: 1, nowMs: clock.nowMs(), builds: entries };
+  }
+
+  /** A credential to follow the build from another terminal. Throws CbError "usage" for an unknown build. */
+  attach(user: string, { build, publicKey }: { build: string; publicKey: string }) {
+    const { builds, clock, credentials, limits } = this.#options;
+    const { leasedAtMs, state, name } = ownBuild(builds, user, build);
+    const jwt = credentials.forCaller(build, publicKey);
+    const runs = state === "leased" && leasedAtMs !== undefined;
+    const left = runs ? { leftMs: Math.max(0, leasedAtMs + limits.buildMs - clock.nowMs()) } : {};
+    return { v: 1 as const, jwt, name, ...left };
+  }
+
+  /** The client has stored the image. Throws CbError "usage" for an unknown build, or one that has not ended. */
+  async received(user: string, { build }: { build: string }): Promise<{ v: 1 }> {
+    const { builds, endings } = this.#options;
+    const record = ownBuild(builds, user, build);
+    if (record.state !== "ended") throw new CbError("usage", `build ${build} has not ended`);
+    if (!record.bucketDeleted) await endings.recordReceived(build);
+    return { v: 1 };
+  }
+}
+
+function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {
+  const { build, name, attempt, createdAtMs, leasedAtMs, endedAtMs, final } = record;
+  const state = record.state === "ended" ? (final?.state ?? "lost") : record.state;
+  const isKept = final?.state === "succeeded" && !record.bucketDeleted && !record.received && endedAtMs !== undefined;
+  return {
+    build,
+    name,
+    state,
+    reason: reasonOf(record),
+    attempt,
+    createdAtMs,
+    ...(leasedAtMs === undefined ? {} : { leasedAtMs }),
+    ...(endedAtMs === undefined ? {} : { endedAtMs }),
+    ...(final?.state === "succeeded" ? { imageBytes: final.bytes } : {}),
+    ...(isKept ? { imageUntilMs: endedAtMs + imageKeptMs } : {}),
+  };
+}
+
+/** The reason of the end, or of the loss after which the build waits again. */
+function reasonOf({ state, final, loss }: BuildRecord): string {
+  if (final !== undefined) return "reason" in final ? final.reason : "";
+  return state === "waiting" ? (loss?.reason ?? "") : "";
+}

@@ -1,0 +1,39 @@
+/** The credentials of one build, and how long they are valid. */
+import type { BuildLimits } from "../../config/queue-config.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Issuer } from "../../nats/credentials/issuer.ts";
+import { ATTEMPTS_MAX } from "../../protocol/build-messages.ts";
+
+/**
+ * A credential is valid for this much longer than the longest wait and the longest build, so that an outage does not end
+ * a build.
+ */
+export const OUTAGE_MS = 3600_000;
+
+export interface BuildCredentialsOptions {
+  readonly issuer: Issuer;
+  readonly limits: Pick<BuildLimits, "waitMs" | "buildMs">;
+  readonly clock: Clock;
+}
+
+export class BuildCredentials {
+  readonly #options: BuildCredentialsOptions;
+
+  constructor(options: BuildCredentialsOptions) {
+    this.#options = options;
+  }
+
+  /** A JWT for the caller, who follows the build through all its attempts, each of which may wait. */
+  forCaller(build: string, publicKey: string): string {
+    const { issuer, limits, clock } = this.#options;
+    const expiresAtMs = clock.nowMs() + ATTEMPTS_MAX * (limits.waitMs + limits.buildMs) + OUTAGE_MS;
+    return issuer.buildJwt({ build, role: "caller", publicKey, expiresAtMs });
+  }
+
+  /** A JWT for the agent that runs one attempt. */
+  forAgent(build: string, publicKey: string): string {
+    const { issuer, limits, clock } = this.#options;
+    const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
+    return issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs });
+  }
+}

@@ -1,0 +1,44 @@
+/** The `lease` order: everything that an agent needs for one attempt. */
+import type { BuildLimits } from "../../config/queue-config.ts";
+import type { Lease } from "../../protocol/builder-messages.ts";
+import type { BuildCredentials } from "../builds/build-credentials.ts";
+import type { Builds } from "../builds/builds.ts";
+import type { BuildRecord } from "../builds/record.ts";
+import type { PoolKind } from "./choose-pool.ts";
+
+export interface LeaseMessagesOptions {
+  readonly builds: Builds;
+  readonly credentials: BuildCredentials;
+  readonly poolKinds: readonly PoolKind[];
+  /** HOST or HOST:PORT of the registries that builders may use without TLS. */
+  readonly plainHttpRegistries: readonly string[];
+  readonly limits: BuildLimits;
+}
+
+export class LeaseMessages {
+  readonly #options: LeaseMessagesOptions;
+
+  constructor(options: LeaseMessagesOptions) {
+    this.#options = options;
+  }
+
+  /** `publicKey` is the agent's. Undefined when the recipe was deleted, or the pool is no longer configured. */
+  async create(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
+    const { builds, credentials, poolKinds, plainHttpRegistries, limits } = this.#options;
+    const needs = await builds.needs(record.build);
+    const kind = poolKinds.find(({ name }) => name === record.pool);
+    if (needs === undefined || kind === undefined) return undefined;
+    const { build, attempt, terminal } = record;
+    return {
+      build,
+      attempt,
+      jwt: credentials.forAgent(build, publicKey),
+      recipe: needs.recipe,
+      arch: kind.arch,
+      ...(needs.context === undefined ? {} : { context: needs.context }),
+      ...(terminal === undefined ? {} : { terminal }),
+      plainHttpRegistries: [...plainHttpRegistries],
+      limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
+    };
+  }
+}

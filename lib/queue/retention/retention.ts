@@ -1,0 +1,93 @@
+/** Ends builds that wait or run for too long, and deletes images, logs and records after their retention. */
+
+import type { BuildLimits } from "../../config/queue-config.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { Logger } from "../../core/log.ts";
+import type { Builds } from "../builds/builds.ts";
+import type { Endings } from "../builds/endings.ts";
+import type { BuildRecord } from "../builds/record.ts";
+import type { BuildStreams } from "../builds/streams.ts";
+
+/** The most ended builds that are kept for one user, so that a loop of requests cannot fill the records of all users. */
+const KEPT_PER_USER = 200;
+
+/** The agent ends a build that runs for too long; the queue does so this much later if the agent has not. */
+const GRACE_MS = 60_000;
+
+export interface RetentionOptions {
+  readonly builds: Builds;
+  readonly streams: BuildStreams;
+  readonly endings: Endings;
+  readonly limits: BuildLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class Retention {
+  readonly #options: RetentionOptions;
+
+  constructor(options: RetentionOptions) {
+    this.#options = options;
+  }
+
+  /** Does everything that is due. Called at each tick. A build that fails is logged and does not delay the others. */
+  async sweep(): Promise<void> {
+    const { builds, clock, log } = this.#options;
+    const nowMs = clock.nowMs();
+    const surplus = surplusOf(builds.all());
+    for (const record of builds.all()) {
+      try {
+        if (record.state === "ended") await this.#sweepEnded(record, nowMs, surplus.has(record.build));
+        else await this.#endOverdue(record, nowMs);
+      } catch (error) {
+        log.error(
+          { err: error, build: record.build },
+          "limits or retention of a build failed; the next tick tries again",
+        );
+      }
+    }
+  }
+
+  async #endOverdue(record: BuildRecord, nowMs: number): Promise<void> {
+    const { limits, endings } = this.#options;
+    const { waitMs, buildMs } = limits;
+    // After a loss the waiting time starts again: the time on the lost builder was no waiting.
+    const waitingSinceMs = record.loss?.atMs ?? record.createdAtMs;
+    if (record.state === "waiting" && nowMs - waitingSinceMs >= waitMs) {
+      const reason = `it waited ${minutes(waitMs)} for a builder, the longest time allowed`;
+      await endings.end(record.build, { v: 1, state: "lost", reason });
+    }
+    if (record.leasedAtMs !== undefined && nowMs - record.leasedAtMs >= buildMs + GRACE_MS) {
+      const reason = `it ran for ${minutes(buildMs)}, the longest time allowed`;
+      await endings.end(record.build, { v: 1, state: "failed", exitCode: 0, reason });
+    }
+  }
+
+  async #sweepEnded(record: BuildRecord, nowMs: number, isSurplus: boolean): Promise<void> {
+    const { builds, streams, endings, limits, log } = this.#options;
+    const ageMs = nowMs - (record.endedAtMs ?? record.createdAtMs);
+    if (!record.announced) await endings.finish(record);
+    if (!record.bucketDeleted && ageMs >= limits.imageKeptMs) await endings.deleteBucket(record.build);
+    else if (!record.bucketDeleted && record.received) await endings.deleteBucketUnlessRead(record.build);
+    if (ageMs >= limits.recordKeptMs || isSurplus) {
+      await streams.deleteAll(record.build);
+      await builds.remove(record.build);
+      log.info({ build: record.build }, "build deleted");
+    }
+  }
+}
+
+/** The oldest ended builds of each user, beyond `KEPT_PER_USER`. */
+function surplusOf(records: readonly BuildRecord[]): ReadonlySet<string> {
+  const kept = new Map<string, number>();
+  const surplus = new Set<string>();
+  const ended = records.filter(({ state }) => state === "ended");
+  for (const { build, user } of ended.toSorted((a, b) => (b.endedAtMs ?? 0) - (a.endedAtMs ?? 0))) {
+    const count = (kept.get(user) ?? 0) + 1;
+    kept.set(user, count);
+    if (count > KEPT_PER_USER) surplus.add(build);
+  }
+  return surplus;
+}
+
+const minutes = (ms: number): string => `${Math.round(ms / 60_000)} minutes`;

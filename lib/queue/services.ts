@@ -1,0 +1,85 @@
+/** Creates the parts of the queue and connects them: each gets the parts that it uses, in the order of their dependencies. */
+import type { BuildLimits } from "../config/queue-config.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Logger } from "../core/log.ts";
+import type { Issuer } from "../nats/credentials/issuer.ts";
+import type { Pool } from "../pool/pool.ts";
+import { AdminUsers } from "./api/admin-users.ts";
+import { AgentRequests } from "./api/agent-requests.ts";
+import type { Images } from "./api/images.ts";
+import { RefusalLog } from "./api/refusal-log.ts";
+import { Reservations } from "./api/reservations.ts";
+import { TerminalSizes } from "./api/terminal-sizes.ts";
+import { UserBuilds } from "./api/user-builds.ts";
+import { BuildCredentials } from "./builds/build-credentials.ts";
+import type { Builds } from "./builds/builds.ts";
+import { ContextUploads } from "./builds/context-uploads.ts";
+import { Endings } from "./builds/endings.ts";
+import type { BuildStreams } from "./builds/streams.ts";
+import { WaitingNotices } from "./builds/waiting-notices.ts";
+import { Attempts } from "./leases/attempts.ts";
+import { Builders } from "./leases/builders.ts";
+import type { PoolKind } from "./leases/choose-pool.ts";
+import { LeaseAnnouncements } from "./leases/lease-announcements.ts";
+import { LeaseMessages } from "./leases/lease-messages.ts";
+import { Leases } from "./leases/leases.ts";
+import { LostBuilders } from "./leases/lost-builders.ts";
+import type { ParkedRequests } from "./leases/parked-requests.ts";
+import { Placement } from "./leases/placement.ts";
+import { Retention } from "./retention/retention.ts";
+import { RevokedBuilds } from "./users/revoked-builds.ts";
+import type { Users } from "./users/users.ts";
+
+/** Everything that the queue needs from outside. Only `createServices` and `Queue` take all of it. */
+export interface QueueOptions {
+  readonly builds: Builds;
+  readonly users: Users;
+  readonly streams: BuildStreams;
+  /** By name, in the order of the configuration: a build without a named pool waits in the first that meets its requirements. */
+  readonly pools: ReadonlyMap<string, Pool>;
+  /** The same pools with the architecture that each builds for. */
+  readonly poolKinds: readonly PoolKind[];
+  readonly parked: ParkedRequests;
+  readonly issuer: Issuer;
+  readonly images: Images;
+  /** HOST or HOST:PORT of the registries that builders may use without TLS. */
+  readonly plainHttpRegistries: readonly string[];
+  readonly limits: BuildLimits;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export type Services = ReturnType<typeof createServices>;
+
+export function createServices(options: QueueOptions) {
+  const { builds, users, streams, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } = options;
+  const { buildMs, leasedPerUser } = limits;
+  const credentials = new BuildCredentials({ issuer, limits, clock });
+  const builders = new Builders(pools, parked);
+  const endings = new Endings({ builds, streams, builders, clock, log });
+  const lost = new LostBuilders({ builds, builders, endings, clock, log });
+  const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
+  const messages = new LeaseMessages({ builds, credentials, poolKinds, plainHttpRegistries, limits });
+  const leases = new Leases({ builds, builders, streams, parked, announcements, messages, clock, log });
+  const placement = new Placement({ builds, builders, lost, leases, leasedPerUser, log });
+  const attempts = new Attempts({ builds, streams, endings, lost, limits });
+  const terminalSizes = new TerminalSizes(builds, parked);
+  const revokedBuilds = new RevokedBuilds({ builds, users, endings, log });
+  const idleMaxMs = limits.contextMs;
+  return {
+    endings,
+    lost,
+    leases,
+    placement,
+    terminalSizes,
+    revokedBuilds,
+    agentRequests: new AgentRequests({ builds, builders, leases, attempts, placement, terminalSizes, parked }),
+    contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log }),
+    reservations: new Reservations({ builds, streams, endings, placement, credentials, poolKinds, limits, clock, log }),
+    userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
+    adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
+    waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),
+    retention: new Retention({ builds, streams, endings, limits, clock, log }),
+    refusalLog: new RefusalLog({ clock, log }),
+  };
+}
