@@ -41,7 +41,9 @@ function printReply<Reply>(command: Command, reply: Reply, text: (reply: Reply) 
 
 function refuseJson(command: Command): void {
   if (!optionsOf(command).json) return;
-  throw new CbError("usage", `${command.name()} has no JSON output`, { hint: "leave out --json" });
+  throw new CbError("usage", `cb-admin ${command.parent?.name()} ${command.name()} has no JSON output`, {
+    hint: "leave out --json",
+  });
 }
 
 function addUserCommands(program: Command): void {

@@ -28,7 +28,7 @@ const command = () =>
       "cb-queue --check -c queue.yaml": "check a configuration",
       "cb-queue --check --clouds": "also check that the clouds have what it names",
     },
-    variables: ["OS_*", "HOME", "PATH", "XDG_CONFIG_HOME"],
+    variables: ["OS_*", "PATH"],
     failures: ["usage", "bug", "infrastructure", "denied", "config"],
   })
     .option("-c, --config <file>", "the configuration, a YAML file", "/etc/container-builder/queue.yaml")

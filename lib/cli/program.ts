@@ -10,8 +10,8 @@ const VARIABLES = {
   NATS_URL: 'address of NATS, tls://HOST:PORT; overrides "url" in config.yaml',
   NATS_CREDS: 'path of the credential file; overrides "creds" in config.yaml',
   QUEUE_HOST: "HOST or HOST:PORT of NATS, if NATS_URL is not set",
-  HOME: "the home folder",
-  PATH: "where programs are searched",
+  HOME: "your home folder, written ~ here",
+  PATH: "where other programs are found",
   XDG_CONFIG_HOME: "parent of container-builder/config.yaml and admin.yaml (default: ~/.config)",
   XDG_CONFIG_DIRS: "the same for the site's config.yaml (default: /etc/xdg)",
   XDG_STATE_HOME: "parent of the local stack's files (default: ~/.local/state)",
@@ -19,7 +19,7 @@ const VARIABLES = {
   NATS_SERVER: "path of nats-server (default: found in PATH, else downloaded)",
   CB_MIRROR: "Debian mirror for building the root file systems",
   CB_SECURITY_MIRROR: "Debian security mirror for the same",
-  "OS_*": "login of an OpenStack pool, as for the openstack client",
+  "OS_*": "login of an OpenStack pool, or where clouds.yaml is, as for the openstack client",
 } as const;
 
 export type Variable = keyof typeof VARIABLES;

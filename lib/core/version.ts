@@ -1,2 +1,4 @@
-/** The version of all programs; package.json says the same, and a test holds them together. */
-export const VERSION = "0.1.0";
+/** The version of all programs, from package.json, so that `npm version` changes one file. esbuild inlines it into the bundles. */
+import manifest from "../../package.json" with { type: "json" };
+
+export const VERSION: string = manifest.version;

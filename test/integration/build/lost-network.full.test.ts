@@ -1,4 +1,4 @@
-/** A caller whose network goes away for a while gets what it missed, in order. */
+/** A client that loses its network for a while receives the missed output and image, in order. */
 import { existsSync, mkdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -17,7 +17,7 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-test("a caller that is cut off in the middle of the log, and again in the middle of the image, gets all of both", async ({
+test("a client that loses its network during the log and again during the image receives both completely", async ({
   stack,
 }) => {
   const server = await findNatsServer(stack.statePath("nats"));
@@ -34,10 +34,10 @@ test("a caller that is cut off in the middle of the log, and again in the middle
   proxy.refuse();
   await client.seen(/NATS does not answer/);
   proxy.admit();
-  // The recipe sleeps longer than all this takes, so the image is still to come.
+  // The recipe sleeps longer than this takes, so the image has not been sent yet.
   await client.seen(/NATS answers again/);
   await stack.fileIn("cut");
-  assert.not.ok(existsSync(image), "the image is on its way");
+  assert.not.ok(existsSync(image), "the image is in transfer");
   proxy.refuse();
   await client.seen(/NATS answers again[\s\S]*NATS does not answer/);
   proxy.admit();

@@ -78,7 +78,7 @@ test("a cancel asked while no queue runs takes effect under the next one", async
   await running.seen(/it has begun/);
   await queue.kill();
   running.kill("SIGINT");
-  await running.seen(/Cancelling the build: the queue does not answer, asking again/);
+  await running.seen(/Cancelling the build: the queue does not answer, retrying/);
   await killed.start();
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
@@ -93,7 +93,7 @@ test("a client that starts while no queue runs says so within 5 s, asks for 20 s
   await queue.kill();
   const startedMs = performance.now();
   const running = start(stack, "nobody", HELLO);
-  await running.seen(/Requesting remote builder: the queue does not answer; asking again/);
+  await running.seen(/Requesting remote builder: the queue does not answer; retrying/);
   const toldMs = performance.now() - startedMs;
   assert.ok(toldMs < 5_000, `${toldMs} ms`);
   const { code, stderr } = await running.finished;

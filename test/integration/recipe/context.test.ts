@@ -124,7 +124,7 @@ test("files that are missing, or lead out of the directory are named before anyt
   }
   const wrong: [string[], RegExp][] = [
     [["--context", "nowhere", "recipe.def"], /cannot read the directory nowhere/],
-    [["--context", "there.txt", "recipe.def"], /there.txt is no directory/],
+    [["--context", "there.txt", "recipe.def"], /there.txt is not a directory/],
     [["--build-arg", "novalue", "recipe.def"], /--build-arg novalue is not NAME=VALUE/],
   ];
   for (const [args, pattern] of wrong) {
