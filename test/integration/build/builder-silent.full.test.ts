@@ -22,7 +22,7 @@ test("a frozen agent and a lost network are noticed, and their builds get a seco
   ]);
   const sinceMs = performance.now();
   await frozen.seen(/was lost: its agent has not asked for 30 s/);
-  // The limit is 30 s after the last heartbeat, and the signal may have been sent some time after that.
+  // The last heartbeat may be up to ten seconds older than the signal.
   assert.ok(performance.now() - sinceMs > 28_000);
   resume(pid);
   await bed.checkSecondAttempt("frozen", frozen, /has not asked for 30 s/);

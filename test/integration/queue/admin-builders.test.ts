@@ -130,6 +130,18 @@ test("cb-admin reports a wrong command, a wrong argument, and missing settings",
   assert.match(unset.stderr, /there are no operator settings\n.*admin.yaml/);
 });
 
+test("cb-admin accepts --json and --config before and after the command", async ({ stack }) => {
+  const config = stack.statePath("client", "admin.yaml");
+  for (const args of [
+    ["--json", "-c", config, "plan"],
+    ["plan", "--json", "-c", config],
+  ]) {
+    const { code, stdout, stderr } = await stack.run("cb-admin", args);
+    assert.is(code, 0, stderr);
+    assert.is((JSON.parse(stdout) as { pools: unknown[] }).pools.length, 1);
+  }
+});
+
 test("cb-admin with the credential of a user is denied", async ({ stack }) => {
   const settings = stack.path("mine.yaml");
   const { url, servername, ca } = stack.clientSettings();
