@@ -108,9 +108,9 @@ function addBuilderCommands(program: Command): void {
 }
 
 /** Commander suggests a subcommand only where the command itself has no action. */
-function refuseOtherSubcommand({ args: [word] }: Command): void {
-  if (word === undefined) return;
-  throw new CbError("usage", `unknown command '${word}'`, {
+function refuseOtherSubcommand({ args: [name] }: Command): void {
+  if (name === undefined) return;
+  throw new CbError("usage", `unknown command '${name}'`, {
     hint: "did you mean destroy? see cb-admin builders --help",
   });
 }
@@ -124,7 +124,7 @@ function lineCount(text: string): number {
 function addPlanCommand(program: Command): void {
   program
     .command("plan")
-    .description("show what the reconciler would do now, and why; nothing is executed")
+    .description("show the reconciler's next actions with their reasons; nothing is executed")
     .action((_, command: Command) =>
       withSession(command, async (session) =>
         printReply(command, await session.request(adminPlan, { v: 1 }), planText),

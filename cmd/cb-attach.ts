@@ -23,8 +23,8 @@ const command = () =>
     summary: "Watch one of your builds from another terminal, and fetch its image. After Ctrl-C the build goes on.",
     debug: "print an error with its causes, and how long the build may still run",
     examples: {
-      "cb-attach 60c95481": "watch a build; its image goes to the working directory",
-      "cb-attach --from-now 60c95481 /tmp/a.sif": "skip earlier output, choose where the image goes",
+      "cb-attach 60c95481": "watch a build, store its image in the working directory",
+      "cb-attach --from-now 60c95481 /tmp/a.sif": "skip earlier output, store the image there",
     },
     variables: CLIENT_VARIABLES,
     failures: ["recipe", "output", "cancelled", ...CONNECTED_FAILURES],
@@ -65,7 +65,7 @@ await main("cb-attach", async (argv) => {
   }
 });
 
-/** The queue stores the name as a client sent it, so only its last part is used: the image goes to the working directory. */
+/** The queue stores the name as a client sent it, so only its last part is used: the image is stored in the working directory. */
 function localName(name: string): string {
   const local = basename(name);
   if (local !== "" && local !== "." && local !== "..") return local;

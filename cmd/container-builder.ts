@@ -114,7 +114,7 @@ function addBuildArg(text: string, previous: Readonly<Record<string, string>> = 
 }
 
 /** 80 by 24, as a VT100, for --tty without a terminal to measure. */
-function terminalSize(wanted: boolean): ReserveRequest["terminal"] {
-  if (!wanted) return undefined;
+function terminalSize(enabled: boolean): ReserveRequest["terminal"] {
+  if (!enabled) return undefined;
   return { columns: process.stdout.columns || 80, rows: process.stdout.rows || 24 };
 }

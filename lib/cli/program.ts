@@ -139,12 +139,12 @@ function usageError(program: Command, argv: readonly string[], error: unknown): 
   return new CbError("usage", message, { hint, cause: error });
 }
 
-/** The innermost subcommand that the arguments name, with the words that lead to it. */
+/** The innermost subcommand that the arguments name, and its full name. */
 function subcommandOf(program: Command, argv: readonly string[]): { command: Command; path: string } {
   let [command, path] = [program, program.name()];
-  for (const word of argv) {
-    const next = command.commands.find((one) => one.name() === word);
-    if (next !== undefined) [command, path] = [next, `${path} ${word}`];
+  for (const argument of argv) {
+    const next = command.commands.find((one) => one.name() === argument);
+    if (next !== undefined) [command, path] = [next, `${path} ${argument}`];
   }
   return { command, path };
 }

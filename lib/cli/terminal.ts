@@ -71,7 +71,7 @@ export class Steps {
   }
 
   #overwrite(line: string): void {
-    // Cut to the width, because a line that wraps cannot be overwritten.
+    // Truncated to the width, because a line that wraps cannot be overwritten.
     this.#out.write(`${CLEAR_LINE}${line.slice(0, this.columns - 1)}`);
   }
 }

@@ -29,7 +29,7 @@ const localProvider = {
   /** Parent of the machines' folders. */
   stateDir: path,
   /**
-   * Ports of the host that a sandbox may connect to, as ADDRESS:PORT seen from the sandbox: 10.0.2.2 is the host's loopback.
+   * Ports of the host that a sandbox may connect to, as ADDRESS:PORT inside the sandbox: 10.0.2.2 is the host's loopback.
    * NATS must be among them. The packet filter rejects all other ports of the host.
    */
   allowHostPorts: v.array(
@@ -115,7 +115,7 @@ const pool = v.strictObject({
   ),
 });
 
-/** A registry whose images cb-images shows. */
+/** A registry that cb-images lists. */
 const registry = v.pipe(
   v.strictObject({
     /** As in a recipe's `From:`. */

@@ -6,7 +6,7 @@ const RULE = "-----------------------------";
 
 /**
  * A section for each repository of the registries that answered; empty if there is none. If several registries are configured,
- * a section `registry: HOST` comes before the repositories of each, because a recipe's `From:` needs the host.
+ * a section `registry: HOST` precedes the repositories of each, because a recipe's `From:` needs the host.
  */
 export function imagesText({ registries }: ImagesReply): string {
   const answered = registries.filter(({ error }) => error === undefined);

@@ -10,8 +10,8 @@ export interface TransferState {
 const RATE_AFTER_MS = 200;
 
 /**
- * Bar, percentage, sizes, rate and time left in at most `columns` characters. If that is too narrow, the bar shrinks and goes
- * first, then rate and time left go; percentage and sizes always stay.
+ * Bar, percentage, sizes, rate and time left in at most `columns` characters. If that is too narrow, the bar is shortened
+ * or left out first, then rate and time left are; percentage and sizes are always shown.
  */
 export function progressLine(transfer: TransferState, columns: number): string {
   const { doneBytes, totalBytes } = transfer;

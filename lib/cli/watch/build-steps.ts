@@ -63,7 +63,10 @@ export class BuildSteps {
   }
 }
 
-/** A function to call with the milliseconds since the last reply of NATS, 0 when it answers. It prints the begin and the end of an outage. */
+/**
+ * Prints the begin and the end of an outage of NATS. The returned function is called with the milliseconds since the last reply,
+ * and with 0 when NATS answers again.
+ */
 export function outageNotice(steps: Steps): (silentMs: number) => void {
   let printed = false;
   return (silentMs) => {

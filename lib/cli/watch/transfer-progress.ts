@@ -2,7 +2,7 @@
 import type { Steps } from "../terminal.ts";
 import { progressLine } from "../text/progress.ts";
 
-/** Ten updates a second look continuous. */
+/** Ten updates a second appear continuous. */
 const BAR_INTERVAL_MS = 100;
 /** One line in 10 s is enough for a log file. */
 const LINE_INTERVAL_MS = 10_000;

@@ -24,7 +24,7 @@ async function buildsOf(stack: Stack): Promise<BuildsReply["builds"]> {
   return (JSON.parse((await stack.run("cb-builds", ["--json"])).stdout) as BuildsReply).builds;
 }
 
-/** A build that takes long enough for a test to detach from it and to attach again. */
+/** A build that takes long enough for a test to detach from it and to attach again, on a loaded machine too. */
 const slowRecipe = (stack: Stack, name: string, seconds: number) =>
   recipe(stack, name, `    echo it has begun\n    sleep ${seconds}\n    echo it has ended`);
 
@@ -50,7 +50,7 @@ for (const signal of ["SIGHUP", "SIGKILL"] as const) {
 }
 
 test("cb-attach --from-now skips earlier output, also that of an ended build", async ({ stack }) => {
-  const running = stack.start("container-builder", [stack.path("now.sif"), slowRecipe(stack, "now", 3)]);
+  const running = stack.start("container-builder", [stack.path("now.sif"), slowRecipe(stack, "now", 15)]);
   await running.seen(/it has begun\n/);
   running.kill("SIGKILL");
   const id = buildIdIn((await running.finished).stderr);

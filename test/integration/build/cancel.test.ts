@@ -74,11 +74,11 @@ test("Ctrl-C while the image is transferred removes the partial file", async ({ 
 });
 
 test("Ctrl-C before the queue has replied cancels the build as soon as it replies", async ({ stack }) => {
-  mkdirSync(stack.path("asking"));
+  mkdirSync(stack.path("reserving"));
   const { pid } = JSON.parse(readFileSync(stack.statePath("queue.pid"), "utf8")) as { pid: number };
   process.kill(pid, "SIGSTOP");
   try {
-    const running = stack.start("container-builder", [stack.path("asking", "x.sif"), HELLO]);
+    const running = stack.start("container-builder", [stack.path("reserving", "x.sif"), HELLO]);
     await running.seen(/Connected to queue/);
     running.kill("SIGINT");
     await running.seen(/Cancelling the build: .*retrying/);
@@ -91,7 +91,7 @@ test("Ctrl-C before the queue has replied cancels the build as soon as it replie
   }
   const { builds } = await status(stack);
   assert.equal(builds, { waiting: 0, running: 0 });
-  assert.equal(filesIn(stack, "asking"), []);
+  assert.equal(filesIn(stack, "reserving"), []);
 });
 
 test.run();

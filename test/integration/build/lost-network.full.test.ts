@@ -24,11 +24,11 @@ test("a client that loses its network during the log and again during the image 
   const proxy = await startCuttingProxy(server?.port ?? 0);
   const path = recipe(
     stack,
-    "cut",
+    "lost",
     "    seq 1 50000\n    echo half of it\n    sleep 15\n    seq 50001 100000\n    dd if=/dev/urandom of=/large bs=1M count=100 2>/dev/null",
   );
-  mkdirSync(stack.path("cut"));
-  const image = stack.path("cut", "x.sif");
+  mkdirSync(stack.path("lost"));
+  const image = stack.path("lost", "x.sif");
   const client = stack.start("container-builder", [image, uncompressed(path)], { env: clientAt(stack, proxy.port) });
   await client.seen(/half of it\n/);
   proxy.refuse();
@@ -36,7 +36,7 @@ test("a client that loses its network during the log and again during the image 
   proxy.admit();
   // The recipe sleeps longer than this takes, so the image has not been sent yet.
   await client.seen(/NATS answers again/);
-  await stack.fileIn("cut");
+  await stack.fileIn("lost");
   assert.not.ok(existsSync(image), "the image is in transfer");
   proxy.refuse();
   await client.seen(/NATS answers again[\s\S]*NATS does not answer/);

@@ -90,7 +90,7 @@ test("an operator receives the output of every build with a plain NATS client", 
   const port = Number(new URL(stackConfig(stack).url).port);
   const operator = await plainClient({ port, caFile, serverName: installation.serverName, credsFile: operatorCreds });
   await operator.subscribe(patterns.log);
-  const built = await stack.run("container-builder", ["--force", stack.path("seen.sif"), HELLO]);
+  const built = await stack.run("container-builder", ["--force", stack.path("read.sif"), HELLO]);
   assert.is(built.code, 0, built.stderr);
   assert.is(Buffer.concat(operator.messages.map(({ data }) => data)).toString(), built.stdout);
   operator.close();

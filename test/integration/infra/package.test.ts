@@ -30,7 +30,7 @@ test("the package installs into an empty prefix, and each program starts", async
   const [archive = ""] = readdirSync(folder);
   assert.is(archive, `container-builder-${VERSION}.tgz`);
   const prefix = join(folder, "prefix");
-  // The registry is asked only for what npm's cache does not have. The working directory has no .npmrc.
+  // npm requests from the registry only the packages that its cache lacks. The working directory has no .npmrc.
   const flags = ["--global", "--prefix", prefix, "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"];
   await run("npm", ["install", ...flags, join(folder, archive)], folder);
 

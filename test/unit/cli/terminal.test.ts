@@ -21,7 +21,7 @@ test("Steps writes whole lines to other outputs than terminals, and the same upd
   assert.is(text(), "A: one\nA: two\nA: ok\nB\n");
 });
 
-test("Steps overwrites the current step on a terminal, cut to its width", () => {
+test("Steps overwrites the current step on a terminal, truncated to its width", () => {
   const { steps, text } = recorder(true);
   steps.begin("A");
   steps.update("0123456789012345678901234567890");

@@ -8,7 +8,7 @@ const test = suite("builders text");
 const NOW = 10_000_000_000;
 
 function builder(id: string, changes: Partial<AdminBuilder> = {}): AdminBuilder {
-  const ready = { state: "ready", machine: "running", reason: "its agent asks for work", host: `h-${id}`, console: [] };
+  const ready = { state: "ready", machine: "running", reason: "its agent requests work", host: `h-${id}`, console: [] };
   return { id, ...ready, sinceMs: NOW - 5_000, ...changes };
 }
 
@@ -31,7 +31,7 @@ test("buildersText() shows state, age, host, reason, build, image and console of
     buildersText(reply({ builders: [builder("a"), leased] })),
     `pool p: 2 machines
 a  ready  5s  h-a
-    its agent asks for work
+    its agent requests work
 b  leased  5s  h-b
     leased to it
     build: x
@@ -56,7 +56,7 @@ test("buildersText() shows a differing machine state, a fault, and why there is 
   assert.match(text, "  the provider's listing is incomplete: timeout\n");
   assert.match(
     text,
-    "a  ready, machine error  5s  h-a\n    its agent asks for work\n    fault: no host\n    console: took too long\n",
+    "a  ready, machine error  5s  h-a\n    its agent requests work\n    fault: no host\n    console: took too long\n",
   );
   assert.match(text, "b  requested, machine not listed  5s\n");
   assert.match(text, "c  booting  5s  h-c\n");
