@@ -1,5 +1,5 @@
-/** cb-admin: users, machines and the reconciler's plan, for the people who run an installation. */
-import { Command } from "commander";
+/** cb-admin: manages users and machines, and shows the reconciler's plan. For operators. */
+import type { Command } from "commander";
 import { AdminSession } from "../lib/cli/admin/admin-session.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
 import { planText } from "../lib/cli/admin/plan-text.ts";
@@ -7,7 +7,7 @@ import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
 import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
+import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
@@ -20,113 +20,13 @@ interface Options {
   readonly console?: string;
 }
 
-interface Call {
-  readonly options: Options;
-  /** The one argument; empty where there is none. */
-  readonly name: string;
-}
+const printError = (line: string): void => void process.stderr.write(`${line}\n`);
 
-interface Verb {
-  readonly about: string;
-  /** Adds arguments and options of its own. */
-  readonly shape?: (command: Command) => Command;
-  readonly run: (call: Call) => Promise<void>;
-}
+/** The options of the subcommand and of cb-admin itself, which may stand before or after it. */
+const optionsOf = (command: Command): Options => command.optsWithGlobals<Options & Record<string, unknown>>();
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-const show = (text: string): void => void process.stdout.write(text);
-const named = (what: string) => (command: Command) => command.argument("<name>", what);
-const withJson = (command: Command) => command.option("--json", "everything the queue tells, as JSON");
-
-/** Prints a reply as text, or whole. */
-const print = <Reply>(reply: Reply, { json }: Options, text: (reply: Reply) => string): void =>
-  show(json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
-
-const VERBS: Readonly<Record<string, Verb>> = {
-  "user add": {
-    about: "add a user; its credential goes to standard output: cb-admin user add NAME > NAME.creds",
-    shape: (command) =>
-      named("1 to 64 of a-z, 0-9, _ and -")(command).option(
-        "-f, --force",
-        "if there is one of that name: revoke it, end its builds, and add it anew",
-      ),
-    run: async ({ options, name }) => {
-      assertUserName(name);
-      refuseTerminal(process.stdout.isTTY, `cb-admin user add ${name} > ${name}.creds`);
-      await withSession(options, async (session) => {
-        writeSecret(await addUser(session, name, { force: options.force ?? false, say }));
-      });
-    },
-  },
-  "user revoke": {
-    about: "refuse a user from now on, end its builds, and cut its connections",
-    shape: named("the user"),
-    run: ({ options, name }) => withSession(options, (session) => revokeUser(session, name, say)),
-  },
-  "user list": {
-    about: "show the users, the revoked ones too",
-    shape: withJson,
-    run: ({ options }) =>
-      withSession(options, async (session) => print(await session.ask(adminUsers, { v: 1 }), options, usersText)),
-  },
-  builders: {
-    about: "show every machine with its state, its age, why, and what it printed last",
-    shape: (command) => withJson(command).option("--console <lines>", "how much of what each printed", "5"),
-    run: async ({ options }) => {
-      const consoleLines = lineCount(options.console ?? "");
-      await withSession(options, async (session) =>
-        print(await session.ask(adminBuilders, { v: 1, consoleLines }), options, buildersText),
-      );
-    },
-  },
-  "builders destroy": {
-    about: "destroy a machine that stems from other records than the queue's; only such a one",
-    shape: named("the id that cb-admin builders shows"),
-    run: async ({ options, name }) => {
-      const builder = assertId(name);
-      await withSession(options, async (session) => {
-        const { pool } = await session.ask(adminDestroy, { v: 1, builder });
-        say(`${builder}: the provider of pool ${pool} destroys it`);
-      });
-    },
-  },
-  plan: {
-    about: "show what the reconciler would do now, and why; nothing is done",
-    shape: withJson,
-    run: ({ options }) =>
-      withSession(options, async (session) => print(await session.ask(adminPlan, { v: 1 }), options, planText)),
-  },
-};
-
-await main("cb-admin", async (argv) => {
-  const words = argv.slice(0, 2).filter((word) => !word.startsWith("-"));
-  const verb = [words.join(" "), words[0] ?? ""].find((one) => Object.hasOwn(VERBS, one));
-  const found = verb === undefined ? undefined : VERBS[verb];
-  if (verb === undefined || found === undefined) return unknownVerb(argv, words);
-  const command = new Command(`cb-admin ${verb}`)
-    .description(found.about)
-    .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
-    .option("--debug", "say more when something fails");
-  const { options, args } = parse<Options & Record<string, unknown>>(
-    found.shape?.(command) ?? command,
-    argv.slice(verb.split(" ").length),
-  );
-  await found.run({ options, name: args[0] ?? "" });
-  return 0;
-});
-
-function unknownVerb(argv: readonly string[], words: readonly string[]): number {
-  const lines = Object.entries(VERBS).map(([verb, { about }]) => `  cb-admin ${verb.padEnd(17)} ${about}\n`);
-  if (argv.includes("--help") || argv.includes("-h")) {
-    show(`Usage:\n${lines.join("")}Each takes --help.\n`);
-    return 0;
-  }
-  const what = words.length === 0 ? "nothing was asked for" : `no such request: ${words.join(" ")}`;
-  throw new CbError("usage", what, { hint: `there are ${Object.keys(VERBS).join(", ")}; see cb-admin --help` });
-}
-
-async function withSession(options: Options, work: (session: AdminSession) => Promise<void>): Promise<void> {
-  const session = await AdminSession.open(options.config);
+async function withSession(command: Command, work: (session: AdminSession) => Promise<void>): Promise<void> {
+  const session = await AdminSession.open(optionsOf(command).config);
   try {
     await work(session);
   } finally {
@@ -134,8 +34,122 @@ async function withSession(options: Options, work: (session: AdminSession) => Pr
   }
 }
 
+/** Prints the reply as text or, with --json, as it is. */
+function printReply<Reply>(command: Command, reply: Reply, text: (reply: Reply) => string): void {
+  process.stdout.write(optionsOf(command).json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
+}
+
+function refuseJson(command: Command): void {
+  if (!optionsOf(command).json) return;
+  throw new CbError("usage", `cb-admin ${command.parent?.name()} ${command.name()} has no JSON output`, {
+    hint: "leave out --json",
+  });
+}
+
+function addUserCommands(program: Command): void {
+  const user = program.command("user").description("manage users");
+  user
+    .command("add")
+    .description("add a user and write the credential to standard output: cb-admin user add NAME > NAME.creds")
+    .argument("<name>", "1 to 64 of a-z, 0-9, _ and -")
+    .option("-f, --force", "if the user exists: revoke the user, end the user's builds, and add the user again")
+    .action(async (name: string, _, command: Command) => {
+      refuseJson(command);
+      assertUserName(name);
+      refuseTerminal(process.stdout.isTTY, `cb-admin user add ${name} > ${name}.creds`);
+      const force = optionsOf(command).force ?? false;
+      await withSession(command, async (session) =>
+        writeSecret(await addUser(session, name, { force, print: printError })),
+      );
+    });
+  user
+    .command("revoke")
+    .description("refuse a user from now on, end the user's builds, and close the user's connections")
+    .argument("<name>", "the user")
+    .action(async (name: string, _, command: Command) => {
+      refuseJson(command);
+      await withSession(command, (session) => revokeUser(session, name, printError));
+    });
+  user
+    .command("list")
+    .description("show the users, including the revoked ones")
+    .action((_, command: Command) =>
+      withSession(command, async (session) =>
+        printReply(command, await session.request(adminUsers, { v: 1 }), usersText),
+      ),
+    );
+}
+
+function addBuilderCommands(program: Command): void {
+  const builders = program
+    .command("builders")
+    .description("show every machine with its state, its age, the reason, and its last console lines")
+    .option("--console <lines>", "number of console lines for each machine", "5")
+    .allowExcessArguments(true)
+    .action(async (_, command: Command) => {
+      refuseOtherSubcommand(command);
+      const consoleLines = lineCount(optionsOf(command).console ?? "");
+      await withSession(command, async (session) =>
+        printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), buildersText),
+      );
+    });
+  builders
+    .command("destroy")
+    .description("destroy a machine of another generation, which the reconciler does not touch")
+    .argument("<id>", "the id that cb-admin builders shows")
+    .action(async (id: string, _, command: Command) => {
+      refuseJson(command);
+      const builder = assertId(id);
+      await withSession(command, async (session) => {
+        const { pool } = await session.request(adminDestroy, { v: 1, builder });
+        printError(`${builder}: the provider of pool ${pool} is destroying the machine`);
+      });
+    });
+}
+
+/** Commander suggests a subcommand only where the command itself has no action. */
+function refuseOtherSubcommand({ args: [name] }: Command): void {
+  if (name === undefined) return;
+  throw new CbError("usage", `unknown command '${name}'`, {
+    hint: "did you mean destroy? see cb-admin builders --help",
+  });
+}
+
 function lineCount(text: string): number {
   const count = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (count <= CONSOLE_LINES_MAX) return count;
-  throw new CbError("usage", `--console takes a number of lines up to ${CONSOLE_LINES_MAX}, and not ${text}`);
+  throw new CbError("usage", `--console must be a number of lines up to ${CONSOLE_LINES_MAX}, not ${text}`);
 }
+
+function addPlanCommand(program: Command): void {
+  program
+    .command("plan")
+    .description("show the reconciler's next actions with their reasons; nothing is executed")
+    .action((_, command: Command) =>
+      withSession(command, async (session) =>
+        printReply(command, await session.request(adminPlan, { v: 1 }), planText),
+      ),
+    );
+}
+
+await main("cb-admin", async (argv) => {
+  const program = createCommand({
+    name: "cb-admin",
+    summary: "Manage the users and the machines of an installation, and show the reconciler's plan.",
+    examples: {
+      "cb-admin user add ada > ada.creds": "add a user",
+      "cb-admin user revoke ada": "revoke a user",
+      "cb-admin builders --console 20": "show the machines with 20 console lines each",
+      "cb-admin --json plan": "show the plan as JSON",
+    },
+    variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"],
+    failures: ["output", ...CONNECTED_FAILURES],
+  })
+    .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
+    .option("--json", "print the queue's whole reply as JSON (user list, builders, plan)");
+  addUserCommands(program);
+  addBuilderCommands(program);
+  addPlanCommand(program);
+  await runSubcommand(program, argv);
+  return 0;
+});

@@ -1,17 +1,14 @@
-/** cb-attach ID [IMAGE]: watches a build of one's own again, and brings its image. */
+/** cb-attach ID [IMAGE]: watches a running or ended build of the user, and fetches its image. */
 import { basename } from "node:path";
-import { Command } from "commander";
-import { openBuild } from "../lib/cli/build/attach-flow.ts";
-import { buildNamed } from "../lib/cli/build/build-id.ts";
+import { openBuild, resolveBuildId } from "../lib/cli/build/existing-build.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
+import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
-import { Steps } from "../lib/cli/terminal.ts";
+import { Steps, writeOutput } from "../lib/cli/terminal.ts";
 import { duration } from "../lib/cli/text/progress.ts";
 import { watchBuild } from "../lib/cli/watch/watch-build.ts";
-import { writeOutput } from "../lib/cli/watch/write-output.ts";
 import { CbError } from "../lib/core/errors.ts";
 
 interface Options {
@@ -21,13 +18,21 @@ interface Options {
 }
 
 const command = () =>
-  new Command("cb-attach")
-    .description("Watch a build of yours from another terminal, and fetch its image. Ctrl-C leaves; the build goes on.")
-    .argument("<id>", "as cb-builds shows it; the first characters are enough")
-    .argument("[image]", "where the image goes (default: the name it was to have, in the working directory)")
+  createCommand({
+    name: "cb-attach",
+    summary: "Watch one of your builds from another terminal, and fetch its image. After Ctrl-C the build goes on.",
+    debug: "print an error with its causes, and how long the build may still run",
+    examples: {
+      "cb-attach 60c95481": "watch a build, store its image in the working directory",
+      "cb-attach --from-now 60c95481 /tmp/a.sif": "skip earlier output, store the image there",
+    },
+    variables: CLIENT_VARIABLES,
+    failures: ["recipe", "output", "cancelled", ...CONNECTED_FAILURES],
+  })
+    .argument("<id>", "id of the build, as shown by cb-builds; the first characters are enough")
+    .argument("[image]", "path of the image (default: the name given at the start, in the working directory)")
     .option("-f, --force", "replace the image if it exists")
-    .option("--from-now", "leave out what the build has printed so far")
-    .option("-d, --debug", "say more when something fails");
+    .option("--from-now", "skip the output that the build has printed so far");
 
 await main("cb-attach", async (argv) => {
   const { options, args } = parse<Options & Record<string, unknown>>(command(), argv);
@@ -36,13 +41,13 @@ await main("cb-attach", async (argv) => {
   const steps = new Steps(process.stderr);
   const session = await Session.open("cb-attach", {}, steps);
   try {
-    const build = await buildNamed(session, text);
+    const build = await resolveBuildId(session, text);
     const { nc, name, leftMs } = await openBuild({ session, steps, interrupted }, build);
     try {
       const force = options.force ?? false;
       const imagePath = await checkImagePath(image ?? localName(name), force);
       const fromNow = options.fromNow ?? false;
-      if (options.debug && leftMs !== undefined) steps.line(`Time left: ${duration(leftMs)}`);
+      if (options.debug && leftMs !== undefined) steps.print(`Time left: ${duration(leftMs)}`);
       const watcher = { session, steps, imagePath, force, write: writeOutput, interrupted, timeLeft: undefined };
       await watchBuild(watcher, { nc, build, fromNow });
     } finally {
@@ -51,18 +56,18 @@ await main("cb-attach", async (argv) => {
     return 0;
   } catch (error) {
     if (!interrupted.aborted) throw error;
-    throw new CbError("cancelled", "left; the build goes on", {
+    throw new CbError("cancelled", "detached; the build goes on", {
       hint: "cb-attach watches it again, cb-cancel ends it",
     });
   } finally {
-    steps.end();
+    steps.close();
     await session.close();
   }
 });
 
-/** The name came back from the queue, which had it from a client: only a name in this directory is taken. */
+/** The queue stores the name as a client sent it, so only its last part is used: the image is stored in the working directory. */
 function localName(name: string): string {
   const local = basename(name);
   if (local !== "" && local !== "." && local !== "..") return local;
-  throw new CbError("usage", "the build has no name for its image", { hint: "name the file: cb-attach ID IMAGE" });
+  throw new CbError("usage", "the build has no name for its image", { hint: "give a path: cb-attach ID IMAGE" });
 }

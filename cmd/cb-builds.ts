@@ -1,20 +1,24 @@
-/** cb-builds: one's own builds, those that run and those that have ended. */
-import { Command } from "commander";
+/** cb-builds: lists the user's builds, running and ended. */
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
+import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { buildsText } from "../lib/cli/text/builds-text.ts";
 import { builds } from "../lib/protocol/requests.ts";
 
+const command = () =>
+  createCommand({
+    name: "cb-builds",
+    summary: "List your builds with state, age, size, and how long each image is kept.",
+    examples: { "cb-builds": "a table", "cb-builds --json": "all details, for scripts" },
+    variables: CLIENT_VARIABLES,
+    failures: CONNECTED_FAILURES,
+  }).option("--json", "print the queue's whole reply as JSON");
+
 await main("cb-builds", async (argv) => {
-  const command = new Command("cb-builds")
-    .description("List your builds: state, age, size, and how long the image is kept.")
-    .option("--json", "everything the queue tells, as JSON")
-    .option("--debug", "say more when something fails");
-  const { json } = parse<{ json?: boolean }>(command, argv).options;
+  const { json } = parse<{ json?: boolean }>(command(), argv).options;
   const session = await Session.open("cb-builds", {}, new Steps(process.stderr));
-  const reply = await session.ask(builds, { v: 1 });
+  const reply = await session.request(builds, { v: 1 });
   process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply));
   await session.close();
   return 0;

@@ -1,27 +1,30 @@
-/** cb-cancel ID: ends a build of one's own, whichever terminal began it. */
-import { Command } from "commander";
-import { buildNamed } from "../lib/cli/build/build-id.ts";
+/** cb-cancel ID...: cancels builds of the user, no matter which terminal started them. */
+import { resolveBuildId } from "../lib/cli/build/existing-build.ts";
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
+import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { cancel } from "../lib/protocol/requests.ts";
 
+const command = () =>
+  createCommand({
+    name: "cb-cancel",
+    summary: "Cancel your builds.",
+    examples: { "cb-cancel 60c95481": "cancel one build", "cb-cancel 60c9 77ab": "cancel two builds" },
+    variables: CLIENT_VARIABLES,
+    failures: CONNECTED_FAILURES,
+  }).argument("<id...>", "ids of builds, as shown by cb-builds; the first characters are enough");
+
 await main("cb-cancel", async (argv) => {
-  const command = new Command("cb-cancel")
-    .description("Cancel builds of yours.")
-    .argument("<id...>", "as cb-builds shows it; the first characters are enough")
-    .option("--debug", "say more when something fails");
-  const { args } = parse(command, argv);
+  const { args } = parse(command(), argv);
   const steps = new Steps(process.stderr);
   const session = await Session.open("cb-cancel", {}, steps);
   try {
-    for (const name of args) {
-      const id = await buildNamed(session, name);
-      const { state } = await session.ask(cancel, { v: 1, target: { kind: "build", id } });
-      process.stdout.write(
-        state === "cancelled" ? `Build ${id}: cancelled\n` : `Build ${id}: it had ${state} before\n`,
-      );
+    for (const text of args) {
+      const id = await resolveBuildId(session, text);
+      const { state } = await session.request(cancel, { v: 1, target: { kind: "build", id } });
+      const result = state === "cancelled" ? "cancelled" : `not cancelled, it had already ended: ${state}`;
+      process.stdout.write(`Build ${id}: ${result}\n`);
     }
   } finally {
     await session.close();

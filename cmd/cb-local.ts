@@ -1,46 +1,56 @@
-/** cb-local: the whole system on one machine, for the quick start, for tests and for a workstation. */
-import { Command, Option } from "commander";
+/** cb-local: runs the whole system on one machine, for the quick start, for tests and for a workstation. */
+import { Option } from "commander";
 import type { BuilderKind } from "../infra/local/builders.ts";
-import { down } from "../infra/local/down.ts";
-import { quickstart } from "../infra/local/quickstart.ts";
-import { localStatus } from "../infra/local/status.ts";
-import { up } from "../infra/local/up.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
-import { CbError } from "../lib/core/errors.ts";
+import { createCommand, runSubcommand } from "../lib/cli/program.ts";
 
-interface Options {
-  readonly provider?: BuilderKind;
-}
+const printError = (line: string): void => void process.stderr.write(`${line}\n`);
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-const ACTIONS: Readonly<Record<string, (options: Options) => Promise<unknown>>> = {
-  up: ({ provider }) => up(say, interruptSignal(), provider),
-  down: () => down(say),
-  status: () => localStatus((line) => void process.stdout.write(`${line}\n`)),
-  quickstart: () => quickstart(say),
-};
-
-await main("cb-local", async (argv) => {
-  const command = new Command("cb-local")
-    .description("NATS, the queue and its builders on this machine.")
-    .argument("<action>", "up, down, status, or quickstart: up and a first build")
+// The actions are imported when they run, so that --help stays quick.
+function command() {
+  const program = createCommand({
+    name: "cb-local",
+    summary: "Run NATS, the queue and its builders on this machine.",
+    examples: {
+      "cb-local quickstart": "start everything and build a first image",
+      "cb-local up --provider qemu": "start with virtual machines as builders",
+      "cb-local status": "show what runs",
+      "cb-local down": "stop everything",
+    },
+    variables: ["XDG_STATE_HOME", "XDG_CACHE_HOME", "NATS_SERVER", "CB_MIRROR", "CB_SECURITY_MIRROR", "HOME", "PATH"],
+    failures: ["recipe", "usage", "unreachable", "bug", "output", "infrastructure", "denied", "config", "cancelled"],
+  });
+  program
+    .command("up")
+    .description("start NATS, the queue and its builders")
     .addOption(
-      new Option("--provider <kind>", 'of "up": sandboxes, the default, or virtual machines').choices([
+      new Option("--provider <kind>", "the builders: sandboxes (default) or virtual machines").choices([
         "sandbox",
         "qemu",
       ]),
     )
-    .option("--debug", "say more when something fails");
-  const { args, options } = parse<Options>(command, argv);
-  const [name = ""] = args;
-  const action = Object.hasOwn(ACTIONS, name) ? ACTIONS[name] : undefined;
-  if (action === undefined) {
-    throw new CbError("usage", `no such action: ${name}`, { hint: `there are ${Object.keys(ACTIONS).join(", ")}` });
-  }
-  if (options.provider !== undefined && name !== "up") throw new CbError("usage", '--provider belongs to "up" alone');
-  await action(options);
+    .action(async ({ provider }: { provider?: BuilderKind }) => {
+      const { up } = await import("../infra/local/up.ts");
+      await up(printError, interruptSignal(), provider);
+    });
+  program
+    .command("down")
+    .description("stop all of it")
+    .action(async () => (await import("../infra/local/down.ts")).down(printError));
+  program
+    .command("status")
+    .description("show what runs")
+    .action(async () => (await import("../infra/local/status.ts")).localStatus(print));
+  program
+    .command("quickstart")
+    .description("up, and a first build")
+    .action(async () => (await import("../infra/local/quickstart.ts")).quickstart(printError));
+  return program;
+}
+
+await main("cb-local", async (argv) => {
+  await runSubcommand(command(), argv);
   return 0;
 });

@@ -1,8 +1,7 @@
-/** cb-queue: the daemon that reserves builders for callers and keeps the pool of them. */
+/** cb-queue: the daemon that reserves builders for builds and manages the pools of builders. */
 import { once } from "node:events";
-import { Command } from "commander";
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
+import { createCommand, parse } from "../lib/cli/program.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
@@ -17,16 +16,27 @@ interface Options {
   readonly clouds?: boolean;
 }
 
-/** A clean stop takes a second; a supervisor's patience is not to be tried for longer (systemd: 90 s). */
+/** A clean stop takes a second. 20 s is well below the 90 s after which systemd kills a service. */
 const STOP_MS = 20_000;
 
+const command = () =>
+  createCommand({
+    name: "cb-queue",
+    summary: "Reserve builders for builds, and manage the pools of builders. Runs until SIGTERM or SIGINT.",
+    examples: {
+      "cb-queue": "run with /etc/container-builder/queue.yaml",
+      "cb-queue --check -c queue.yaml": "check a configuration",
+      "cb-queue --check --clouds": "also check that the clouds have what it names",
+    },
+    variables: ["OS_*", "PATH"],
+    failures: ["usage", "bug", "infrastructure", "denied", "config"],
+  })
+    .option("-c, --config <file>", "the configuration, a YAML file", "/etc/container-builder/queue.yaml")
+    .option("--check", "check the configuration, print its mistakes, and exit")
+    .option("--clouds", "with --check: also query the clouds for the flavors, images and networks that it names");
+
 await main("cb-queue", async (argv) => {
-  const command = new Command("cb-queue")
-    .description("Reserve builders for callers, and keep the pool of them.")
-    .option("-c, --config <file>", "the configuration, YAML", "/etc/container-builder/queue.yaml")
-    .option("--check", "read the configuration, say what is wrong with it, and leave")
-    .option("--clouds", "with --check: also ask the clouds whether they have what the configuration names");
-  const { options } = parse<Options & Record<string, unknown>>(command, argv);
+  const { options } = parse<Options & Record<string, unknown>>(command(), argv);
   const config = readYamlFile(options.config, queueConfig);
   if (options.check) {
     if (options.clouds) await checkClouds(config);
@@ -37,7 +47,7 @@ await main("cb-queue", async (argv) => {
   const stopped = once(stopping.signal, "abort");
   for (const signal of ["SIGTERM", "SIGINT"]) {
     process.once(signal, () => {
-      log.info({ signal }, "cb-queue stops; builds go on");
+      log.info({ signal }, "cb-queue is stopping; builds go on");
       setTimeout(() => process.exit(EXIT_CODES.infrastructure), STOP_MS).unref();
       stopping.abort();
     });

@@ -1,23 +1,27 @@
-/** cb-status: which builders are at work, and which wait. */
-import { Command } from "commander";
+/** cb-status: shows the leased builders and the reserve. */
 import { main } from "../lib/cli/main.ts";
-import { parse } from "../lib/cli/parse.ts";
+import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { statusText } from "../lib/cli/text/status-text.ts";
 import { status } from "../lib/protocol/requests.ts";
 
+const command = () =>
+  createCommand({
+    name: "cb-status",
+    summary: "Show the builders: those that run builds, and those in reserve.",
+    examples: { "cb-status": "builders with id and host", "cb-status --json": "all details, for scripts" },
+    variables: CLIENT_VARIABLES,
+    failures: CONNECTED_FAILURES,
+  }).option("--json", "print the queue's whole reply as JSON");
+
 await main("cb-status", async (argv) => {
-  const command = new Command("cb-status")
-    .description("Show the builders: those at work, and those in reserve.")
-    .option("--json", "everything the queue tells, as JSON")
-    .option("--debug", "say more when something fails");
-  const { json } = parse<{ json?: boolean }>(command, argv).options;
-  // The steps belong to the output that scripts know; JSON is for programs, which want nothing else.
+  const { json } = parse<{ json?: boolean }>(command(), argv).options;
+  // The steps are part of the output that scripts parse. With --json, standard output has JSON only.
   const steps = new Steps(json ? process.stderr : process.stdout);
   const session = await Session.open("cb-status", {}, steps);
-  steps.line("[INFO] Requesting queue status");
-  const reply = await session.ask(status, { v: 1 });
+  steps.print("[INFO] Requesting queue status");
+  const reply = await session.request(status, { v: 1 });
   process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : `${statusText(reply)}\n`);
   await session.close();
   return 0;

@@ -1,15 +1,15 @@
 /**
- * Bundles what is shipped: each program of cmd/ as `dist/bin/<name>`, with what they share and what they import lazily in
- * `dist/chunks`, and the agent as the one file `dist/agent/agent.mjs`. By hand: `npm run build [-- FOLDER]`.
+ * Bundles the shipped files: each program of cmd/ as `dist/bin/<name>`, the modules that they share or import dynamically in
+ * `dist/chunks`, and the agent as the single file `dist/agent/agent.mjs`. Command line: `npm run build [-- FOLDER]`.
  */
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildOptions, build as bundle, type OutputFile } from "esbuild";
+import type { BuildOptions, OutputFile } from "esbuild";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** nats, nkeys, tweetnacl, pino and commander are CommonJS and call `require` for Node's own modules. */
+/** nats, nkeys, tweetnacl, pino and commander are CommonJS and load Node's own modules with `require`. */
 export const REQUIRE =
   'import { createRequire as cbRequire } from "node:module"; const require = cbRequire(import.meta.url);';
 
@@ -19,9 +19,9 @@ const SHARED = {
   platform: "node",
   target: "node20",
   banner: { js: REQUIRE },
-  // Only cb-local builds, and only in a checkout; a bundler does not go into a bundle.
+  // Only cb-local uses the bundler, and only in a checkout, so it is not bundled.
   external: ["esbuild"],
-  // Who calls this shows the error it throws.
+  // The caller prints the error that is thrown.
   logLevel: "silent",
   write: false,
 } as const satisfies BuildOptions;
@@ -41,9 +41,9 @@ export interface BuildResult {
 }
 
 /**
- * Builds everything into `outDir` and removes what an earlier build left there. A file that has not
- * changed is not touched, one that has is replaced at once, so a program may start from it meanwhile.
- * Throws esbuild's BuildFailure when a source does not compile.
+ * Builds all files into `outDir` and removes obsolete files of an earlier build. An unchanged file keeps its inode and a changed one
+ * is replaced by a rename, so programs can start from `outDir` during a build. Throws esbuild's BuildFailure when a source
+ * does not compile.
  */
 export async function build({ outDir = join(root, "dist"), sourceDir = root }: BuildPaths = {}): Promise<BuildResult> {
   const commands = (await list(join(sourceDir, "cmd"))).filter((name) => name.endsWith(".ts"));
@@ -52,11 +52,11 @@ export async function build({ outDir = join(root, "dist"), sourceDir = root }: B
     commands.length > 0 ? bundleCommands(commands, { outDir, sourceDir }) : [],
     hasAgent ? bundleAgent({ outDir, sourceDir }) : [],
   ]);
-  // Node takes a program without extension for ESM where the nearest package.json says so.
+  // Node treats a file without extension as ESM if the nearest package.json says so.
   const marker = { path: join(outDir, "package.json"), contents: Buffer.from('{ "type": "module" }\n') };
   const files = [...programs, ...agent, marker];
   await Promise.all(files.map((file) => replace(file, file.path.startsWith(join(outDir, "bin/")))));
-  // Root of a sandbox is a stranger to the host's files: whatever the umask, it may read the agent.
+  // Root in a sandbox is another user for the host's files, so all users must be able to read the agent, whatever the umask.
   if (hasAgent) await Promise.all([chmod(join(outDir, "agent"), 0o755), chmod(join(outDir, "agent/agent.mjs"), 0o644)]);
   await removeOthers(outDir, new Set(files.map((file) => file.path)));
   return {
@@ -65,9 +65,10 @@ export async function build({ outDir = join(root, "dist"), sourceDir = root }: B
   };
 }
 
-/** Splitting keeps what a command imports lazily out of what it loads at its start. */
+/** With splitting, a program does not load its dynamic imports at its start. */
 async function bundleCommands(names: readonly string[], paths: Required<BuildPaths>): Promise<OutputFile[]> {
   const { outDir, sourceDir } = paths;
+  const { build: bundle } = await import("esbuild");
   const { outputFiles } = await bundle({
     ...SHARED,
     absWorkingDir: sourceDir,
@@ -85,20 +86,21 @@ function asProgram(file: OutputFile): OutputFile {
   return { ...file, path: file.path.replace(/\.js$/, ""), contents };
 }
 
-/** One file to put into a builder image; minified, because an emulated builder takes seconds to read a large one. */
+/** One file for a builder image, minified, because an emulated builder needs seconds to parse a large file. */
 async function bundleAgent({ outDir, sourceDir }: Required<BuildPaths>): Promise<OutputFile[]> {
   const outfile = join(outDir, "agent/agent.mjs");
   const entry = { absWorkingDir: sourceDir, entryPoints: ["agent/main.ts"], outfile };
+  const { build: bundle } = await import("esbuild");
   const { outputFiles } = await bundle({ ...SHARED, ...entry, minify: true });
   return outputFiles;
 }
 
-interface Written {
+interface OutputContent {
   readonly path: string;
   readonly contents: Uint8Array;
 }
 
-async function replace({ path, contents }: Written, executable: boolean): Promise<void> {
+async function replace({ path, contents }: OutputContent, executable: boolean): Promise<void> {
   const present = await readFile(path).catch(() => undefined);
   if (present?.equals(contents)) return;
   await mkdir(dirname(path), { recursive: true });
@@ -110,21 +112,21 @@ async function replace({ path, contents }: Written, executable: boolean): Promis
 async function removeOthers(outDir: string, kept: ReadonlySet<string>): Promise<void> {
   for (const folder of ["bin", "chunks", "agent"].map((name) => join(outDir, name))) {
     const paths = (await list(folder)).map((name) => join(folder, name)).filter((path) => !kept.has(path));
-    // What another build is just writing is its own.
+    // A .part file belongs to another build that is still writing it.
     await Promise.all(paths.filter((path) => !path.endsWith(".part")).map((path) => rm(path, { recursive: true })));
   }
 }
 
-/** Empty while the folder does not exist. */
+/** Empty if the folder does not exist. */
 function list(folder: string): Promise<string[]> {
   return readdir(folder).catch(() => []);
 }
 
-// Not by comparing with import.meta.url: bundled into a program, that would be the program's own.
+// Compared with this path, because import.meta.url in a bundle is that of the program.
 if (process.argv[1] === join(root, "infra/tools/build.ts")) {
   const startedMs = performance.now();
   const outDir = resolve(process.argv[2] ?? join(root, "dist"));
   const { programs, agent } = await build({ outDir });
-  const made = [...programs, agent].filter((path) => path !== undefined).map((path) => relative(process.cwd(), path));
-  console.log(`${made.join("\n")}\nbuilt in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
+  const built = [...programs, agent].filter((path) => path !== undefined).map((path) => relative(process.cwd(), path));
+  console.log(`${built.join("\n")}\nbuilt in ${((performance.now() - startedMs) / 1000).toFixed(1)} s`);
 }

@@ -1,44 +1,43 @@
 /**
- * Signals, and what they mean for a build. Ctrl-C and SIGTERM cancel it: the person, or the batch system in their name,
- * wants it gone. A hang-up does not: the terminal is gone, and the build goes on.
+ * The effect of signals on a build. SIGINT (Ctrl-C) and SIGTERM (a batch system) cancel it. After SIGHUP, which means that the
+ * terminal was closed, the build goes on.
  */
-
 import { CbError } from "../core/errors.ts";
 
-export type Interruption = "cancel" | "hangup";
+export type InterruptEffect = "cancel" | "hangup";
 
-const MEANING: Readonly<Record<string, Interruption>> = { SIGINT: "cancel", SIGTERM: "cancel", SIGHUP: "hangup" };
+const EFFECTS: Readonly<Record<string, InterruptEffect>> = { SIGINT: "cancel", SIGTERM: "cancel", SIGHUP: "hangup" };
 
 export class Interrupted extends CbError {
-  readonly meaning: Interruption;
+  readonly effect: InterruptEffect;
 
-  constructor(meaning: Interruption) {
-    super("cancelled", meaning === "cancel" ? "interrupted" : "the terminal was closed");
+  constructor(effect: InterruptEffect) {
+    super("cancelled", effect === "cancel" ? "interrupted" : "the terminal was closed");
     this.name = "Interrupted";
-    this.meaning = meaning;
+    this.effect = effect;
   }
 }
 
-/** Aborted when the person wants no build any more, and not by a hang-up. */
+/** Aborts with `interrupted`, but only if the effect is "cancel". */
 export function cancelSignal(interrupted: AbortSignal): AbortSignal {
   const controller = new AbortController();
-  const look = () => {
+  const onAbort = () => {
     const reason: unknown = interrupted.reason;
-    if (reason instanceof Interrupted && reason.meaning === "cancel") controller.abort(reason);
+    if (reason instanceof Interrupted && reason.effect === "cancel") controller.abort(reason);
   };
-  if (interrupted.aborted) look();
-  else interrupted.addEventListener("abort", look, { once: true });
+  if (interrupted.aborted) onAbort();
+  else interrupted.addEventListener("abort", onAbort, { once: true });
   return controller.signal;
 }
 
 /**
- * Aborted, with an Interrupted as its reason, by the first of these signals. A second Ctrl-C finds the default action
- * again, so that nobody is held by a cancel that hangs.
+ * A signal that the first of these process signals aborts, with an Interrupted as the reason. A second one of the same name has
+ * its default action, so a second Ctrl-C ends a program that waits for its cancel.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  for (const [name, meaning] of Object.entries(MEANING)) {
-    process.once(name, () => controller.abort(new Interrupted(meaning)));
+  for (const [name, effect] of Object.entries(EFFECTS)) {
+    process.once(name, () => controller.abort(new Interrupted(effect)));
   }
   return controller.signal;
 }

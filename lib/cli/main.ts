@@ -1,31 +1,31 @@
-/** The frame of every program: runs it, prints what went wrong, and exits with the code that says which kind it was. */
+/** Runs a program: prints its error, and exits with the code of the error's kind. */
 import { CbError, messageOf } from "../core/errors.ts";
 import { EXIT_CODES } from "../core/exit-codes.ts";
 
-/** Only this prints an error and exits. `run` resolves with the exit code. */
+/** `run` resolves with the exit code. No other function prints an error or exits. */
 export async function main(name: string, run: (argv: readonly string[]) => Promise<number>): Promise<void> {
   const argv = process.argv.slice(2);
   const debug = argv.includes("--debug") || argv.includes("-d");
   const fail = (error: unknown) => {
     process.stderr.write(`${describe(name, error, debug)}\n`);
-    leave(error instanceof CbError ? EXIT_CODES[error.kind] : EXIT_CODES.bug);
+    exitWhenWritten(error instanceof CbError ? EXIT_CODES[error.kind] : EXIT_CODES.bug);
   };
-  // Without this Node would leave with 1, which says that the recipe failed.
+  // By default Node would exit with 1, which means that the recipe failed.
   process.on("uncaughtException", fail);
-  // Nobody can be told that nobody can be told: a reader that has left is no reason to stop.
+  // The program goes on when the reader of its output has exited, as `| head` does.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
   try {
-    leave(await run(argv));
+    exitWhenWritten(await run(argv));
   } catch (error) {
     fail(error);
   }
 }
 
-/** Output to a pipe is written asynchronously: the process leaves when it is out, not before. */
-function leave(code: number): void {
+/** Output to a pipe is written asynchronously, so the process exits only after the callback of the last write. */
+function exitWhenWritten(code: number): void {
   const exit = () => process.exit(code);
   process.stdout.write("", () => process.stderr.write("", exit));
-  // A stream that has failed calls nobody back.
+  // A stream that has failed does not call back.
   if (process.stdout.errored || process.stderr.errored) exit();
 }
 
@@ -38,7 +38,7 @@ function describe(name: string, error: unknown, debug: boolean): string {
   return [...lines, ...(debug ? causes(error.cause) : [])].join("\n");
 }
 
-/** The chain of causes is bounded: one that loops is possible. */
+/** At most ten causes, because a chain of causes can be circular. */
 function causes(cause: unknown, depth = 0): string[] {
   if (cause === undefined || depth >= 10) return [];
   return [`  because: ${messageOf(cause)}`, ...causes(cause instanceof Error ? cause.cause : undefined, depth + 1)];

@@ -7,48 +7,48 @@ import { CbError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/exit-codes.ts";
 import { type ConnectOptions, connectNats, type NatsAddress } from "../nats/connection.ts";
 import { readCreds, refuseOtherAccount } from "../nats/credentials/creds.ts";
-import { type CallOptions, call } from "../nats/rpc/client.ts";
+import { call } from "../nats/rpc/client.ts";
 import { encode } from "../protocol/codec.ts";
 import type { RequestDefinition } from "../protocol/requests.ts";
 import type { Steps } from "./terminal.ts";
 
 /**
- * How long connecting and the first question may take together: a user reads within five seconds that nobody answers, and
- * the rest is for the program to start and to end.
+ * Time limit for the connection and the first reply together. A user must see within five seconds that the queue does not
+ * answer; the rest is for the start and the end of the program.
  */
-const HEARD_MS = 4_500;
+const FIRST_REPLY_MS = 4_500;
 
-/** What is left for the first question however long the connection took: a queue on the same site answers within a few ms. */
+/** Minimum for the first reply, however long the connection took. A queue on the same site answers within a few ms. */
 const FIRST_REPLY_MIN_MS = 500;
 
-/** How long the queue may take to answer later questions: it was there a moment ago, and may be busy. */
+/** Time limit for later replies. The queue has answered before, but may be busy. */
 const REPLY_MS = 5_000;
 
-/** Of a question that is asked again: a person who waits reads often enough how things stand. */
-const AGAIN_REPLY_MS = 2_000;
+/** Time limit for each reply of a repeated request, so that a waiting user sees the state every two seconds. */
+const RETRY_REPLY_MS = 2_000;
 
-/** Between the starts of two such questions, where NATS says at once that nobody listens. */
-const ASK_AGAIN_MS = 1_000;
+/** Minimum time between two such requests. NATS reports at once that there is no responder. */
+const RETRY_INTERVAL_MS = 1_000;
 
-/** How long a queue may be away before a call fails: one that is started again answers after 1 to 6 s (a loaded machine). */
+/** How long a queue may be absent before a request fails. A restarted queue answers after 1 to 6 s (on a loaded machine). */
 const RESTART_MS = 20_000;
 
-export interface RequestRetry {
-  /** Ends the asking; absent: nothing does. */
-  readonly signal?: AbortSignal;
-  /** Told of every question that nobody answered, and that will be asked again. */
-  readonly onSilent: (why: string) => void;
-}
-
-interface Persistence extends RequestRetry {
-  /** What another try may mend. */
-  readonly passing: readonly ErrorKind[];
-  /** By performance.now(). */
-  readonly untilMs?: number;
-}
-
-/** What was said last goes out at once, unless NATS has just gone away. */
+/** How long `close` waits for published messages to be sent. NATS may have become unreachable. */
 const FLUSH_MS = 1_000;
+
+export interface RetryOptions {
+  /** Ends the repetition. */
+  readonly signal?: AbortSignal;
+  /** Called for every request without a reply, before it is repeated. */
+  readonly onNoReply: (message: string) => void;
+}
+
+interface RetryPolicy extends RetryOptions {
+  /** The errors after which the request is repeated. */
+  readonly retryable: readonly ErrorKind[];
+  /** Deadline by performance.now(). */
+  readonly deadlineMs?: number;
+}
 
 export interface ConnectFlags {
   readonly url?: string;
@@ -60,34 +60,34 @@ interface SessionParts {
   readonly address: NatsAddress;
   readonly user: string;
   readonly origin: string;
-  readonly heardByMs: number;
+  readonly firstReplyDeadlineMs: number;
 }
 
 export class Session {
   readonly nc: NatsConnection;
-  /** Where NATS is, for the build's own connection. */
+  /** The NATS address, for the build's own connection. */
   readonly address: NatsAddress;
   readonly user: string;
   /** For messages: where the address and the credential were configured. */
   readonly origin: string;
-  /** By performance.now(): when the first question must have been answered. */
-  readonly #heardByMs: number;
-  #asked = false;
+  /** By performance.now(). */
+  readonly #firstReplyDeadlineMs: number;
+  #hasRequested = false;
 
-  private constructor({ nc, address, user, origin, heardByMs }: SessionParts) {
+  private constructor({ nc, address, user, origin, firstReplyDeadlineMs }: SessionParts) {
     this.nc = nc;
     this.address = address;
     this.user = user;
     this.origin = origin;
-    this.#heardByMs = heardByMs;
+    this.#firstReplyDeadlineMs = firstReplyDeadlineMs;
   }
 
   /**
-   * Finds the settings and connects, as the step `Connecting to BuilderQueue`. Throws CbError "config" for what is
-   * missing, "unreachable" and "denied" as connectBus does, naming where the address was configured.
+   * Reads the settings and connects, shown as the step `Connecting to BuilderQueue`. Throws CbError "config" for a missing
+   * setting, "unreachable" and "denied" as connectNats does, with the place where the address was configured.
    */
   static async open(program: string, flags: ConnectFlags, steps: Steps): Promise<Session> {
-    const heardByMs = performance.now() + HEARD_MS;
+    const firstReplyDeadlineMs = performance.now() + FIRST_REPLY_MS;
     steps.begin("Connecting to BuilderQueue");
     const config = readConfig(flags);
     const creds = await readCreds(config.creds, Date.now());
@@ -95,72 +95,89 @@ export class Session {
     const address = addressOf(config);
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
     const nc = await connect({ address, credential: creds, name: `${program} ${creds.name}` }, origin);
-    steps.done(`Connected to queue: ${hostOf(config.url)}`);
-    return new Session({ nc, address, user: creds.name, origin, heardByMs });
+    steps.complete(`Connected to queue: ${hostOf(config.url)}`);
+    return new Session({ nc, address, user: creds.name, origin, firstReplyDeadlineMs });
   }
 
   /**
-   * Asks the queue in this user's name; `timeoutMs` where it has to ask others first, though not of a session's first question,
-   * which finds out whether anybody is there. Errors as `call` has them; "unreachable" names the address and its origin.
+   * Sends a request as this user and returns the queue's reply. A longer `timeoutMs` is for requests that make the queue
+   * query other servers; it does not apply to a session's first request, which finds out whether there is a queue. Errors as
+   * `call`; "unreachable" names the address and where it was configured.
    */
-  async ask<Q, R>(request: RequestDefinition<Q, R>, question: Q, timeoutMs = REPLY_MS): Promise<R> {
+  async request<Request, Reply>(
+    definition: RequestDefinition<Request, Reply>,
+    request: Request,
+    timeoutMs = REPLY_MS,
+  ): Promise<Reply> {
     try {
-      return await this.#ask(request, question, timeoutMs);
+      return await this.#requestOnce(definition, request, timeoutMs);
     } catch (error) {
-      throw this.#located(error);
+      throw this.#withAddress(error);
     }
   }
 
   /**
-   * The same through outages of NATS and the queue: asks again until there is an answer, and says so to `onSilent`. Throws
-   * what the queue refuses, and what `signal` aborts with.
+   * Repeats the request during outages of NATS and the queue until there is a reply. The request must be idempotent. Throws
+   * the queue's refusal, and the reason of `signal`.
    */
-  askUntilAnswered<Q, R>(request: RequestDefinition<Q, R>, question: Q, patience: RequestRetry): Promise<R> {
-    return this.#askAgain(request, question, { ...patience, passing: ["unreachable", "infrastructure"] });
+  requestUntilReply<Request, Reply>(
+    definition: RequestDefinition<Request, Reply>,
+    request: Request,
+    options: RetryOptions,
+  ): Promise<Reply> {
+    const policy: RetryPolicy = { ...options, retryable: ["unreachable", "infrastructure"] };
+    return this.#requestRepeatedly(definition, request, policy);
   }
 
   /**
-   * The same for as long as a queue takes that was killed and is started again. The question must be one that may be
-   * asked twice. Throws what the queue refuses, "unreachable" when nobody answered, and what `signal` aborts with.
+   * Repeats the request for `limitMs`, by default as long as a killed queue takes to restart. The request must be idempotent.
+   * Throws the queue's refusal, "unreachable" when there was no reply, and the reason of `signal`.
    */
-  askThroughRestart<Q, R>(
-    request: RequestDefinition<Q, R>,
-    question: Q,
-    { limitMs = RESTART_MS, ...patience }: RequestRetry & { readonly limitMs?: number },
-  ): Promise<R> {
-    const untilMs = performance.now() + limitMs;
-    return this.#askAgain(request, question, { ...patience, passing: ["unreachable"], untilMs });
+  requestThroughRestart<Request, Reply>(
+    definition: RequestDefinition<Request, Reply>,
+    request: Request,
+    { limitMs = RESTART_MS, ...options }: RetryOptions & { readonly limitMs?: number },
+  ): Promise<Reply> {
+    const deadlineMs = performance.now() + limitMs;
+    return this.#requestRepeatedly(definition, request, { ...options, retryable: ["unreachable"], deadlineMs });
   }
 
-  /** The same without waiting for what the queue says to it; it is sent before the session closes. */
-  tell<Q, R>(request: RequestDefinition<Q, R>, question: Q): void {
-    this.nc.publish(request.subject(this.user), encode(question));
+  /** Sends a request without waiting for the reply. `close` waits until it is sent. */
+  publish<Request, Reply>(definition: RequestDefinition<Request, Reply>, request: Request): void {
+    this.nc.publish(definition.subject(this.user), encode(request));
   }
 
-  async #askAgain<Q, R>(request: RequestDefinition<Q, R>, question: Q, persistence: Persistence): Promise<R> {
-    const { signal, onSilent, passing, untilMs = Number.POSITIVE_INFINITY } = persistence;
+  async #requestRepeatedly<Request, Reply>(
+    definition: RequestDefinition<Request, Reply>,
+    request: Request,
+    { signal, onNoReply, retryable, deadlineMs = Number.POSITIVE_INFINITY }: RetryPolicy,
+  ): Promise<Reply> {
     for (;;) {
       signal?.throwIfAborted();
-      const askedMs = performance.now();
+      const sentMs = performance.now();
       try {
-        return await this.#ask(request, question, AGAIN_REPLY_MS);
+        return await this.#requestOnce(definition, request, RETRY_REPLY_MS);
       } catch (error) {
-        if (!(error instanceof CbError) || !passing.includes(error.kind)) throw error;
-        if (performance.now() + ASK_AGAIN_MS > untilMs) throw this.#located(error);
-        onSilent(`${error.message}; asking again`);
-        await systemClock.sleep(Math.max(0, askedMs + ASK_AGAIN_MS - performance.now()), signal);
+        if (!(error instanceof CbError) || !retryable.includes(error.kind)) throw error;
+        if (performance.now() + RETRY_INTERVAL_MS > deadlineMs) throw this.#withAddress(error);
+        onNoReply(`${error.message}; retrying`);
+        await systemClock.sleep(Math.max(0, sentMs + RETRY_INTERVAL_MS - performance.now()), signal);
       }
     }
   }
 
-  #ask<Q, R>(request: RequestDefinition<Q, R>, question: CallOptions<Q>["request"], timeoutMs: number): Promise<R> {
-    const leftMs = Math.max(FIRST_REPLY_MIN_MS, this.#heardByMs - performance.now());
-    const limitMs = this.#asked ? timeoutMs : Math.min(timeoutMs, leftMs);
-    this.#asked = true;
-    return call(request, { nc: this.nc, principal: this.user, request: question, timeoutMs: limitMs });
+  #requestOnce<Request, Reply>(
+    definition: RequestDefinition<Request, Reply>,
+    request: Request,
+    timeoutMs: number,
+  ): Promise<Reply> {
+    const leftMs = Math.max(FIRST_REPLY_MIN_MS, this.#firstReplyDeadlineMs - performance.now());
+    const limitMs = this.#hasRequested ? timeoutMs : Math.min(timeoutMs, leftMs);
+    this.#hasRequested = true;
+    return call(definition, { nc: this.nc, principal: this.user, request, timeoutMs: limitMs });
   }
 
-  #located(error: unknown): unknown {
+  #withAddress(error: unknown): unknown {
     if (!(error instanceof CbError) || error.kind !== "unreachable") return error;
     return withOrigin(error, { message: `${error.message} (NATS at ${this.address.url})`, origin: this.origin });
   }
@@ -194,7 +211,7 @@ const addressOf = ({ url, servername, ca }: ClientConfig): NatsAddress => ({
   ...(ca === undefined ? {} : { ca }),
 });
 
-/** The host alone, as the original shows it; the first one of several. */
+/** The host name without port; of several addresses the first. The original container-builder prints it so. */
 function hostOf(url: string): string {
   try {
     return new URL(url.split(",")[0] ?? url).hostname;

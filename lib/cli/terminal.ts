@@ -1,7 +1,9 @@
 /**
- * What a person sees of our own steps, on standard error: `Title: result`. On a terminal a step in progress shows what
- * it waits for and is overwritten by its result; elsewhere each piece of news is a line of its own.
+ * The terminal output of the user's programs. Their own steps are printed as `Title: result`, on standard error unless a program
+ * chooses otherwise: a terminal shows the current step in place, other outputs get one line for each update. The build's output
+ * is written to standard output.
  */
+import { once } from "node:events";
 
 export interface Output {
   readonly isTTY?: boolean;
@@ -10,7 +12,7 @@ export interface Output {
 }
 
 const CLEAR_LINE = "\r\u001b[K";
-/** A terminal of no known width: what a VT100 has. */
+/** The width of a VT100, for a terminal of unknown width. */
 const COLUMNS = 80;
 
 export class Steps {
@@ -30,16 +32,16 @@ export class Steps {
     return this.#out.columns ?? COLUMNS;
   }
 
-  /** Begins a step. One that is still open ends as it stands. */
+  /** Begins a step. A step that is still open is closed without a result. */
   begin(title: string): void {
-    this.#close();
+    this.close();
     this.#title = title;
     this.#shown = `${title}: `;
     if (this.isTerminal) this.#overwrite(this.#shown);
   }
 
-  /** News of the step under way: position in the line, bytes so far. Said once as long as it stays the same. */
-  news(text: string): void {
+  /** Shows the progress of the current step. The same text twice in a row is shown once. */
+  update(text: string): void {
     const line = `${this.#title}: ${text}`;
     if (line === this.#shown) return;
     if (this.isTerminal) this.#overwrite(line);
@@ -47,33 +49,42 @@ export class Steps {
     this.#shown = line;
   }
 
-  /** Ends the step. */
-  done(result: string): void {
+  /** Ends the current step with its result. */
+  complete(result: string): void {
     const line = `${this.#title}: ${result}`;
     this.#out.write(this.isTerminal ? `${CLEAR_LINE}${line}\n` : `${line}\n`);
     this.#title = "";
     this.#shown = "";
   }
 
-  /** A line of its own; the step under way stays under way. */
-  line(text: string): void {
+  /** Prints a separate line. The current step stays open. */
+  print(text: string): void {
     this.#out.write(this.isTerminal ? `${CLEAR_LINE}${text}\n` : `${text}\n`);
     if (this.isTerminal && this.#title !== "") this.#overwrite(this.#shown);
   }
 
-  /** Leaves the cursor at the start of a line, whatever was being shown. */
-  #close(): void {
+  /** Closes an open step without a result, so that the cursor is at the start of a line. */
+  close(): void {
     if (this.#title !== "" && this.isTerminal) this.#out.write("\n");
     this.#title = "";
     this.#shown = "";
   }
 
   #overwrite(line: string): void {
-    // A line that wraps could not be overwritten.
+    // Truncated to the width, because a line that wraps cannot be overwritten.
     this.#out.write(`${CLEAR_LINE}${line.slice(0, this.columns - 1)}`);
   }
+}
 
-  end(): void {
-    this.#close();
-  }
+let stdoutFailed = false;
+process.stdout.on("error", () => {
+  // The reader has exited, as `| head` does, or the disk is full. The client goes on, because it still fetches the image.
+  stdoutFailed = true;
+});
+
+/** Writes the build's output to standard output. Waits for a slow reader, so that memory use stays bounded. */
+export async function writeOutput(bytes: Uint8Array): Promise<void> {
+  if (stdoutFailed || process.stdout.write(bytes)) return;
+  // Rejects when the stream fails; the listener above has recorded that.
+  await once(process.stdout, "drain").catch(() => undefined);
 }

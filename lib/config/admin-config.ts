@@ -1,8 +1,9 @@
-/** What an operator's cb-admin needs: where NATS is, the operator's credential, and what signs the account of the guests. */
-import { existsSync, readFileSync } from "node:fs";
+/** Settings of cb-admin: the NATS address, the operator's credential, and the files that a revocation signs with. */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { CbError, messageOf } from "../core/errors.ts";
+import { CbError } from "../core/errors.ts";
+import { readCaFile } from "./ca-file.ts";
 import type { Folders } from "./folders.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
@@ -15,12 +16,15 @@ const schema = v.strictObject({
   ca: v.optional(path),
   /** The operator's credential, in the account CORE. */
   creds: path,
-  /** What a revocation takes. The files need to be there only then: the operator key belongs on a medium that is locked away. */
+  /**
+   * Needed only for a revocation. The files are not read before that, because the operator key belongs on a medium that is
+   * locked away.
+   */
   account: v.optional(
     v.strictObject({
-      /** File with the JWT of GUEST as the servers preload it; a revocation writes it anew. */
+      /** File with the JWT of GUEST that the servers preload; a revocation rewrites it. */
       jwt: path,
-      /** File with the seed of the operator. */
+      /** File with the seed of the NATS operator. */
       operatorKey: path,
       /** The credential in the account SYS. */
       sysCreds: path,
@@ -37,39 +41,31 @@ export interface AdminConfig {
   readonly ca?: string;
   readonly creds: string;
   readonly account?: AccountFiles;
-  /** The file that all of this was read from, for messages. */
+  /** The file that the settings were read from, for messages. */
   readonly from: string;
 }
 
-const NAME = "admin.yaml";
-/** Beside the queue's own: not where all users of the machine find their settings. */
-const SITE = "/etc/container-builder";
+const FILE_NAME = "admin.yaml";
+/** The queue's own folder. /etc/xdg holds the settings of all users of the machine, and these are for operators only. */
+const SITE_FOLDER = "/etc/container-builder";
 
 /**
- * The file named, else the first there is: the operator's own, the site's, that of a local stack that is up. Nothing is
- * merged. Throws CbError "config" when there is none, or with all that is wrong in it.
+ * Reads `configFile`; if it is undefined, the first file that exists: the operator's own, the site's, that of a running local
+ * stack. Files are not merged. Throws CbError "config" when there is no file, or with every mistake in it.
  */
-export function adminConfig(named: string | undefined, { config, local }: Folders): AdminConfig {
-  const places = [config, SITE, local].map((folder) => join(folder, NAME));
-  const from = named ?? places.find((place) => existsSync(place));
+export function adminConfig(configFile: string | undefined, { config, local }: Folders): AdminConfig {
+  const candidates = [config, SITE_FOLDER, local].map((folder) => join(folder, FILE_NAME));
+  const from = configFile ?? candidates.find((path) => existsSync(path));
   if (from === undefined) {
-    throw new CbError("config", "no settings for an operator are there", {
-      hint: `write ${places[0]} or ${places[1]}, or name a file with --config; on this machine alone: cb-local up`,
+    throw new CbError("config", "there are no operator settings", {
+      hint: `write ${candidates[0]} or ${candidates[1]}, or name a file with --config; or start a local stack with: cb-local up`,
     });
   }
   const { url, servername, ca, creds, account } = readYamlFile(from, schema);
   return {
     ...{ url, creds, from },
     ...(servername === undefined ? {} : { servername }),
-    ...(ca === undefined ? {} : { ca: readCa(ca, from) }),
+    ...(ca === undefined ? {} : { ca: readCaFile(ca, from) }),
     ...(account === undefined ? {} : { account }),
   };
-}
-
-function readCa(file: string, from: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (cause) {
-    throw new CbError("config", `cannot read the CA ${file} named in ${from}: ${messageOf(cause)}`, { cause });
-  }
 }

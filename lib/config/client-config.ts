@@ -1,12 +1,13 @@
 /**
- * Where a client finds the queue and its credential: flags, then NATS_URL, NATS_CREDS and QUEUE_HOST, then the user's
- * config.yaml, then the site's, then a local stack of this user that is up. Each setting is taken from the first place
- * that has it, and is remembered with that place, so that an error can say where a wrong value came from.
+ * Settings of the user's programs: the NATS address and the credential. The sources in order of precedence are the command line;
+ * NATS_URL, NATS_CREDS and QUEUE_HOST; the user's config.yaml; the site's config.yaml; this user's running local stack. Each
+ * setting is taken from the first source that has it. The source of the address is kept for error messages.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { CbError, messageOf } from "../core/errors.ts";
+import { CbError } from "../core/errors.ts";
+import { readCaFile } from "./ca-file.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
 /** The keys of config.yaml. */
@@ -15,43 +16,43 @@ const fileSchema = v.strictObject({
   creds: v.optional(v.string()),
   servername: v.optional(v.string()),
   ca: v.optional(v.string()),
-  /** The public key of the installation's users' account: with it a credential of another installation is recognised. */
+  /** Public key of the installation's account GUEST. With it, a credential of another installation is recognised. */
   account: v.optional(v.string()),
 });
 type Settings = Partial<v.InferOutput<typeof fileSchema>>;
 
 export interface ClientConfig {
   readonly url: string;
-  /** The file with the user's credential. */
+  /** Path of the user's credential file. */
   readonly creds: string;
   readonly servername?: string;
   /** The CA as PEM. */
   readonly ca?: string;
-  /** The account that a credential must be in; only where it stands beside the url. */
+  /** The account that the credential must belong to. Present only if the source of `url` names it. */
   readonly account?: string;
-  /** For error messages: where the url was configured. */
+  /** The source of `url`, for error messages. */
   readonly urlFrom: string;
 }
 
 export interface ClientConfigSources {
   readonly flags: Settings;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Folders that may hold `config.yaml`, nearest first: the user's, then the site's. */
+  /** Folders that may hold `config.yaml`, in order of precedence: the user's, then the site's. */
   readonly folders: readonly string[];
-  /** The same of the local stack: asked last, and only when no queue is configured elsewhere. */
+  /** The same for the local stack. It is read only if no other source has a `url`. */
   readonly localFolder: string;
 }
 
-/** NATS's own port, for a QUEUE_HOST without one. */
+/** The port that nats-server listens on by default, for a QUEUE_HOST without a port. */
 const NATS_PORT = 4222;
 
-/** Throws CbError "config" when something needed is set nowhere, or a file named cannot be read. */
+/** Throws CbError "config" when `url` or `creds` is not set, or when a file cannot be read. */
 export function clientConfig(sources: ClientConfigSources): ClientConfig {
-  const configured = [...placesOf(sources)];
-  const named = configured.some((place) => place.settings.url !== undefined);
-  // With a site's queue the local stack's CA and name would be wrong; without one it fills in what is not set.
-  const places = named ? configured : [...configured, ...fileIn(sources.localFolder)];
-  const find = (key: keyof Settings) => places.find((place) => place.settings[key] !== undefined);
+  const configured = [...sourcesOf(sources)];
+  const urlConfigured = configured.some(({ settings }) => settings.url !== undefined);
+  // The local stack's CA and server name would be wrong for the queue of a site. Without such a queue they fill the gaps.
+  const all = urlConfigured ? configured : [...configured, ...fileIn(sources.localFolder)];
+  const find = (key: keyof Settings) => all.find(({ settings }) => settings[key] !== undefined);
   const url = find("url");
   const creds = find("creds");
   if (url?.settings.url === undefined) throw unset("no queue is configured", "NATS_URL", "url", sources.folders);
@@ -66,16 +67,17 @@ export function clientConfig(sources: ClientConfigSources): ClientConfig {
     creds: creds.settings.creds,
     ...(servername === undefined ? {} : { servername }),
     ...(account === undefined ? {} : { account }),
-    ...(ca?.settings.ca === undefined ? {} : { ca: readCa(ca.settings.ca, ca.name) }),
+    ...(ca?.settings.ca === undefined ? {} : { ca: readCaFile(ca.settings.ca, ca.name) }),
   };
 }
 
-interface Place {
+interface Source {
+  /** For messages: a path, or the name of a variable. */
   readonly name: string;
   readonly settings: Settings;
 }
 
-function* placesOf({ flags, env, folders }: ClientConfigSources): Generator<Place> {
+function* sourcesOf({ flags, env, folders }: ClientConfigSources): Generator<Source> {
   yield { name: "the command line", settings: flags };
   yield { name: "NATS_URL", settings: env.NATS_URL ? { url: env.NATS_URL } : {} };
   yield { name: "NATS_CREDS", settings: env.NATS_CREDS ? { creds: env.NATS_CREDS } : {} };
@@ -83,7 +85,7 @@ function* placesOf({ flags, env, folders }: ClientConfigSources): Generator<Plac
   for (const folder of folders) yield* fileIn(folder);
 }
 
-function* fileIn(folder: string): Generator<Place> {
+function* fileIn(folder: string): Generator<Source> {
   const path = join(folder, "config.yaml");
   if (existsSync(path)) yield { name: path, settings: readYamlFile(path, fileSchema) };
 }
@@ -93,14 +95,6 @@ const urlOfHost = (host: string): string => `tls://${/:\d+$/.test(host) ? host :
 function unset(message: string, variable: string, key: string, folders: readonly string[]): CbError {
   const file = join(folders[0] ?? "", "config.yaml");
   return new CbError("config", message, {
-    hint: `set ${variable}, or "${key}" in ${file}; on this machine alone, start a stack with: cb-local up`,
+    hint: `set ${variable}, or "${key}" in ${file}; or start a local stack with: cb-local up`,
   });
-}
-
-function readCa(path: string, from: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new CbError("config", `cannot read the CA ${path} named in ${from}: ${messageOf(cause)}`, { cause });
-  }
 }

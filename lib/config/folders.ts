@@ -1,6 +1,6 @@
 /**
- * Where this program keeps its files: the folders of the XDG Base Directory Specification 0.8, each with
- * `container-builder` under it. Nothing is created here; who writes into a folder makes it.
+ * The folders of this project's files, after the XDG Base Directory Specification 0.8, each with `container-builder` under it.
+ * This module creates no folder; the code that writes into one does.
  */
 import { homedir, userInfo } from "node:os";
 import { isAbsolute, join } from "node:path";
@@ -8,24 +8,21 @@ import { isAbsolute, join } from "node:path";
 const NAME = "container-builder";
 
 export interface Folders {
-  /** Settings of the user, kept and backed up: `config.yaml`, credentials. */
+  /** Settings of the user: `config.yaml`, credentials. To be backed up. */
   readonly config: string;
-  /** What must outlive a restart and belongs to this machine: records, logs, keys of the local stack. */
+  /** Files that must survive a restart and belong to this machine: records, logs, keys of the local stack. */
   readonly state: string;
-  /** What can be made again: the builder's root file system, tools, base images. */
+  /** Files that can be recreated: the builder's root file system, tools, base images. */
   readonly cache: string;
-  /** Settings of the site, nearest first: what an operator gives all users of a machine. */
+  /** Settings that an operator gives to all users of the machine, in order of precedence. */
   readonly siteConfig: readonly string[];
-  /** What the local stack leaves for its clients, a `config.yaml` too: there while it is up. */
+  /** The local stack's settings for its clients, with a `config.yaml`. It exists while the stack is up. */
   readonly local: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/**
- * The folders for this environment. A relative path in an XDG variable is passed over, as the specification (section 3)
- * asks.
- */
+/** A relative path in an XDG variable is ignored, as section 3 of the specification requires. */
 export function folders(env: Environment = process.env): Folders {
   const home = env.HOME || homedir() || userInfo().homedir;
   const base = (variable: string, fallback: string): string => {
@@ -42,7 +39,7 @@ export function folders(env: Environment = process.env): Folders {
   };
 }
 
-/** XDG_CONFIG_DIRS, in order of preference, or /etc/xdg (section 3). */
+/** XDG_CONFIG_DIRS in its order, which is the order of precedence, or /etc/xdg (section 3). */
 function siteFolders(value: string | undefined): string[] {
   const listed = (value ?? "").split(":").filter((path) => isAbsolute(path));
   return (listed.length > 0 ? listed : ["/etc/xdg"]).map((path) => join(path, NAME));

@@ -1,4 +1,4 @@
-/** The configuration of cb-queue: one YAML file. Every default has its reason beside it. */
+/** The schema of cb-queue's configuration, one YAML file. The reason for each default is in its comment. */
 import { machine } from "node:os";
 import * as v from "valibot";
 import { architecture } from "../protocol/fields.ts";
@@ -16,7 +16,7 @@ const natsUrl = v.pipe(
   v.regex(/^(tls|nats):\/\/[^\s,]+(,\s*(tls|nats):\/\/[^\s,]+)*$/, "must be tls://HOST:PORT"),
 );
 
-/** Where NATS is, and the one name in its certificates. */
+/** The NATS address, and the server name in its certificates. */
 const address = {
   url: natsUrl,
   servername: v.optional(v.string()),
@@ -24,89 +24,89 @@ const address = {
   ca: v.optional(path),
 };
 
-/** What sandboxes on this machine and machines in them have in common. */
-const onThisMachine = {
-  /** Where the machines' folders are. */
+/** Settings that the sandbox provider and the QEMU provider have in common. */
+const localProvider = {
+  /** Parent of the machines' folders. */
   stateDir: path,
   /**
-   * What a sandbox may reach of the host, as ADDRESS:PORT from the inside: 10.0.2.2 is the host's loopback. NATS must be
-   * among them; everything else of the host is closed.
+   * Ports of the host that a sandbox may connect to, as ADDRESS:PORT inside the sandbox: 10.0.2.2 is the host's loopback.
+   * NATS must be among them. The packet filter rejects all other ports of the host.
    */
   allowHostPorts: v.array(
-    v.pipe(v.string(), v.regex(/^\d+(\.\d+){3}:\d{1,5}$/, "must be ADDRESS:PORT, as 10.0.2.2:4222")),
+    v.pipe(v.string(), v.regex(/^\d+(\.\d+){3}:\d{1,5}$/, "must be ADDRESS:PORT, e.g. 10.0.2.2:4222")),
   ),
-  /** Missing parts of the boundary that the operator accepts. None, so that a sandbox is refused without them. */
+  /** Parts of the sandbox boundary that may be missing. None by default: a host without them is refused. */
   allowWeak: v.optional(v.array(v.picklist(["egress-filter"])), []),
 };
 
-/** Throw-away sandboxes on this machine. */
+/** Sandboxes on this machine, one for each builder. */
 const sandboxProvider = v.strictObject({
   kind: v.literal("sandbox"),
-  ...onThisMachine,
-  /** The builder root file system that infra/image makes. */
+  ...localProvider,
+  /** The builder's root file system, which infra/image/rootfs makes. */
   rootfs: path,
-  /** Folder with the agent's bundle, mounted read-only into each sandbox. */
+  /** Folder with the agent's bundle; it is mounted read-only into each sandbox. */
   agentDir: path,
 });
 
 /** Virtual machines on this machine. */
 const qemuProvider = v.strictObject({
   kind: v.literal("qemu"),
-  ...onThisMachine,
-  /** The root file system with QEMU that infra/image/machine lists. */
+  ...localProvider,
+  /** Root file system with QEMU; infra/image/machine lists its packages. */
   rootfs: path,
-  /** The builder's disk image, raw, as infra/image/disk makes it: every machine starts from it and writes elsewhere. */
+  /** The builder's disk image, raw, from infra/image/disk. All machines boot from it read-only and write to overlays. */
   disk: path,
-  /** Two: an apptainer build packs its image with as many threads as there are cores. */
+  /** Two: apptainer packs an image with one thread for each core. */
   cores: v.optional(whole(1, 256), 2),
-  /** apptainer and a compiler need no more; nothing is taken before it is used. */
+  /** 2 GiB: enough for apptainer and a compiler. The host allocates memory only when it is used. */
   memoryMiB: v.optional(whole(512, 1024 * 1024), 2048),
-  /** Room for a base image, its unpacked tree and the finished image, of 5 GB each. It grows as it is written. */
+  /** 20 GiB: a base image, its unpacked tree and the finished image, of 5 GB each. The file grows as it is written. */
   diskGiB: v.optional(whole(2, 2047), 20),
-  /** Where a guest really runs by KVM, that; emulation elsewhere, which is ten times slower. */
+  /** "auto" tests whether a guest runs with KVM, and else emulates, which is ten times slower. */
   acceleration: v.optional(v.picklist(["auto", "kvm", "tcg"]), "auto"),
 });
 
-/** The name or the id of something on the cloud. */
-const onCloud = v.pipe(v.string("must be a name or an id, in quotes"), v.minLength(1), v.maxLength(255));
+/** Name or id of a cloud resource. */
+const cloudResource = v.pipe(v.string("must be a name or an id, in quotes"), v.minLength(1), v.maxLength(255));
 
 /**
- * Servers of an OpenStack cloud. Login and addresses stand where OpenStack's own clients have them, in clouds.yaml or in the
- * OS_* variables, so that there is no secret in this file.
+ * Servers of an OpenStack cloud. Login and addresses are read from clouds.yaml or the OS_* variables, as by OpenStack's own
+ * clients, so this file needs no secret.
  */
 const openstackProvider = v.strictObject({
   kind: v.literal("openstack"),
-  /** Entry of clouds.yaml. Default: OS_CLOUD, then the OS_* variables, then the only entry there is. */
-  cloud: v.optional(onCloud),
-  /** In place of the entry's region_name. */
-  region: v.optional(onCloud),
-  flavor: onCloud,
-  /** By name it is the newest of that name, so that an upload is enough to change it. */
-  image: onCloud,
-  /** A builder dials out and nobody dials in, so one with a way to NATS is enough. */
-  networks: v.pipe(v.array(onCloud), v.minLength(1, "needs at least one network"), v.maxLength(8)),
-  /** None: nothing on a builder listens. */
-  keyName: v.optional(onCloud),
-  /** Default: the project's own "default". */
-  securityGroups: v.optional(v.pipe(v.array(onCloud), v.minLength(1), v.maxLength(16))),
-  availabilityZone: v.optional(onCloud),
-  /** For builders that must not share a host, or must. */
-  serverGroup: v.optional(onCloud),
+  /** Entry of clouds.yaml. Default: OS_CLOUD, then the OS_* variables, then the only entry of the file. */
+  cloud: v.optional(cloudResource),
+  /** Overrides the entry's region_name. */
+  region: v.optional(cloudResource),
+  flavor: cloudResource,
+  /** A name selects the newest image of that name, so uploading one is enough to change it. */
+  image: cloudResource,
+  /** One network with a route to NATS is enough: a builder opens all its connections itself. */
+  networks: v.pipe(v.array(cloudResource), v.minLength(1, "needs at least one network"), v.maxLength(8)),
+  /** None by default: no service listens on a builder. */
+  keyName: v.optional(cloudResource),
+  /** Default: the project's security group "default". */
+  securityGroups: v.optional(v.pipe(v.array(cloudResource), v.minLength(1), v.maxLength(16))),
+  availabilityZone: v.optional(cloudResource),
+  /** For an affinity or anti-affinity policy of the builders. */
+  serverGroup: v.optional(cloudResource),
 });
 
 const pool = v.strictObject({
   name,
-  /** What its builders build for, as `uname -m` says it. As this machine is: sandboxes are part of it. */
+  /** Architecture of its builders, as `uname -m` prints it. Default: this machine's, because sandboxes run on it. */
   arch: v.optional(architecture, machine()),
-  /** Ready builders waiting. Two, so that a second caller does not wait for a boot. */
+  /** Number of ready builders to keep. Two, so that a second build at the same time waits for no boot. */
   reserve: v.optional(whole(0, 1000), 2),
-  /** Builders that may exist at all, leased and dying ones among them. */
+  /** Limit on existing builders, including those leased and those being destroyed. */
   max: whole(1, 1000),
-  /** A machine that has not asked by then is destroyed: a slow cloud boots in two minutes, twice that is a fault. */
+  /** A machine with no request by then is destroyed. 300 s: a slow cloud boots in two minutes; twice that is a fault. */
   bootTimeoutSeconds: v.optional(whole(5, HOUR_S), 300),
-  /** Ready builders are renewed at this age, so that none serves with stale packages or an old key. */
+  /** Ready builders are replaced at this age. A day, so that none has stale packages or an old key. */
   maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
-  /** Where the builders find NATS. */
+  /** The NATS address as the builders reach it. */
   nats: v.strictObject(address),
   provider: v.variant(
     "kind",
@@ -115,64 +115,64 @@ const pool = v.strictObject({
   ),
 });
 
-/** A registry whose images cb-images shows. */
+/** A registry that cb-images lists. */
 const registry = v.pipe(
   v.strictObject({
-    /** As it stands in a recipe's `From:`. */
+    /** As in a recipe's `From:`. */
     host: v.pipe(
       v.string(),
       v.regex(
         /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/,
         "must be HOST or HOST:PORT, without https:// (plainHttp: true for a registry without TLS)",
       ),
-      v.check((host) => URL.canParse(`https://${host}`), "is no address"),
+      v.check((host) => URL.canParse(`https://${host}`), "is not an address"),
     ),
-    /** Without TLS everybody on the way reads the password and may change the list, so only where somebody says so. */
+    /** True: no TLS. False by default, because without TLS the network can read the password and change the list. */
     plainHttp: v.optional(v.boolean(), false),
-    /** None: most registries show strangers what strangers may pull. */
-    username: v.optional(v.pipe(v.string(), v.regex(/^[^:\p{Cc}]{1,255}$/u, "must not be empty or have a colon"))),
-    /** File with the password alone. It is read when the queue starts, and leaves it for this registry only. */
+    /** None by default: most registries list their public images without a login. */
+    username: v.optional(v.pipe(v.string(), v.regex(/^[^:\p{Cc}]{1,255}$/u, "must not be empty or contain a colon"))),
+    /** File with nothing but the password. The queue reads it at its start and sends it to this registry only. */
     passwordFile: v.optional(path),
   }),
   v.check(
     ({ username, passwordFile }) => (username === undefined) === (passwordFile === undefined),
-    "username and passwordFile go together",
+    "username and passwordFile must be set together",
   ),
 );
 
-/** Settings are in the units that people write; the program has all times in ms and all sizes in bytes. */
+/** The file has seconds and MiB; the parsed limits have ms and bytes. */
 const limits = v.pipe(
   v.strictObject({
-    /** Six hours: the longest builds known at sites compile a toolchain in three. */
+    /** Longest build. Six hours: the longest builds known at sites compile a toolchain in three. */
     buildSeconds: v.optional(whole(10, 7 * DAY_S), 6 * HOUR_S),
-    /** A build that waits longer than a day waits for nothing. */
+    /** Longest wait for a builder. A day: a build that has waited longer will not get one. */
     waitSeconds: v.optional(whole(10, 7 * DAY_S), DAY_S),
     /**
-     * Log bytes of one build; the disk is reserved while the build lives. One GiB: twice the largest output that is tried
-     * (500 MB, docs/performance.md), and what prints more is a recipe in a loop.
+     * Largest log of one build. NATS reserves the disk space from the lease to the end of the build. 1 GiB: twice the largest
+     * log that the tests produce (500 MB, docs/performance.md); a recipe that prints more is in a loop.
      */
     logMiB: v.optional(whole(1, 16_384), 1024),
     /**
-     * Files of its caller that one build may bring. Four GiB, twice what is tried (docs/performance.md): whoever has more
-     * has a data set, which belongs on a file server.
+     * Largest context of one build. 4 GiB: twice the largest that the tests send (docs/performance.md). More than that is a data
+     * set, which belongs on a file server.
      */
     contextMiB: v.optional(whole(1, 1024 * 1024), 4096),
-    /** A caller whose files stop coming for this long has gone; a network that was lost is back by then. */
+    /** The build ends if no part of its context arrives for so long. 300 s: a lost network is usually back by then. */
     contextSeconds: v.optional(whole(10, DAY_S), 300),
     /**
-     * The finished image. 32 GiB is a judgement, eight times the largest that is tried (docs/performance.md): only the size
-     * that an image really has is reserved, so this need only stop what would fill NATS's disk for all.
+     * Largest image. 32 GiB is an estimate, eight times the largest that the tests transfer (docs/performance.md). NATS reserves
+     * only the announced size of an image, so this limit only keeps one image from filling the disk of NATS.
      */
     imageMiB: v.optional(whole(1, 1024 * 1024), 32 * 1024),
-    /** How long an image is kept that its caller has not fetched: a night and a morning. */
+    /** How long an image is kept that was not fetched. A day: a night and a morning. */
     imageSeconds: v.optional(whole(10, 30 * DAY_S), DAY_S),
-    /** How long logs and records are kept: a week, so that Monday can ask about Friday. */
+    /** How long logs and records are kept. A week, so that a build of Friday can be examined on Monday. */
     recordSeconds: v.optional(whole(10, 365 * DAY_S), 7 * DAY_S),
-    /** Builders that one user may have at a time, so that nobody takes the pool. Four is a judgement: `max` is the site's. */
+    /** Builders leased to one user at a time, so that one user cannot take the pool. Four is an estimate; see `max`. */
     leasedPerUser: v.optional(whole(1, 1000), 4),
     /**
-     * Requests of one user that may wait. A hundred is a judgement, more than a person or a CI matrix asks for at once. Room
-     * for their logs and images is not reserved while they wait; that for their files is, as much as each has announced.
+     * Waiting builds of one user. A hundred is an estimate: more than a person or a CI matrix starts at once. While a build
+     * waits, NATS reserves space for its context, as much as the client announced, but not for its log and image.
      */
     waitingPerUser: v.optional(whole(1, 10_000), 100),
   }),
@@ -191,27 +191,27 @@ const limits = v.pipe(
 );
 
 export const queueConfig = v.strictObject({
-  /** The name of this installation: it marks the machines that are ours. */
+  /** The name of this installation. Its machines are tagged with it. */
   installation: name,
   nats: v.strictObject({
     ...address,
     /** The queue's credential in the account CORE. */
     creds: path,
-    /** Copies of each stream: 3 on a cluster of three. One, because a single server can keep no more. */
+    /** Replicas of each stream: 3 on a cluster of three. One by default, which is all that a single server can keep. */
     replicas: v.optional(whole(1, 5), 1),
   }),
   issuer: v.strictObject({
     /** Public key of the account GUEST. */
-    account: v.pipe(v.string(), v.regex(/^A[A-Z2-7]{55}$/, "must be an account's public key")),
+    account: v.pipe(v.string(), v.regex(/^A[A-Z2-7]{55}$/, "must be the public key of an account")),
     /** File with the seed of GUEST's signing key. */
     signingKey: path,
   }),
   pools: v.pipe(
     v.array(pool),
     v.minLength(1, "needs at least one pool"),
-    v.check((list) => new Set(list.map((one) => one.name)).size === list.length, "two pools have the same name"),
+    v.check((pools) => new Set(pools.map(({ name }) => name)).size === pools.length, "two pools have the same name"),
   ),
-  /** None: a site that has no registry of its own has nothing to show. All are asked at once, so there is a bound. */
+  /** None by default. At most 16, because cb-images makes the queue query all of them at the same time. */
   registries: v.optional(
     v.pipe(
       v.array(registry),
@@ -224,7 +224,7 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
-  /** "info" has a line for each build that is reserved, leased or ended, by which an operator answers what became of it. */
+  /** "info" logs a line for each build that is reserved, leased or ended, so that an operator can trace a build. */
   logLevel: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
 });
 export type QueueConfig = v.InferOutput<typeof queueConfig>;

@@ -1,13 +1,13 @@
-/** Reads one YAML file against its schema, and names every mistake at once, each with its line. */
+/** Reads a YAML file and checks it against a schema. One error reports every mistake, each with its line. */
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
 import { CbError, messageOf } from "../core/errors.ts";
 
-/** A configuration is written by hand; nobody writes one of a MiB. */
+/** 1 MiB: configurations are written by hand and have a few KiB. */
 const CONFIG_MAX_BYTES = 1024 * 1024;
 
-/** Throws CbError "config" when the file cannot be read, or with all that is wrong in it. */
+/** Throws CbError "config" when the file cannot be read, or with every mistake in it. */
 export function readYamlFile<Output>(path: string, schema: v.GenericSchema<unknown, Output>): Output {
   let text: string;
   try {
@@ -18,33 +18,33 @@ export function readYamlFile<Output>(path: string, schema: v.GenericSchema<unkno
   return parseYaml(text, path, schema);
 }
 
-/** The same for a text already read; `path` is what the messages name. */
+/** The same for a text that was read already; `path` is for the messages. */
 export function parseYaml<Output>(text: string, path: string, schema: v.GenericSchema<unknown, Output>): Output {
   if (text.length > CONFIG_MAX_BYTES) throw new CbError("config", `${path} is longer than ${CONFIG_MAX_BYTES} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const syntax = document.errors.map((error) => `${path}:${lines.linePos(error.pos[0]).line}: ${unquoted(error)}`);
-  if (syntax.length > 0) throw mistakes(syntax);
+  const syntax = document.errors.map((error) => `${path}:${lines.linePos(error.pos[0]).line}: ${withoutQuote(error)}`);
+  if (syntax.length > 0) throw configError(syntax);
   const result = v.safeParse(schema, contentOf(document, path) ?? {});
   if (result.success) return result.output;
-  throw mistakes(result.issues.map((issue) => describe(issue, path, lineOf(issue, document.contents, lines))));
+  throw configError(result.issues.map((issue) => describe(issue, path, lineOf(issue, document.contents, lines))));
 }
 
-/** A password that is not in quotes may read as the name of an anchor. */
+/** Throws CbError "config" on an unknown alias: a password without quotes may begin with `*`. */
 function contentOf(document: Document.Parsed, path: string): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    throw mistakes([`${path}: ${unquoted(error)}; a value that begins with * or & has to be in quotes`]);
+    throw configError([`${path}: ${withoutQuote(error)}; put a value that begins with * or & in quotes`]);
   }
 }
 
-/** What the parser quotes of the file comes after a colon, and may be a secret. */
-const unquoted = (error: unknown): string => messageOf(error).split(":", 1)[0] ?? "";
+/** Drops the part after the first colon: there the parser quotes the file, which may be a secret. */
+const withoutQuote = (error: unknown): string => messageOf(error).split(":", 1)[0] ?? "";
 
-function mistakes(list: string[]): CbError {
-  const many = list.length === 1 ? "one mistake" : `${list.length} mistakes`;
-  return new CbError("config", `the configuration has ${many}\n${list.map((text) => `  ${text}`).join("\n")}`);
+function configError(mistakes: readonly string[]): CbError {
+  const count = mistakes.length === 1 ? "one mistake" : `${mistakes.length} mistakes`;
+  return new CbError("config", `the configuration has ${count}\n${mistakes.map((text) => `  ${text}`).join("\n")}`);
 }
 
 function describe(issue: v.GenericIssue, path: string, line: number): string {
@@ -55,7 +55,7 @@ function describe(issue: v.GenericIssue, path: string, line: number): string {
   return `${path}:${line}: ${field ?? "the file"}: ${text}`;
 }
 
-/** The line of the deepest node on the issue's path that the file has. */
+/** The line of the deepest node on the issue's path that exists in the file. */
 function lineOf(issue: v.GenericIssue, root: ParsedNode | null, lines: LineCounter): number {
   let node: Node | null | undefined = root;
   let offset = root?.range?.[0] ?? 0;

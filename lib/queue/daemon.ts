@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import type { Logger } from "pino";
+import { readCaFile } from "../config/ca-file.ts";
 import type { PoolConfig, QueueConfig, RegistryConfig } from "../config/queue-config.ts";
 import type { UserData } from "../config/user-data.ts";
 import { type Clock, systemClock } from "../core/clock.ts";
@@ -97,7 +98,7 @@ async function connect(
     address: {
       url,
       ...(servername === undefined ? {} : { servername }),
-      ...(ca === undefined ? {} : { ca: readText(ca) }),
+      ...(ca === undefined ? {} : { ca: readCaFile(ca, "the queue's setting nats.ca") }),
     },
     credential: await readCreds(creds, systemClock.nowMs()),
     name: `cb-queue ${purpose}`,
@@ -153,7 +154,7 @@ async function openOnePool(
   const nats: UserData["nats"] = {
     url,
     ...(servername === undefined ? {} : { servername }),
-    ...(ca === undefined ? {} : { ca: readText(ca) }),
+    ...(ca === undefined ? {} : { ca: readCaFile(ca, `the setting nats.ca of pool ${pool.name}`) }),
   };
   return openPool({
     nc,

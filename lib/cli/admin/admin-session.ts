@@ -10,12 +10,15 @@ import { call } from "../../nats/rpc/client.ts";
 import { isQueueReachable } from "../../nats/rpc/server.ts";
 import type { RequestDefinition } from "../../protocol/requests.ts";
 
-/** How long connecting and the first sign of the queue may take together: an operator reads within five seconds that nobody answers. */
-const HEARD_MS = 4_500;
-/** What is left for that sign however long the connection took. */
-const HEARD_MIN_MS = 500;
+/**
+ * Time limit for the connection and the first reply of the queue together. An operator must see within five seconds that the
+ * queue does not answer.
+ */
+const FIRST_REPLY_MS = 4_500;
+/** Minimum for that reply, however long the connection took. */
+const FIRST_REPLY_MIN_MS = 500;
 
-/** A look that is under way ends first, then the provider is listed, half a minute each, and then consoles are read for 20 s. */
+/** The queue may finish a running pass (30 s), then list the provider (30 s), then read consoles (20 s); 10 s are spare. */
 const REPLY_MS = 90_000;
 
 export class AdminSession {
@@ -25,11 +28,11 @@ export class AdminSession {
   readonly #operator: string;
 
   /**
-   * Throws CbError "config" for settings that are missing or wrong, "denied" as connectBus does, and "unreachable" when NATS or
-   * the queue does not answer, within five seconds.
+   * Throws CbError "config" for settings that are missing or wrong, "denied" as connectNats does, and "unreachable" when NATS or
+   * the queue does not answer within FIRST_REPLY_MS.
    */
   static async open(configFile: string | undefined): Promise<AdminSession> {
-    const heardByMs = performance.now() + HEARD_MS;
+    const firstReplyDeadlineMs = performance.now() + FIRST_REPLY_MS;
     const config = adminConfig(configFile, folders());
     const { url, servername, ca } = config;
     const creds = await readCreds(config.creds, systemClock.nowMs());
@@ -39,13 +42,14 @@ export class AdminSession {
       ...(ca === undefined ? {} : { ca }),
     };
     const nc = await connectNats({ address, credential: creds, name: `cb-admin ${creds.name}` }).catch((error) => {
-      throw located(error, config);
+      throw withConfigFile(error, config);
     });
     const session = new AdminSession(config, address, { nc, operator: creds.name });
-    if (await isQueueReachable(nc, Math.max(HEARD_MIN_MS, heardByMs - performance.now()))) return session;
+    if (await isQueueReachable(nc, Math.max(FIRST_REPLY_MIN_MS, firstReplyDeadlineMs - performance.now())))
+      return session;
     await session.close();
-    throw located(
-      new CbError("unreachable", `the queue does not answer (NATS at ${url})`, { hint: "see whether cb-queue runs" }),
+    throw withConfigFile(
+      new CbError("unreachable", `the queue does not answer (NATS at ${url})`, { hint: "check that cb-queue runs" }),
       config,
     );
   }
@@ -57,9 +61,9 @@ export class AdminSession {
     this.#operator = parts.operator;
   }
 
-  /** Errors as `call` has them. */
-  ask<Q, R>(request: RequestDefinition<Q, R>, question: Q): Promise<R> {
-    return call(request, { nc: this.#nc, principal: this.#operator, request: question, timeoutMs: REPLY_MS });
+  /** Sends a request as this operator and returns the queue's reply. Errors as `call`. */
+  request<Request, Reply>(definition: RequestDefinition<Request, Reply>, request: Request): Promise<Reply> {
+    return call(definition, { nc: this.#nc, principal: this.#operator, request, timeoutMs: REPLY_MS });
   }
 
   close(): Promise<void> {
@@ -67,9 +71,9 @@ export class AdminSession {
   }
 }
 
-function located(error: unknown, { from }: AdminConfig): unknown {
+function withConfigFile(error: unknown, { from }: AdminConfig): unknown {
   if (!(error instanceof CbError)) return error;
   const { kind, message, hint, cause } = error;
-  const origin = `the settings are those of ${from}`;
+  const origin = `the settings come from ${from}`;
   return new CbError(kind, message, { hint: hint === undefined ? origin : `${hint}; ${origin}`, cause });
 }

@@ -1,7 +1,6 @@
-/** `cb-admin builders`: each machine with its state, its age, why, and what it printed last. */
+/** The output of `cb-admin builders`: each machine with its state, its age, the reason, and its last console lines. */
 import type { AdminBuilder, AdminFailure, BuildersReply } from "../../protocol/admin-messages.ts";
 import { imageText } from "../../protocol/builder-image.ts";
-import { ageText } from "./age.ts";
 
 /** Ends with a line break. */
 export function buildersText({ pools, nowMs }: BuildersReply): string {
@@ -11,9 +10,9 @@ export function buildersText({ pools, nowMs }: BuildersReply): string {
 function section({ name, problem, builders, failures }: BuildersReply["pools"][number], nowMs: number): string {
   const lines = [
     `pool ${name}: ${builders.length === 1 ? "1 machine" : `${builders.length} machines`}`,
-    ...(problem === "" ? [] : [`  the provider cannot be listed in full: ${problem}`]),
+    ...(problem === "" ? [] : [`  the provider's listing is incomplete: ${problem}`]),
     ...builders.flatMap((builder) => builderLines(builder, nowMs)),
-    ...(failures.length === 0 ? [] : [`failed lately in pool ${name}:`]),
+    ...(failures.length === 0 ? [] : [`recent failures in pool ${name}:`]),
     ...failures.flatMap((failure) => failureLines(failure, nowMs)),
   ];
   return lines.map((line) => `${line}\n`).join("");
@@ -21,24 +20,33 @@ function section({ name, problem, builders, failures }: BuildersReply["pools"][n
 
 function builderLines(builder: AdminBuilder, nowMs: number): string[] {
   const { id, state, machine, sinceMs, reason, fault, host, build, builderImage, console, consoleProblem } = builder;
-  // A machine that does what its builder's state says is not worth a word.
-  const word =
+  // The machine's state is shown only if it differs from the builder's.
+  const machineState =
     machine === "running" || machine === state ? "" : `, machine ${machine === "none" ? "not listed" : machine}`;
   return [
-    `${id}  ${state}${word}  ${ageText(sinceMs, nowMs)}${host === "" ? "" : `  ${host}`}`,
+    `${id}  ${state}${machineState}  ${ageText(sinceMs, nowMs)}${host === "" ? "" : `  ${host}`}`,
     `    ${reason}`,
     ...(fault === undefined ? [] : [`    fault: ${fault}`]),
     ...(build === undefined ? [] : [`    build: ${build}`]),
     ...(builderImage === undefined ? [] : [`    image: ${imageText(builderImage)}`]),
     ...(consoleProblem === undefined ? [] : [`    console: ${consoleProblem}`]),
-    ...console.map(printed),
+    ...console.map(quoted),
     ...(state === "other generation" ? [`    to destroy it: cb-admin builders destroy ${id}`] : []),
   ];
 }
 
 function failureLines({ id, atMs, reason, console }: AdminFailure, nowMs: number): string[] {
-  return [`${id}  failed  ${ageText(atMs, nowMs)} ago`, `    ${reason}`, ...console.map(printed)];
+  return [`${id}  failed  ${ageText(atMs, nowMs)} ago`, `    ${reason}`, ...console.map(quoted)];
 }
 
-/** Marked, since a builder may print what looks like our own words. */
-const printed = (line: string): string => `    | ${line}`;
+/** Marks the line as the machine's, because a hostile builder can print text that looks like that of cb-admin. */
+const quoted = (line: string): string => `    | ${line}`;
+
+/** A short age: "12s", "5m", "3h", "2d". */
+export function ageText(sinceMs: number, nowMs: number): string {
+  const seconds = Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}

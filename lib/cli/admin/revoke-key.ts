@@ -1,4 +1,4 @@
-/** Has NATS refuse a user's key: signs the account of the guests anew, and gives it to the servers. */
+/** Revokes a user's key in NATS: adds a revocation to the account GUEST, signs the account's JWT, and pushes it to the servers. */
 import { chmod, readFile, stat } from "node:fs/promises";
 import type { AccountFiles } from "../../config/admin-config.ts";
 import { systemClock } from "../../core/clock.ts";
@@ -17,7 +17,7 @@ import {
 } from "../../nats/credentials/revocation.ts";
 import { writeSecretFile } from "../../nats/credentials/secret-file.ts";
 
-/** All that signs, read before anything is changed, so that a key that is not at hand is known first. */
+/** The files needed to sign, read before any change, so that a missing key is reported first. */
 export interface Signer {
   readonly address: NatsAddress;
   readonly sys: Credential;
@@ -25,55 +25,55 @@ export interface Signer {
   /** Public key of GUEST. */
   readonly account: string;
   readonly jwtFile: string;
-  /** Those of the file: a server that has just come back may not know all of them yet. */
-  readonly earlier: Revocations;
+  /** The revocations in the JWT file. A server that has just restarted may not have all of them. */
+  readonly recorded: Revocations;
 }
 
 export interface KeyToRevoke {
   readonly publicKey: string;
-  /** Whatever was issued for the key up to this second is refused. */
+  /** Credentials issued for the key up to this second are refused. */
   readonly atMs: number;
 }
 
-/** Throws CbError "config" naming what is missing, "denied" when the credential has expired. */
+/** Throws CbError "config" naming the missing file, "denied" when the credential of SYS has expired. */
 export async function openSigner(address: NatsAddress, files: AccountFiles): Promise<Signer> {
   const operatorKey = await readKeyFile(files.operatorKey);
   const sys = await readCreds(files.sysCreds, systemClock.nowMs());
   const jwt = await readJwt(files.jwt);
   const { sub } = readClaims(jwt);
-  return { address, sys, operatorKey, account: sub, jwtFile: files.jwt, earlier: revocationsOf(jwt) };
+  return { address, sys, operatorKey, account: sub, jwtFile: files.jwt, recorded: revocationsOf(jwt) };
 }
 
 /**
- * Resolves when the servers refuse the key; its connections are closed by then, or within milliseconds. Does nothing when
- * they do already. Errors as connectBus, lookUpAccount and pushAccount have them. `note` is told what did not work and does
- * not matter today.
+ * Resolves when the servers refuse the key; its connections are closed by then, or within milliseconds. Changes nothing if they
+ * already refuse it. `warn` is called when the JWT file could not be updated, which matters only for a server that is set up
+ * from it. Errors as connectNats, lookUpAccount and pushAccount.
  */
-export async function revokeKey(signer: Signer, key: KeyToRevoke, note: (text: string) => void): Promise<void> {
-  const { address, sys, operatorKey, account, jwtFile, earlier } = signer;
-  const wanted = mergeRevocations(earlier, { [key.publicKey]: Math.floor(key.atMs / 1000) });
+export async function revokeKey(signer: Signer, key: KeyToRevoke, warn: (text: string) => void): Promise<void> {
+  const { address, sys, operatorKey, account, jwtFile, recorded } = signer;
+  const revocations = mergeRevocations(recorded, { [key.publicKey]: Math.floor(key.atMs / 1000) });
   const nc = await connectNats({ address, credential: sys, name: "cb-admin" });
   try {
-    // The servers' own is the newest: another operator may have revoked somebody else from elsewhere.
-    const now = await lookUpAccount(nc, account);
-    const jwt = withRevocations(now, wanted, { operatorKey, nowMs: systemClock.nowMs() });
-    if (jwt !== now) await pushAccount(nc, jwt);
-    await keep(jwtFile, jwt, note);
+    // The servers' JWT is the newest: another operator may have revoked another user from another machine.
+    const current = await lookUpAccount(nc, account);
+    const jwt = withRevocations(current, revocations, { operatorKey, nowMs: systemClock.nowMs() });
+    if (jwt !== current) await pushAccount(nc, jwt);
+    await updateJwtFile(jwtFile, jwt, warn);
   } finally {
     await nc.close();
   }
 }
 
-/** A server that is set up anew takes the account from this file, and would let the key in again. */
-async function keep(file: string, jwt: string, note: (text: string) => void): Promise<void> {
+/** A new server preloads the account from this file. Without the revocation in it, that server would accept the key. */
+async function updateJwtFile(file: string, jwt: string, warn: (text: string) => void): Promise<void> {
   try {
     if ((await readJwt(file)) === jwt) return;
     const { mode } = await stat(file);
     await writeSecretFile(file, jwt);
-    // It is no secret, and others may read it.
+    // Restores the mode: the JWT is not secret, and other users may read it.
     await chmod(file, mode & 0o777);
   } catch (error) {
-    note(`${file} is as it was, so a server that is set up from it would not know of this: ${messageOf(error)}`);
+    warn(`${file} was not updated; a server that is set up from it would accept the key: ${messageOf(error)}`);
   }
 }
 

@@ -1,20 +1,20 @@
-/** A secret on its way to standard output: to a file of its owner's or to a program, never to a screen. */
+/** Writes a secret to standard output if that is a file or a pipe, never to a terminal. */
 import { fchmodSync, fstatSync, writeFileSync } from "node:fs";
 import { CbError, messageOf } from "../../core/errors.ts";
 
 const STDOUT = 1;
 
-/** Throws CbError "usage" when standard output is a terminal: what scrolls by there is kept, and looked at. */
-export function refuseTerminal(isTerminal: boolean, call: string): void {
+/** Throws CbError "usage" when standard output is a terminal: others can read it there, and the scrollback keeps it. */
+export function refuseTerminal(isTerminal: boolean, commandLine: string): void {
   if (!isTerminal) return;
   throw new CbError("usage", "a credential is a secret, and standard output is a terminal", {
-    hint: `write it to a file: ${call}`,
+    hint: `write it to a file: ${commandLine}`,
   });
 }
 
 /**
- * Writes all of it. A file that a shell has just made is readable to everybody by its umask, so that is taken back first.
- * Throws CbError "output" when it cannot be written.
+ * Writes the whole text. If standard output is a file, its mode is first set to 0600, because a shell creates it readable for other
+ * users. Throws CbError "output" when it cannot be written.
  */
 export function writeSecret(text: string): void {
   try {
@@ -24,7 +24,7 @@ export function writeSecret(text: string): void {
     writeFileSync(STDOUT, text);
   } catch (cause) {
     throw new CbError("output", `the credential could not be written: ${messageOf(cause)}`, {
-      hint: "the user is there without it; make another one with --force",
+      hint: "the user was added; create a new credential with --force",
       cause,
     });
   }

@@ -1,9 +1,9 @@
-/** `cb-admin user list`: one line a user, in columns. */
+/** The output of `cb-admin user list`: a table with one line for each user. */
 import type { UserEntry, UsersReply } from "../../protocol/admin-messages.ts";
 
 const HEAD = ["NAME", "STATE", "CREATED", "REVOKED", "KEY"];
 
-/** Ends with a line break; says so in words when there are none. */
+/** Ends with a line break. */
 export function usersText({ users }: UsersReply): string {
   if (users.length === 0) return "no users have been added\n";
   const rows = [HEAD, ...users.map(row)];
@@ -14,8 +14,8 @@ export function usersText({ users }: UsersReply): string {
 
 function row({ name, publicKey, createdAtMs, revokedAtMs, natsRevokedAtMs }: UserEntry): string[] {
   const state = revokedAtMs === undefined ? "active" : natsRevokedAtMs === undefined ? "half-revoked" : "revoked";
-  return [name, state, when(createdAtMs), revokedAtMs === undefined ? "-" : when(revokedAtMs), publicKey];
+  return [name, state, utc(createdAtMs), revokedAtMs === undefined ? "-" : utc(revokedAtMs), publicKey];
 }
 
 /** UTC, to the second. */
-const when = (atMs: number): string => new Date(atMs).toISOString().replace(/\.\d+Z$/, "Z");
+const utc = (atMs: number): string => new Date(atMs).toISOString().replace(/\.\d+Z$/, "Z");

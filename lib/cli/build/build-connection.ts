@@ -1,14 +1,14 @@
 /**
- * A build's own connection, with a credential for this build alone. The build exists by then and goes on unseen, so that a
- * NATS that cannot be reached is waited for, as it is when it goes away later.
+ * A separate connection with a credential for one build. The build already exists and goes on without its client, so this waits
+ * for an unreachable NATS, as a client does that loses NATS later.
  */
 import type { NatsConnection } from "nats";
-import { type Credential, connectWithRetry } from "../../nats/connection.ts";
+import { type ConnectOptions, type Credential, connectWithRetry } from "../../nats/connection.ts";
 import type { Session } from "../session.ts";
 import type { Steps } from "../terminal.ts";
-import { waitingNote } from "../watch/waiting-note.ts";
+import { outageNotice } from "../watch/build-steps.ts";
 
-export interface BuildConnection {
+export interface BuildConnectionOptions {
   readonly session: Session;
   readonly steps: Steps;
   readonly build: string;
@@ -17,20 +17,20 @@ export interface BuildConnection {
   readonly signal: AbortSignal;
 }
 
-/** Throws CbError "denied" as connectBus does, and what `signal` aborts with. */
-export async function connectToBuild({
-  session,
-  steps,
-  build,
-  credential,
-  signal,
-}: BuildConnection): Promise<NatsConnection> {
-  const note = waitingNote(steps);
+/** Throws CbError "denied" as connectNats does, and the reason of `signal`. */
+export async function connectToBuild(options: BuildConnectionOptions): Promise<NatsConnection> {
+  const { session, steps, build, credential, signal } = options;
+  const notice = outageNotice(steps);
   const sinceMs = performance.now();
-  // Not stubborn, as a daemon is: a user whose credential was revoked would never learn of it.
-  const options = { address: session.address, credential, name: `build ${build}`, stubborn: false };
-  const onFailure = () => note(performance.now() - sinceMs);
-  const nc = await connectWithRetry(options, { signal, onFailure });
-  note(0);
+  // Unlike a daemon, a client must fail on a refused credential: its user may have been revoked.
+  const connect: ConnectOptions = {
+    address: session.address,
+    credential,
+    name: `build ${build}`,
+    ignoreAuthErrors: false,
+  };
+  const onFailure = () => notice(performance.now() - sinceMs);
+  const nc = await connectWithRetry(connect, { signal, onFailure });
+  notice(0);
   return nc;
 }

@@ -1,78 +1,77 @@
-/** One build as its caller lives it: reserve, send the files, watch; cancelled by Ctrl-C. */
+/** Runs one build from the client's side: reserves a builder, sends the context, watches the build, cancels it on Ctrl-C. */
 import { randomUUID } from "node:crypto";
 import { basename } from "node:path";
 import type { NatsConnection } from "nats";
+import { unlessAborted } from "../../core/abort.ts";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { createKey } from "../../nats/credentials/nkey.ts";
 import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../../protocol/build-messages.ts";
 import { cancel, reserve } from "../../protocol/requests.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { cancelSignal, Interrupted } from "../interrupt.ts";
-import { type Window, watchWindow } from "../watch/terminal-size.ts";
+import { type TerminalWindow, watchTerminalSize } from "../watch/terminal-size.ts";
 import { type Watcher, watchBuild } from "../watch/watch-build.ts";
 import { connectToBuild } from "./build-connection.ts";
 import { offerContext, sendContext } from "./send-context.ts";
 
 export interface BuildOrder extends Watcher {
   readonly recipe: Recipe;
-  /** The files of the caller's that the recipe reads; undefined when it reads none. */
+  /** The local files that the recipe reads; undefined if it reads none. */
   readonly context: Context | undefined;
-  /** What the image is to run on; undefined: as the pool has it. */
+  /** Architecture of the image; undefined: that of the pool. */
   readonly arch: string | undefined;
-  /** Undefined: the queue's first of that architecture. */
+  /** Undefined: the queue's first pool of that architecture. */
   readonly pool: string | undefined;
-  /** Present: the build gets a pty of this size. */
+  /** If present, the build gets a pty of this size. */
   readonly terminal: ReserveRequest["terminal"];
-  /** Present: the build hears of its changes of size. */
-  readonly window: Window | undefined;
+  /** If present, changes of its size are sent to the build. */
+  readonly window: TerminalWindow | undefined;
 }
 
 /**
- * Resolves when the image stands in its place. Throws CbError "recipe" when the recipe failed, "infrastructure" when
- * the build was lost, "cancelled", "output" when the image cannot be written; Interrupted after a hang-up.
+ * Resolves when the image is at its path. Throws CbError "recipe" when the recipe failed, "infrastructure" when the build was
+ * lost, "cancelled", "output" when the image cannot be written; Interrupted after a hang-up.
  */
 export async function buildFlow(order: BuildOrder): Promise<void> {
-  const request = randomUUID();
+  const requestId = randomUUID();
   try {
-    await reserveAndFollow(order, request);
+    await reserveAndWatch(order, requestId);
   } catch (error) {
     if (!order.interrupted.aborted) throw error;
     const reason: unknown = order.interrupted.reason;
-    if (reason instanceof Interrupted && reason.meaning === "cancel") throw await cancelBuild(order, request);
+    if (reason instanceof Interrupted && reason.effect === "cancel") throw await cancelBuild(order, requestId);
     throw reason;
   }
 }
 
-async function reserveAndFollow(order: BuildOrder, request: string): Promise<void> {
+async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<void> {
   const { session, steps, interrupted } = order;
   steps.begin("Requesting remote builder");
   const key = createKey("user");
-  const { publicKey } = key;
   interrupted.throwIfAborted();
-  const question = await requestOf(order, { request, publicKey });
-  const reserving = askToReserve(order, question);
-  const { build, jwt } = await orInterrupted(reserving, interrupted);
-  steps.line(`Build ID: ${build}`);
-  const credential = { jwt, key };
-  const sends = question.context?.archive.kind === "object";
-  // As in sendOrCancel: a hang-up does not keep the files from being sent.
-  const signal = sends ? cancelSignal(interrupted) : interrupted;
-  const nc = await connectToBuild({ session, steps, build, credential, signal });
-  const unwatch = order.window === undefined ? undefined : watchWindow(order.window, session, build);
+  const request = await reserveRequest(order, requestId, key.publicKey);
+  const { build, jwt } = await unlessAborted(requestReservation(order, request), interrupted);
+  steps.print(`Build ID: ${build}`);
+  const sendsContext = request.context?.archive.kind === "object";
+  // As in sendOrCancel: a hang-up does not stop the transfer of the context.
+  const signal = sendsContext ? cancelSignal(interrupted) : interrupted;
+  const nc = await connectToBuild({ session, steps, build, credential: { jwt, key }, signal });
+  const stopWatchingSize = order.window === undefined ? undefined : watchTerminalSize(order.window, session, build);
   try {
-    if (sends) await sendOrCancel(order, nc, build);
+    if (sendsContext) await sendOrCancel(order, nc, build);
     await watchBuild(order, { nc, build, fromNow: false });
   } finally {
-    unwatch?.();
+    stopWatchingSize?.();
     await nc.close();
   }
 }
 
-async function requestOf(order: BuildOrder, ids: { request: string; publicKey: string }): Promise<ReserveRequest> {
+async function reserveRequest(order: BuildOrder, request: string, publicKey: string): Promise<ReserveRequest> {
   const { recipe, context, arch, pool, terminal, imagePath, interrupted } = order;
   return {
     v: 1,
-    ...ids,
+    request,
+    publicKey,
     recipe,
     ...(context === undefined ? {} : { context: await offerContext(context, interrupted) }),
     ...(arch === undefined ? {} : { arch }),
@@ -82,15 +81,16 @@ async function requestOf(order: BuildOrder, ids: { request: string; publicKey: s
   };
 }
 
-/** Without its files the build is of no use to anybody. A hang-up does not stop the sending: the build is to go on. */
+/** A hang-up does not stop the transfer, because the build goes on. After any other failure the build cannot run and is cancelled. */
 async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
   const { session, steps, context, interrupted } = order;
   if (context === undefined) return;
   const cancelled = cancelSignal(interrupted);
   try {
-    await sendContext(order, { nc, build, context, signal: cancelled });
+    await sendContext({ session, steps, nc, build, context, signal: cancelled });
   } catch (error) {
-    if (!cancelled.aborted) session.tell(cancel, { v: 1, target: { kind: "build", id: build } });
+    // After a cancel, buildFlow sends the request itself and waits for the reply.
+    if (!cancelled.aborted) session.publish(cancel, { v: 1, target: { kind: "build", id: build } });
     throw error;
   }
   interrupted.throwIfAborted();
@@ -98,60 +98,53 @@ async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string
 }
 
 /**
- * A queue that is just being started again is asked again, for the same build. One that has not answered by then may
- * still take the request up later: it is told that nobody waits.
+ * Repeats the request while a queue restarts; the request id makes it idempotent. Without a reply it is cancelled, because the
+ * queue may still read it later.
  */
-async function askToReserve(order: BuildOrder, question: ReserveRequest): Promise<ReserveReply> {
+async function requestReservation(order: BuildOrder, request: ReserveRequest): Promise<ReserveReply> {
   const { session, steps, interrupted } = order;
-  let told = false;
-  const onSilent = (why: string) => {
-    steps.news(why);
-    // It may be the wrong address, which nobody should learn after twenty seconds only.
-    if (!told) steps.line(`asked over NATS at ${session.address.url}; ${session.origin}`);
-    told = true;
+  let printed = false;
+  const onNoReply = (message: string) => {
+    steps.update(message);
+    // The address may be wrong. The user should see it at once, not after the 20 s of the repetition.
+    if (!printed) steps.print(`the request was sent to NATS at ${session.address.url}; ${session.origin}`);
+    printed = true;
   };
   try {
-    return await session.askThroughRestart(reserve, question, { signal: interrupted, onSilent });
+    return await session.requestThroughRestart(reserve, request, { signal: interrupted, onNoReply });
   } catch (error) {
-    const silent = error instanceof CbError && error.kind === "unreachable";
-    if (silent) session.tell(cancel, { v: 1, target: { kind: "request", id: question.request } });
+    const noReply = error instanceof CbError && error.kind === "unreachable";
+    if (noReply) session.publish(cancel, { v: 1, target: { kind: "request", id: request.request } });
     throw error;
   }
 }
 
-/** A second Ctrl-C leaves at once. */
-const askToCancel = ({ session, steps }: BuildOrder, request: string): Promise<CancelReply> =>
-  session.askThroughRestart(
+/** Has no abort signal: a second Ctrl-C ends the process. */
+const requestCancel = ({ session, steps }: BuildOrder, requestId: string): Promise<CancelReply> =>
+  session.requestThroughRestart(
     cancel,
-    { v: 1, target: { kind: "request", id: request } },
-    { onSilent: () => steps.news("the queue does not answer, asking again; Ctrl-C leaves without") },
+    { v: 1, target: { kind: "request", id: requestId } },
+    {
+      onNoReply: () =>
+        steps.update("the queue does not answer, retrying; press Ctrl-C again to exit without cancelling"),
+    },
   );
 
-/** The error to leave with, once the queue knows that nobody wants the build. */
-async function cancelBuild(order: BuildOrder, request: string): Promise<CbError> {
+/** Cancels the build and returns the error that the program ends with. */
+async function cancelBuild(order: BuildOrder, requestId: string): Promise<CbError> {
   const { steps } = order;
   steps.begin("Cancelling the build");
   try {
-    const { state } = await askToCancel(order, request);
-    steps.done(state === "cancelled" ? "Completed" : `it had ${state}`);
+    const { state } = await requestCancel(order, requestId);
+    steps.complete(state === "cancelled" ? "Completed" : `the build had already ended: ${state}`);
     return new CbError("cancelled", "cancelled");
   } catch (error) {
     if (error instanceof CbError && error.kind === "usage")
       return new CbError("cancelled", "cancelled before it began");
-    steps.done("failed");
-    return new CbError("cancelled", `the queue could not be told: ${messageOf(error)}`, {
-      hint: "the build may go on until it ends; cb-builds shows it, cb-cancel ends it",
+    steps.complete("failed");
+    return new CbError("cancelled", `the queue did not confirm the cancel: ${messageOf(error)}`, {
+      hint: "the build may still run; cb-builds shows it, cb-cancel ends it",
       cause: error,
     });
   }
-}
-
-/** The promise's value, unless the person is faster. */
-function orInterrupted<T>(promise: Promise<T>, interrupted: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(interrupted.reason);
-    if (interrupted.aborted) return stop();
-    interrupted.addEventListener("abort", stop, { once: true });
-    promise.then(resolve, reject).finally(() => interrupted.removeEventListener("abort", stop));
-  });
 }

@@ -1,4 +1,4 @@
-/** All that can be found wrong before anything is sent. */
+/** Checks of the recipe file and the image path that need no connection. */
 import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { CbError, messageOf } from "../../core/errors.ts";
@@ -6,7 +6,7 @@ import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../../protocol/buil
 import { backendOf } from "../../recipe/backend.ts";
 import { checkTarget } from "../../transfer/receive-file.ts";
 
-/** Throws CbError "usage" on a recipe that is missing, unreadable, a folder, empty, too long, no text, of no known kind. */
+/** Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind. */
 export async function readRecipe(
   path: string,
   backend: Backend | undefined,
@@ -20,9 +20,12 @@ export async function readRecipe(
   return { backend: backend ?? backendOf(text, path), text, ...(buildArgs === undefined ? {} : { buildArgs }) };
 }
 
-const UNREADABLE: Readonly<Record<string, { why: string; hint: string }>> = {
-  ENOENT: { why: "it does not exist", hint: "the recipe comes last: IMAGE RECIPE; its path starts where you are" },
-  EACCES: { why: "you may not read it", hint: "chmod u+r, or ask its owner" },
+const READ_ERRORS: Readonly<Record<string, { reason: string; hint: string }>> = {
+  ENOENT: {
+    reason: "it does not exist",
+    hint: "the order is IMAGE RECIPE; a relative path starts at the working directory",
+  },
+  EACCES: { reason: "you may not read it", hint: "chmod u+r, or ask its owner" },
 };
 
 async function readBounded(path: string): Promise<Buffer> {
@@ -31,9 +34,11 @@ async function readBounded(path: string): Promise<Buffer> {
     try {
       const info = await file.stat();
       if (info.isDirectory())
-        throw new CbError("usage", `the recipe ${path} is a directory`, { hint: "name the file in it" });
+        throw new CbError("usage", `the recipe ${path} is a directory`, {
+          hint: "name a file in it",
+        });
       const buffer = Buffer.alloc(RECIPE_MAX_BYTES + 1);
-      const bytes = await fill(file, buffer);
+      const bytes = await readFully(file, buffer);
       if (bytes <= RECIPE_MAX_BYTES) return buffer.subarray(0, bytes);
       throw new CbError("usage", `the recipe ${path} is longer than ${RECIPE_MAX_BYTES} bytes`, {
         hint: "is it an image?",
@@ -44,13 +49,13 @@ async function readBounded(path: string): Promise<Buffer> {
   } catch (cause) {
     if (cause instanceof CbError) throw cause;
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
-    const { why, hint } = UNREADABLE[code] ?? { why: code, hint: "name another file" };
-    throw new CbError("usage", `cannot read the recipe ${JSON.stringify(path)}: ${why}`, { hint, cause });
+    const { reason, hint } = READ_ERRORS[code] ?? { reason: code, hint: "name another file" };
+    throw new CbError("usage", `cannot read the recipe ${JSON.stringify(path)}: ${reason}`, { hint, cause });
   }
 }
 
-/** A recipe may come from a pipe, which gives what it has and not what is asked for. */
-async function fill(file: Awaited<ReturnType<typeof open>>, buffer: Buffer): Promise<number> {
+/** Reads until the buffer is full or the file ends. A recipe may be a pipe, which returns fewer bytes than requested. */
+async function readFully(file: Awaited<ReturnType<typeof open>>, buffer: Buffer): Promise<number> {
   let length = 0;
   while (length < buffer.length) {
     const { bytesRead } = await file.read(buffer, length, buffer.length - length);
@@ -64,18 +69,17 @@ function decodeText(bytes: Buffer, path: string): string {
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new CbError("usage", `the recipe ${path} is not text in UTF-8`, { hint: "is it an image?", cause });
+    throw new CbError("usage", `the recipe ${path} is not UTF-8 text`, { hint: "is it an image?", cause });
   }
 }
 
-/** The absolute path. Throws CbError "usage" when it exists and may not be replaced, "output" when it cannot be written. */
+/** Returns the absolute path. Throws CbError "usage" when the file exists and `force` is false, "output" when it cannot be written. */
 export async function checkImagePath(image: string, force: boolean, recipe?: string): Promise<string> {
-  if (image === "")
-    throw new CbError("usage", "the image has no name", { hint: "the image comes first: IMAGE RECIPE" });
+  if (image === "") throw new CbError("usage", "the image has no name", { hint: "the order is IMAGE RECIPE" });
   const path = resolve(image);
   if (recipe !== undefined && path === resolve(recipe)) {
     throw new CbError("usage", `${image} is the recipe; the image would replace it`, {
-      hint: "the image comes first: IMAGE RECIPE",
+      hint: "the order is IMAGE RECIPE",
     });
   }
   await checkTarget({ path, force });

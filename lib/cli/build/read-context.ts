@@ -1,4 +1,4 @@
-/** The files that a recipe reads from its caller's disk, found before anything is sent. */
+/** Finds the build context: the local files that the recipe reads. Nothing is sent before it is complete. */
 import { realpath, stat } from "node:fs/promises";
 import { CbError, messageOf } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
@@ -7,9 +7,9 @@ import { inputsOf } from "../../recipe/inputs.ts";
 
 export interface ContextRequest {
   readonly recipe: Recipe;
-  /** Where the recipe's paths start; default the working directory. */
+  /** Where the recipe's relative paths start; undefined: the working directory. */
   readonly directory: string | undefined;
-  /** Everything in it is wanted, less what its ignore file names. */
+  /** True: the whole directory, except for the files that its ignore file names. */
   readonly whole: boolean;
   /** Absolute. */
   readonly imagePath: string;
@@ -17,21 +17,21 @@ export interface ContextRequest {
 }
 
 /**
- * Undefined when the recipe reads nothing. Throws CbError "usage" for a directory or a file that is missing or unreadable,
- * a link that leads out of the directory, and too many files.
+ * Undefined if the recipe reads no local file. Throws CbError "usage" for a directory or a file that is missing or unreadable, a
+ * link that leads out of the directory, and too many files.
  */
 export async function readContext(request: ContextRequest): Promise<Context | undefined> {
   const { recipe, whole, imagePath, signal } = request;
-  const directory = await existing(request.directory ?? process.cwd());
+  const directory = await existingDirectory(request.directory ?? process.cwd());
   return findContext({ directory, backend: recipe.backend, inputs: inputsOf(recipe), whole, imagePath }, signal);
 }
 
-async function existing(path: string): Promise<string> {
-  const hint = "--context names the directory that the recipe's paths start from";
+async function existingDirectory(path: string): Promise<string> {
+  const hint = "--context names the directory where the recipe's paths start";
   try {
     if ((await stat(path)).isDirectory()) return await realpath(path);
   } catch (cause) {
     throw new CbError("usage", `cannot read the directory ${path}: ${messageOf(cause)}`, { hint, cause });
   }
-  throw new CbError("usage", `${path} is no directory`, { hint });
+  throw new CbError("usage", `${path} is not a directory`, { hint });
 }

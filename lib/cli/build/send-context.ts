@@ -1,4 +1,4 @@
-/** The caller's files on their way: a few inside the reservation, more as an object that follows it. */
+/** Sends the build context: a small one inside the reservation request, a larger one as an object after it. */
 import type { NatsConnection } from "nats";
 import { guestAccess } from "../../nats/connection.ts";
 import { StreamNotFound } from "../../nats/jetstream/stream-errors.ts";
@@ -8,14 +8,15 @@ import { bucket } from "../../protocol/subjects.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { packContext } from "../../recipe/context/pack.ts";
 import { putObject } from "../../transfer/put.ts";
+import type { Session } from "../session.ts";
+import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
-import type { BuildOrder } from "./build-flow.ts";
 
-type Offer = NonNullable<ReserveRequest["context"]>;
+type ContextOffer = NonNullable<ReserveRequest["context"]>;
 
-/** What the reservation says of the files; small ones are in it. Throws CbError "usage" as packContext does. */
-export async function offerContext(context: Context, signal: AbortSignal): Promise<Offer> {
+/** The context's part of the reservation request, with the archive in it if that is small. Throws CbError "usage" as packContext. */
+export async function offerContext(context: Context, signal: AbortSignal): Promise<ContextOffer> {
   const { directory, highestId, maxArchiveBytes } = context;
   if (maxArchiveBytes > INLINE_CONTEXT_MAX_BYTES) {
     return { directory, highestId, archive: { kind: "object", maxBytes: maxArchiveBytes } };
@@ -26,6 +27,9 @@ export async function offerContext(context: Context, signal: AbortSignal): Promi
 }
 
 export interface ContextUpload {
+  readonly session: Session;
+  readonly steps: Steps;
+  /** A connection with the credential of the build. */
   readonly nc: NatsConnection;
   readonly build: string;
   readonly context: Context;
@@ -33,27 +37,28 @@ export interface ContextUpload {
 }
 
 /**
- * Resolves when the queue knows that the files are whole in the build's bucket, or when the build has ended meanwhile, as
- * its stream then says. Throws CbError "usage" when a file cannot be read any more, and what putObject throws.
+ * Resolves when the queue has confirmed that the context is complete, or when the build ended before; its stream then says how.
+ * Throws CbError "usage" when a file has become unreadable, and the errors of putObject.
  */
-export async function sendContext(order: BuildOrder, { nc, build, context, signal }: ContextUpload): Promise<void> {
-  const { session, steps } = order;
+export async function sendContext({ session, steps, nc, build, context, signal }: ContextUpload): Promise<void> {
   const title = "Sending build context";
   steps.begin(title);
-  const news = new TransferProgress(steps, title, context.maxArchiveBytes);
+  const progress = new TransferProgress(steps, title, context.maxArchiveBytes);
   try {
     const { sizeBytes } = await putObject(guestAccess(nc), packContext(context, { signal }), {
       bucket: bucket(build),
       name: "context",
       signal,
-      onProgress: (bytes) => news.moved(bytes),
+      onProgress: (bytes) => progress.show(bytes),
     });
-    await session.askUntilAnswered(sent, { v: 1, build }, { signal, onSilent: (why) => steps.news(why) });
-    steps.done(`Completed, ${files(context)}, ${size(sizeBytes)}, ${size(news.bytesPerSecond(sizeBytes))}/s`);
+    const onNoReply = (message: string) => steps.update(message);
+    await session.requestUntilReply(sent, { v: 1, build }, { signal, onNoReply });
+    const rate = size(progress.bytesPerSecond(sizeBytes));
+    steps.complete(`Completed, ${fileCount(context)}, ${size(sizeBytes)}, ${rate}/s`);
   } catch (error) {
     if (!(error instanceof StreamNotFound)) throw error;
-    steps.done("the build has ended");
+    steps.complete("the build has ended");
   }
 }
 
-const files = ({ files }: Context): string => `${files} file${files === 1 ? "" : "s"}`;
+const fileCount = ({ files }: Context): string => `${files} file${files === 1 ? "" : "s"}`;

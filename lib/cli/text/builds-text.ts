@@ -1,10 +1,10 @@
-/** cb-builds's table. Pure: ages are counted from the queue's clock, which the reply carries. */
+/** The output of cb-builds. Ages are relative to the queue's clock, which is in the reply. */
 import type { BuildEntry, BuildsReply } from "../../protocol/builds-messages.ts";
 import { duration, size } from "./progress.ts";
 
 const HEAD = ["ID", "STATE", "AGE", "TIME", "IMAGE", "SIZE", "KEPT FOR"];
 
-/** One line a build, the newest first, under a line of headings; TIME is what the build took, or has taken so far. */
+/** A table with one line for each build, the newest first. TIME is the build's duration, so far if it still runs. */
 export function buildsText({ nowMs, builds }: BuildsReply): string {
   if (builds.length === 0) return "You have no builds.\n";
   const rows = [HEAD, ...builds.map((entry) => row(entry, nowMs))];
@@ -25,12 +25,12 @@ function row(entry: BuildEntry, nowMs: number): string[] {
   return [
     build,
     state,
-    span(nowMs - createdAtMs),
-    leasedAtMs === undefined ? "-" : span((endedAtMs ?? nowMs) - leasedAtMs),
+    timeSpan(nowMs - createdAtMs),
+    leasedAtMs === undefined ? "-" : timeSpan((endedAtMs ?? nowMs) - leasedAtMs),
     name === "" ? "-" : name,
     imageBytes === undefined ? "-" : size(imageBytes),
-    imageUntilMs === undefined ? "-" : span(imageUntilMs - nowMs),
+    imageUntilMs === undefined ? "-" : timeSpan(imageUntilMs - nowMs),
   ];
 }
 
-const span = (ms: number): string => duration(Math.max(0, ms));
+const timeSpan = (ms: number): string => duration(Math.max(0, ms));

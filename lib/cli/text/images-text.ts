@@ -1,12 +1,12 @@
-/** cb-images's output, in the shape that people and their scripts know from the original. */
+/** The output of cb-images, in the format of the original container-builder, which users' scripts parse. */
 import type { ImagesReply, RegistryImages } from "../../protocol/images-messages.ts";
 
-/** Before each section, and not after the last one. */
+/** Printed before each section, and not after the last. */
 const RULE = "-----------------------------";
 
 /**
- * One section for each repository of the registries that answered; empty when there is none. With several registries
- * configured, a section `registry: HOST` precedes those of each, because a recipe's `From:` needs the host.
+ * A section for each repository of the registries that answered; empty if there is none. If several registries are configured,
+ * a section `registry: HOST` precedes the repositories of each, because a recipe's `From:` needs the host.
  */
 export function imagesText({ registries }: ImagesReply): string {
   const answered = registries.filter(({ error }) => error === undefined);
@@ -26,22 +26,23 @@ const section = ({ repository, tags }: RegistryImages["images"][number]): string
   ...tags.map((tag) => `- ${tag}`),
 ];
 
-/** What is missing from that output and why, one line each, for standard error. */
+/** Lines for standard error: what that output lacks, with the reason. */
 export function imagesNotes({ registries }: ImagesReply): string[] {
   if (registries.length === 0) {
-    return ['no registries are configured: the queue\'s configuration names them under "registries"'];
+    return ['no registries are configured; an operator sets them under "registries" in the queue\'s configuration'];
   }
   return registries.flatMap(notesOf);
 }
 
 function notesOf({ host, images, truncated, refused = 0, error }: RegistryImages): string[] {
   if (error !== undefined) return [error];
-  const notes = [...(truncated ? ["it has more; the list was cut"] : []), ...(refused > 0 ? [keptBack(refused)] : [])];
-  if (notes.length === 0 && images.length === 0) notes.push("it has no images");
+  const notes = [
+    ...(truncated ? ["the list is truncated; the registry has more repositories or tags"] : []),
+    ...(refused > 0 ? [refusedNote(refused)] : []),
+  ];
+  if (notes.length === 0 && images.length === 0) notes.push("no images");
   return notes.map((note) => `registry ${host}: ${note}`);
 }
 
-const keptBack = (count: number): string =>
-  count === 1
-    ? "it keeps 1 repository from the queue's login; it is left out"
-    : `it keeps ${count} repositories from the queue's login; they are left out`;
+const refusedNote = (count: number): string =>
+  `${count === 1 ? "1 repository is" : `${count} repositories are`} left out, because the registry denies the queue access`;

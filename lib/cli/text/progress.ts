@@ -1,40 +1,43 @@
-/** A transfer in one line: bar, share, size, rate and time left. Pure: the caller says how late it is. */
+/** Formats sizes, durations, and the progress of a transfer in one line. */
 
-export interface Transfer {
+export interface TransferState {
   readonly doneBytes: number;
   readonly totalBytes: number;
   readonly elapsedMs: number;
 }
 
-/** Rates over less than this are noise. */
+/** A rate over a shorter time is noise. */
 const RATE_AFTER_MS = 200;
 
-/** At most `columns` wide, unless that is less than a share and a size take; the bar shrinks first, then rate and time go. */
-export function progressLine(transfer: Transfer, columns: number): string {
+/**
+ * Bar, percentage, sizes, rate and time left in at most `columns` characters. If that is too narrow, the bar is shortened
+ * or left out first, then rate and time left are; percentage and sizes are always shown.
+ */
+export function progressLine(transfer: TransferState, columns: number): string {
   const { doneBytes, totalBytes } = transfer;
-  const share = totalBytes === 0 ? 1 : Math.min(1, doneBytes / totalBytes);
-  const brief = `${percent(share)} ${size(doneBytes)}/${size(totalBytes)}`;
-  const full = brief + rateAndRest(transfer);
+  const fraction = totalBytes === 0 ? 1 : Math.min(1, doneBytes / totalBytes);
+  const brief = `${percent(fraction)} ${size(doneBytes)}/${size(totalBytes)}`;
+  const full = brief + rateAndTimeLeft(transfer);
   const text = full.length <= columns ? full : brief;
   const width = Math.min(30, columns - text.length - 3);
-  return width < 5 ? text : `${bar(share, width)} ${text}`;
+  return width < 5 ? text : `${bar(fraction, width)} ${text}`;
 }
 
-function rateAndRest({ doneBytes, totalBytes, elapsedMs }: Transfer): string {
+function rateAndTimeLeft({ doneBytes, totalBytes, elapsedMs }: TransferState): string {
   if (elapsedMs < RATE_AFTER_MS || doneBytes === 0) return "";
   const bytesPerMs = doneBytes / elapsedMs;
   const leftMs = (totalBytes - doneBytes) / bytesPerMs;
   return ` ${size(bytesPerMs * 1000)}/s, ${duration(leftMs)} left`;
 }
 
-function bar(share: number, width: number): string {
-  const full = Math.round(share * width);
+function bar(fraction: number, width: number): string {
+  const full = Math.round(fraction * width);
   return `[${"=".repeat(full)}${" ".repeat(width - full)}]`;
 }
 
-const percent = (share: number): string => `${Math.floor(share * 100)}%`.padStart(4);
+const percent = (fraction: number): string => `${Math.floor(fraction * 100)}%`.padStart(4);
 
-/** Binary units, as ls -h has them: 512 B, 1.5 KiB, 2.0 GiB. */
+/** A size in binary units: 512 B, 1.5 KiB, 2.0 GiB. */
 export function size(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
@@ -46,7 +49,7 @@ export function size(bytes: number): string {
   return unit === 0 ? `${Math.round(value)} B` : `${value.toFixed(1)} ${units[unit]}`;
 }
 
-/** 12s, 3m04s, 1h02m. */
+/** A duration: 12s, 3m04s, 1h02m. */
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000);
   if (seconds < 60) return `${seconds}s`;

@@ -1,13 +1,10 @@
-/** cb-status's output, in the shape that people and their scripts know from the original. */
+/** The output of cb-status, in the format of the original container-builder, which users' scripts parse. */
 import { imageText } from "../../protocol/builder-image.ts";
 import type { BuilderStatus, StatusReply } from "../../protocol/status-messages.ts";
 
 const RULE = "-------------";
 
-/**
- * `Active builders` are those with a build, `Reserve builders` those that wait for one; what they were made of follows where it
- * is known.
- */
+/** `Active builders` are the leased ones, `Reserve builders` the ready ones. The builder images follow if they are known. */
 export function statusText({ pools }: StatusReply): string {
   const builders = pools.flatMap((pool) => pool.builders);
   const of = (state: BuilderStatus["state"]) => builders.filter((builder) => builder.state === state);
@@ -15,7 +12,7 @@ export function statusText({ pools }: StatusReply): string {
   return [...sections, ...images(pools)].join("\n");
 }
 
-/** A line a pool, and one more while its builders are renewed from another image. */
+/** One line for each pool, and another while its builders are being replaced with builders of a newer image. */
 function images(pools: StatusReply["pools"]): string[] {
   const lines = pools.flatMap((pool) => pool.images.map((image) => `${pool.name}: ${imageText(image)}`));
   return lines.length === 0 ? [] : ["", RULE, "Builder images", RULE, "", ...lines];
@@ -25,5 +22,5 @@ function section(title: string, builders: readonly BuilderStatus[]): string[] {
   return [RULE, title, RULE, "", ...builders.flatMap(entry)];
 }
 
-/** Nothing listens on a builder, so there is no port. */
+/** No service listens on a builder, so there is no port. */
 const entry = ({ id, host }: BuilderStatus): string[] => [`ID: ${id}`, `HOST: ${host}`, "PORT: -", RULE];

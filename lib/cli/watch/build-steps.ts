@@ -1,68 +1,103 @@
-/** How a build is getting on, a line for each step; and another attempt when its builder was lost. */
+/** Shows the progress of a build: a step for each state, further attempts, outages of NATS, and the time left. */
 import type { BuildState, FinalState } from "../../protocol/build-messages.ts";
 import type { Steps } from "../terminal.ts";
-import type { TimeLeft } from "./time-left.ts";
+import { duration } from "../text/progress.ts";
 
 const REQUESTING = "Requesting remote builder";
 
-/** States that are news of the build itself; an image on its way has steps of its own. */
-type Course = Exclude<BuildState, FinalState | { state: "uploading" }>;
+/** The states shown here. The transfer of the image has steps of its own. */
+type ShownState = Exclude<BuildState, FinalState | { state: "uploading" }>;
 
 export class BuildSteps {
   readonly #steps: Steps;
   readonly #timeLeft: TimeLeft | undefined;
   #attempt = 0;
-  /** The builder of this attempt was lost. */
-  #lost = false;
+  /** The builder of the current attempt was lost. */
+  #builderLost = false;
 
   constructor(steps: Steps, timeLeft: TimeLeft | undefined) {
     this.#steps = steps;
     this.#timeLeft = timeLeft;
   }
 
-  /** 0 before the first lease. */
+  /** The number of the current attempt, 0 before the first lease. */
   get attempt(): number {
     return this.#attempt;
   }
 
-  /** True when the builder of before was lost, and what came of it is of no use. */
-  show(state: Course): boolean {
+  /** Returns true if this state shows that the previous builder was lost; the image of that attempt is then void. */
+  show(state: ShownState): boolean {
     if (state.state === "building") {
-      this.#steps.done("Completed");
+      this.#steps.complete("Completed");
       return false;
     }
-    return state.state === "queued" ? this.#queued(state) : this.#leased(state);
+    return state.state === "queued" ? this.#showQueued(state) : this.#showLeased(state);
   }
 
-  #queued({ position, reason }: Extract<Course, { state: "queued" }>): boolean {
-    const lost = this.#attempt > 0 && !this.#lost;
-    if (lost) this.#requestAgain();
-    this.#steps.news(`position ${position}, ${reason}`);
-    return lost;
+  #showQueued({ position, reason }: Extract<ShownState, { state: "queued" }>): boolean {
+    const builderLost = this.#attempt > 0 && !this.#builderLost;
+    if (builderLost) this.#restart();
+    this.#steps.update(`position ${position}, ${reason}`);
+    return builderLost;
   }
 
-  /** A queue that was killed while it leased may say it twice. */
-  #leased({
-    attempt,
-    host,
-    limitMs,
-    lost: why = "the builder was lost",
-  }: Extract<Course, { state: "leased" }>): boolean {
+  /** The same lease can be published twice, if the queue is killed while it leases. */
+  #showLeased(state: Extract<ShownState, { state: "leased" }>): boolean {
+    const { attempt, host, limitMs, lost = "the builder was lost" } = state;
     if (attempt <= this.#attempt) return false;
-    const lost = this.#attempt > 0 && !this.#lost;
-    if (lost) this.#requestAgain();
-    this.#lost = false;
+    const builderLost = this.#attempt > 0 && !this.#builderLost;
+    if (builderLost) this.#restart();
+    this.#builderLost = false;
     this.#attempt = attempt;
-    if (attempt > 1) this.#steps.line(`Attempt ${attempt}: ${why}`);
-    this.#steps.done(`Connected to remote builder: ${host}`);
-    if (limitMs !== undefined) this.#timeLeft?.begin(limitMs);
+    if (attempt > 1) this.#steps.print(`Attempt ${attempt}: ${lost}`);
+    this.#steps.complete(`Connected to remote builder: ${host}`);
+    if (limitMs !== undefined) this.#timeLeft?.start(limitMs);
     this.#steps.begin("Transferring build context to builder");
-    return lost;
+    return builderLost;
   }
 
-  #requestAgain(): void {
-    this.#lost = true;
-    this.#timeLeft?.end();
+  #restart(): void {
+    this.#builderLost = true;
+    this.#timeLeft?.stop();
     this.#steps.begin(REQUESTING);
+  }
+}
+
+/**
+ * Prints the begin and the end of an outage of NATS. The returned function is called with the milliseconds since the last reply,
+ * and with 0 when NATS answers again.
+ */
+export function outageNotice(steps: Steps): (silentMs: number) => void {
+  let printed = false;
+  return (silentMs) => {
+    if (silentMs > 0 && !printed) steps.print("NATS does not answer; the build goes on, reconnecting");
+    if (silentMs === 0 && printed) steps.print("NATS answers again");
+    printed = silentMs > 0;
+  };
+}
+
+/** Ten minutes: six lines an hour do not hide the build's output. */
+const TIME_LEFT_INTERVAL_MS = 10 * 60_000;
+
+/** Prints at intervals how long the build may still run. */
+export class TimeLeft {
+  readonly #steps: Steps;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(steps: Steps) {
+    this.#steps = steps;
+  }
+
+  /** Counts down from `leftMs`. A later call replaces the countdown. */
+  start(leftMs: number): void {
+    this.stop();
+    const endsAtMs = performance.now() + leftMs;
+    const print = () => this.#steps.print(`Time left: ${duration(Math.max(0, endsAtMs - performance.now()))}`);
+    print();
+    this.#timer = setInterval(print, TIME_LEFT_INTERVAL_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
   }
 }

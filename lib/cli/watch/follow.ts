@@ -1,4 +1,4 @@
-/** A build's stream as its caller reads it: output and states in order, up to the end. */
+/** Reads a build's stream: its output and states in order, up to the final state. */
 import type { NatsConnection } from "nats";
 import * as v from "valibot";
 import { CbError } from "../../core/errors.ts";
@@ -16,18 +16,17 @@ export type BuildEvent =
 
 export interface FollowOptions {
   readonly build: string;
-  /** True: output of before this call is left out; states are told from the first. */
+  /** True: skip the output from before this call. States are read from the first in any case. */
   readonly fromNow: boolean;
-  /** Ends the reading; nothing is thrown. */
+  /** Ends the reading without an error. */
   readonly signal: AbortSignal;
-  /** As the reader has it: milliseconds without an answer of NATS, 0 when it answers again. */
+  /** Called with the milliseconds since the last reply of NATS, and with 0 when it answers again. */
   readonly onWaiting: (silentMs: number) => void;
 }
 
 /**
- * Ends after the first final state; what follows one is nobody's business. Throws what StreamReader and, with `fromNow`,
- * lastSequence throw. A state that
- * this program cannot read is passed over: it came from a builder, which may say what it likes.
+ * Ends after the first final state and ignores all later messages. A state that cannot be decoded is skipped, because a hostile
+ * builder can publish any bytes. Errors as StreamReader and, with `fromNow`, as lastSequence.
  */
 export async function* followBuild(nc: NatsConnection, options: FollowOptions): AsyncGenerator<BuildEvent> {
   const log = subjects.log(options.build);
@@ -64,15 +63,15 @@ function reader(
 
 const infoSchema = v.object({ state: v.object({ last_seq: v.number() }) });
 
-/** Throws CbError "unreachable" when NATS does not answer, and what finalError makes of a refusal. */
+/** Throws CbError "unreachable" when NATS does not answer, and the error of finalError when it refuses. */
 async function lastSequence(nc: NatsConnection, build: string): Promise<number> {
   const stream = buildStream(build);
-  const answer = await callApi(guestAccess(nc), `STREAM.INFO.${stream}`, {});
-  const final = answer.kind === "refused" ? finalError(stream, answer.refusal) : undefined;
+  const reply = await callApi(guestAccess(nc), `STREAM.INFO.${stream}`, {});
+  const final = reply.kind === "refused" ? finalError(stream, reply.refusal) : undefined;
   if (final !== undefined) throw final;
-  const info = answer.kind === "ok" ? v.safeParse(infoSchema, answer.body) : undefined;
+  const info = reply.kind === "ok" ? v.safeParse(infoSchema, reply.body) : undefined;
   if (info?.success) return info.output.state.last_seq;
-  throw new CbError("unreachable", `NATS does not answer about build ${build}`, { hint: "try again later" });
+  throw new CbError("unreachable", `NATS does not answer a query about build ${build}`, { hint: "try again later" });
 }
 
 function readState(data: Uint8Array): BuildState | undefined {

@@ -1,63 +1,131 @@
-/** The image on its way into its place: of one attempt at a time, and what an attempt that was lost brought is taken away. */
+/**
+ * Fetches the image of a build while the builder still sends it, with a progress bar. If the builder is lost, the image of that
+ * attempt is removed and the next attempt's image is fetched.
+ */
 import { rm } from "node:fs/promises";
+import { basename } from "node:path";
 import type { NatsConnection } from "nats";
 import { CbError } from "../../core/errors.ts";
+import { guestAccess } from "../../nats/connection.ts";
+import { StreamNotFound } from "../../nats/jetstream/stream-errors.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import type { StoredObject } from "../../protocol/object-layout.ts";
-import { fetchImage, type ImageTarget } from "./fetch-image.ts";
+import { bucket } from "../../protocol/subjects.ts";
+import { getObject } from "../../transfer/get.ts";
+import { receiveFile } from "../../transfer/receive-file.ts";
+import type { Steps } from "../terminal.ts";
+import { size } from "../text/progress.ts";
+import { TransferProgress } from "./transfer-progress.ts";
 
-interface Fetching {
+export interface ImageTarget {
+  readonly steps: Steps;
+  /** Absolute. */
+  readonly imagePath: string;
+  /** True: replace a file at that path. */
+  readonly force: boolean;
+  /** Aborted with an Interrupted. */
+  readonly interrupted: AbortSignal;
+}
+
+type Announcement = Extract<BuildState, { state: "uploading" }>;
+
+interface BuildSource {
+  /** A connection with the credential of this build. */
+  readonly nc: NatsConnection;
+  readonly build: string;
+}
+
+interface Transfer {
   readonly image: Promise<StoredObject>;
   readonly stop: AbortController;
 }
 
 export class ImageFetch {
-  readonly #taker: ImageTarget;
-  readonly #nc: NatsConnection;
-  readonly #build: string;
+  readonly #target: ImageTarget;
+  readonly #source: BuildSource;
   /** The last attempt that announced an image. */
   #attempt = -1;
-  #fetching: Fetching | undefined;
+  #transfer: Transfer | undefined;
 
-  constructor(taker: ImageTarget, { nc, build }: { nc: NatsConnection; build: string }) {
-    this.#taker = taker;
-    this.#nc = nc;
-    this.#build = build;
+  constructor(target: ImageTarget, source: BuildSource) {
+    this.#target = target;
+    this.#source = source;
   }
 
-  /** Begins to fetch. A builder announces its image once; one that does it again is not believed. */
-  announced(state: Extract<BuildState, { state: "uploading" }>, attempt: number): void {
+  /** Begins to fetch the announced image. Further announcements of the same attempt are ignored: a builder may be hostile. */
+  start(announcement: Announcement, attempt: number): void {
     if (attempt <= this.#attempt) return;
     this.#attempt = attempt;
     const stop = new AbortController();
-    const signal = AbortSignal.any([this.#taker.interrupted, stop.signal]);
-    const image = fetchImage(this.#taker, { nc: this.#nc, build: this.#build, announced: state, signal });
-    // A fetch that fails is looked at when the build has ended: until then nobody awaits it.
+    const signal = AbortSignal.any([this.#target.interrupted, stop.signal]);
+    const image = fetchImage(this.#target, { ...this.#source, announcement, signal });
+    // `verify` awaits it after the end of the build; until then a failure must not be an unhandled rejection.
     image.catch(() => undefined);
-    this.#fetching = { image, stop };
+    this.#transfer = { image, stop };
   }
 
-  /** What stands in its place is what the queue was told of. Throws what the fetch threw, or CbError "infrastructure". */
-  async check(digest: string): Promise<void> {
-    const stored = await this.#fetching?.image;
+  /**
+   * Resolves when the image is at its path and has the digest that the queue recorded. Throws the error of the fetch, or CbError
+   * "infrastructure" when the image differs or was never announced.
+   */
+  async verify(digest: string): Promise<void> {
+    const stored = await this.#transfer?.image;
     if (stored?.digest === digest) return;
     const message =
       stored === undefined
         ? "the build succeeded without an image"
-        : "the image does not match its announced size and digest";
+        : "the image does not match the digest that the queue recorded";
     throw new CbError("infrastructure", message, { hint: "build again" });
   }
 
-  /** Ends the fetch. Nothing of it stays, even if it was whole: nobody has said that it is the build's image. */
-  async drop(): Promise<void> {
-    const fetching = this.#fetching;
-    this.#fetching = undefined;
-    if (fetching === undefined) return;
-    fetching.stop.abort();
-    const inPlace = await fetching.image.then(
+  /** Stops the fetch and removes the image, even a complete one, because the queue has not confirmed its digest. */
+  async discard(): Promise<void> {
+    const transfer = this.#transfer;
+    this.#transfer = undefined;
+    if (transfer === undefined) return;
+    transfer.stop.abort();
+    const complete = await transfer.image.then(
       () => true,
       () => false,
     );
-    if (inPlace) await rm(this.#taker.imagePath, { force: true });
+    if (complete) await rm(this.#target.imagePath, { force: true });
   }
+}
+
+interface FetchOptions extends BuildSource {
+  readonly announcement: Announcement;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when the image, with matching size and digest, is at its path. Errors as receiveFile, with a hint how to fetch it later. */
+async function fetchImage(target: ImageTarget, { nc, build, announcement, signal }: FetchOptions) {
+  const { steps, imagePath, force } = target;
+  const { nuid, bytes } = announcement;
+  const title = `Transferring ${basename(imagePath)}`;
+  steps.begin(title);
+  const progress = new TransferProgress(steps, title, bytes);
+  const chunks = getObject(guestAccess(nc), {
+    bucket: bucket(build),
+    name: "image",
+    announced: { nuid, sizeBytes: bytes },
+    signal,
+    onProgress: (doneBytes) => progress.show(doneBytes),
+  });
+  const image = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
+    throw withHint(error, build);
+  });
+  steps.complete(`Completed, ${size(image.sizeBytes)}, ${size(progress.bytesPerSecond(image.sizeBytes))}/s`);
+  return image;
+}
+
+/** The queue keeps an image that was not received, so after a local failure it can be fetched later. */
+function withHint(error: unknown, build: string): unknown {
+  if (error instanceof StreamNotFound) {
+    const hint = "another terminal has fetched it, or its retention time is over: build again";
+    return new CbError("usage", "the image is not kept any more", { hint, cause: error });
+  }
+  if (!(error instanceof CbError) || (error.kind !== "output" && error.kind !== "usage")) return error;
+  const later = `the queue keeps the image for a while (see cb-builds); fetch it with: cb-attach ${build}`;
+  const hint = error.hint === undefined ? later : `${error.hint}; ${later}`;
+  return new CbError(error.kind, error.message, { hint, cause: error.cause });
 }

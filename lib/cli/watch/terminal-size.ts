@@ -1,33 +1,33 @@
-/** The size of the caller's terminal, told to the build when it changes. */
+/** Sends the size of the caller's terminal to the build when it changes. */
 import type { ResizeRequest } from "../../protocol/build-messages.ts";
 import { resize } from "../../protocol/requests.ts";
 import type { Session } from "../session.ts";
 
-/** A window that is drawn larger by hand changes a hundred times a second, and only where it ends counts. */
+/** Resizing a window with the mouse changes the size a hundred times a second, and only the last size matters. */
 const SETTLED_MS = 200;
 
-/** What of process.stdout it needs. */
-export interface Window {
+/** The part of process.stdout that is used here. */
+export interface TerminalWindow {
   readonly columns?: number;
   readonly rows?: number;
   on(event: "resize", listener: () => void): unknown;
   off(event: "resize", listener: () => void): unknown;
 }
 
-/** Tells until the function it returns is called. Nobody waits for the queue's answer: it is only about looks. */
-export function watchWindow(window: Window, session: Session, build: string): () => void {
+/** Sends changes until the returned function is called. Replies are not awaited: a lost one only affects the layout of the output. */
+export function watchTerminalSize(window: TerminalWindow, session: Session, build: string): () => void {
   let timer: NodeJS.Timeout | undefined;
-  const told = () => {
+  const send = () => {
     const terminal: ResizeRequest["terminal"] = { columns: window.columns ?? 0, rows: window.rows ?? 0 };
-    if (terminal.columns > 0 && terminal.rows > 0) session.tell(resize, { v: 1, build, terminal });
+    if (terminal.columns > 0 && terminal.rows > 0) session.publish(resize, { v: 1, build, terminal });
   };
-  const changed = () => {
+  const onResize = () => {
     clearTimeout(timer);
-    timer = setTimeout(told, SETTLED_MS);
+    timer = setTimeout(send, SETTLED_MS);
   };
-  window.on("resize", changed);
+  window.on("resize", onResize);
   return () => {
     clearTimeout(timer);
-    window.off("resize", changed);
+    window.off("resize", onResize);
   };
 }

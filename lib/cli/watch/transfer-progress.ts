@@ -1,16 +1,15 @@
-/** How a transfer is getting on, for whoever watches: a bar on a terminal, now and then a line elsewhere. */
-
+/** Shows the progress of a transfer in the current step: a bar on a terminal, a line at intervals elsewhere. */
 import type { Steps } from "../terminal.ts";
 import { progressLine } from "../text/progress.ts";
 
-/** A bar that moves ten times a second looks alive; a log line each 10 s is enough for a file. */
-const BAR_MS = 100;
-const LINE_MS = 10_000;
+/** Ten updates a second appear continuous. */
+const BAR_INTERVAL_MS = 100;
+/** One line in 10 s is enough for a log file. */
+const LINE_INTERVAL_MS = 10_000;
 
-/** Shows how one transfer is getting on, as the step under way. */
 export class TransferProgress {
   readonly #steps: Steps;
-  /** A long title would leave no room for the bar. */
+  /** The width that the step's title leaves for the bar. */
   readonly #columns: number;
   readonly #totalBytes: number;
   readonly #startedMs = performance.now();
@@ -23,12 +22,12 @@ export class TransferProgress {
     this.#shownMs = steps.isTerminal ? Number.NEGATIVE_INFINITY : this.#startedMs;
   }
 
-  moved(doneBytes: number): void {
+  show(doneBytes: number): void {
     const nowMs = performance.now();
-    if (nowMs - this.#shownMs < (this.#steps.isTerminal ? BAR_MS : LINE_MS)) return;
+    if (nowMs - this.#shownMs < (this.#steps.isTerminal ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
     this.#shownMs = nowMs;
     const elapsedMs = nowMs - this.#startedMs;
-    this.#steps.news(progressLine({ doneBytes, totalBytes: this.#totalBytes, elapsedMs }, this.#columns));
+    this.#steps.update(progressLine({ doneBytes, totalBytes: this.#totalBytes, elapsedMs }, this.#columns));
   }
 
   bytesPerSecond(doneBytes: number): number {

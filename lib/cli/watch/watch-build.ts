@@ -1,78 +1,69 @@
-/** A build as somebody sees it who watches: its output, its states, and in the end its image in its place. */
+/** Watches a build: prints its output and its states, and fetches its image. */
 import type { NatsConnection } from "nats";
 import { CbError } from "../../core/errors.ts";
 import { type FinalState, isFinal } from "../../protocol/build-messages.ts";
 import { received } from "../../protocol/requests.ts";
 import type { Session } from "../session.ts";
-import type { Steps } from "../terminal.ts";
-import { BuildSteps } from "./build-steps.ts";
+import { BuildSteps, outageNotice, type TimeLeft } from "./build-steps.ts";
 import { followBuild } from "./follow.ts";
-import { ImageFetch } from "./image-fetch.ts";
-import type { TimeLeft } from "./time-left.ts";
-import { waitingNote } from "./waiting-note.ts";
+import { ImageFetch, type ImageTarget } from "./image-fetch.ts";
 
-export interface Watcher {
+export interface Watcher extends ImageTarget {
   readonly session: Session;
-  readonly steps: Steps;
-  /** Absolute. */
-  readonly imagePath: string;
-  readonly force: boolean;
-  /** Takes the build's output. */
+  /** Receives the build's output. */
   readonly write: (bytes: Uint8Array) => Promise<void>;
-  /** Aborted with an Interrupted. */
-  readonly interrupted: AbortSignal;
-  /** Present: is told how long the build may run. */
+  /** If present, shows how long the build may still run. */
   readonly timeLeft: TimeLeft | undefined;
 }
 
-export interface Watched {
-  /** With the credential of this build. */
+export interface WatchedBuild {
+  /** A connection with the credential of this build. */
   readonly nc: NatsConnection;
   readonly build: string;
-  /** True: the output of before is passed over. */
+  /** True: skip the output from before this call. */
   readonly fromNow: boolean;
 }
 
-/** The person has what they wanted, and should not wait for long; a queue that is just being started again is back by then. */
-const RECEIVED_PATIENCE = { limitMs: 10_000, onSilent: () => undefined };
+/** 10 s: the user has the image and should not wait for long, and a restarted queue answers within that time. */
+const RECEIVED_RETRY = { limitMs: 10_000, onNoReply: () => undefined };
 
 /**
- * Resolves when the image stands in its place. Throws CbError "recipe" when the recipe failed, "infrastructure" when the
- * build was lost, "cancelled", "output" when the image cannot be written, and what `interrupted` aborts with.
+ * Resolves when the image is at its path. Throws CbError "recipe" when the recipe failed, "infrastructure" when the build was
+ * lost, "cancelled", "output" when the image cannot be written, and the reason of `interrupted`.
  */
-export async function watchBuild(watcher: Watcher, watched: Watched): Promise<void> {
+export async function watchBuild(watcher: Watcher, watched: WatchedBuild): Promise<void> {
   try {
-    await follow(watcher, watched);
+    await showUntilEnd(watcher, watched);
   } finally {
-    watcher.timeLeft?.end();
+    watcher.timeLeft?.stop();
   }
-  // The image is here, whatever the queue says to that; without a word from us it is kept there for a while.
-  const tell = watcher.session.askThroughRestart(received, { v: 1, build: watched.build }, RECEIVED_PATIENCE);
-  await tell.catch(() => undefined);
+  // A failure is ignored, because the image is already here. Without this request the queue keeps its copy for a while.
+  const { session } = watcher;
+  await session.requestThroughRestart(received, { v: 1, build: watched.build }, RECEIVED_RETRY).catch(() => undefined);
 }
 
-async function follow(watcher: Watcher, { nc, build, fromNow }: Watched): Promise<void> {
+async function showUntilEnd(watcher: Watcher, { nc, build, fromNow }: WatchedBuild): Promise<void> {
   const { steps, timeLeft, write, interrupted } = watcher;
-  const course = new BuildSteps(steps, timeLeft);
+  const buildSteps = new BuildSteps(steps, timeLeft);
   const image = new ImageFetch(watcher, { nc, build });
-  const events = followBuild(nc, { build, fromNow, signal: interrupted, onWaiting: waitingNote(steps) });
+  const events = followBuild(nc, { build, fromNow, signal: interrupted, onWaiting: outageNotice(steps) });
   try {
     for await (const event of events) {
       if (event.kind === "log") await write(event.bytes);
-      else if (isFinal(event.state)) await image.check(succeeded(event.state).digest);
-      else if (event.state.state === "uploading") image.announced(event.state, course.attempt);
-      else if (course.show(event.state)) await image.drop();
+      else if (isFinal(event.state)) await image.verify(succeeded(event.state).digest);
+      else if (event.state.state === "uploading") image.start(event.state, buildSteps.attempt);
+      else if (buildSteps.show(event.state)) await image.discard();
     }
     interrupted.throwIfAborted();
   } catch (error) {
-    await image.drop();
+    await image.discard();
     throw error;
   }
 }
 
 type Succeeded = Extract<FinalState, { state: "succeeded" }>;
 
-/** Throws what any other end means for the caller. */
+/** Throws the error of any other final state. */
 function succeeded(final: FinalState): Succeeded {
   if (final.state === "failed") throw new CbError("recipe", `the build failed: ${final.reason}`);
   if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);

@@ -1,4 +1,4 @@
-/** Builds that outlive their terminal: seen again, fetched, cancelled and listed from another one. */
+/** Builds that go on without their terminal: watched, fetched, cancelled and listed from another terminal. */
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -18,39 +18,42 @@ test.after(async ({ stack }) => {
 
 const ID = /^Build ID: ([0-9a-f-]{36})$/m;
 
-const idIn = (stderr: string): string => ID.exec(stderr)?.[1] ?? "";
+const buildIdIn = (stderr: string): string => ID.exec(stderr)?.[1] ?? "";
 
-async function own(stack: Stack): Promise<BuildsReply["builds"]> {
+async function buildsOf(stack: Stack): Promise<BuildsReply["builds"]> {
   return (JSON.parse((await stack.run("cb-builds", ["--json"])).stdout) as BuildsReply).builds;
 }
 
-/** Takes as long as a test needs to leave it and to come back. */
-const slow = (stack: Stack, name: string, seconds: number) =>
+/** A build that takes long enough for a test to detach from it and to attach again, on a loaded machine too. */
+const slowRecipe = (stack: Stack, name: string, seconds: number) =>
   recipe(stack, name, `    echo it has begun\n    sleep ${seconds}\n    echo it has ended`);
 
 for (const signal of ["SIGHUP", "SIGKILL"] as const) {
-  test(`a caller that ends by ${signal} leaves the build running, and cb-attach replays it and brings the image`, async ({
+  test(`after ${signal} to container-builder the build goes on, and cb-attach replays it and fetches the image`, async ({
     stack,
   }) => {
     const name = `left-${signal.toLowerCase()}`;
-    const running = stack.start("container-builder", [stack.path(`${name}.sif`), slow(stack, name, 3)]);
+    const running = stack.start("container-builder", [stack.path(`${name}.sif`), slowRecipe(stack, name, 3)]);
     await running.seen(/it has begun\n/);
     running.kill(signal);
     const { code, stderr } = await running.finished;
     assert.is(code, signal === "SIGHUP" ? 130 : null);
     assert.not.ok(existsSync(stack.path(`${name}.sif`)));
-    const attached = await stack.run("cb-attach", [idIn(stderr)]);
+    const attached = await stack.run("cb-attach", [buildIdIn(stderr)]);
     assert.is(attached.code, 0, attached.stderr);
     assert.match(attached.stdout, /it has begun\n[\s\S]*it has ended\n/);
-    assert.ok(statSync(stack.path(`${name}.sif`)).size > 10_000, "the name it was to have, in the working directory");
+    assert.ok(
+      statSync(stack.path(`${name}.sif`)).size > 10_000,
+      "the image has its original name, in the working directory",
+    );
   });
 }
 
-test("cb-attach --from-now leaves out what was printed before, also of a build that has ended", async ({ stack }) => {
-  const running = stack.start("container-builder", [stack.path("now.sif"), slow(stack, "now", 3)]);
+test("cb-attach --from-now skips earlier output, also that of an ended build", async ({ stack }) => {
+  const running = stack.start("container-builder", [stack.path("now.sif"), slowRecipe(stack, "now", 15)]);
   await running.seen(/it has begun\n/);
   running.kill("SIGKILL");
-  const id = idIn((await running.finished).stderr);
+  const id = buildIdIn((await running.finished).stderr);
   mkdirSync(stack.path("elsewhere"));
   const attached = await stack.run("cb-attach", ["--from-now", id.slice(0, 8), stack.path("elsewhere", "now.sif")]);
   assert.is(attached.code, 0, attached.stderr);
@@ -63,13 +66,13 @@ test("cb-attach --from-now leaves out what was printed before, also of a build t
   assert.is(again.stdout, "");
 });
 
-test("two watch one build, and both get the image", async ({ stack }) => {
+test("two clients of one build both fetch its image", async ({ stack }) => {
   const post = "    echo it has begun\n    sleep 2\n    dd if=/dev/urandom of=/large bs=1M count=60 2>/dev/null";
   const path = uncompressed(recipe(stack, "both", post));
   const first = stack.start("container-builder", [stack.path("both-1.sif"), path]);
   await first.seen(/it has begun\n/);
   await first.seen(ID);
-  const [entry] = await own(stack);
+  const [entry] = await buildsOf(stack);
   const second = stack.start("cb-attach", [entry?.build ?? "", stack.path("both-2.sif")]);
   const [one, two] = await Promise.all([first.finished, second.finished]);
   assert.is(one.code, 0, one.stderr);
@@ -77,20 +80,20 @@ test("two watch one build, and both get the image", async ({ stack }) => {
   assert.ok(readFileSync(stack.path("both-1.sif")).equals(readFileSync(stack.path("both-2.sif"))));
 });
 
-test("Ctrl-C in cb-attach leaves the build running, and cb-cancel ends it", async ({ stack }) => {
+test("after Ctrl-C in cb-attach the build goes on, and cb-cancel ends it", async ({ stack }) => {
   const running = stack.start("container-builder", [stack.path("end.sif"), endless(stack, "end")]);
   await running.seen(/it has begun/);
-  const [entry] = await own(stack);
+  const [entry] = await buildsOf(stack);
   assert.is(entry?.state, "leased");
   assert.is(entry?.name, "end.sif");
   const id = entry?.build ?? "";
   const attached = stack.start("cb-attach", [id]);
   await attached.seen(/it has begun/);
   attached.kill("SIGINT");
-  const left = await attached.finished;
-  assert.is(left.code, 130);
-  assert.match(left.stderr, "left; the build goes on");
-  assert.is((await own(stack))[0]?.state, "leased");
+  const detached = await attached.finished;
+  assert.is(detached.code, 130);
+  assert.match(detached.stderr, "detached; the build goes on");
+  assert.is((await buildsOf(stack))[0]?.state, "leased");
   const cancelled = await stack.run("cb-cancel", [id.slice(0, 8)]);
   assert.is(cancelled.code, 0, cancelled.stderr);
   assert.is(cancelled.stdout, `Build ${id}: cancelled\n`);
@@ -101,23 +104,23 @@ test("Ctrl-C in cb-attach leaves the build running, and cb-cancel ends it", asyn
   assert.is(again.stdout, `Build ${id}: cancelled\n`);
 });
 
-test("cb-builds lists one's own with state, age, size, and how long the image is kept", async ({ stack }) => {
-  const running = stack.start("container-builder", [stack.path("kept.sif"), slow(stack, "kept", 1)]);
+test("cb-builds lists the user's builds with state, age, size, and how long the image is kept", async ({ stack }) => {
+  const running = stack.start("container-builder", [stack.path("kept.sif"), slowRecipe(stack, "kept", 1)]);
   await running.seen(/it has begun/);
   running.kill("SIGKILL");
-  const id = idIn((await running.finished).stderr);
+  const id = buildIdIn((await running.finished).stderr);
   writeFileSync(stack.path("kept.sif"), "mine");
   assert.is((await stack.run("cb-attach", [id])).code, 64);
   assert.is(readFileSync(stack.path("kept.sif"), "utf8"), "mine");
   const built = await stack.run("container-builder", [stack.path("fresh.sif"), HELLO]);
   assert.is(built.code, 0, built.stderr);
-  await until("the other build has ended", async () => (await own(stack))[1]?.state === "succeeded");
+  await until("the other build has ended", async () => (await buildsOf(stack))[1]?.state === "succeeded");
   const { stdout } = await stack.run("cb-builds", []);
   const lines = stdout.split("\n");
   assert.match(lines[0] ?? "", /^ID +STATE +AGE +TIME +IMAGE +SIZE +KEPT FOR$/);
   assert.match(
     lines[1] ?? "",
-    new RegExp(`^${idIn(built.stderr)}  succeeded +\\d+s +\\d+s +fresh.sif +[\\d.]+ [KM]iB +-$`),
+    new RegExp(`^${buildIdIn(built.stderr)}  succeeded +\\d+s +\\d+s +fresh.sif +[\\d.]+ [KM]iB +-$`),
   );
   assert.match(
     lines.find((line) => line.startsWith(id)) ?? "",
@@ -125,11 +128,13 @@ test("cb-builds lists one's own with state, age, size, and how long the image is
   );
 });
 
-test("what is no build of one's own is said, with exit code 64", async ({ stack }) => {
+test("cb-attach and cb-cancel refuse an id that is not of a build of the user, with exit code 64", async ({
+  stack,
+}) => {
   const cases: [string, RegExp][] = [
     ["x.sif", /"x.sif" is not the id of a build/],
     ["abc", /is not the id of a build/],
-    ["00000000", /no build of yours begins with 00000000/],
+    ["00000000", /none of your builds has an id that begins with 00000000/],
     ["00000000-0000-4000-8000-000000000000", /you have no build 00000000-0000-4000-8000-000000000000/],
   ];
   for (const program of ["cb-attach", "cb-cancel"]) {
@@ -139,6 +144,13 @@ test("what is no build of one's own is said, with exit code 64", async ({ stack 
       assert.match(stderr, pattern);
     }
   }
+});
+
+test("cb-cancel reports that a build had already ended", async ({ stack }) => {
+  const [id = ""] = (await buildsOf(stack)).filter(({ state }) => state === "succeeded").map(({ build }) => build);
+  const ended = await stack.run("cb-cancel", [id]);
+  assert.is(ended.code, 0, ended.stderr);
+  assert.is(ended.stdout, `Build ${id}: not cancelled, it had already ended: succeeded\n`);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-/** The whole way, as its user walks it: the shipped programs, a real NATS, real sandboxes, real apptainer. */
+/** Builds with the shipped programs, nats-server, sandboxes and apptainer, as a user runs them. */
 import {
   chmodSync,
   existsSync,
@@ -32,19 +32,17 @@ async function status(stack: Stack): Promise<StatusReply> {
   return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
 }
 
-/** The files in a folder that a build was told to put its image into. */
-const left = (stack: Stack, folder: string) => readdirSync(stack.path(folder));
+/** The names in the folder of a build's image. */
+const filesIn = (stack: Stack, folder: string) => readdirSync(stack.path(folder));
 
-test("container-builder brings a real image, with the output of the build alone on standard output", async ({
-  stack,
-}) => {
+test("container-builder fetches the image, and standard output has only the output of the build", async ({ stack }) => {
   const image = stack.path("hello.sif");
   const built = await stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stderr);
   assert.match(built.stdout, /building as root, uid 0, on cb-[0-9a-f]{8}/);
   const magic = Buffer.alloc(9);
   readSync(openSync(image, "r"), magic, 0, 9, 32);
-  assert.is(magic.toString(), "SIF_MAGIC", "the magic of a SIF file stands at byte 32");
+  assert.is(magic.toString(), "SIF_MAGIC", "a SIF file has its magic at byte 32");
   const steps = built.stderr.trimEnd().split("\n");
   assert.is(steps[0], "Connecting to BuilderQueue: Connected to queue: 127.0.0.1");
   assert.match(built.stderr, /^Requesting remote builder: Connected to remote builder: cb-[0-9a-f]{8}$/m);
@@ -53,7 +51,7 @@ test("container-builder brings a real image, with the output of the build alone 
   assert.not.match(built.stdout, /Transferring|Requesting/);
 });
 
-test("cb-status prints the shape that scripts know, and everything as JSON", async ({ stack }) => {
+test("cb-status prints the format that scripts parse, and with --json the whole reply", async ({ stack }) => {
   const { code, stdout } = await stack.run("cb-status", []);
   assert.is(code, 0);
   const lines = stdout.split("\n");
@@ -76,26 +74,28 @@ test("cb-status prints the shape that scripts know, and everything as JSON", asy
   assert.is(pools[0]?.reserve.target, 2);
 });
 
-test("a recipe that fails gives exit code 1, its output, the reason, and no file", async ({ stack }) => {
+test("a recipe that fails causes exit code 1, prints its output and the reason, and leaves no file", async ({
+  stack,
+}) => {
   mkdirSync(stack.path("failed"));
   const path = recipe(stack, "fails", "    echo before the end\n    exit 7");
   const { code, stdout, stderr } = await stack.run("container-builder", [stack.path("failed", "x.sif"), path]);
   assert.is(code, 1);
   assert.match(stdout, "before the end");
   assert.match(stderr, /the build failed: apptainer build ended with exit code 255/);
-  assert.equal(left(stack, "failed"), []);
+  assert.equal(filesIn(stack, "failed"), []);
 });
 
-test("output arrives as the build wrote it, byte by byte, also what is no UTF-8", async ({ stack }) => {
+test("output arrives byte by byte as the build wrote it, also if it is not UTF-8", async ({ stack }) => {
   const path = recipe(stack, "bytes", "    printf 'A\\377\\000\\303(B\\r\\033[1mC\\n'\n    seq 1 20000");
   const { code, bytes, stderr } = await stack.run("container-builder", [stack.path("bytes.sif"), path]);
   assert.is(code, 0, stderr);
   assert.ok(bytes.includes(Buffer.from("A\xff\x00\xc3(B\r\x1b[1mC\n", "latin1")));
   const numbers = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join("");
-  assert.ok(bytes.includes(Buffer.from(numbers)), "twenty thousand lines, in order, none missing");
+  assert.ok(bytes.includes(Buffer.from(numbers)), "all twenty thousand lines, in order");
 });
 
-test("--tty gives the build a terminal, --no-tty gives it none", async ({ stack }) => {
+test("--tty gives the build a terminal, and --no-tty does not", async ({ stack }) => {
   const path = recipe(stack, "tty", "    if [ -t 1 ]; then echo terminal; else echo pipe; fi");
   const output = async (...options: string[]) =>
     (await stack.run("container-builder", [...options, "--force", stack.path("tty.sif"), path])).stdout;
@@ -103,15 +103,15 @@ test("--tty gives the build a terminal, --no-tty gives it none", async ({ stack 
   assert.match(await output("--no-tty"), /^pipe$/m);
 });
 
-test("a process that %post leaves behind keeps nobody waiting", async ({ stack }) => {
+test("a background process of %post does not delay the end of the build", async ({ stack }) => {
   const path = recipe(stack, "daemon", "    /bin/sleep 3600 &\n    echo the daemon runs");
   const { code, stdout, stderr } = await stack.run("container-builder", ["--debug", stack.path("daemon.sif"), path]);
   assert.is(code, 0, stderr);
   assert.match(stdout, "the daemon runs");
-  assert.match(stderr, /^Time left: (?:6h00m|5h59m)$/m, "--debug tells how long a build may run here");
+  assert.match(stderr, /^Time left: (?:6h00m|5h59m)$/m, "--debug prints how long the build may run");
 });
 
-test("a reader of the output that leaves, as head does, does not cost the image", async ({ stack }) => {
+test("the image is fetched after the reader of the output has exited, as head does", async ({ stack }) => {
   const path = recipe(stack, "headed", "    seq 1 200000");
   const running = stack.start("container-builder", [stack.path("headed.sif"), path]);
   await running.seen(/Starting build/);
@@ -121,12 +121,12 @@ test("a reader of the output that leaves, as head does, does not cost the image"
   assert.ok(existsSync(stack.path("headed.sif")));
 });
 
-test("a terminal shows each step in place, and the image's bar with size, rate and time left", async ({ stack }) => {
+test("a terminal shows each step in place, and a progress bar with size, rate and time left", async ({ stack }) => {
   const post = "    dd if=/dev/urandom of=/large bs=1M count=150 2>/dev/null; [ -t 1 ] && echo on a terminal";
   const path = uncompressed(recipe(stack, "bar", post));
   const { code, stdout } = await stack.runOnTerminal("container-builder", [stack.path("bar.sif"), path]);
   assert.is(code, 0, stdout.slice(-2000));
-  assert.match(stdout, "on a terminal", "the build has a terminal because its caller has");
+  assert.match(stdout, "on a terminal", "the build has a terminal because the client has one");
   const frames = stdout
     .split("\r\u001b[K")
     .filter((frame) => frame.startsWith("Transferring bar.sif: ") && frame.includes("%"));
@@ -142,8 +142,8 @@ test("a terminal shows each step in place, and the image's bar with size, rate a
   assert.match(stdout, /bar.sif: Completed, 15\d\.\d MiB, [\d.]+ MiB\/s\r\n/);
 });
 
-test("the build's terminal has the size of its caller's, and follows it", async ({ stack }) => {
-  // apptainer gives a script no standard input; what it prints on is the terminal.
+test("the build's terminal has the size of the client's, also after a change", async ({ stack }) => {
+  // apptainer gives a script no standard input, so stty reads the terminal from standard output.
   const post =
     "    stty size <&1\n    trap 'stty size <&1; touch /done' WINCH\n    while [ ! -e /done ]; do sleep 1; done";
   const path = recipe(stack, "size", post);
@@ -161,13 +161,13 @@ test("an image that exists is kept without --force, and replaced with it", async
   const refused = await stack.run("container-builder", [image, HELLO]);
   assert.is(refused.code, 64);
   assert.match(refused.stderr, "--force");
-  assert.not.match(refused.stderr, "Connecting", "it is said before anything is sent");
+  assert.not.match(refused.stderr, "Connecting", "the error is reported before connecting");
   assert.is(readFileSync(image, "utf8"), "mine");
   assert.is((await stack.run("container-builder", ["--force", image, HELLO])).code, 0);
   assert.ok(statSync(image).size > 10_000);
 });
 
-test("what is wrong with the call is said at once, with exit code 64", async ({ stack }) => {
+test("a wrong argument or recipe is reported before connecting, with exit code 64", async ({ stack }) => {
   mkdirSync(stack.path("folder"));
   writeFileSync(stack.path("empty.def"), "");
   writeFileSync(stack.path("unknown.def"), "hello\n");
@@ -183,80 +183,79 @@ test("what is wrong with the call is said at once, with exit code 64", async ({ 
     [["--force", "/dev/null", "unknown.def"], /\/dev\/null is no regular file/],
     [["--backend", "lxc", "x.sif", "empty.def"], /lxc.*singularity, docker/],
     [["", "unknown.def"], /the image has no name/],
-    [["--arch", "../x", "x.sif", HELLO], /--arch ..\/x is no architecture\n.*x86_64/],
+    [["--arch", "../x", "x.sif", HELLO], /--arch ..\/x is not an architecture\n.*x86_64/],
     [["--colour", "x.sif", "empty.def"], /unknown option '--colour'/],
   ];
   for (const [args, pattern] of cases) {
     const { code, stderr, stdout } = await stack.run("container-builder", args);
     assert.is(code, 64, `${args.join(" ")}: ${stderr}`);
     assert.match(stderr, pattern);
-    assert.not.match(stderr, /^ {4}at /m, "no stack for what is the caller's to change");
+    assert.not.match(stderr, /^ {4}at /m, "no stack trace for a user error");
     assert.is(stdout, "");
   }
   assert.not(existsSync(stack.path("x.sif")));
 });
 
-test("an image that cannot be written is said before anything is sent, with exit code 73", async ({ stack }) => {
+test("an image path that cannot be written is reported before connecting, with exit code 73", async ({ stack }) => {
   const { code, stderr } = await stack.run("container-builder", [stack.path("nowhere", "x.sif"), HELLO]);
   assert.is(code, 73, stderr);
   assert.match(stderr, "nowhere");
   assert.not.match(stderr, "Connecting");
 });
 
-/** Root may read and write everything; without these two rights it is a person like others. */
-const AS_PERSON = '[ "$(id -u)" = 0 ] && exec setpriv --bounding-set=-dac_override,-dac_read_search "$@"; exec "$@"';
+/** Root ignores file modes; without these two capabilities they apply to it. */
+const WITH_FILE_MODES =
+  '[ "$(id -u)" = 0 ] && exec setpriv --bounding-set=-dac_override,-dac_read_search "$@"; exec "$@"';
 
-test("a recipe that may not be read, and a directory that may not be written, are said before anything is sent", async ({
-  stack,
-}) => {
+test("an unreadable recipe and an unwritable directory are reported before connecting", async ({ stack }) => {
   const closed = stack.path("closed.def");
   writeFileSync(closed, readFileSync(HELLO), { mode: 0o000 });
-  const unread = await stack.runInShell(AS_PERSON, "container-builder", [stack.path("x.sif"), closed]);
+  const unread = await stack.runInShell(WITH_FILE_MODES, "container-builder", [stack.path("x.sif"), closed]);
   assert.is(unread.code, 64, unread.stderr);
   assert.match(unread.stderr, /cannot read the recipe "\S+closed.def": you may not read it\n {2}chmod/);
   mkdirSync(stack.path("shut"), { mode: 0o555 });
-  const unwritten = await stack.runInShell(AS_PERSON, "container-builder", [stack.path("shut", "x.sif"), HELLO]);
+  const unwritten = await stack.runInShell(WITH_FILE_MODES, "container-builder", [stack.path("shut", "x.sif"), HELLO]);
   assert.is(unwritten.code, 73, unwritten.stderr);
   assert.match(unwritten.stderr, /cannot write \S+shut\/x.sif \(EACCES\)\n {2}choose a directory you may write to/);
   for (const { stderr } of [unread, unwritten]) assert.not.match(stderr, "Connecting");
 });
 
-test("a credential that is missing, no credential, expired, or of another installation, is said in words of its own", async ({
+test("a credential that is missing, malformed, expired, of another installation or forged has its own error message", async ({
   stack,
 }) => {
-  const said = async (creds: string) => stack.run("cb-status", [], { env: { NATS_CREDS: creds } });
-  const missing = await said(stack.path("missing.creds"));
+  const statusWith = async (creds: string) => stack.run("cb-status", [], { env: { NATS_CREDS: creds } });
+  const missing = await statusWith(stack.path("missing.creds"));
   assert.is(missing.code, 78);
   assert.match(missing.stderr, /there is no credential file \S*missing.creds/);
   writeFileSync(stack.path("other.creds"), "hello");
-  const other = await said(stack.path("other.creds"));
+  const other = await statusWith(stack.path("other.creds"));
   assert.is(other.code, 78);
   assert.match(other.stderr, /other.creds is not a NATS credential file/);
   const [account, key] = [createKey("account"), createKey("user")];
   const guest = parseCreds(readFileSync(stack.statePath("client", "user.creds"), "utf8"), "user").account;
-  const write = (name: string, about: { expiresAtMs?: number }, of: string) => {
+  const statusWithJwt = (name: string, about: { expiresAtMs?: number }, of: string) => {
     const jwt = userJwt({ name, publicKey: key.publicKey, issuedAtMs: 0, ...about }, {}, account, of);
     writeFileSync(stack.path(`${name}.creds`), formatCreds(jwt, key));
-    return said(stack.path(`${name}.creds`));
+    return statusWith(stack.path(`${name}.creds`));
   };
-  const expired = await write("expired", { expiresAtMs: 1_000_000 }, guest);
+  const expired = await statusWithJwt("expired", { expiresAtMs: 1_000_000 }, guest);
   assert.is(expired.code, 77);
   assert.match(expired.stderr, /expired.creds of expired expired at 1970-01-01T00:16:40/);
-  const foreign = await write("foreign", {}, account.publicKey);
-  assert.is(foreign.code, 77);
-  assert.match(foreign.stderr, /foreign.creds of foreign is of another installation/);
-  const forged = await write("forged", {}, guest);
-  assert.is(forged.code, 77, "signed by nobody whom the server knows");
+  const elsewhere = await statusWithJwt("elsewhere", {}, account.publicKey);
+  assert.is(elsewhere.code, 77);
+  assert.match(elsewhere.stderr, /elsewhere.creds of elsewhere is of another installation/);
+  const forged = await statusWithJwt("forged", {}, guest);
+  assert.is(forged.code, 77, "the account that signed it is unknown to the server");
   assert.match(forged.stderr, /NATS at \S+ refuses the credential/);
 });
 
-test("a credential that may not be read is named with what to do, and nothing is asked", async ({ stack }) => {
+test("an unreadable credential is named with a remedy, and no request is sent", async ({ stack }) => {
   const closed = stack.path("unread.creds");
   writeFileSync(closed, readFileSync(stack.statePath("client", "user.creds")), { mode: 0o600 });
-  const asked = `NATS_CREDS='${closed}'; export NATS_CREDS; ${AS_PERSON}`;
-  assert.is((await stack.runInShell(asked, "cb-status", [])).code, 0, "what may be read is good");
+  const script = `NATS_CREDS='${closed}'; export NATS_CREDS; ${WITH_FILE_MODES}`;
+  assert.is((await stack.runInShell(script, "cb-status", [])).code, 0, "a readable credential works");
   chmodSync(closed, 0o000);
-  const { code, stdout, stderr } = await stack.runInShell(asked, "cb-status", []);
+  const { code, stdout, stderr } = await stack.runInShell(script, "cb-status", []);
   assert.is(code, 78, stderr);
   assert.is(stdout, "");
   assert.match(
@@ -265,7 +264,7 @@ test("a credential that may not be read is named with what to do, and nothing is
   );
 });
 
-test("a queue that is not there, and settings that are not, have exit codes of their own", async ({ stack }) => {
+test("an absent queue causes exit code 69, and missing settings cause exit code 78", async ({ stack }) => {
   const creds = stack.statePath("client", "user.creds");
   const away = await stack.run("cb-status", [], { env: { NATS_URL: "tls://localhost:1", NATS_CREDS: creds } });
   assert.is(away.code, 69, away.stderr);
@@ -275,7 +274,7 @@ test("a queue that is not there, and settings that are not, have exit codes of t
   assert.is(bare.code, 78, "an address without the name in its certificate cannot be checked");
   assert.match(bare.stderr, "servername");
   const open = await stack.run("cb-status", [], { env: { NATS_URL: "nats://queue.example:4222", NATS_CREDS: creds } });
-  assert.is(open.code, 78, "nothing leaves this machine without encryption");
+  assert.is(open.code, 78, "no connection to another machine is unencrypted");
   assert.match(open.stderr, /without encryption\n {2}use tls:/);
   const unset = await stack.run("cb-status", [], { env: { NATS_URL: "tls://127.0.0.1:1" } });
   assert.is(unset.code, 78, unset.stderr);

@@ -1,10 +1,10 @@
-/** Builders that die while something else is on its way: their image, another queue. In real sandboxes. */
+/** Builders in sandboxes are killed during the transfer of the image, or shortly before the queue is. */
 import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import { BuilderLossStack, SLOW } from "../../support/queue/builder-loss-stack.ts";
 import { recipe } from "../../support/recipe/recipes.ts";
 
-const test = suite<{ bed: BuilderLossStack }>("a builder that is lost meanwhile");
+const test = suite<{ bed: BuilderLossStack }>("lost builder at a bad moment");
 
 test.before(async (context) => {
   context.bed = await BuilderLossStack.start();
@@ -13,7 +13,9 @@ test.after(async ({ bed }) => {
   await bed?.stop();
 });
 
-test("lost while its image comes: the next one brings it whole, and has the caller's files", async ({ bed }) => {
+test("a builder is lost during the transfer of its image: the next one has the context, and its image arrives complete", async ({
+  bed,
+}) => {
   const { stack } = bed;
   mkdirSync(stack.path("files"));
   writeFileSync(stack.path("files", "large"), Buffer.alloc(400 * 1024, "x"));
@@ -28,7 +30,7 @@ test("lost while its image comes: the next one brings it whole, and has the call
   await bed.checkNothingIsLeft();
 });
 
-test("a queue that is killed between the two attempts leases the second one all the same, once", async ({ bed }) => {
+test("a queue that is killed between two attempts leases the second one exactly once", async ({ bed }) => {
   const running = bed.begin("queue", recipe(bed.stack, "slow", SLOW));
   await bed.hit(running, { part: "sandbox", signal: "SIGKILL" });
   await running.seen(/waiting until its machine is gone/);

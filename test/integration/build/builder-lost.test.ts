@@ -1,12 +1,12 @@
-/** Builders that die under builds, in real sandboxes: each build gets one more, and nothing of the first is left. */
-// slow: builds whose builders die, with their second attempts.
+/** Builders in sandboxes are killed during builds: each build gets a second attempt, and nothing of the first remains. */
+// slow: three builds with two attempts each.
 import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { BuilderLossStack, SLOW } from "../../support/queue/builder-loss-stack.ts";
 import { endless, recipe } from "../../support/recipe/recipes.ts";
 
-const test = suite<{ bed: BuilderLossStack }>("a builder that is lost");
+const test = suite<{ bed: BuilderLossStack }>("lost builder");
 
 test.before(async (context) => {
   context.bed = await BuilderLossStack.start();
@@ -15,7 +15,7 @@ test.after(async ({ bed }) => {
   await bed?.stop();
 });
 
-test("an agent that is killed, and a sandbox that is, cost their builds one attempt and no more", async ({ bed }) => {
+test("a build succeeds in its second attempt after its agent or its sandbox was killed", async ({ bed }) => {
   const slow = recipe(bed.stack, "slow", SLOW);
   const [agent, sandbox] = [bed.begin("agent", slow), bed.begin("sandbox", slow)];
   await Promise.all([
@@ -27,7 +27,7 @@ test("an agent that is killed, and a sandbox that is, cost their builds one atte
   await bed.checkNothingIsLeft();
 });
 
-test("two lost builders end the build: exit code 75 with both reasons, no file, nothing left", async ({ bed }) => {
+test("a build ends after two lost builders: exit code 75 with both reasons, no file, nothing left", async ({ bed }) => {
   const running = bed.begin("twice", endless(bed.stack, "twice"));
   const first = await bed.hit(running, { part: "agent", signal: "SIGKILL" });
   const second = await bed.hit(running, { part: "sandbox", signal: "SIGKILL", attempt: 2 });

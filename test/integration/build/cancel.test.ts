@@ -1,5 +1,5 @@
-/** Ctrl-C at every stage: exit code 130, no file, the builder goes, nobody waits for anything. */
-// slow: a build for each stage at which it is cancelled.
+/** Ctrl-C at each stage of a build: exit code 130, no file, and the builder is destroyed. */
+// slow: a build for each stage.
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -20,10 +20,12 @@ async function status(stack: Stack): Promise<StatusReply> {
   return JSON.parse((await stack.run("cb-status", ["--json"])).stdout) as StatusReply;
 }
 
-/** The files in a folder that a build was told to put its image into. */
-const left = (stack: Stack, folder: string) => readdirSync(stack.path(folder));
+/** The names in the folder of a build's image. */
+const filesIn = (stack: Stack, folder: string) => readdirSync(stack.path(folder));
 
-test("Ctrl-C while the recipe runs cancels: exit code 130, no file, the builder is destroyed", async ({ stack }) => {
+test("Ctrl-C while the recipe runs cancels the build: exit code 130, no file, the builder is destroyed", async ({
+  stack,
+}) => {
   mkdirSync(stack.path("cancelled"));
   const running = stack.start("container-builder", [stack.path("cancelled", "x.sif"), endless(stack, "endless")]);
   await running.seen(/it has begun/);
@@ -34,12 +36,12 @@ test("Ctrl-C while the recipe runs cancels: exit code 130, no file, the builder 
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
   assert.match(stderr, /Cancelling the build: Completed/);
-  assert.equal(left(stack, "cancelled"), []);
+  assert.equal(filesIn(stack, "cancelled"), []);
   const [after] = (await status(stack)).pools;
   assert.not.ok(after?.builders.some(({ id, state }) => id === active[0]?.id && state !== "destroying"));
 });
 
-test("Ctrl-C while the build waits cancels it, and it never gets a builder", async ({ stack }) => {
+test("Ctrl-C while the build waits cancels it, and it gets no builder", async ({ stack }) => {
   const holding = endless(stack, "holding");
   const holders = Array.from({ length: 4 }, (_, n) =>
     stack.start("container-builder", [stack.path(`h${n}.sif`), holding]),
@@ -59,7 +61,7 @@ test("Ctrl-C while the build waits cancels it, and it never gets a builder", asy
   );
 });
 
-test("Ctrl-C while the image is coming removes what has come of it", async ({ stack }) => {
+test("Ctrl-C while the image is transferred removes the partial file", async ({ stack }) => {
   mkdirSync(stack.path("uploading"));
   const large = uncompressed(recipe(stack, "large", "    dd if=/dev/urandom of=/large bs=1M count=300 2>/dev/null"));
   const running = stack.start("container-builder", [stack.path("uploading", "x.sif"), large]);
@@ -68,18 +70,18 @@ test("Ctrl-C while the image is coming removes what has come of it", async ({ st
   running.kill("SIGINT");
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
-  assert.equal(left(stack, "uploading"), []);
+  assert.equal(filesIn(stack, "uploading"), []);
 });
 
-test("Ctrl-C before the queue has answered cancels as soon as it does", async ({ stack }) => {
-  mkdirSync(stack.path("asking"));
+test("Ctrl-C before the queue has replied cancels the build as soon as it replies", async ({ stack }) => {
+  mkdirSync(stack.path("reserving"));
   const { pid } = JSON.parse(readFileSync(stack.statePath("queue.pid"), "utf8")) as { pid: number };
   process.kill(pid, "SIGSTOP");
   try {
-    const running = stack.start("container-builder", [stack.path("asking", "x.sif"), HELLO]);
+    const running = stack.start("container-builder", [stack.path("reserving", "x.sif"), HELLO]);
     await running.seen(/Connected to queue/);
     running.kill("SIGINT");
-    await running.seen(/Cancelling the build: .*again/);
+    await running.seen(/Cancelling the build: .*retrying/);
     process.kill(pid, "SIGCONT");
     const { code, stderr } = await running.finished;
     assert.is(code, 130, stderr);
@@ -89,7 +91,7 @@ test("Ctrl-C before the queue has answered cancels as soon as it does", async ({
   }
   const { builds } = await status(stack);
   assert.equal(builds, { waiting: 0, running: 0 });
-  assert.equal(left(stack, "asking"), []);
+  assert.equal(filesIn(stack, "reserving"), []);
 });
 
 test.run();

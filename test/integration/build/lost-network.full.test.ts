@@ -1,4 +1,4 @@
-/** A caller whose network goes away for a while gets what it missed, in order. */
+/** A client that loses its network for a while receives the missed output and image, in order. */
 import { existsSync, mkdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -17,27 +17,27 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-test("a caller that is cut off in the middle of the log, and again in the middle of the image, gets all of both", async ({
+test("a client that loses its network during the log and again during the image receives both completely", async ({
   stack,
 }) => {
   const server = await findNatsServer(stack.statePath("nats"));
   const proxy = await startCuttingProxy(server?.port ?? 0);
   const path = recipe(
     stack,
-    "cut",
+    "lost",
     "    seq 1 50000\n    echo half of it\n    sleep 15\n    seq 50001 100000\n    dd if=/dev/urandom of=/large bs=1M count=100 2>/dev/null",
   );
-  mkdirSync(stack.path("cut"));
-  const image = stack.path("cut", "x.sif");
+  mkdirSync(stack.path("lost"));
+  const image = stack.path("lost", "x.sif");
   const client = stack.start("container-builder", [image, uncompressed(path)], { env: clientAt(stack, proxy.port) });
   await client.seen(/half of it\n/);
   proxy.refuse();
   await client.seen(/NATS does not answer/);
   proxy.admit();
-  // The recipe sleeps longer than all this takes, so the image is still to come.
+  // The recipe sleeps longer than this takes, so the image has not been sent yet.
   await client.seen(/NATS answers again/);
-  await stack.fileIn("cut");
-  assert.not.ok(existsSync(image), "the image is on its way");
+  await stack.fileIn("lost");
+  assert.not.ok(existsSync(image), "the image is in transfer");
   proxy.refuse();
   await client.seen(/NATS answers again[\s\S]*NATS does not answer/);
   proxy.admit();

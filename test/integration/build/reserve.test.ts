@@ -1,4 +1,4 @@
-/** The reserve: made, leased, refilled, thrown away after one build, replaced when a builder dies, never above the maximum. */
+/** The reserve of builders: created, leased, refilled, destroyed after one build, replaced when lost, never above the maximum. */
 // slow: a dozen builds, five of them at once.
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
@@ -36,13 +36,13 @@ async function ready(stack: Stack): Promise<string[]> {
   return (pools[0]?.builders ?? []).filter(({ state }) => state === "ready").map(({ id }) => id);
 }
 
-/** SIGKILL for the first process of a sandbox: the machine is gone from one moment to the next. */
-async function kill(stack: Stack, builder: string): Promise<void> {
-  const keeper = await readSupervisor(stack.statePath("sandboxes", builder));
-  strike("the builder's sandbox", keeper?.pid, "SIGKILL");
+/** Kills the first process of a builder's sandbox, which ends the machine at once. */
+async function killBuilder(stack: Stack, builder: string): Promise<void> {
+  const supervisor = await readSupervisor(stack.statePath("sandboxes", builder));
+  strike("the builder's sandbox", supervisor?.pid, "SIGKILL");
 }
 
-test("each build gets a builder of its own, which is gone afterwards, and the reserve is full again", async ({
+test("each build gets a separate builder, which is destroyed afterwards, and the reserve is refilled", async ({
   stack,
   life,
 }) => {
@@ -61,7 +61,7 @@ test("each build gets a builder of its own, which is gone afterwards, and the re
   assert.not.ok(builders.some((builder) => reserve.includes(builder)));
 });
 
-test("five builds at once never make more than four builders, and all are served", async ({ stack, life }) => {
+test("five builds at once use at most four builders, and all succeed", async ({ stack, life }) => {
   life.resetPeak();
   const images = Array.from({ length: 5 }, (_, n) => stack.path(`many-${n}.sif`));
   const built = await Promise.all(images.map((image) => stack.run("container-builder", [image, HELLO])));
@@ -74,29 +74,29 @@ test("five builds at once never make more than four builders, and all are served
   assert.ok(life.peak > 2, "the reserve is refilled while builds run");
 });
 
-test("a ready builder that dies is replaced", async ({ stack, life }) => {
+test("a ready builder that is killed is replaced", async ({ stack, life }) => {
   await life.until(() => life.count("ready") === 2);
-  const [victim = ""] = await ready(stack);
-  await kill(stack, victim);
-  await life.reached(victim, "gone");
+  const [lost = ""] = await ready(stack);
+  await killBuilder(stack, lost);
+  await life.reached(lost, "gone");
   await life.until(() => life.count("ready") === 2);
-  assert.not.ok((await ready(stack)).includes(victim));
+  assert.not.ok((await ready(stack)).includes(lost));
 });
 
-test("an operator sees the lines of every build with a client that is not ours", async ({ stack }) => {
+test("an operator receives the output of every build with a plain NATS client", async ({ stack }) => {
   const installation = await openInstallation(stack.statePath("installation"));
   if (installation === undefined) throw new Error("no installation");
   const { caFile, operatorCreds } = installation.files;
   const port = Number(new URL(stackConfig(stack).url).port);
   const operator = await plainClient({ port, caFile, serverName: installation.serverName, credsFile: operatorCreds });
   await operator.subscribe(patterns.log);
-  const built = await stack.run("container-builder", ["--force", stack.path("seen.sif"), HELLO]);
+  const built = await stack.run("container-builder", ["--force", stack.path("read.sif"), HELLO]);
   assert.is(built.code, 0, built.stderr);
   assert.is(Buffer.concat(operator.messages.map(({ data }) => data)).toString(), built.stdout);
   operator.close();
 });
 
-test("the queue answers as a NATS service", async ({ core }) => {
+test("the queue answers PING and INFO of the NATS service protocol", async ({ core }) => {
   const client = core.services.client();
   for await (const { name } of await client.ping("container-builder-queue")) assert.is(name, "container-builder-queue");
   for await (const { name } of await client.info("container-builder-queue")) assert.is(name, "container-builder-queue");

@@ -1,4 +1,4 @@
-/** cb-admin builders and plan: the listing of machines, and the destroy of a machine of another generation. */
+/** cb-admin builders and plan: the machines as an operator sees them, and the destroying of single machines. */
 import { randomUUID } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,31 +19,29 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-type PoolView = BuildersReply["pools"][number];
+type PoolReport = BuildersReply["pools"][number];
 
-async function poolOf(stack: Stack): Promise<PoolView> {
+async function poolOf(stack: Stack): Promise<PoolReport> {
   const { code, stdout, stderr } = await stack.run("cb-admin", ["builders", "--json"]);
   assert.is(code, 0, stderr);
   const [pool] = (JSON.parse(stdout) as BuildersReply).pools;
   assert.ok(pool);
-  return pool as PoolView;
+  return pool as PoolReport;
 }
 
-/** Creates a machine of another generation, in error, with terminal control sequences in its console. */
-async function createOtherGeneration(stack: Stack): Promise<string> {
+/** Adds a machine of another generation, in error, with control sequences in its console. */
+async function addOtherGeneration(stack: Stack): Promise<string> {
   const builder = randomUUID();
   const identity = { installation: "local", generation: "lost", pool: "local", builder, attempt: randomUUID() };
   const stateDir = stack.statePath("sandboxes");
-  await claimFolder(stateDir, { ...identity, host: "cb-planted", createdAtMs: Date.now() - 3 * 3_600_000 });
-  const hostile =
+  await claimFolder(stateDir, { ...identity, host: "cb-planted", createdAtMs: Date.now() - 3_600_000 });
+  const console =
     "first\n\u001b]0;title\u0007\u001b[2Jwiped\u001b[31m red\u001b[0m\n10%\r90%\r\n\u202eevil\u0000\u009b1m\n";
-  writeFileSync(join(stateDir, builder, "console.0"), hostile);
+  writeFileSync(join(stateDir, builder, "console.0"), console);
   return builder;
 }
 
-test("builders lists each machine with state, age, reason, host, build, image and last console lines", async ({
-  stack,
-}) => {
+test("builders shows each machine with state, age, reason, host, build, image and console lines", async ({ stack }) => {
   const running = stack.start("container-builder", [stack.path("x.sif"), endless(stack, "shown")]);
   await running.seen(/it has begun/);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "1"]);
@@ -57,29 +55,29 @@ test("builders lists each machine with state, age, reason, host, build, image an
   assert.is((await running.finished).code, 130);
 });
 
-test("builders shows a machine in error with an escaped console, and destroy destroys it by name", async ({
+test("builders shows the console of a machine in error without control sequences, and destroy removes the machine", async ({
   stack,
 }) => {
-  const machine = await createOtherGeneration(stack);
+  const other = await addOtherGeneration(stack);
   const { stdout } = await stack.run("cb-admin", ["builders", "--console", "3"]);
   assert.match(
     stdout,
-    `${machine}  foreign, machine error  3h  cb-planted
+    `${other}  other generation, machine error  60m  cb-planted
     of another generation of records, lost; it may have a build, and nobody here destroys it unasked
     fault: its creation was interrupted
     | wiped red
     | 90%
     |  evil 1m
-    to destroy it: cb-admin builders destroy ${machine}
+    to destroy it: cb-admin builders destroy ${other}
 `,
   );
-  const destroyed = await stack.run("cb-admin", ["builders", "destroy", machine]);
+  const destroyed = await stack.run("cb-admin", ["builders", "destroy", other]);
   assert.is(destroyed.code, 0, destroyed.stderr);
-  assert.not.ok(existsSync(stack.statePath("sandboxes", machine)));
-  assert.not((await poolOf(stack)).builders.some(({ id }) => id === machine));
+  assert.not.ok(existsSync(stack.statePath("sandboxes", other)));
+  assert.not((await poolOf(stack)).builders.some(({ id }) => id === other));
 });
 
-test("destroy refuses the queue's own builders and unknown machines", async ({ stack }) => {
+test("destroy refuses a recorded builder and an unknown id", async ({ stack }) => {
   const [own] = (await poolOf(stack)).builders.filter(({ state }) => state === "ready");
   const refused = await stack.run("cb-admin", ["builders", "destroy", own?.id ?? ""]);
   assert.is(refused.code, 64, refused.stderr);
@@ -90,11 +88,11 @@ test("destroy refuses the queue's own builders and unknown machines", async ({ s
   assert.ok((await poolOf(stack)).builders.some(({ id }) => id === own?.id));
 });
 
-test("a builder whose machine fails is replaced, and stays listed with reason and console", async ({ stack }) => {
+test("builders shows a lost builder as a recent failure, with the reason and its console", async ({ stack }) => {
   const [ready] = (await poolOf(stack)).builders.filter(({ state }) => state === "ready");
   assert.ok(ready);
   await endSandboxIn(stack.statePath("sandboxes", ready.id));
-  const failure = await until("the failure is shown", async () =>
+  const failure = await until("the failure in the output of cb-admin builders", async () =>
     (await poolOf(stack)).failures.find(({ id }) => id === ready.id),
   );
   assert.match(failure.reason, "its machine is in error: it was killed");
@@ -102,29 +100,26 @@ test("a builder whose machine fails is replaced, and stays listed with reason an
   const { stdout } = await stack.run("cb-admin", ["builders"]);
   assert.match(
     stdout,
-    new RegExp(`failed lately in pool local:\n${ready.id}  failed  \\d+s ago\n    its machine is in error`),
+    new RegExp(`recent failures in pool local:\n${ready.id}  failed  \\d+s ago\n    its machine is in error`),
   );
 });
 
-test("plan prints the actions of each pool with their reasons", async ({ stack }) => {
+test("plan shows the state of the pool, the actions with their reasons, and the next pass", async ({ stack }) => {
   const { code, stdout } = await stack.run("cb-admin", ["plan"]);
   assert.is(code, 0);
-  assert.match(
-    stdout,
-    /^(pool local[\w-]*: .+\n( {2}.+\n)+ {2}after that it looks again in \d+\.\d s, or when something happens\n)+$/,
-  );
+  assert.match(stdout, /^(pool local[\w-]*: .+\n( {2}.+\n)+ {2}next pass in \d+\.\d s, or at the next event\n)+$/);
 });
 
-test("invalid requests and missing settings are refused with a message", async ({ stack }) => {
-  const wrong: [string[], number, RegExp][] = [
-    [[], 64, /nothing was asked for/],
-    [["user"], 64, /no such request: user\n.*user add, user revoke, user list/],
-    [["builders", "--console", "many"], 64, /--console takes a number of lines up to 1000, and not many/],
+test("cb-admin reports a wrong command, a wrong argument, and missing settings", async ({ stack }) => {
+  const cases: [string[], number, RegExp][] = [
+    [[], 64, /cb-admin needs a command: user, builders, plan/],
+    [["user"], 64, /cb-admin user needs a command: add, revoke, list/],
+    [["builders", "--console", "many"], 64, /--console must be a number of lines up to 1000, not many/],
     [["builders", "destroy", "x"], 64, /not an id/],
     [["user", "add"], 64, /missing required argument/],
     [["plan", "--config", "/nowhere.yaml"], 78, /cannot read \/nowhere.yaml/],
   ];
-  for (const [argv, expected, message] of wrong) {
+  for (const [argv, expected, message] of cases) {
     const { code, stderr } = await stack.run("cb-admin", argv);
     assert.is(code, expected, stderr);
     assert.match(stderr, message);
@@ -132,11 +127,23 @@ test("invalid requests and missing settings are refused with a message", async (
   const elsewhere = { env: { XDG_STATE_HOME: stack.path("nothing") } };
   const unset = await stack.run("cb-admin", ["plan"], elsewhere);
   assert.is(unset.code, 78);
-  assert.match(unset.stderr, /no settings for an operator are there\n.*admin.yaml/);
+  assert.match(unset.stderr, /there are no operator settings\n.*admin.yaml/);
 });
 
-test("a user's own credential in an operator's settings is denied", async ({ stack }) => {
-  const settings = stack.path("user.yaml");
+test("cb-admin accepts --json and --config before and after the command", async ({ stack }) => {
+  const config = stack.statePath("client", "admin.yaml");
+  for (const args of [
+    ["--json", "-c", config, "plan"],
+    ["plan", "--json", "-c", config],
+  ]) {
+    const { code, stdout, stderr } = await stack.run("cb-admin", args);
+    assert.is(code, 0, stderr);
+    assert.is((JSON.parse(stdout) as { pools: { name: string }[] }).pools[0]?.name, "local");
+  }
+});
+
+test("cb-admin with the credential of a user is denied", async ({ stack }) => {
+  const settings = stack.path("mine.yaml");
   const { url, servername, ca } = stack.clientSettings();
   writeFileSync(settings, JSON.stringify({ url, servername, ca, creds: stack.statePath("client", "user.creds") }));
   const { code, stderr } = await stack.run("cb-admin", ["user", "list", "--config", settings]);

@@ -1,6 +1,6 @@
 // timeout: 300 s
-// slow: eleven users of one stack are added and revoked, some with a running build.
-/** Users are added and revoked: the output of cb-admin, and the access to NATS and to the queue after that. */
+// slow: users of one stack are added and revoked, some with a running build.
+/** cb-admin user: the users that NATS and the queue accept after each command. */
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -16,7 +16,7 @@ import { until } from "../../support/until.ts";
 
 const test = suite<{ stack: Stack }>("cb-admin user");
 
-/** The JWT of the account GUEST before any revocation. */
+/** The original JWT of the account GUEST. */
 let guestJwt: Buffer;
 
 test.before(async (context) => {
@@ -27,8 +27,8 @@ test.after(async ({ stack }) => {
   await stack?.stop();
 });
 
-/** Adds the user, and returns the path of a file with the credential. */
-async function add(stack: Stack, name: string, ...flags: string[]): Promise<string> {
+/** Adds a user and returns the path of the credential file. */
+async function addUser(stack: Stack, name: string, ...flags: string[]): Promise<string> {
   const { code, stdout, stderr } = await stack.run("cb-admin", ["user", "add", name, ...flags]);
   assert.is(code, 0, stderr);
   const path = stack.path(`${name}.creds`);
@@ -36,21 +36,21 @@ async function add(stack: Stack, name: string, ...flags: string[]): Promise<stri
   return path;
 }
 
-const as = (creds: string) => ({ env: { NATS_CREDS: creds } });
-const statusOf = (stack: Stack, creds: string) => stack.run("cb-status", [], as(creds));
+const withCreds = (creds: string) => ({ env: { NATS_CREDS: creds } });
+const statusOf = (stack: Stack, creds: string) => stack.run("cb-status", [], withCreds(creds));
 
-async function list(stack: Stack): Promise<UsersReply["users"]> {
+async function listUsers(stack: Stack): Promise<UsersReply["users"]> {
   const { stdout } = await stack.run("cb-admin", ["user", "list", "--json"]);
   return (JSON.parse(stdout) as UsersReply).users;
 }
 
-async function leased(stack: Stack): Promise<string[]> {
+async function leasedBuilders(stack: Stack): Promise<string[]> {
   const { stdout } = await stack.run("cb-admin", ["builders", "--json"]);
   const { pools } = JSON.parse(stdout) as BuildersReply;
   return pools.flatMap(({ builders }) => builders.filter(({ state }) => state === "leased").map(({ id }) => id));
 }
 
-/** Streams of builds that are not sealed, and all buckets of builds. */
+/** The streams of builds, including their buckets, that are not sealed. */
 async function openStreams(stack: Stack): Promise<string[]> {
   const nc = await connectNats({ address: addressOf(stack), credential: await queueCreds(stack), name: "test" });
   const open: string[] = [];
@@ -68,18 +68,18 @@ function addressOf(stack: Stack): NatsAddress {
   return { url, servername, ca: readFileSync(ca, "utf8") };
 }
 
-test("add prints a credential that may build, and lists its user", async ({ stack }) => {
-  const alice = await add(stack, "alice");
-  const built = await stack.run("container-builder", [stack.path("a.sif"), HELLO], as(alice));
+test("add writes a credential that can build, and list shows the user", async ({ stack }) => {
+  const alice = await addUser(stack, "alice");
+  const built = await stack.run("container-builder", [stack.path("a.sif"), HELLO], withCreds(alice));
   assert.is(built.code, 0, built.stderr);
-  const [user] = await list(stack);
+  const [user] = await listUsers(stack);
   const { key } = await readCreds(alice, Date.now());
   assert.equal([user?.name, user?.publicKey, user?.revokedAtMs], ["alice", key.publicKey, undefined]);
   const text = await stack.run("cb-admin", ["user", "list"]);
   assert.match(text.stdout, new RegExp(`^NAME .*\\nalice +active +\\S+Z +- +${key.publicKey}\\n$`));
 });
 
-test("add into a file makes it readable for its owner alone, whatever the umask", async ({ stack }) => {
+test("add makes the output file readable for its owner only, whatever the umask", async ({ stack }) => {
   const path = stack.path("carol.creds");
   const { code, stderr } = await stack.run("cb-admin", ["user", "add", "carol"], { stdoutFile: path });
   assert.is(code, 0, stderr);
@@ -87,8 +87,8 @@ test("add into a file makes it readable for its owner alone, whatever the umask"
   assert.is((await statusOf(stack, path)).code, 0);
 });
 
-test("add refuses an invalid name, a taken name and a terminal, and adds no user", async ({ stack }) => {
-  const before = await list(stack);
+test("add refuses an invalid name, a name in use, and a terminal, and adds no user", async ({ stack }) => {
+  const before = await listUsers(stack);
   for (const name of ["Dave", "a.b", "*", "x".repeat(65)]) {
     const { code, stdout, stderr } = await stack.run("cb-admin", ["user", "add", name]);
     assert.equal([code, stdout], [64, ""]);
@@ -101,19 +101,19 @@ test("add refuses an invalid name, a taken name and a terminal, and adds no user
   assert.is(shown.code, 64);
   assert.match(shown.stdout, "cb-admin user add dave > dave.creds");
   assert.not.match(shown.stdout, "SEED");
-  assert.equal(await list(stack), before);
+  assert.equal(await listUsers(stack), before);
 });
 
-test("revoke closes the user's connections within a second and cancels its builds; another user's builds continue", async ({
+test("revoke closes the user's connections within a second and ends the user's builds; those of others go on", async ({
   stack,
 }) => {
-  const [alice, bob] = [stack.path("alice.creds"), await add(stack, "bob")];
+  const [alice, bob] = [stack.path("alice.creds"), await addUser(stack, "bob")];
   const recipe = endless(stack, "running");
   const build = (name: string, creds: string) =>
-    stack.start("container-builder", [stack.path(name), recipe], as(creds));
+    stack.start("container-builder", [stack.path(name), recipe], withCreds(creds));
   const bobs = build("b.sif", bob);
   const alices = ["a1.sif", "a2.sif", "a3.sif"].map((name) => build(name, alice));
-  await Promise.all([bobs, ...alices].map((running) => running.seen(/it has begun\n/)));
+  await Promise.all([bobs, ...alices].map((one) => one.seen(/it has begun\n/)));
   const waiting = build("a4.sif", alice);
   await waiting.seen(/Requesting remote builder: position 1, all 4 builders busy/);
   const statuses = new Seen<string>();
@@ -128,10 +128,13 @@ test("revoke closes the user's connections within a second and cancels its build
   const revoked = await stack.run("cb-admin", ["user", "revoke", "alice"]);
   const revokedAtMs = Date.now();
   assert.is(revoked.code, 0, revoked.stderr);
-  assert.match(revoked.stderr, /alice: the queue refuses it, and ends 4 builds\nalice: NATS refuses its credential/);
+  assert.match(
+    revoked.stderr,
+    /alice: the queue refuses the user, and ends 4 builds\nalice: NATS refuses the user's credential/,
+  );
   await statuses.any((status) => status === "lost");
   await nc.closed();
-  assert.ok(lostAtMs - revokedAtMs < 1000, `closed ${lostAtMs - revokedAtMs} ms after cb-admin had ended`);
+  assert.ok(lostAtMs - revokedAtMs < 1000, `closed ${lostAtMs - revokedAtMs} ms after cb-admin ended`);
   for (const { code, stderr } of await Promise.all([...alices, waiting].map(({ finished }) => finished))) {
     assert.is(code, 130, stderr);
     assert.match(stderr, "the build was cancelled, since the user alice has been revoked");
@@ -140,26 +143,26 @@ test("revoke closes the user's connections within a second and cancels its build
   assert.is(denied.code, 77, denied.stderr);
 
   assert.is((await statusOf(stack, bob)).code, 0);
-  assert.is((await leased(stack)).length, 1, "only bob's builder is leased");
+  assert.is((await leasedBuilders(stack)).length, 1, "only bob's");
   bobs.kill("SIGINT");
   assert.is((await bobs.finished).code, 130);
-  assert.equal(await openStreams(stack), [], "the credentials of the builds can reach no open stream or bucket");
+  assert.equal(await openStreams(stack), [], "no open stream remains for the credentials of the builds");
 });
 
-async function restart(stack: Stack, signal: NodeJS.Signals, whileStopped: () => void): Promise<void> {
+async function restart(stack: Stack, signal: NodeJS.Signals, meanwhile: () => void): Promise<void> {
   await stack.queueEnds(signal);
   await stack.natsEnds(signal);
-  whileStopped();
+  meanwhile();
   await stack.up();
   assert.is((await statusOf(stack, stack.path("alice.creds"))).code, 77);
   assert.is((await statusOf(stack, stack.path("bob.creds"))).code, 0);
-  const states = (await list(stack)).map(
+  const states = (await listUsers(stack)).map(
     ({ name, natsRevokedAtMs }) => `${name} ${natsRevokedAtMs === undefined ? "in" : "out"}`,
   );
   assert.equal(states, ["alice out", "bob in", "carol in"]);
 }
 
-test("a NATS that is restarted with the old account file keeps its newer account JWT", async ({ stack }) => {
+test("a NATS server restarted with the original JWT of the account keeps its newer one", async ({ stack }) => {
   const file = stack.statePath("installation", "guest.jwt");
   const revised = readFileSync(file);
   assert.not.equal(revised, guestJwt);
@@ -167,62 +170,62 @@ test("a NATS that is restarted with the old account file keeps its newer account
   writeFileSync(file, revised);
 });
 
-test("a NATS that has lost its account JWTs reads the revocation from the account file", async ({ stack }) => {
+test("a NATS server that has lost its accounts reads the revocation from the JWT file", async ({ stack }) => {
   await restart(stack, "SIGKILL", () => rmSync(stack.statePath("nats", "accounts"), { recursive: true }));
 });
 
-test("a repeated revoke changes nothing; revoke of an unknown user is refused", async ({ stack }) => {
-  const before = await list(stack);
+test("revoke changes nothing the second time, and refuses an unknown user", async ({ stack }) => {
+  const before = await listUsers(stack);
   const again = await stack.run("cb-admin", ["user", "revoke", "alice"]);
   assert.is(again.code, 0, again.stderr);
   const unknown = await stack.run("cb-admin", ["user", "revoke", "unknown"]);
   assert.is(unknown.code, 64);
   assert.match(unknown.stderr, /no user unknown is known\n.*cb-admin user list/);
-  assert.equal(await list(stack), before);
+  assert.equal(await listUsers(stack), before);
 });
 
-test("a revoked name that is added again gets a working credential; the old one stays refused", async ({ stack }) => {
+test("after a revoked user is added again, the new credential works and the old one does not", async ({ stack }) => {
   const old = readFileSync(stack.path("alice.creds"));
-  const alice = await add(stack, "alice");
-  const built = await stack.run("container-builder", ["--force", stack.path("a.sif"), HELLO], as(alice));
+  const alice = await addUser(stack, "alice");
+  const built = await stack.run("container-builder", ["--force", stack.path("a.sif"), HELLO], withCreds(alice));
   assert.is(built.code, 0, built.stderr);
   writeFileSync(stack.path("old.creds"), old);
   assert.is((await statusOf(stack, stack.path("old.creds"))).code, 77);
 });
 
-test("add --force prints a new credential; the old one is refused", async ({ stack }) => {
+test("add --force writes a new credential, and the previous one is refused", async ({ stack }) => {
   writeFileSync(stack.path("old.creds"), readFileSync(stack.path("alice.creds")));
-  const alice = await add(stack, "alice", "--force");
+  const alice = await addUser(stack, "alice", "--force");
   assert.is((await statusOf(stack, alice)).code, 0);
   assert.is((await statusOf(stack, stack.path("old.creds"))).code, 77);
 });
 
-test("without the operator key, revoke has the queue refuse the user and keeps the name taken; a repeat finishes it", async ({
+test("without the operator key revoke makes only the queue refuse the user, and a repetition completes it", async ({
   stack,
 }) => {
   const settings = parse(readFileSync(stack.statePath("client", "admin.yaml"), "utf8"));
-  const away = { ...settings, account: { ...settings.account, operatorKey: "/nowhere/operator.seed" } };
-  writeFileSync(stack.path("away.yaml"), stringify(away));
+  const withoutKey = { ...settings, account: { ...settings.account, operatorKey: "/nowhere/operator.seed" } };
+  writeFileSync(stack.path("away.yaml"), stringify(withoutKey));
   const half = await stack.run("cb-admin", ["user", "revoke", "bob", "--config", stack.path("away.yaml")]);
   assert.is(half.code, 78, half.stderr);
-  assert.match(half.stderr, /NATS still lets its credential in: cannot read the key file \/nowhere\/operator.seed/);
+  assert.match(half.stderr, /NATS still accepts the credential: cannot read the key file \/nowhere\/operator.seed/);
   const bob = stack.path("bob.creds");
-  const refused = await stack.run("container-builder", [stack.path("b.sif"), HELLO], as(bob));
+  const refused = await stack.run("container-builder", [stack.path("b.sif"), HELLO], withCreds(bob));
   assert.is(refused.code, 77, refused.stderr);
   assert.match(refused.stderr, "the user bob has been revoked");
   assert.match((await stack.run("cb-admin", ["user", "list"])).stdout, /\nbob +half-revoked /);
-  const early = await stack.run("cb-admin", ["user", "add", "bob"]);
-  assert.is(early.code, 64);
-  assert.match(early.stderr, /finish that first.*cb-admin user revoke bob/);
+  const tooEarly = await stack.run("cb-admin", ["user", "add", "bob"]);
+  assert.is(tooEarly.code, 64);
+  assert.match(tooEarly.stderr, /finish that first.*cb-admin user revoke bob/);
   assert.is((await stack.run("cb-admin", ["user", "revoke", "bob"])).code, 0);
   assert.match((await statusOf(stack, bob)).stderr, "refuses the credential");
 });
 
-test("the logs of the queue and of NATS hold no seed and no JWT", async ({ stack }) => {
+test("the logs of the queue and of NATS have no seed and no JWT", async ({ stack }) => {
   for (const log of [stack.statePath("queue.log"), stack.statePath("nats", "nats-server.log")]) {
     assert.not.match(readFileSync(log, "utf8"), /eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\bS[UAO][A-Z2-7]{56}\b/);
   }
-  await until("the queue has logged operator and user of the revocation", () =>
+  await until("the revocation in the queue's log", () =>
     /"operator":"operator","user":"alice"/.test(readFileSync(stack.statePath("queue.log"), "utf8")),
   );
 });

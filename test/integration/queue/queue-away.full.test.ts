@@ -80,7 +80,7 @@ test("a cancel while no queue runs takes effect under the next queue", async ({ 
   await running.seen(/it has begun/);
   await queue.kill();
   running.kill("SIGINT");
-  await running.seen(/Cancelling the build: the queue does not answer, asking again/);
+  await running.seen(/Cancelling the build: the queue does not answer, retrying/);
   await killed.start();
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
@@ -95,7 +95,7 @@ test("a client that starts while no queue runs prints that within 5 s, retries f
   await queue.kill();
   const startedMs = performance.now();
   const running = start(stack, "no-queue", HELLO);
-  await running.seen(/Requesting remote builder: the queue does not answer; asking again/);
+  await running.seen(/Requesting remote builder: the queue does not answer; retrying/);
   const printedMs = performance.now() - startedMs;
   assert.ok(printedMs < 5_000, `${printedMs} ms`);
   const { code, stderr } = await running.finished;

@@ -95,13 +95,13 @@ test("container-builder reports a frozen queue within 5 s, with the address", as
   try {
     const releasedMs = performance.now();
     release();
-    await running.seen(/Requesting remote builder: the queue does not answer; asking again/);
-    const printed = await running.seen(/asked over NATS at .*\n/);
+    await running.seen(/Requesting remote builder: the queue does not answer; retrying/);
+    const printed = await running.seen(/the request was sent to NATS at .*\n/);
     const tookMs = performance.now() - releasedMs + CONNECT_MS;
     assert.ok(tookMs < MESSAGE_MAX_MS, `${tookMs} ms`);
     assert.match(
       printed,
-      `asked over NATS at ${stack.clientSettings().url}; the address comes from ${stack.statePath()}`,
+      `the request was sent to NATS at ${stack.clientSettings().url}; the address comes from ${stack.statePath()}`,
     );
   } finally {
     running.kill("SIGKILL");

@@ -50,7 +50,7 @@ async function scene({ bus, folder }: { bus: TestNats; folder: string }) {
   const fetch = new ImageFetch({ steps, imagePath, force: false, interrupted }, { nc, build });
   const announce = (attempt: number): string => {
     const nuid = newObjectId();
-    fetch.announced({ v: 1, state: "uploading", nuid, bytes: SIZE_BYTES, chunkBytes: CHUNK_BYTES }, attempt);
+    fetch.start({ v: 1, state: "uploading", nuid, bytes: SIZE_BYTES, chunkBytes: CHUNK_BYTES }, attempt);
     return nuid;
   };
   /** `chunks` of eight, each filled with `byte`. */
@@ -68,10 +68,10 @@ test("drop() removes a complete image, and the image of the next attempt replace
   const { nc, fetch, imagePath, announce, image, put, left } = await scene(context);
   await put(announce(1), image(1));
   await until("the first image", () => left().includes("x.sif"));
-  await fetch.drop();
+  await fetch.discard();
   assert.equal(left(), []);
   const { digest } = await put(announce(2), image(2));
-  await fetch.check(digest);
+  await fetch.verify(digest);
   assert.is(readFileSync(imagePath)[0], 2);
   await nc.close();
 });
@@ -80,12 +80,12 @@ test("drop() removes an incomplete image, and only the next attempt may announce
   const { nc, fetch, announce, image, put, left } = await scene(context);
   await put(announce(1), image(1, 4)).catch(() => undefined);
   await until("a part of the first image", () => left().length === 1);
-  await fetch.drop();
+  await fetch.discard();
   assert.equal(left(), []);
   announce(1);
-  assert.match(String(await fetch.check("").catch((error: unknown) => error)), /without an image/);
+  assert.match(String(await fetch.verify("").catch((error: unknown) => error)), /without an image/);
   const { digest } = await put(announce(2), image(2));
-  await fetch.check(digest);
+  await fetch.verify(digest);
   assert.equal(left(), ["x.sif"]);
   await nc.close();
 });
@@ -94,10 +94,10 @@ test("an image with another digest than reported is not kept", async (context) =
   const { nc, fetch, announce, image, put, left } = await scene(context);
   await put(announce(1), image(1));
   assert.match(
-    String(await fetch.check("SHA-256=other").catch((error: unknown) => error)),
-    /does not match its announced size and digest/,
+    String(await fetch.verify("SHA-256=other").catch((error: unknown) => error)),
+    /does not match the digest/,
   );
-  await fetch.drop();
+  await fetch.discard();
   assert.equal(left(), []);
   await nc.close();
 });

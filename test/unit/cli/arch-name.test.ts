@@ -5,18 +5,18 @@ import { CbError } from "../../../lib/core/errors.ts";
 
 const test = suite("architecture name");
 
-test("archName() takes the words of Debian and OCI for those of uname, in any case", () => {
-  for (const [said, meant] of [
+test("archName() converts the names of Debian and OCI to those of uname, in upper or lower case", () => {
+  for (const [given, expected] of [
     ["x86_64", "x86_64"],
     ["AMD64", "x86_64"],
     ["arm64", "aarch64"],
     ["ppc64el", "ppc64le"],
     ["riscv64", "riscv64"],
   ] as const)
-    assert.is(archName(said), meant);
+    assert.is(archName(given), expected);
 });
 
-test("archName() refuses what no machine is called", () => {
+test("archName() refuses an impossible name", () => {
   for (const text of ["", "../x", "x86 64", "x".repeat(33)])
     assert.throws(
       () => archName(text),

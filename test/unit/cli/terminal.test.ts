@@ -10,30 +10,30 @@ function recorder(isTTY: boolean) {
   return { steps, text: () => text };
 }
 
-test("Steps writes whole lines where there is no terminal, and repeats no news", () => {
+test("Steps writes whole lines to other outputs than terminals, and the same update once", () => {
   const { steps, text } = recorder(false);
   steps.begin("A");
-  steps.news("one");
-  steps.news("one");
-  steps.news("two");
-  steps.done("ok");
-  steps.line("B");
+  steps.update("one");
+  steps.update("one");
+  steps.update("two");
+  steps.complete("ok");
+  steps.print("B");
   assert.is(text(), "A: one\nA: two\nA: ok\nB\n");
 });
 
-test("Steps overwrites the step under way on a terminal, and never beyond its width", () => {
+test("Steps overwrites the current step on a terminal, truncated to its width", () => {
   const { steps, text } = recorder(true);
   steps.begin("A");
-  steps.news("0123456789012345678901234567890");
-  steps.done("ok");
+  steps.update("0123456789012345678901234567890");
+  steps.complete("ok");
   const lines = text().split("\r\u001b[K");
   assert.equal(lines, ["", "A: ", "A: 0123456789012345", "A: ok\n"]);
 });
 
-test("Steps.end() leaves the cursor at the start of a line", () => {
+test("Steps.close() moves the cursor to the start of a line", () => {
   const { steps, text } = recorder(true);
   steps.begin("A");
-  steps.end();
+  steps.close();
   assert.ok(text().endsWith("\n"));
 });
 

@@ -10,7 +10,7 @@ const test = suite("admin config");
 const root = mkdtempSync(join(tmpdir(), "cb-admin-config-"));
 test.after(() => rmSync(root, { recursive: true, force: true }));
 
-function place(name: string, text?: string): string {
+function folderWith(name: string, text?: string): string {
   const folder = join(root, name);
   mkdirSync(folder, { recursive: true });
   if (text !== undefined) writeFileSync(join(folder, "admin.yaml"), text);
@@ -20,7 +20,7 @@ function place(name: string, text?: string): string {
 const folders = (config: string, local: string) => ({ config, local, state: root, cache: root, siteConfig: [] });
 const settings = (url: string) => `url: ${url}\ncreds: /c\n`;
 
-function fault(work: () => unknown): CbError {
+function errorOf(work: () => unknown): CbError {
   try {
     work();
   } catch (error) {
@@ -30,11 +30,11 @@ function fault(work: () => unknown): CbError {
   throw new Error("nothing was thrown");
 }
 
-test("adminConfig() takes the file named, else the operator's own, else the local stack's", () => {
+test("adminConfig() reads the given file, else the operator's own, else the local stack's", () => {
   const [own, local, empty] = [
-    place("own", settings("tls://own")),
-    place("local", settings("tls://local")),
-    place("no"),
+    folderWith("own", settings("tls://own")),
+    folderWith("local", settings("tls://local")),
+    folderWith("no"),
   ];
   assert.is(adminConfig(join(local, "admin.yaml"), folders(own, empty)).url, "tls://local");
   assert.is(adminConfig(undefined, folders(own, local)).url, "tls://own");
@@ -45,13 +45,13 @@ test("adminConfig() takes the file named, else the operator's own, else the loca
   });
 });
 
-test("adminConfig() names the places when there is no file, and every mistake of one with its line", () => {
-  const empty = place("no");
-  const missing = fault(() => adminConfig(undefined, folders(empty, empty)));
+test("adminConfig() names the possible paths if there is no file, and each mistake of a file with its line", () => {
+  const empty = folderWith("no");
+  const missing = errorOf(() => adminConfig(undefined, folders(empty, empty)));
   assert.is(missing.kind, "config");
   assert.match(missing.hint ?? "", `${empty}/admin.yaml or /etc/container-builder/admin.yaml`);
-  const bad = place("bad", "url: tls://x\ncreds: c\naccount:\n  jwt: /j\n  key: /k\n  sysCreds: /s\n");
-  const wrong = fault(() => adminConfig(undefined, folders(bad, empty)));
+  const bad = folderWith("bad", "url: tls://x\ncreds: c\naccount:\n  jwt: /j\n  key: /k\n  sysCreds: /s\n");
+  const wrong = errorOf(() => adminConfig(undefined, folders(bad, empty)));
   for (const mistake of [
     /:2: creds: must be an absolute path/,
     /account.operatorKey: is missing/,

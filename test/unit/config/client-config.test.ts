@@ -28,13 +28,13 @@ const sources = (root: string, over: Partial<ClientConfigSources>): ClientConfig
   ...over,
 });
 
-test("clientConfig() takes the account only from beside the url: another queue has another", ({ root }) => {
+test("clientConfig() takes the account only from the source of the url", ({ root }) => {
   const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\naccount: A1\n");
   assert.is(clientConfig(sources(root, { folders: [site] })).account, "A1");
   assert.is(clientConfig(sources(root, { folders: [site], env: { NATS_URL: "tls://other:1" } })).account, undefined);
 });
 
-test("clientConfig() takes each setting from the first place that has it", ({ root }) => {
+test("clientConfig() takes each setting from the first source that has it", ({ root }) => {
   const user = folder(root, "user", "url: tls://user:1\n");
   const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\nservername: s\n");
   const folders = [user, site];
@@ -50,17 +50,17 @@ test("clientConfig() takes each setting from the first place that has it", ({ ro
   assert.is(clientConfig(sources(root, { folders, env, flags: { url: "tls://flag:1" } })).url, "tls://flag:1");
 });
 
-test("clientConfig() takes QUEUE_HOST with NATS's port unless it names one", ({ root }) => {
+test("clientConfig() adds port 4222 to a QUEUE_HOST without a port", ({ root }) => {
   const env = { NATS_CREDS: "/c" };
   assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q" } })).url, "tls://q:4222");
   assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q:99" } })).url, "tls://q:99");
 });
 
-test("clientConfig() asks the local stack last, and only where no queue is configured", ({ root }) => {
+test("clientConfig() reads the local stack's settings last, and only if no queue is configured", ({ root }) => {
   const localFolder = folder(root, "local", "url: tls://local:1\ncreds: /local.creds\nservername: l\n");
   assert.is(clientConfig(sources(root, { localFolder })).url, "tls://local:1");
-  const mine = clientConfig(sources(root, { localFolder, env: { NATS_CREDS: "/mine.creds" } }));
-  assert.equal([mine.url, mine.creds], ["tls://local:1", "/mine.creds"]);
+  const withCreds = clientConfig(sources(root, { localFolder, env: { NATS_CREDS: "/mine.creds" } }));
+  assert.equal([withCreds.url, withCreds.creds], ["tls://local:1", "/mine.creds"]);
   const env = { NATS_URL: "tls://env:1", NATS_CREDS: "/env.creds" };
   assert.equal(clientConfig(sources(root, { localFolder, env })), {
     url: "tls://env:1",
@@ -69,7 +69,7 @@ test("clientConfig() asks the local stack last, and only where no queue is confi
   });
 });
 
-test("clientConfig() says what is set nowhere and where it could be", ({ root }) => {
+test("clientConfig() names a missing setting and where to set it", ({ root }) => {
   for (const [env, variable] of [
     [{}, "NATS_URL"],
     [{ NATS_URL: "tls://x:1" }, "NATS_CREDS"],
@@ -85,9 +85,21 @@ test("clientConfig() says what is set nowhere and where it could be", ({ root })
   }
 });
 
-test("clientConfig() refuses a setting that it does not know", ({ root }) => {
+test("clientConfig() refuses an unknown setting", ({ root }) => {
   const folders = [folder(root, "user", "uri: tls://user:1\n")];
   assert.throws(() => clientConfig(sources(root, { folders })), /config.yaml:1: uri: is not a setting/);
+});
+
+test("clientConfig() reads the CA file, and names it and its setting's file if it is missing", ({ root }) => {
+  const ca = join(root, "ca.pem");
+  const site = folder(root, "site", `url: tls://site:1\ncreds: /c\nca: ${ca}\n`);
+  assert.throws(
+    () => clientConfig(sources(root, { folders: [site] })),
+    (error: unknown) =>
+      error instanceof CbError && error.kind === "config" && error.message.includes(`${ca} named in ${site}`),
+  );
+  writeFileSync(ca, "PEM");
+  assert.is(clientConfig(sources(root, { folders: [site] })).ca, "PEM");
 });
 
 test.run();

@@ -5,7 +5,7 @@ import { folders } from "../../../lib/config/folders.ts";
 
 const test = suite("config/folders");
 
-test("folders() falls back to the home folder's usual places", () => {
+test("folders() uses the default folders in the home folder without XDG variables", () => {
   assert.equal(folders({ HOME: "/home/ada" }), {
     config: "/home/ada/.config/container-builder",
     state: "/home/ada/.local/state/container-builder",
@@ -32,13 +32,13 @@ test("folders() honours each XDG variable", () => {
   });
 });
 
-test("folders() passes over relative and empty XDG variables", () => {
+test("folders() ignores relative and empty XDG variables", () => {
   const env = { HOME: "/home/ada", XDG_CACHE_HOME: "cache", XDG_STATE_HOME: "" };
   assert.is(folders(env).cache, "/home/ada/.cache/container-builder");
   assert.is(folders(env).state, "/home/ada/.local/state/container-builder");
 });
 
-test("folders() asks the system for the home folder where HOME is unset or empty", () => {
+test("folders() takes the home folder from the system if HOME is unset or empty", () => {
   for (const env of [{}, { HOME: "" }]) {
     assert.ok(folders(env).config.startsWith("/"));
     assert.ok(folders(env).config.endsWith(".config/container-builder"));

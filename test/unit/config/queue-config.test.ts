@@ -18,33 +18,33 @@ registries:
 `;
 const registries = (text: string) => parseYaml(BASE + text, "queue.yaml", queueConfig).registries;
 
-test("queueConfig takes registries, and none by default", () => {
+test("queueConfig accepts registries, and has none by default", () => {
   assert.equal(parseYaml(BASE.replace("registries:", ""), "queue.yaml", queueConfig).registries, []);
   assert.equal(registries("  - host: reg.example:5000\n"), [{ host: "reg.example:5000", plainHttp: false }]);
   const login = { host: "[::1]:5000", plainHttp: true, username: "site", passwordFile: "/secret" };
   assert.equal(registries(`  - ${JSON.stringify(login)}\n`), [login]);
 });
 
-test("queueConfig names what is wrong with a registry, and its line", () => {
-  const wrong: [string, RegExp][] = [
+test("queueConfig names each mistake of a registry with its line", () => {
+  const cases: [string, RegExp][] = [
     ["  - host: https://reg.example\n", /queue\.yaml:10: registries\.0\.host: must be HOST or HOST:PORT/],
     ["  - host: reg.example/olcf\n", /registries\.0\.host: must be HOST or HOST:PORT/],
-    ["  - host: reg.example:99999\n", /registries\.0\.host: is no address/],
+    ["  - host: reg.example:99999\n", /registries\.0\.host: is not an address/],
     [
       "  - host: a\n  - { host: b, username: u }\n",
-      /queue\.yaml:11: registries\.1: username and passwordFile go together/,
+      /queue\.yaml:11: registries\.1: username and passwordFile must be set together/,
     ],
     ["  - { host: a, username: u, password: p }\n", /registries\.0\.password: is not a setting/],
     [
       "  - { host: a, username: 'u:v', passwordFile: /p }\n",
-      /registries\.0\.username: must not be empty or have a colon/,
+      /registries\.0\.username: must not be empty or contain a colon/,
     ],
     ["  - host: a\n  - host: a\n", /two registries have the same host/],
   ];
-  for (const [text, message] of wrong) assert.throws(() => registries(text), message, text);
+  for (const [text, message] of cases) assert.throws(() => registries(text), message, text);
 });
 
-test("queueConfig without limits has the defaults that docs/reliability.md names", () => {
+test("queueConfig without limits has the defaults of docs/reliability.md", () => {
   const [gib, minuteMs, hourMs] = [1024 ** 3, 60_000, 3_600_000];
   const { limits, logLevel, nats, pools } = parseYaml(BASE.replace("registries:", ""), "queue.yaml", queueConfig);
   assert.equal(limits, {
@@ -65,7 +65,7 @@ test("queueConfig without limits has the defaults that docs/reliability.md names
   assert.equal((provider as { allowWeak?: unknown }).allowWeak, []);
 });
 
-test("queueConfig gives a machine two cores, 2 GiB of memory and 20 GiB of disk unless it says otherwise", () => {
+test("queueConfig by default gives a machine two cores, 2 GiB of memory and 20 GiB of disk", () => {
   const given = { kind: "qemu", stateDir: "/s", rootfs: "/r", disk: "/d", allowHostPorts: [] };
   const text = BASE.replace(/provider: .*/, `provider: ${JSON.stringify(given)}`).replace("registries:", "");
   const defaults = { cores: 2, memoryMiB: 2048, diskGiB: 20, acceleration: "auto", allowWeak: [] };
@@ -78,10 +78,10 @@ const onOpenStack = (settings: string) => {
   return parseYaml(text, "queue.yaml", queueConfig).pools[0]?.provider;
 };
 
-test("queueConfig takes a pool on OpenStack, with names and without secrets", () => {
-  const least = { kind: "openstack", flavor: "f", image: "i", networks: ["n"] };
-  assert.equal(onOpenStack(""), least);
-  const more = {
+test("queueConfig accepts an OpenStack pool, and refuses secrets in it", () => {
+  const minimal = { kind: "openstack", flavor: "f", image: "i", networks: ["n"] };
+  assert.equal(onOpenStack(""), minimal);
+  const optional = {
     cloud: "c",
     region: "r",
     keyName: "k",
@@ -89,13 +89,13 @@ test("queueConfig takes a pool on OpenStack, with names and without secrets", ()
     availabilityZone: "z",
     serverGroup: "g",
   };
-  assert.equal(onOpenStack(`, ${JSON.stringify(more).slice(1, -1)}`), { ...least, ...more });
+  assert.equal(onOpenStack(`, ${JSON.stringify(optional).slice(1, -1)}`), { ...minimal, ...optional });
   assert.throws(() => onOpenStack(", password: p"), /queue\.yaml:8: pools\.0\.provider\.password: is not a setting/);
   assert.throws(() => onOpenStack(", keyName: 1"), /provider\.keyName: must be a name or an id, in quotes/);
   assert.throws(() => onOpenStack(", securityGroups: []"), /provider\.securityGroups: /);
 });
 
-test("queueConfig knows the kinds of providers", () => {
+test("queueConfig refuses an unknown kind of provider", () => {
   const text = BASE.replace("kind: sandbox", "kind: vmware").replace("registries:", "");
   assert.throws(() => parseYaml(text, "queue.yaml", queueConfig), /pools\.0\.provider\.kind: kind must be /);
 });

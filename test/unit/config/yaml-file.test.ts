@@ -22,11 +22,11 @@ function mistakesOf(text: string): string[] {
   return [];
 }
 
-test("parseYaml() gives what the schema makes of a good file", () => {
+test("parseYaml() returns the parsed value of a valid file", () => {
   assert.equal(parseYaml("name: a\npools:\n  - max: 1\n", "q.yaml", schema), { name: "a", pools: [{ max: 1 }] });
 });
 
-test("parseYaml() names every mistake at once, each with its line", () => {
+test("parseYaml() reports every mistake at once, each with its line", () => {
   const mistakes = mistakesOf("nmae: a\npools:\n  - max: 1\n  - max: many\n");
   assert.equal(mistakes.length, 3);
   assert.ok(
@@ -43,23 +43,23 @@ test("parseYaml() names every mistake at once, each with its line", () => {
   );
 });
 
-test("parseYaml() names the line of what is no YAML", () => {
+test("parseYaml() reports the line of a syntax error", () => {
   assert.match(mistakesOf("name: a\npools: [\n").join(), "q.yaml:");
 });
 
-test("parseYaml() names the line of what is no YAML, and shows nothing of it: it may be a password", () => {
+test("parseYaml() quotes nothing of the file in a syntax error, because it may be a password", () => {
   const secret = "Hunter2x";
-  const begun = ["*", "|", ">", "%", "@", "`", "'", '"', "{", "[", "- ", "x: y: ", ", ", '"\\p'];
-  for (const start of begun) {
-    const said = mistakesOf(`name: ${start}${secret}\npools: []\n`);
-    assert.ok(said.length > 0, `${start} was taken`);
-    assert.match(said.join("\n"), "q.yaml");
-    assert.not.match(said.join("\n"), secret);
+  const prefixes = ["*", "|", ">", "%", "@", "`", "'", '"', "{", "[", "- ", "x: y: ", ", ", '"\\p'];
+  for (const prefix of prefixes) {
+    const mistakes = mistakesOf(`name: ${prefix}${secret}\npools: []\n`);
+    assert.ok(mistakes.length > 0, `${prefix} was accepted`);
+    assert.match(mistakes.join("\n"), "q.yaml");
+    assert.not.match(mistakes.join("\n"), secret);
   }
-  assert.match(mistakesOf(`name: *${secret}\npools: []\n`)[0] ?? "", "begins with * or & has to be in quotes");
+  assert.match(mistakesOf(`name: *${secret}\npools: []\n`)[0] ?? "", "put a value that begins with * or & in quotes");
 });
 
-test("parseYaml() takes an empty file for one without settings", () => {
+test("parseYaml() treats an empty file as one without settings", () => {
   assert.ok(mistakesOf("").some((line) => line.includes("name: is missing")));
 });
 

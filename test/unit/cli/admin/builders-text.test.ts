@@ -1,7 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { ageText } from "../../../../lib/cli/admin/age.ts";
-import { buildersText } from "../../../../lib/cli/admin/builders-text.ts";
+import { ageText, buildersText } from "../../../../lib/cli/admin/builders-text.ts";
 import type { AdminBuilder, BuildersReply } from "../../../../lib/protocol/admin-messages.ts";
 
 const test = suite("builders text");
@@ -9,8 +8,8 @@ const test = suite("builders text");
 const NOW = 10_000_000_000;
 
 function builder(id: string, changes: Partial<AdminBuilder> = {}): AdminBuilder {
-  const calm = { state: "ready", machine: "running", reason: "its agent asks for work", host: `h-${id}`, console: [] };
-  return { id, ...calm, sinceMs: NOW - 5_000, ...changes };
+  const ready = { state: "ready", machine: "running", reason: "its agent requests work", host: `h-${id}`, console: [] };
+  return { id, ...ready, sinceMs: NOW - 5_000, ...changes };
 }
 
 const reply = (...pools: Partial<BuildersReply["pools"][number]>[]): BuildersReply => ({
@@ -32,7 +31,7 @@ test("buildersText() shows state, age, host, reason, build, image and console of
     buildersText(reply({ builders: [builder("a"), leased] })),
     `pool p: 2 machines
 a  ready  5s  h-a
-    its agent asks for work
+    its agent requests work
 b  leased  5s  h-b
     leased to it
     build: x
@@ -43,10 +42,10 @@ b  leased  5s  h-b
   );
 });
 
-test("buildersText() names what a machine is besides its builder's state, its fault, and why it has no console", () => {
+test("buildersText() shows a differing machine state, a fault, and why there is no console", () => {
   const text = buildersText(
     reply({
-      problem: "cut short",
+      problem: "timeout",
       builders: [
         builder("a", { machine: "error", fault: "no host", consoleProblem: "took too long" }),
         builder("b", { state: "requested", machine: "none", host: "" }),
@@ -54,17 +53,17 @@ test("buildersText() names what a machine is besides its builder's state, its fa
       ],
     }),
   );
-  assert.match(text, "  the provider cannot be listed in full: cut short\n");
+  assert.match(text, "  the provider's listing is incomplete: timeout\n");
   assert.match(
     text,
-    "a  ready, machine error  5s  h-a\n    its agent asks for work\n    fault: no host\n    console: took too long\n",
+    "a  ready, machine error  5s  h-a\n    its agent requests work\n    fault: no host\n    console: took too long\n",
   );
   assert.match(text, "b  requested, machine not listed  5s\n");
   assert.match(text, "c  booting  5s  h-c\n");
 });
 
-test("buildersText() tells how a machine of another generation is destroyed, and shows what failed lately", () => {
-  const failures = [{ id: "f", atMs: NOW - 200_000, reason: "it was killed", console: ["last words"] }];
+test("buildersText() shows how to destroy a machine of another generation, and recent failures", () => {
+  const failures = [{ id: "f", atMs: NOW - 200_000, reason: "it was killed", console: ["last line"] }];
   assert.is(
     buildersText(
       reply({ builders: [builder("a", { state: "other generation", reason: "of other records" })], failures }),
@@ -73,15 +72,15 @@ test("buildersText() tells how a machine of another generation is destroyed, and
 a  other generation  5s  h-a
     of other records
     to destroy it: cb-admin builders destroy a
-failed lately in pool p:
+recent failures in pool p:
 f  failed  3m ago
     it was killed
-    | last words
+    | last line
 `,
   );
 });
 
-test("ageText() goes on to the next unit at two of it", () => {
+test("ageText() changes to a unit at two of it", () => {
   const ages = [-5, 0, 119_999, 120_000, 7_199_999, 7_200_000, 172_799_999, 172_800_000];
   assert.equal(
     ages.map((ms) => ageText(NOW - ms, NOW)),

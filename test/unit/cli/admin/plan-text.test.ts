@@ -6,7 +6,7 @@ import { actionText } from "../../../../lib/queue/api/admin-plan.ts";
 
 const test = suite("plan text");
 
-test("planText() shows each action with its reason, why the reserve is short, and the next look", () => {
+test("planText() shows each action with its reason, why the reserve is short, and the next pass", () => {
   const actions = [{ what: "create a builder in slot 2", reason: "1 ready" }];
   const pools = [
     { name: "a", actions, reason: "1 builder booting", nextPassAtMs: 3_200 },
@@ -16,16 +16,16 @@ test("planText() shows each action with its reason, why the reserve is short, an
     planText({ v: 1, nowMs: 1_000, pools }),
     `pool a: 1 builder booting
   create a builder in slot 2
-    because: 1 ready
-  after that it looks again in 2.2 s, or when something happens
-pool b: as it should be
-  nothing to do now
-  after that it looks again in 0.0 s, or when something happens
+    reason: 1 ready
+  next pass in 2.2 s, or at the next event
+pool b: in the desired state
+  no actions
+  next pass in 0.0 s, or at the next event
 `,
   );
 });
 
-test("actionText() has words for every action", () => {
+test("actionText() describes every kind of action differently", () => {
   const about = { builder: "b", revision: 1, reason: "r", host: "h", build: "x", slot: 3, failure: false };
   const kinds = ["create", "noteMachine", "destroyUnrecorded", "gone", "freeSlot", "lost", "report"] as const;
   const actions: Action[] = kinds.map((kind) => ({ ...about, kind }) as Action);

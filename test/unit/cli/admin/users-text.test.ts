@@ -10,20 +10,20 @@ test("usersText() shows each user in columns, active, half revoked and revoked",
   const revokedAtMs = createdAtMs + 60_000;
   const users = [
     { name: "a", publicKey: "UA", createdAtMs },
-    { name: "somebody", publicKey: "UB", createdAtMs, revokedAtMs },
+    { name: "margaret", publicKey: "UB", createdAtMs, revokedAtMs },
     { name: "c", publicKey: "UC", createdAtMs, revokedAtMs, natsRevokedAtMs: revokedAtMs },
   ];
   assert.is(
     usersText({ v: 1, users }),
     `NAME      STATE         CREATED               REVOKED               KEY
 a         active        2026-11-23T22:59:12Z  -                     UA
-somebody  half-revoked  2026-11-23T22:59:12Z  2026-11-23T23:00:12Z  UB
+margaret  half-revoked  2026-11-23T22:59:12Z  2026-11-23T23:00:12Z  UB
 c         revoked       2026-11-23T22:59:12Z  2026-11-23T23:00:12Z  UC
 `,
   );
 });
 
-test("usersText() says that there are none", () => {
+test("usersText() states that there are no users", () => {
   assert.is(usersText({ v: 1, users: [] }), "no users have been added\n");
 });
 

@@ -16,7 +16,7 @@ const entry = (build: string, over: Partial<BuildEntry>): BuildEntry => ({
   ...over,
 });
 
-test("buildsText() counts ages, times and what is left by the queue's clock", () => {
+test("buildsText() computes age, duration and retention with the queue's clock", () => {
   const ended = { leasedAtMs: MINUTE_MS, endedAtMs: 3 * MINUTE_MS, imageBytes: 1536, imageUntilMs: 10 * MINUTE_MS };
   const text = buildsText({
     v: 1,
@@ -36,7 +36,7 @@ test("buildsText() counts ages, times and what is left by the queue's clock", ()
   ]);
 });
 
-test("buildsText() says that there are none, and shows no time below zero", () => {
+test("buildsText() states that there are no builds, and shows no negative time", () => {
   assert.is(buildsText({ v: 1, nowMs: 0, builds: [] }), "You have no builds.\n");
   assert.match(buildsText({ v: 1, nowMs: 0, builds: [entry("1", { createdAtMs: 5 })] }), /waiting {2}0s/);
 });

@@ -30,27 +30,27 @@ test("imagesText() has a rule before each repository and none at the end", () =>
   assert.is(imagesText(reply(answered("a", titan, summit))), SECTIONS);
 });
 
-test("imagesText() heads the repositories of each registry that answered when several are configured", () => {
+test("imagesText() prints a heading for each registry that answered if several are configured", () => {
   const heading = (host: string) => `-----------------------------\nregistry: ${host}\n`;
   assert.is(imagesText(reply(answered("a", titan, summit), down)), heading("a") + SECTIONS);
   assert.is(imagesText(reply(answered("a"), answered("b", titan, summit))), heading("a") + heading("b") + SECTIONS);
 });
 
-test("imagesNotes() names what is missing and why", () => {
+test("imagesNotes() explains what is missing", () => {
   const notes = imagesNotes(reply(answered("a"), { ...answered("b", titan), truncated: true }, down));
   assert.equal(notes, [
-    "registry a: it has no images",
-    "registry b: it has more; the list was cut",
+    "registry a: no images",
+    "registry b: the list is truncated; the registry has more repositories or tags",
     "registry c: down",
   ]);
   assert.equal(imagesNotes(reply(answered("a", titan))), []);
   assert.equal(imagesNotes(reply({ ...answered("a", titan), truncated: true, refused: 2 })), [
-    "registry a: it has more; the list was cut",
-    "registry a: it keeps 2 repositories from the queue's login; they are left out",
+    "registry a: the list is truncated; the registry has more repositories or tags",
+    "registry a: 2 repositories are left out, because the registry denies the queue access",
   ]);
 });
 
-test("imagesText() is empty without registries, and imagesNotes() says that none is configured", () => {
+test("imagesText() is empty without registries, and imagesNotes() states that none is configured", () => {
   assert.is(imagesText(reply()), "");
   assert.match(imagesNotes(reply())[0] ?? "", "no registries are configured");
 });

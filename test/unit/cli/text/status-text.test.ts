@@ -18,7 +18,7 @@ const reply = (...builders: BuilderStatus[]): StatusReply => ({
   builds: { waiting: 0, running: 1 },
 });
 
-test("statusText() has the shape that scripts know, with leased builders active and ready ones in reserve", () => {
+test("statusText() has the format that scripts parse: leased builders are active, ready ones in reserve", () => {
   const text = statusText(reply(builder("b", "ready"), builder("a", "leased"), builder("c", "booting")));
   assert.is(
     text,
@@ -49,7 +49,7 @@ test("statusText() keeps both headings when there are no builders", () => {
   );
 });
 
-test("statusText() ends with what each pool's builders are made of, a line for each image", () => {
+test("statusText() ends with one line for each builder image of a pool", () => {
   const image = (id: string) => ({ id, versions: [{ name: "apptainer", version: "1.4.5-2" }], builders: 1 });
   const { pools, ...rest } = reply();
   const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, images: [image("new"), image("old")] })) });

@@ -11,17 +11,17 @@ const queued = (reason: string) => ({ v: 1, state: "queued", position: 1, reason
 const leased = (attempt: number) => ({ v: 1, state: "leased", attempt, builder, host: `host-${attempt}` }) as const;
 const building: Extract<BuildState, { state: "building" }> = { v: 1, state: "building" };
 
-function scene() {
+function setUp() {
   let text = "";
   const steps = new Steps({ write: (more: string) => (text += more) });
   steps.begin("Requesting remote builder");
-  return { course: new BuildSteps(steps, undefined), text: () => text };
+  return { buildSteps: new BuildSteps(steps, undefined), text: () => text };
 }
 
-test("it shows one attempt as it always did, and drops nothing", () => {
-  const { course, text } = scene();
+test("show() prints the steps of one attempt, and returns false", () => {
+  const { buildSteps, text } = setUp();
   assert.equal(
-    [queued("booting"), leased(1), building].map((state) => course.show(state)),
+    [queued("booting"), leased(1), building].map((state) => buildSteps.show(state)),
     [false, false, false],
   );
   assert.is(
@@ -33,33 +33,33 @@ test("it shows one attempt as it always did, and drops nothing", () => {
       "",
     ].join("\n"),
   );
-  assert.is(course.attempt, 1);
+  assert.is(buildSteps.attempt, 1);
 });
 
-test("a build that waits again has lost its builder: said once, then another attempt", () => {
-  const { course, text } = scene();
-  for (const state of [leased(1), building]) course.show(state);
-  assert.is(course.show(queued("it was lost")), true);
-  assert.is(course.show(queued("1 builder booting")), false);
-  assert.is(course.show(leased(2)), false);
-  assert.is(course.attempt, 2);
+test("show() returns true once for a build that is queued again, and prints the second attempt", () => {
+  const { buildSteps, text } = setUp();
+  for (const state of [leased(1), building]) buildSteps.show(state);
+  assert.is(buildSteps.show(queued("it was lost")), true);
+  assert.is(buildSteps.show(queued("1 builder booting")), false);
+  assert.is(buildSteps.show(leased(2)), false);
+  assert.is(buildSteps.attempt, 2);
   assert.match(
     text(),
     /builder: position 1, it was lost\n.*1 builder booting\nAttempt 2: the builder was lost\n.*host-2/,
   );
 });
 
-test("a second lease of which nothing was said before drops what was begun, too, and says why", () => {
-  const { course, text } = scene();
-  course.show(leased(1));
-  assert.is(course.show({ ...leased(2), lost: "builder host-1 was lost: its machine is in error" }), true);
+test("show() returns true for a second lease without a queued state, and prints the reason", () => {
+  const { buildSteps, text } = setUp();
+  buildSteps.show(leased(1));
+  assert.is(buildSteps.show({ ...leased(2), lost: "builder host-1 was lost: its machine is in error" }), true);
   assert.match(text(), "Attempt 2: builder host-1 was lost: its machine is in error\n");
 });
 
-test("a lease that is told twice is one", () => {
-  const { course, text } = scene();
-  course.show(leased(1));
-  assert.is(course.show(leased(1)), false);
+test("show() ignores a lease that is published twice", () => {
+  const { buildSteps, text } = setUp();
+  buildSteps.show(leased(1));
+  assert.is(buildSteps.show(leased(1)), false);
   assert.is(text().match(/host-1/g)?.length, 1);
 });
 

@@ -1,0 +1,114 @@
+/** The command lines of all programs: version, help, and wrong commands. No program connects to a queue here. */
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { EXIT_CODES } from "../../../lib/core/exit-codes.ts";
+import { VERSION } from "../../../lib/core/version.ts";
+
+const test = suite("programs");
+
+const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+const PROGRAMS = readdirSync(join(ROOT, "cmd")).map((file) => file.replace(/\.ts$/, ""));
+const CLIENTS = ["container-builder", "cb-attach", "cb-builds", "cb-cancel", "cb-images", "cb-status"];
+
+function run(program: string, ...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, "dist/bin", program), ...args], {
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** The help texts that the tests have printed. */
+const helps = new Map<string, string>();
+
+test("cmd has the nine programs", () => {
+  assert.equal(PROGRAMS.length, 9);
+});
+
+for (const program of PROGRAMS) {
+  test(`${program} --version prints the version of package.json`, () => {
+    assert.equal(run(program, "--version"), { code: 0, stdout: `${VERSION}\n`, stderr: "" });
+  });
+
+  test(`${program} --help prints usage, examples, environment variables and exit codes`, () => {
+    const { code, stdout, stderr } = run(program, "--help");
+    helps.set(program, stdout);
+    assert.equal([code, stderr], [0, ""]);
+    assert.match(stdout, new RegExp(`^Usage: ${program} \\[options\\]`));
+    assert.match(stdout, new RegExp(`\nExamples:\n  ${program} ?`));
+    assert.match(stdout, /\nEnvironment variables:\n {2}[A-Z_]+/);
+    assert.match(stdout, /\nExit codes:\n {2}0 +success\n/);
+    for (const kind of ["usage", "bug", "config"] as const)
+      assert.match(stdout, new RegExp(`\n  ${EXIT_CODES[kind]} +\\S`));
+  });
+
+  test(`${program} refuses an unknown option with exit code 64`, () => {
+    const { code, stdout, stderr } = run(program, "--versoin");
+    assert.equal([code, stdout], [64, ""]);
+    assert.match(stderr, `${program}: unknown option '--versoin'\n  did you mean --version? see ${program} --help\n`);
+  });
+}
+
+test("the help of each user's program names the variables of its settings", () => {
+  for (const program of CLIENTS)
+    for (const name of ["NATS_URL", "NATS_CREDS", "QUEUE_HOST", "XDG_CONFIG_HOME"])
+      assert.match(helps.get(program) ?? "", `\n  ${name} `, program);
+});
+
+test("the help of container-builder calls the recipe a definition file or a Dockerfile", () => {
+  assert.match(helps.get("container-builder") ?? "", /definition file or a\s+Dockerfile/);
+});
+
+test("-V and -h are short for --version and --help", () => {
+  assert.is(run("cb-status", "-V").stdout, `${VERSION}\n`);
+  assert.is(run("cb-status", "-h").stdout, helps.get("cb-status"));
+});
+
+test("cb-admin accepts its options before and after the command", () => {
+  const id = "60c95481-92f3-4491-94d3-14c45bfbc279";
+  const commandLines = [
+    ["-c", "/nowhere.yaml", "plan"],
+    ["plan", "-c", "/nowhere.yaml"],
+    ["--json", "--config", "/nowhere.yaml", "plan"],
+    ["--config", "/nowhere.yaml", "plan", "--json"],
+    ["-c", "/nowhere.yaml", "user", "list", "--json"],
+    ["user", "-c", "/nowhere.yaml", "list"],
+    ["builders", "--console", "2", "-c", "/nowhere.yaml"],
+    ["-c", "/nowhere.yaml", "builders", "--console", "2"],
+    ["builders", "destroy", id, "-c", "/nowhere.yaml"],
+    ["user", "revoke", "ada", "--debug", "-c", "/nowhere.yaml"],
+  ];
+  for (const args of commandLines) {
+    const { code, stderr } = run("cb-admin", ...args);
+    assert.is(code, 78, args.join(" "));
+    assert.match(stderr, "cb-admin: cannot read /nowhere.yaml", args.join(" "));
+  }
+});
+
+test("a wrong command causes exit code 64 and a suggestion", () => {
+  const cases: [string, string[], RegExp][] = [
+    ["cb-admin", ["plna"], /unknown command 'plna'\n {2}did you mean plan\? see cb-admin --help/],
+    [
+      "cb-admin",
+      ["--json", "user", "lits"],
+      /unknown command 'lits'\n {2}did you mean list\? see cb-admin user --help/,
+    ],
+    ["cb-admin", ["builders", "destory"], /unknown command 'destory'\n {2}did you mean destroy\?/],
+    ["cb-admin", ["user"], /cb-admin user needs a command: add, revoke, list\n {2}see cb-admin user --help/],
+    ["cb-admin", ["--json", "user", "add", "ada"], /cb-admin user add has no JSON output/],
+    ["cb-admin", ["plan", "--jsn"], /unknown option '--jsn'\n {2}did you mean --json\? see cb-admin plan --help/],
+    ["cb-local", ["dwon"], /unknown command 'dwon'\n {2}did you mean down\? see cb-local --help/],
+    ["cb-local", ["down", "--provider", "qemu"], /unknown option '--provider'\n {2}see cb-local down --help/],
+  ];
+  for (const [program, args, message] of cases) {
+    const { code, stdout, stderr } = run(program, ...args);
+    assert.equal([code, stdout], [64, ""], stderr);
+    assert.match(stderr, message);
+  }
+});
+
+test.run();
