@@ -26,7 +26,7 @@ export interface LeftProcess {
   readonly command: string;
 }
 
-export function findProcesses(traces: Traces): LeftProcess[] {
+function findProcesses(traces: Traces): LeftProcess[] {
   const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
   return pids.flatMap((name) => {
     const pid = Number(name);

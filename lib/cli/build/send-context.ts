@@ -10,7 +10,7 @@ import { packContext } from "../../recipe/context/pack.ts";
 import { putObject } from "../../transfer/put.ts";
 import { size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
-import type { BuildOrder } from "./build-flow.ts";
+import type { Watcher } from "../watch/watch-build.ts";
 
 type Offer = NonNullable<ReserveRequest["context"]>;
 
@@ -36,7 +36,10 @@ export interface ContextUpload {
  * Resolves when the queue knows that the files are whole in the build's bucket, or when the build has ended meanwhile, as
  * its stream then says. Throws CbError "usage" when a file cannot be read any more, and what putObject throws.
  */
-export async function sendContext(order: BuildOrder, { nc, build, context, signal }: ContextUpload): Promise<void> {
+export async function sendContext(
+  order: Pick<Watcher, "session" | "steps">,
+  { nc, build, context, signal }: ContextUpload,
+): Promise<void> {
   const { session, steps } = order;
   const title = "Sending build context";
   steps.begin(title);

@@ -9,12 +9,19 @@ import type { BuildState } from "../../protocol/build-messages.ts";
 import { bucket } from "../../protocol/subjects.ts";
 import { getObject } from "../../transfer/get.ts";
 import { receiveFile } from "../../transfer/receive-file.ts";
+import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
 import { TransferProgress } from "./transfer-progress.ts";
-import type { Watcher } from "./watch-build.ts";
 
 /** Who wants the image, and where. */
-export type ImageTarget = Pick<Watcher, "steps" | "imagePath" | "force" | "interrupted">;
+export interface ImageTarget {
+  readonly steps: Steps;
+  /** Absolute. */
+  readonly imagePath: string;
+  readonly force: boolean;
+  /** Aborted with an Interrupted. */
+  readonly interrupted: AbortSignal;
+}
 
 export interface ImageFetchOptions {
   readonly nc: NatsConnection;

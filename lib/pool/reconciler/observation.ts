@@ -80,7 +80,7 @@ export interface Destroy {
 }
 
 /** A leased builder will not finish its build. Said at each look until the queue releases it. */
-export interface Lost {
+interface Lost {
   readonly kind: "lost";
   readonly builder: string;
   readonly build: string;

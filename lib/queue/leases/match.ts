@@ -10,7 +10,7 @@ export interface WaitingBuild {
   readonly awaitsGone?: string | undefined;
 }
 
-export interface FreeBuilder {
+interface FreeBuilder {
   readonly builder: string;
   readonly pool: string;
 }

@@ -31,7 +31,7 @@ export interface World {
 }
 
 /** How many messages lie in each bucket, so that an attacker has enough to have delivered. */
-export const BUCKET_MESSAGES = 200;
+const BUCKET_MESSAGES = 200;
 
 /** Nothing is to happen, and there is no event for that: what got through in the tries that did succeed took 1–10 ms. */
 const SETTLE_MS = 60;

@@ -1,7 +1,7 @@
 /** What a stranger may put into a message: no question of ours looks like any of it. */
 
 /** Ids that would mean something in a subject, or beyond it. */
-export const BAD_IDS = [
+const BAD_IDS = [
   "",
   "*",
   ">",

@@ -15,7 +15,7 @@ const endpoint = v.object({
   region: v.nullish(v.string()),
   url: v.string(),
 });
-export type Endpoint = v.InferOutput<typeof endpoint>;
+type Endpoint = v.InferOutput<typeof endpoint>;
 const service = v.object({ type: v.string(), endpoints: v.array(endpoint) });
 export type Catalog = readonly v.InferOutput<typeof service>[];
 
