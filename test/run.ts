@@ -18,6 +18,7 @@ import { ensureDiskImage } from "../lib/provider/qemu/disk.ts";
 import type { MakingProgress } from "../lib/provider/sandbox/make-once.ts";
 import { TESTBED_PID } from "./openstack/testbed/box.ts";
 import { startTestbed } from "./openstack/testbed/testbed.ts";
+import { Coverage } from "./runner/coverage.ts";
 import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
 import { type RunAllOptions, runAll } from "./runner/run-all.ts";
@@ -39,10 +40,11 @@ const say = (line: string): boolean => process.stdout.write(`${line}\n`);
 function readArguments() {
   try {
     const yes = { type: "boolean", default: false } as const;
-    const options = { unit: yes, slow: yes, full: yes, output: yes, openstack: yes, quick: yes };
+    const options = { unit: yes, slow: yes, full: yes, output: yes, openstack: yes, quick: yes, coverage: yes };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    const { unit, slow, output, openstack, quick } = values;
-    return { patterns: positionals, unitOnly: unit, slow, output, openstack, full: openstack ? !quick : values.full };
+    const { unit, slow, output, openstack, quick, coverage } = values;
+    const full = openstack ? !quick : values.full;
+    return { patterns: positionals, unitOnly: unit, slow, output, openstack, coverage, full };
   } catch (error) {
     throw new CbError("usage", messageOf(error), { hint: USAGE });
   }
@@ -95,14 +97,15 @@ async function runGroup(files: readonly TestFile[], options: Omit<RunAllOptions,
 
 async function main(): Promise<{ totals: Totals; exitCode: number }> {
   const stop = stopOnSignals();
-  const { output, ...selection } = readArguments();
+  const { output, coverage: measured, ...selection } = readArguments();
   const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
   if (selection.openstack && process.getuid?.() !== 0) {
     say("skipped: the OpenStack tests need root, for namespaces and mounts");
     return { totals: { passed: 0, failed: skipsFail ? 1 : 0 }, exitCode: skipsFail ? 1 : 0 };
   }
   const files = discover(root, selection);
-  const env = await prepareEnvironment(files);
+  const coverage = measured ? new Coverage(root) : undefined;
+  const env = { ...(await prepareEnvironment(files)), ...coverage?.env };
   const onResult = (result: FileResult): boolean => say(describeResult(result, output));
   const results: FileResult[] = [];
   for (const testbed of [undefined, "fake", "libvirt"]) {
@@ -110,6 +113,8 @@ async function main(): Promise<{ totals: Totals; exitCode: number }> {
     const options = { root, env, skipsFail, signal: stop.signal, onResult };
     if (group.length > 0 && !stop.signal.aborted) results.push(...(await runGroup(group, options)));
   }
+  if (coverage !== undefined) say(await coverage.table());
+  await coverage?.remove();
   const totals = sumOf(results);
   const notRun = files.length - results.length;
   if (notRun > 0) say(`interrupted: ${notRun} of ${files.length} files were not run`);
