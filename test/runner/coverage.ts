@@ -2,22 +2,9 @@
 import { mkdtempSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { join } from "node:path";
 import { Report } from "c8";
-
-/** The folders that ship. */
-const SOURCES = ["agent", "cmd", "infra", "lib"];
-
-/** Lines and branches of one folder. */
-interface Counts {
-  readonly lines: Count;
-  readonly branches: Count;
-}
-
-interface Count {
-  readonly total: number;
-  readonly covered: number;
-}
+import { tableOf } from "./coverage-table.ts";
 
 export class Coverage {
   readonly #root: string;
@@ -32,7 +19,7 @@ export class Coverage {
     return { NODE_V8_COVERAGE: join(this.#folder, "v8") };
   }
 
-  /** One line a folder, with the share of its lines and branches that ran. A source that no test loads is missing. */
+  /** Returns the table of tableOf(). A source that no test loads is missing from it. */
   async table(): Promise<string> {
     // c8 applies its own include list to the bundles, which are outside of the project; tableOf() chooses the sources.
     const report = new Report({
@@ -51,26 +38,4 @@ export class Coverage {
   async remove(): Promise<void> {
     await rm(this.#folder, { recursive: true });
   }
-}
-
-/** `summary`: absolute paths of files, and `total`, as istanbul's reporter `json-summary` writes them. */
-export function tableOf(summary: Readonly<Record<string, Counts>>, root: string): string {
-  const folders = new Map<string, Counts[]>();
-  for (const [absolute, counts] of Object.entries(summary)) {
-    const path = relative(root, absolute);
-    if (!SOURCES.includes(path.split("/")[0] ?? "")) continue;
-    for (const folder of [dirname(path), "all"]) folders.set(folder, [...(folders.get(folder) ?? []), counts]);
-  }
-  const rows = [...folders].sort(([a], [b]) => Number(a === "all") - Number(b === "all") || a.localeCompare(b));
-  const line = (cells: readonly string[]) =>
-    cells.map((cell, i) => (i === 0 ? cell.padEnd(40) : cell.padStart(9))).join("");
-  return [
-    line(["folder", "lines", "branches"]),
-    ...rows.map(([folder, counts]) => line([folder, percent(counts, "lines"), percent(counts, "branches")])),
-  ].join("\n");
-}
-
-function percent(counts: readonly Counts[], kind: keyof Counts): string {
-  const sum = (key: keyof Count): number => counts.reduce((total, count) => total + count[kind][key], 0);
-  return sum("total") === 0 ? "-" : `${((100 * sum("covered")) / sum("total")).toFixed(1)} %`;
 }
