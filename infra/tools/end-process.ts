@@ -7,7 +7,7 @@ import { signalProcess } from "../../lib/core/signal-process.ts";
 export const PROCESS_POLL_MS = 20;
 
 export interface EndOptions {
-  /** Whether the process still runs. A process id alone does not tell: another process may have it by now. */
+  /** Whether the process still runs. The kernel reuses process ids, so the id alone does not identify it. */
   readonly isRunning: () => boolean | Promise<boolean>;
   /** From SIGTERM to SIGKILL. */
   readonly graceMs: number;

@@ -33,8 +33,8 @@ async function objects(core: NatsConnection, accesses: Record<string, JetStreamA
   const standard = await core.jetstream().views.os(bucket);
   for (const [account, js] of Object.entries(accesses)) {
     const name = `of-${account}`;
-    await rate(`put, ours, ${account}`, sizeMib, "MiB", () => putObject(js, blocks(block), { bucket, name }));
-    await rate(`get, ours, ${account}`, sizeMib, "MiB", async () => {
+    await rate(`put, own client, ${account}`, sizeMib, "MiB", () => putObject(js, blocks(block), { bucket, name }));
+    await rate(`get, own client, ${account}`, sizeMib, "MiB", async () => {
       for await (const _ of getObject(js, { bucket, name }));
     });
   }

@@ -21,7 +21,7 @@ export const TOOLS = {
   "qemu-img": { package: "qemu-utils", purpose: "it writes the builder's disk image in other formats" },
   genisoimage: { package: "genisoimage", purpose: "tests create config drives with it" },
   jq: { package: "jq", purpose: "tests run the filter that reads a machine's network metadata" },
-  "nats-server": { package: "nats-server", purpose: "every message, log line and image goes through it" },
+  "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
 
 export type Tool = keyof typeof TOOLS;
