@@ -1,8 +1,8 @@
 /**
- * The test runner: `npm test [-- [--unit] [--slow] [--full] [--output] [PATTERN…]]` and
+ * The test runner: `npm test [-- [--unit] [--slow] [--full] [--output] [--coverage] [PATTERN…]]` and
  * `npm run test:openstack [-- [--quick] [PATTERN…]]`.
  *
- * Each test file runs in a process of its own with a time limit (test/runner). The last line is `N passed, N failed`.
+ * Each test file runs in its own process with a time limit (test/runner). The last line is `N passed, N failed`.
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,46 +19,49 @@ import { ensureDiskImage } from "../lib/provider/qemu/disk.ts";
 import type { MakingProgress } from "../lib/provider/sandbox/make-once.ts";
 import { TESTBED_PID } from "./openstack/testbed/box.ts";
 import { startTestbed } from "./openstack/testbed/testbed.ts";
+import { Coverage } from "./runner/coverage.ts";
 import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
 import { type RunAllOptions, runAll } from "./runner/run-all.ts";
 import type { FileResult } from "./runner/run-file.ts";
 
-const USAGE = `usage: npm test [-- [--unit] [--slow] [--full] [--output] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]]
-  PATTERN  part of a test file's path, or a glob with *
-  --unit   only the tests that need no process and no tool
-  --slow   the files with a line "// slow: WHY", and no others; a PATTERN means them too
-  --full   also those, and the files named *.full.test.ts, which take minutes
-  --output what passing files print too, such as what they measured
-  --quick  of the OpenStack tests those that take a minute or two`;
+const USAGE = `usage: npm test [-- [OPTIONS] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]]
+  PATTERN     part of a test file's path, or a glob with *
+  --unit      run the unit tests only, which need no other program
+  --slow      run only the files with a line "// slow: REASON"; a PATTERN selects them too
+  --full      run all files, also those named *.full.test.ts, which take minutes
+  --output    print the output of passing files too, such as measurements
+  --coverage  print the coverage of each folder of sources at the end
+  --quick     run only the OpenStack tests that take a minute or two`;
 
-/** As shells have it: 128 + the number of the signal. */
+/** The exit codes that a shell reports: 128 + the number of the signal. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
-const say = (line: string): boolean => process.stdout.write(`${line}\n`);
+const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 
 function readArguments() {
   try {
-    const yes = { type: "boolean", default: false } as const;
-    const options = { unit: yes, slow: yes, full: yes, output: yes, openstack: yes, quick: yes };
+    const flag = { type: "boolean", default: false } as const;
+    const options = { unit: flag, slow: flag, full: flag, output: flag, openstack: flag, quick: flag, coverage: flag };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    const { unit, slow, output, openstack, quick } = values;
-    return { patterns: positionals, unitOnly: unit, slow, output, openstack, full: openstack ? !quick : values.full };
+    const { unit, slow, output, openstack, quick, coverage } = values;
+    const full = openstack ? !quick : values.full;
+    return { patterns: positionals, unitOnly: unit, slow, output, openstack, coverage, full };
   } catch (error) {
     throw new CbError("usage", messageOf(error), { hint: USAGE });
   }
 }
 
-/** Unit tests start nothing; for the others there must be the programs they run, foreign ones and our own, bundled. */
+/** Unit tests start no other program. For the other tests this installs the system's programs and bundles our own. */
 async function prepareEnvironment(files: readonly TestFile[]): Promise<Record<string, string>> {
   if (!files.some((file) => file.needsTools)) return {};
   const machines = files.some(({ path, testbed }) => path.endsWith(".full.test.ts") || testbed === "libvirt");
-  await ensureTools({ need: machines ? ALL_TOOLS : TEST_TOOLS, onStep: say });
+  await ensureTools({ need: machines ? ALL_TOOLS : TEST_TOOLS, onStep: print });
   await build();
   return { NATS_SERVER: await natsServerPath() };
 }
 
-/** Ends the files that run when the runner is told to end; the runner then clears up and ends by itself. */
+/** A signal to the runner ends the running test files. The runner then cleans up and exits. */
 function stopOnSignals(): { signal: AbortSignal; exitCode: () => number | undefined } {
   const controller = new AbortController();
   let exitCode: number | undefined;
@@ -71,21 +74,23 @@ function stopOnSignals(): { signal: AbortSignal; exitCode: () => number | undefi
   return { signal: controller.signal, exitCode: () => exitCode };
 }
 
-/** What real machines start from is made before: in the network of their testbed there is no Debian archive. */
-async function makeDisk(signal: AbortSignal): Promise<void> {
+/** Creates the disk image of real machines first: the network of their testbed reaches no Debian archive. */
+async function createDisk(signal: AbortSignal): Promise<void> {
   const agentFile = join(root, "dist/agent/agent.mjs");
-  const onProgress = ({ phase }: MakingProgress): boolean => say(`  ${phase}`);
-  await withProgress("Making the builder's disk image", say, () =>
+  const onProgress = ({ phase }: MakingProgress): boolean => print(`  ${phase}`);
+  await withProgress("Making the builder's disk image", print, () =>
     ensureDiskImage({ cacheDir: folders().cache, agentFile, onProgress, signal }),
   );
 }
 
-/** Runs the files, and around those that want one an OpenStack, in whose network they are. */
-async function runGroup(files: readonly TestFile[], options: Omit<RunAllOptions, "prefix">): Promise<FileResult[]> {
+type RunOptions = Omit<RunAllOptions, "prefix">;
+
+/** Runs the files. For files with a testbed it starts that OpenStack first, and runs them in its network. */
+async function runGroup(files: readonly TestFile[], options: RunOptions): Promise<FileResult[]> {
   const driver = files[0]?.testbed;
   if (driver === undefined) return runAll(files, { ...options, prefix: [] });
-  if (driver === "libvirt") await makeDisk(options.signal);
-  const testbed = await startTestbed({ driver, onStep: say, signal: options.signal });
+  if (driver === "libvirt") await createDisk(options.signal);
+  const testbed = await startTestbed({ driver, onStep: print, signal: options.signal });
   try {
     const env = { ...options.env, [TESTBED_PID]: String(testbed.box.pid) };
     return await runAll(files, { ...options, env, prefix: testbed.box.networkPrefix() });
@@ -94,26 +99,46 @@ async function runGroup(files: readonly TestFile[], options: Omit<RunAllOptions,
   }
 }
 
-async function main(): Promise<{ totals: Totals; exitCode: number }> {
-  const stop = stopOnSignals();
-  const { output, ...selection } = readArguments();
-  const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
-  if (selection.openstack && process.getuid?.() !== 0) {
-    say("skipped: the OpenStack tests need root, for namespaces and mounts");
-    return { totals: { passed: 0, failed: skipsFail ? 1 : 0 }, exitCode: skipsFail ? 1 : 0 };
-  }
-  const files = discover(root, selection);
-  const env = await prepareEnvironment(files);
-  const onResult = (result: FileResult): boolean => say(describeResult(result, output));
+async function runFiles(files: readonly TestFile[], options: RunOptions): Promise<FileResult[]> {
   const results: FileResult[] = [];
   for (const testbed of [undefined, "fake", "libvirt"]) {
     const group = files.filter((file) => file.testbed === testbed);
-    const options = { root, env, skipsFail, signal: stop.signal, onResult };
-    if (group.length > 0 && !stop.signal.aborted) results.push(...(await runGroup(group, options)));
+    if (group.length > 0 && !options.signal.aborted) results.push(...(await runGroup(group, options)));
   }
+  return results;
+}
+
+/** Prints the coverage table after the files have run. */
+async function runWithCoverage(files: readonly TestFile[], options: RunOptions): Promise<FileResult[]> {
+  const coverage = new Coverage(root);
+  try {
+    const results = await runFiles(files, { ...options, env: { ...options.env, ...coverage.env } });
+    print(await coverage.table());
+    return results;
+  } finally {
+    await coverage.remove();
+  }
+}
+
+async function main(): Promise<{ totals: Totals; exitCode: number }> {
+  const stop = stopOnSignals();
+  const { output, coverage: measuresCoverage, ...selection } = readArguments();
+  const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
+  if (selection.openstack && process.getuid?.() !== 0) {
+    print("skipped: the OpenStack tests need root, for namespaces and mounts");
+    return { totals: { passed: 0, failed: skipsFail ? 1 : 0 }, exitCode: skipsFail ? 1 : 0 };
+  }
+  const files = discover(root, selection);
+  const results = await (measuresCoverage ? runWithCoverage : runFiles)(files, {
+    root,
+    env: await prepareEnvironment(files),
+    skipsFail,
+    signal: stop.signal,
+    onResult: (result) => print(describeResult(result, output)),
+  });
   const totals = sumOf(results);
   const notRun = files.length - results.length;
-  if (notRun > 0) say(`interrupted: ${notRun} of ${files.length} files were not run`);
+  if (notRun > 0) print(`interrupted: ${notRun} of ${files.length} files were not run`);
   const failed = Math.max(totals.failed, stop.exitCode() === undefined ? 0 : 1);
   return { totals: { ...totals, failed }, exitCode: stop.exitCode() ?? (failed > 0 ? 1 : 0) };
 }
@@ -121,12 +146,12 @@ async function main(): Promise<{ totals: Totals; exitCode: number }> {
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 try {
   const { totals, exitCode } = await main();
-  say(describeTotals(totals));
+  print(describeTotals(totals));
   process.exitCode = exitCode;
 } catch (error) {
-  const known = error instanceof CbError;
-  say(known ? `error: ${error.message}` : `bug: ${error instanceof Error ? error.stack : String(error)}`);
-  if (known && error.hint !== undefined) say(`  ${error.hint}`);
-  say(describeTotals({ passed: 0, failed: 1 }));
-  process.exitCode = known ? EXIT_CODES[error.kind] : EXIT_CODES.bug;
+  const isExpected = error instanceof CbError;
+  print(isExpected ? `error: ${error.message}` : `bug: ${error instanceof Error ? error.stack : String(error)}`);
+  if (isExpected && error.hint !== undefined) print(`  ${error.hint}`);
+  print(describeTotals({ passed: 0, failed: 1 }));
+  process.exitCode = isExpected ? EXIT_CODES[error.kind] : EXIT_CODES.bug;
 }

@@ -1,27 +1,30 @@
-/** Where the local stack keeps its things: one folder, all of it private to its user. */
+/** The files of the local stack: one folder, readable by its user only. */
 import { join } from "node:path";
+import { type ClientConfig, clientConfig } from "../../lib/config/client-config.ts";
 import { folders } from "../../lib/config/folders.ts";
+import type { Credential } from "../../lib/nats/connection.ts";
+import { readCreds } from "../../lib/nats/credentials/creds.ts";
 
 export interface Layout {
   readonly root: string;
-  /** Held while the stack is brought up or down. */
+  /** A command holds it while it starts or stops the stack. */
   readonly lock: string;
-  /** Keys and certificates: made once, kept over `down`. */
+  /** Keys and certificates: created once, kept by `down`. */
   readonly installation: string;
-  /** Streams of NATS: kept over `down`. */
+  /** The streams of NATS: kept by `down`. */
   readonly natsData: string;
-  /** The port it had the last time. */
+  /** The port that nats-server listened on last. */
   readonly natsPort: string;
   readonly queueConfig: string;
   readonly queueLog: string;
   readonly queuePid: string;
-  /** The machines of the sandbox provider. */
+  /** The state of the sandbox provider. */
   readonly sandboxes: string;
-  /** What clients read when no queue is configured elsewhere; there while the stack is up. */
+  /** Settings for clients that have no other queue configured. It exists while the stack is up. */
   readonly client: string;
   readonly clientConfig: string;
   readonly userCreds: string;
-  /** What cb-admin reads, as long. */
+  /** Settings for cb-admin. It exists while the stack is up. */
   readonly adminConfig: string;
 }
 
@@ -43,4 +46,21 @@ export function layout(): Layout {
     userCreds: join(local, "user.creds"),
     adminConfig: join(local, "admin.yaml"),
   };
+}
+
+/** The user that the stack's clients connect as. */
+export interface LocalUser extends ClientConfig {
+  readonly name: string;
+  readonly credential: Credential;
+}
+
+/** Undefined when there are no settings for clients, as before the first `up` and after `down`. */
+export async function localUser(paths: Layout): Promise<LocalUser | undefined> {
+  try {
+    const config = clientConfig({ flags: {}, env: {}, folders: [], localFolder: paths.client });
+    const creds = await readCreds(config.creds, Date.now());
+    return { ...config, name: creds.name, credential: creds };
+  } catch {
+    return undefined;
+  }
 }

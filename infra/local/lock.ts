@@ -1,26 +1,26 @@
-/** One command at a time brings the stack up or down; another waits for it. */
+/** Lets one command at a time start or stop the stack; another command waits for it. */
 import { linkSync, mkdirSync, rmSync } from "node:fs";
 import { systemClock } from "../../lib/core/clock.ts";
 import { CbError } from "../../lib/core/errors.ts";
-import { rememberPid, runningPid } from "./daemon.ts";
+import { runningPid, writePidFile } from "./daemon.ts";
 import type { Layout } from "./layout.ts";
 
-/** A first `up` makes the root file system, which takes a minute or two. */
+/** The first `up` creates the root file system, which takes one to two minutes. */
 const WAIT_MS = 10 * 60_000;
-const LOOK_MS = 200;
+const POLL_MS = 200;
 
-/** Throws CbError "infrastructure" when another command holds the lock for longer than anything should take. */
+/** Throws CbError "infrastructure" when another command still holds the lock after 10 minutes. */
 export async function withLock<T>({ root, lock }: Layout, work: () => Promise<T>): Promise<T> {
   mkdirSync(root, { recursive: true, mode: 0o700 });
   const endMs = systemClock.nowMs() + WAIT_MS;
-  while (!take(lock)) {
+  while (!acquire(lock)) {
     const holder = runningPid(lock);
     if (holder === undefined) rmSync(lock, { force: true });
     else if (systemClock.nowMs() > endMs) {
-      throw new CbError("infrastructure", `process ${holder} has been at work on the local stack for too long`, {
+      throw new CbError("infrastructure", `process ${holder} holds the lock of the local stack for too long`, {
         hint: `end it, and remove ${lock}`,
       });
-    } else await systemClock.sleep(LOOK_MS);
+    } else await systemClock.sleep(POLL_MS);
   }
   try {
     return await work();
@@ -29,17 +29,17 @@ export async function withLock<T>({ root, lock }: Layout, work: () => Promise<T>
   }
 }
 
-/** The file gets its name when it is whole, so whoever finds it can read who holds it. */
-function take(lock: string): boolean {
-  const mine = `${lock}.${process.pid}`;
-  rememberPid(mine, process.pid);
+/** The pid file is written under another name and then linked, so another command never reads half of it. */
+function acquire(lock: string): boolean {
+  const ownFile = `${lock}.${process.pid}`;
+  writePidFile(ownFile, process.pid);
   try {
-    linkSync(mine, lock);
+    linkSync(ownFile, lock);
     return true;
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
     throw error;
   } finally {
-    rmSync(mine, { force: true });
+    rmSync(ownFile, { force: true });
   }
 }

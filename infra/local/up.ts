@@ -1,4 +1,4 @@
-/** Brings the local stack up, step by step; each step is skipped when its work is done already. */
+/** Starts the local stack step by step. A step that is done already is skipped. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,6 +6,8 @@ import { stringify } from "yaml";
 import { CbError } from "../../lib/core/errors.ts";
 import { Issuer, readKeyFile } from "../../lib/nats/credentials/issuer.ts";
 import { writeSecretFile } from "../../lib/nats/credentials/secret-file.ts";
+import { missingPrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
+import { addSubordinateIds } from "../../lib/provider/sandbox/subordinate-ids.ts";
 import type { Installation } from "../nats/installation.ts";
 import { makeInstallation } from "../nats/make-installation.ts";
 import { findNatsServer, startNatsServer } from "../nats/server.ts";
@@ -14,45 +16,41 @@ import { ensureTools } from "../tools/setup/ensure-tools.ts";
 import { natsServerPath } from "../tools/setup/nats-server.ts";
 import { SANDBOX_TOOLS } from "../tools/setup/packages.ts";
 import { type BuilderKind, type Builders, prepareBuilders } from "./builders.ts";
-import { QUEUE_PATIENCE_MS, runningPid, startProcess, stopProcess } from "./daemon.ts";
+import { QUEUE_STOP_MS, runningPid, startProcess, stopProcess } from "./daemon.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { kindIn, queueYaml } from "./queue-yaml.ts";
-import { ensureRights } from "./rights.ts";
 import { waitForReserve } from "./wait-for-reserve.ts";
 
-/** The one name in the stack's certificate; it need not resolve, since every program is told to expect it. */
+/** The DNS name in the stack's certificate. It need not resolve: the settings of every program name it as `servername`. */
 const SERVER_NAME = "nats.container-builder.local";
 
 const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
-/** Where the programs and the agent's bundle are. */
+/** The folder with the bundled programs and the agent. */
 export const DIST = join(PROJECT, "dist");
 
-/** The bundled cb-local is among what a build makes, and has no sources to make it from. */
+/** False in the bundled cb-local, which a build has produced and which has no sources beside it. */
 const FROM_SOURCES = import.meta.url.endsWith("/infra/local/up.ts");
 
-/**
- * Sandboxes were ready after 1 to 3 s on two cores, an emulated machine after half a minute. A loaded computer gets ten times
- * as long.
- */
-const READY_MS: Readonly<Record<BuilderKind, number>> = { sandbox: 30_000, qemu: 300_000 };
+/** Ten times the measured times, for a loaded computer: on two cores sandboxes took 1 to 3 s, an emulated machine 30 s. */
+const READY_TIMEOUT_MS: Readonly<Record<BuilderKind, number>> = { sandbox: 30_000, qemu: 300_000 };
 
 export type Notify = (line: string) => void;
 
 /**
- * Resolves when the queue answers and its reserve is full. Throws CbError "config" naming what is missing and the
- * command that mends it, "usage" when it is up with builders of another kind, "infrastructure" when a part does not start,
- * with its own last words, and what `signal` aborts with.
+ * Resolves when the queue replies and its reserve is full. Throws CbError "config" with each missing program or right and the
+ * command that provides it, "usage" when the stack is up with builders of another kind, "infrastructure" with the end of its log
+ * when a part does not start, and the reason of `signal`.
  */
-export function up(say: Notify, signal: AbortSignal, kind: BuilderKind = "sandbox"): Promise<void> {
+export function up(notify: Notify, signal: AbortSignal, kind: BuilderKind = "sandbox"): Promise<void> {
   const paths = layout();
   return withLock(paths, async () => {
-    await ensureTools({ need: SANDBOX_TOOLS, onStep: say });
-    await ensureRights(paths.sandboxes, say);
+    await ensureTools({ need: SANDBOX_TOOLS, onStep: notify });
+    await ensureRights(paths.sandboxes, notify);
     signal.throwIfAborted();
     if (FROM_SOURCES) await build({ outDir: DIST });
-    await refuseOthers(paths, kind);
-    const builders = await prepareBuilders(kind, { agentDir: join(DIST, "agent"), say, signal });
+    await refuseOtherKind(paths, kind);
+    const builders = await prepareBuilders(kind, { agentDir: join(DIST, "agent"), notify, signal });
     const installation = await makeInstallation({
       folder: paths.installation,
       name: "local",
@@ -60,13 +58,28 @@ export function up(say: Notify, signal: AbortSignal, kind: BuilderKind = "sandbo
       nowMs: Date.now(),
     });
     signal.throwIfAborted();
-    await startStack(paths, installation, builders, say);
-    await waitForReserve(paths, { say, signal, readyMs: READY_MS[kind] });
+    await startStack(paths, { installation, builders, notify });
+    await waitForReserve(paths, { notify, signal, timeoutMs: READY_TIMEOUT_MS[kind] });
   });
 }
 
-/** The builders that wait would go on waiting, and be given to whoever means to get one of the other kind. */
-async function refuseOthers(paths: Layout, kind: BuilderKind): Promise<void> {
+/**
+ * Checks for each right that a sandbox needs. Root first adds missing subordinate ids. Throws CbError "config" with each missing
+ * right, its reason, and the command that provides it.
+ */
+async function ensureRights(stateDir: string, notify: Notify): Promise<void> {
+  if (process.getuid?.() === 0) for (const added of await addSubordinateIds()) notify(`Added a line to ${added}`);
+  const missing = await missingPrerequisites({ stateDir });
+  if (missing.length === 0) return;
+  const lines = missing.map(
+    ({ requirement, reason, remedy, needsRoot }) =>
+      `  ${requirement}: ${reason}\n    ${needsRoot ? "sudo " : ""}${remedy}`,
+  );
+  throw new CbError("config", `sandboxes cannot be created on this machine; it lacks\n${lines.join("\n")}`);
+}
+
+/** Builders of the running kind that wait in the reserve would be leased to builds that were to run on the other kind. */
+async function refuseOtherKind(paths: Layout, kind: BuilderKind): Promise<void> {
   if (runningPid(paths.queuePid) === undefined) return;
   const running = kindIn(await readFile(paths.queueConfig, "utf8"));
   if (running === kind) return;
@@ -75,21 +88,27 @@ async function refuseOthers(paths: Layout, kind: BuilderKind): Promise<void> {
   });
 }
 
-/** Starts what does not run. */
-async function startStack(paths: Layout, installation: Installation, builders: Builders, say: Notify): Promise<void> {
+interface StackParts {
+  readonly installation: Installation;
+  readonly builders: Builders;
+  readonly notify: Notify;
+}
+
+/** Starts the parts that do not run. */
+async function startStack(paths: Layout, { installation, builders, notify }: StackParts): Promise<void> {
   const nats = await findNatsServer(paths.natsData);
   if (nats !== undefined && runningPid(paths.queuePid) !== undefined) return;
-  const natsUrl = nats?.url ?? (await startNats(paths, installation, say));
+  const natsUrl = nats?.url ?? (await startNats(paths, installation, notify));
   const natsPort = Number(new URL(natsUrl).port);
   await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
   const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, builders });
-  // A queue that runs, and its builders, know NATS at another address: they cannot find it again.
-  const moved = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
-  if (moved) await stopProcess(paths.queuePid, QUEUE_PATIENCE_MS);
+  // A running queue and its builders have the old address of NATS, so they could not connect again.
+  const changed = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
+  if (changed) await stopProcess(paths.queuePid, QUEUE_STOP_MS);
   await writeFile(paths.queueConfig, config, { mode: 0o600 });
   await writeClient(paths, installation, natsUrl);
   if (runningPid(paths.queuePid) !== undefined) return;
-  say("Starting cb-queue");
+  notify("Starting cb-queue");
   await startProcess({
     argv: [process.execPath, join(DIST, "bin", "cb-queue"), "--config", paths.queueConfig],
     pidFile: paths.queuePid,
@@ -97,13 +116,13 @@ async function startStack(paths: Layout, installation: Installation, builders: B
   });
 }
 
-/** The url: where it was the last time if that is possible, so that builds that run find it again. */
-async function startNats(paths: Layout, installation: Installation, say: Notify): Promise<string> {
-  say("Starting nats-server");
+/** Returns the URL. Takes the last port again if that is free, so that running builds can reconnect. */
+async function startNats(paths: Layout, installation: Installation, notify: Notify): Promise<string> {
+  notify("Starting nats-server");
   const options = {
     installation,
     dataDir: paths.natsData,
-    natsServerPath: await natsServerPath({ onStep: say }),
+    natsServerPath: await natsServerPath({ onStep: notify }),
     detached: true,
   };
   const port = await readFile(paths.natsPort, "utf8").then(Number, () => 0);
@@ -112,7 +131,7 @@ async function startNats(paths: Layout, installation: Installation, say: Notify)
   return server.url;
 }
 
-/** Settings and credential of the person whose stack this is. */
+/** Writes the settings and the credential for the clients of the user who runs the stack. */
 async function writeClient(paths: Layout, installation: Installation, url: string): Promise<void> {
   await mkdir(paths.client, { recursive: true, mode: 0o700 });
   const signingKey = await readKeyFile(installation.files.guestSigningSeed);
@@ -130,7 +149,7 @@ async function writeClient(paths: Layout, installation: Installation, url: strin
   await writeSecretFile(paths.adminConfig, stringify(adminSettings(installation, url)));
 }
 
-/** On a workstation the person is the operator, and the operator key lies where it was made. */
+/** On a workstation the user is the operator too, and the operator key stays in the installation. */
 function adminSettings({ files, serverName }: Installation, url: string) {
   const account = { jwt: files.guestJwt, operatorKey: files.operatorSeed, sysCreds: files.sysCreds };
   return { url, servername: serverName, ca: files.caFile, creds: files.operatorCreds, account };

@@ -1,4 +1,4 @@
-/** Waits until the queue answers and its reserve is full, and says how it goes. */
+/** Waits until the queue replies and its reserve is full, and prints the progress. */
 import { readFile } from "node:fs/promises";
 import type { NatsConnection } from "nats";
 import { systemClock } from "../../lib/core/clock.ts";
@@ -8,66 +8,73 @@ import { call } from "../../lib/nats/rpc/client.ts";
 import { status } from "../../lib/protocol/requests.ts";
 import type { StatusReply } from "../../lib/protocol/status-messages.ts";
 import { runningPid } from "./daemon.ts";
-import type { Layout } from "./layout.ts";
-import { localUser } from "./user.ts";
+import { type Layout, localUser } from "./layout.ts";
 
-const LOOK_MS = 100;
-const ANSWER_MS = 1_000;
-/** Enough to see what happened last, on one screen. */
+/** From one status request to the next. */
+const POLL_MS = 100;
+const REPLY_TIMEOUT_MS = 1_000;
+/** The end of the queue's log that an error shows: it fits on a screen and holds the cause. */
 const LOG_TAIL_LINES = 5;
 const LOG_LINE_CHARS = 400;
 
-const shortened = (line: string): string => (line.length > LOG_LINE_CHARS ? `${line.slice(0, LOG_LINE_CHARS)}…` : line);
+const truncated = (line: string): string => (line.length > LOG_LINE_CHARS ? `${line.slice(0, LOG_LINE_CHARS)}…` : line);
 
 export interface WaitOptions {
-  readonly say: (line: string) => void;
+  readonly notify: (line: string) => void;
   readonly signal: AbortSignal;
-  /** It may take this long. */
-  readonly readyMs: number;
+  readonly timeoutMs: number;
 }
 
-/** Throws CbError "infrastructure" with the queue's last words when it ends, or is not ready in time. */
-export async function waitForReserve(paths: Layout, { say, signal, readyMs }: WaitOptions): Promise<void> {
+/**
+ * Throws CbError "infrastructure", with the end of the queue's log, when the queue exits or the reserve is not full within
+ * `timeoutMs`.
+ */
+export async function waitForReserve(paths: Layout, { notify, signal, timeoutMs }: WaitOptions): Promise<void> {
   const user = await localUser(paths);
   if (user === undefined) throw new CbError("infrastructure", `no client settings in ${paths.client}`);
   const nc = await connectNats({ address: user, credential: user.credential, name: "cb-local" });
   try {
-    const endMs = systemClock.nowMs() + readyMs;
-    let said = "";
+    const endMs = systemClock.nowMs() + timeoutMs;
+    let printed = "";
     for (;;) {
       signal.throwIfAborted();
-      const now = await outlook(nc, user.name);
-      if (now.ready) return;
-      if (runningPid(paths.queuePid) === undefined) throw await failed("cb-queue has ended", paths);
-      if (systemClock.nowMs() > endMs) throw await failed(`the reserve is not ready: ${now.text}`, paths);
-      if (now.text !== said) say(now.text);
-      said = now.text;
-      await systemClock.sleep(LOOK_MS);
+      const progress = await readProgress(nc, user.name);
+      if (progress.ready) return;
+      if (runningPid(paths.queuePid) === undefined) throw await failure("cb-queue has ended", paths);
+      if (systemClock.nowMs() > endMs) throw await failure(`the reserve is not ready: ${progress.text}`, paths);
+      if (progress.text !== printed) notify(progress.text);
+      printed = progress.text;
+      await systemClock.sleep(POLL_MS);
     }
   } finally {
     await nc.close();
   }
 }
 
-async function outlook(nc: NatsConnection, user: string): Promise<{ ready: boolean; text: string }> {
+interface Progress {
+  readonly ready: boolean;
+  readonly text: string;
+}
+
+async function readProgress(nc: NatsConnection, user: string): Promise<Progress> {
   try {
-    return judge(await call(status, { nc, principal: user, request: { v: 1 }, timeoutMs: ANSWER_MS }));
+    return progressIn(await call(status, { nc, principal: user, request: { v: 1 }, timeoutMs: REPLY_TIMEOUT_MS }));
   } catch (error) {
     if (error instanceof CbError && error.kind === "unreachable") return { ready: false, text: "Waiting for cb-queue" };
     throw error;
   }
 }
 
-function judge({ pools, builds }: StatusReply): { ready: boolean; text: string } {
+function progressIn({ pools, builds }: StatusReply): Progress {
   const [pool] = pools;
   if (pool === undefined) return { ready: true, text: "" };
   const { ready, target } = pool.reserve;
-  // Somebody builds already: the reserve is being used, which is as good as full.
+  // A running build has taken a builder of the reserve, so the reserve was full before.
   return { ready: ready >= target || builds.running > 0, text: `Making builders: ${ready} of ${target} ready` };
 }
 
-async function failed(message: string, paths: Layout): Promise<CbError> {
+async function failure(message: string, paths: Layout): Promise<CbError> {
   const log = await readFile(paths.queueLog, "utf8").catch(() => "");
-  const tail = log.trimEnd().split("\n").slice(-LOG_TAIL_LINES).map(shortened).join("\n");
+  const tail = log.trimEnd().split("\n").slice(-LOG_TAIL_LINES).map(truncated).join("\n");
   return new CbError("infrastructure", message, { hint: `the end of ${paths.queueLog}:\n${tail}` });
 }

@@ -1,11 +1,11 @@
 /**
- * The keys of an installation: operator, accounts, signing keys, the first credentials, TLS. Everything that is secret
- * and everything that is trusted, in one folder, made once.
+ * The files of an installation: keys of the operator and the accounts, signing keys, the first credentials and TLS certificates.
+ * All secrets and trust anchors are in one folder, which is created once.
  *
  * ```
  * installation.json   names and public keys; written last
  * operator.jwt  sys.jwt  core.jwt  guest.jwt
- * offline/            seeds of operator and accounts, key of the CA: needed to change accounts, not to run
+ * offline/            seeds of operator and accounts, key of the CA: needed to change accounts, not at run time
  * keys/               signing seeds of CORE and GUEST
  * creds/              queue (CORE), operator (CORE, reads), sys (administration of the server)
  * tls/                ca.crt, server.crt, server.key
@@ -33,7 +33,7 @@ export interface Installation extends Omit<InstallationRecord, "version"> {
 
 export type Files = ReturnType<typeof filesOf>;
 
-/** Where everything is. `offline` may be taken away: nothing at run time reads it. */
+/** The paths in an installation. `offline` may be moved to another machine: no program reads it at run time. */
 export function filesOf(folder: string) {
   const at = (...path: string[]) => join(folder, ...path);
   return {
@@ -58,7 +58,10 @@ export function filesOf(folder: string) {
   };
 }
 
-/** The installation in that folder, or nothing when there is none or not all of it. Never reads a secret. */
+/**
+ * Returns the installation in `folder`, or undefined when a file outside `offline` is missing or empty. Reads no secret. Throws
+ * CbError "config" when `installation.json` is malformed or of another version.
+ */
 export async function openInstallation(folder: string): Promise<Installation | undefined> {
   const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, ...needed } = filesOf(folder);
   const offline = { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile };
@@ -80,10 +83,10 @@ function parseRecord(text: string, path: string): InstallationRecord {
     const record = JSON.parse(text) as InstallationRecord;
     const texts = [record.name, record.serverName, record.operator, record.sys, record.core, record.guest];
     if (record.version === 1 && texts.every((value) => typeof value === "string")) return record;
-    throw new Error("a field is missing, or it was made by a newer version");
+    throw new Error("a field is missing, or a newer version wrote it");
   } catch (error) {
     throw new CbError("config", `cannot use ${path}: ${messageOf(error)}`, {
-      hint: "restore the file, or make a new installation in another folder",
+      hint: "restore the file, or create a new installation in another folder",
       cause: error,
     });
   }

@@ -1,4 +1,4 @@
-/** The process of a nats-server: found, started, and ready when it has written down its port. */
+/** Starts the process of a nats-server, and waits until the server has written its port to a file. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants, watch } from "node:fs";
@@ -6,7 +6,7 @@ import { access, open, readdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
 import { CbError, messageOf } from "../../lib/core/errors.ts";
 
-/** It is up in 50–300 ms; recovering large streams after a crash takes longer. */
+/** A start takes 50–300 ms (measured); recovering large streams after a crash takes longer. */
 const START_TIMEOUT_MS = 30_000;
 
 export interface NatsLaunch {
@@ -18,8 +18,9 @@ export interface NatsLaunch {
 }
 
 /**
- * What it says before its log file is open goes to `nats-server.err`. Attached, the kernel ends it with us
- * (prctl PR_SET_PDEATHSIG, which setpriv of util-linux sets), so that a killed test leaves no server behind.
+ * The server prints to `nats-server.err` until its log file is open. Unless `detached`, the kernel kills the server when this
+ * process ends (prctl PR_SET_PDEATHSIG, set by setpriv of util-linux), so a killed test leaves no server behind. Throws CbError
+ * "config" when the program cannot be run.
  */
 export async function launchNats({ program, confFile, dataDir, detached }: NatsLaunch): Promise<ChildProcess> {
   const command = [await executable(program), "-c", confFile];
@@ -36,7 +37,7 @@ export async function launchNats({ program, confFile, dataDir, detached }: NatsL
   }
 }
 
-/** The path of a program, sought on the PATH as a shell does. */
+/** Returns the path of a program, found on the PATH as a shell does. */
 async function executable(program: string): Promise<string> {
   const folders = program.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
   for (const folder of folders) {
@@ -49,7 +50,7 @@ async function executable(program: string): Promise<string> {
     )
       return path;
   }
-  throw notRunnable(program, new Error("it is not there or not executable"));
+  throw notRunnable(program, new Error("it is missing or not executable"));
 }
 
 function notRunnable(program: string, cause: unknown): CbError {
@@ -58,15 +59,15 @@ function notRunnable(program: string, cause: unknown): CbError {
 }
 
 /**
- * The port it listens on. Rejects when it ends before that, or is not ready within 30 s.
+ * Returns the port that the server listens on. Throws when the server ends first, or does not listen within 30 s.
  *
- * The server writes `<program>_<pid>.ports` once it listens; the file's appearance is the event that is awaited.
+ * The server writes `<program>_<pid>.ports` once it listens, and this function waits for a change of the folder.
  */
 export async function portOf(child: ChildProcess, dataDir: string): Promise<number> {
   const giveUp = new AbortController();
   const onExit = () => giveUp.abort(new Error("it ended"));
   const timer = setTimeout(() => giveUp.abort(new Error(`not ready within ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS);
-  // Watching starts before the first look, so that nothing falls between the two.
+  // Watching starts before the first read, so that no change is missed between the two.
   const watcher = watch(dataDir);
   child.once("exit", onExit);
   if (child.exitCode !== null || child.signalCode !== null) onExit();
@@ -86,7 +87,7 @@ export async function portOf(child: ChildProcess, dataDir: string): Promise<numb
   }
 }
 
-/** The port in its ports file; nothing while that is not whole. */
+/** Returns the port in the ports file of the server `pid`, or undefined while the file is missing or incomplete. */
 export async function readPort(dataDir: string, pid: number | undefined): Promise<number | undefined> {
   const name = (await readdir(dataDir)).find((file) => file.endsWith(`_${pid}.ports`));
   if (name === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** Makes the keys, JWTs, first credentials and certificates of an installation: whole, or not at all. */
+/** Creates the keys, JWTs, first credentials and certificates of an installation: all of them or none. */
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
@@ -18,25 +18,25 @@ import { type Files, filesOf, type Installation, type InstallationRecord, openIn
 import { makeCertificates } from "./tls.ts";
 
 export interface InstallationOptions {
-  /** Made with its parents, mode 0700. */
+  /** It is created with its parents, mode 0700. */
   readonly folder: string;
-  /** For people, in JWTs. */
+  /** Shown in JWTs; no program reads it. */
   readonly name: string;
-  /** The one DNS name in the certificate, whatever addresses the servers have. */
+  /** The only DNS name in the certificate. It does not depend on the addresses of the servers. */
   readonly serverName: string;
   readonly nowMs: number;
   readonly limits?: AccountLimits;
 }
 
-/** A thousand users with a terminal or two and a few hundred builders with two connections each. */
+/** Enough for 1000 users with one or two terminals each and a few hundred builders with two connections each. */
 const DEFAULT_LIMITS: AccountLimits = { guestConnections: 4096, coreConnections: 128 };
 
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
 /**
- * The installation in that folder, made if it is not there. A whole one is reused; what an interrupted run left is
- * made new. Throws CbError "config" when the folder holds something else, when it is an installation with another
- * server name, when `serverName` is no DNS name, or when openssl fails.
+ * Returns the installation in `folder`, and creates it first unless it is complete. The remains of an interrupted run are replaced.
+ * Throws CbError "config" when the folder holds other files, when its installation has another server name, when `serverName` is
+ * not a DNS name, or when openssl fails.
  */
 export async function makeInstallation(options: InstallationOptions): Promise<Installation> {
   if (!DNS_NAME.test(options.serverName) || isIP(options.serverName) !== 0) {
@@ -45,21 +45,21 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
     });
   }
   const found = await openInstallation(options.folder);
-  if (found !== undefined) return sameName(found, options);
+  if (found !== undefined) return withSameName(found, options);
   await mkdir(dirname(options.folder), { recursive: true });
-  const making = await mkdtemp(join(dirname(options.folder), `.${basename(options.folder)}-`));
+  const scratch = await mkdtemp(join(dirname(options.folder), `.${basename(options.folder)}-`));
   try {
-    await fill(making, options);
-    await moveInPlace(making, options.folder);
+    await fill(scratch, options);
+    await moveInPlace(scratch, options.folder);
   } finally {
-    await rm(making, { recursive: true, force: true });
+    await rm(scratch, { recursive: true, force: true });
   }
-  const made = await openInstallation(options.folder);
-  if (made === undefined) throw new Error(`the installation just made in ${options.folder} is not whole`);
-  return made;
+  const created = await openInstallation(options.folder);
+  if (created === undefined) throw new Error(`the installation just created in ${options.folder} is incomplete`);
+  return created;
 }
 
-/** Every key pair of an installation, in memory only while it is made. */
+/** The key pairs of an installation. They are in memory only while it is created. */
 function newKeys() {
   return {
     operator: createKey("operator"),
@@ -120,7 +120,7 @@ async function writeJwts(files: Files, keys: Keys, options: InstallationOptions)
   for (const [file, jwt] of jwts) await writeFile(file, jwt);
 }
 
-/** SYS has no signing key: its one credential is made here, by the key that then goes offline. */
+/** SYS has no signing key: its key signs its only credential here, and is then needed offline only. */
 async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, nowMs: number): Promise<void> {
   const creds = (name: string, rights: (publicKey: string) => Rights, signer: NKey, account: NKey) => {
     const key = createKey("user");
@@ -134,35 +134,35 @@ async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, n
 }
 
 /**
- * Renaming does not replace a folder that holds something, so of two that make the same installation at once, one
- * wins and the other uses what is there.
+ * rename(2) does not replace a folder that holds files. If two processes create the same installation at once, one rename
+ * succeeds and the other process uses that installation.
  */
-async function moveInPlace(making: string, folder: string): Promise<void> {
-  const isTaken = await rename(making, folder).then(
+async function moveInPlace(scratch: string, folder: string): Promise<void> {
+  const isTaken = await rename(scratch, folder).then(
     () => false,
     () => true,
   );
   if (!isTaken || (await openInstallation(folder)) !== undefined) return;
-  await clearHalfMade(folder);
-  await rename(making, folder);
+  await removeIncomplete(folder);
+  await rename(scratch, folder);
 }
 
-/** Removes what an interrupted run left, and only that: a folder with a name in it that is not ours stays. */
-async function clearHalfMade(folder: string): Promise<void> {
-  const ours = new Set(Object.values(filesOf("")).map((path) => path.split("/")[0]));
+/** Removes the remains of an interrupted run. Throws when the folder holds a file that is not part of an installation. */
+async function removeIncomplete(folder: string): Promise<void> {
+  const known = new Set(Object.values(filesOf("")).map((path) => path.split("/")[0]));
   const names = await readdir(folder).catch(() => []);
-  const foreign = names.find((name) => !ours.has(name));
-  if (foreign !== undefined) {
-    throw new CbError("config", `${folder} is not an installation: it holds ${foreign}`, {
+  const other = names.find((name) => !known.has(name));
+  if (other !== undefined) {
+    throw new CbError("config", `${folder} is not an installation: it holds ${other}`, {
       hint: "name a folder that is empty or does not exist yet",
     });
   }
   await rm(folder, { recursive: true, force: true });
 }
 
-function sameName(found: Installation, options: InstallationOptions): Installation {
+function withSameName(found: Installation, options: InstallationOptions): Installation {
   if (found.serverName === options.serverName) return found;
   throw new CbError("config", `the installation in ${found.folder} is for the server name ${found.serverName}`, {
-    hint: `use that name instead of ${options.serverName}, or make another installation in another folder`,
+    hint: `use that name instead of ${options.serverName}, or create another installation in another folder`,
   });
 }

@@ -1,36 +1,36 @@
-/** The text of `nats-server.conf`: one pure function for the local stack, the tests and a site. */
+/** The text of `nats-server.conf`, for the local stack, the tests and a site. */
 
 export interface ServerConfig {
   readonly serverName: string;
   /** The address to listen on. */
   readonly host: string;
-  /** 0: a free one. */
+  /** 0: the server chooses a free port. */
   readonly port: number;
   /** Everything the server writes: streams, account JWTs, log, pid and ports files. */
   readonly dataDir: string;
-  /** Of operator, not secret. */
+  /** The JWT of the operator; it is not secret. */
   readonly operatorJwt: string;
   /** Public key of each account and its JWT. The first is the system account. */
   readonly accounts: readonly { readonly id: string; readonly jwt: string }[];
   readonly certFile: string;
   readonly keyFile: string;
-  /** Disk for all streams together; `max_bytes` of every stream is reserved from it. */
+  /** Disk space for all streams. The server reserves the `max_bytes` of each stream from it. */
   readonly maxFileBytes: number;
-  /** The server is dropped by nobody but drops a client that has not answered two of these. */
+  /** The server disconnects a client that has left two pings unanswered. */
   readonly pingIntervalMs: number;
   readonly tags: readonly string[];
 }
 
-/** Chunks of an image are up to 1 MiB and headers count; 8 MiB was tried and is the most nats-server advises. */
+/** A chunk of an image is up to 1 MiB, and headers count too. 8 MiB is the maximum that nats-server advises, and was tested. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;
 
-/** A CONNECT line carries the JWT, about 2 kB; the default of 4 KiB leaves no room for a user with more rights. */
+/** A CONNECT line carries the JWT, about 2 kB. The default of 4 KiB is too small for a user with more permissions. */
 const MAX_CONTROL_LINE_BYTES = 32 * 1024;
 
-/** A builder under emulation needs seconds for a TLS handshake; NATS's default is 2 s. */
+/** A builder under emulation takes seconds for a TLS handshake. The default of NATS is 2 s. */
 const TLS_TIMEOUT_S = 10;
 
-/** The log file is rotated at this size, and an old one is kept. */
+/** The server rotates its log file at this size, and keeps one old file. */
 const LOG_LIMIT_BYTES = 64 * 1024 * 1024;
 
 export function serverConfig(config: ServerConfig): string {
@@ -63,16 +63,16 @@ ${config.accounts.map((account) => `  ${account.id}: ${account.jwt}`).join("\n")
 jetstream {
   store_dir: ${quote(config.dataDir)}
   max_file: ${config.maxFileBytes}
-  # Only leases and counters are kept in memory.
+  # Only leases and counters are stored in memory.
   max_mem: ${64 * 1024 * 1024}
 }
 
 max_payload: ${MAX_PAYLOAD_BYTES}
 max_control_line: ${MAX_CONTROL_LINE_BYTES}
-# What may wait for one client; a reader's window must stay well under it.
+# The bytes that the server buffers for one client; the window of a reader must stay well below.
 max_pending: ${64 * 1024 * 1024}
 write_deadline: "10s"
-# A frozen client is dropped after two unanswered pings, so that it does not swallow requests meanwhile.
+# The server disconnects a frozen client after two unanswered pings, so that it receives no more requests.
 ping_interval: "${config.pingIntervalMs}ms"
 ping_max: 2
 lame_duck_duration: "30s"
@@ -84,7 +84,7 @@ ports_file_dir: ${quote(config.dataDir)}
 `;
 }
 
-/** A string of the configuration language; its escapes are a part of JSON's. */
+/** Quotes a string of the configuration language. Its escapes are a subset of those of JSON. */
 function quote(text: string): string {
   return JSON.stringify(text);
 }

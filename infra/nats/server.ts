@@ -1,28 +1,28 @@
-/** Starts, finds and stops a real nats-server on an installation's keys: for tests, and for the local stack. */
+/** Starts, finds and stops a nats-server with the keys of an installation, for the local stack and for tests. */
 import type { ChildProcess } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { CbError, messageOf } from "../../lib/core/errors.ts";
+import { endProcess } from "../tools/end-process.ts";
 import type { Installation } from "./installation.ts";
 import { launchNats, portOf, readPort } from "./launch.ts";
 import { serverConfig } from "./server-config.ts";
 
 export interface StartOptions {
   readonly installation: Installation;
-  /** Made if missing. One server at a time. */
+  /** It is created when missing. One server at a time uses it. */
   readonly dataDir: string;
   /** Default: the environment's NATS_SERVER, else `nats-server` on the PATH. */
   readonly natsServerPath?: string;
   /** Default 127.0.0.1. */
   readonly host?: string;
-  /** Default 0: a free one. */
+  /** Default 0: the server chooses a free port. */
   readonly port?: number;
-  /** True: outlives this process (the local stack). Default false: dies with it, also when it is killed. */
+  /** True: the server outlives this process (the local stack). Default false: it ends with this process, even a killed one. */
   readonly detached?: boolean;
-  /** Default 16 GiB: a few images of the usual size on a workstation. */
+  /** Default 16 GiB: space for a few images of the usual size on a workstation. */
   readonly maxFileBytes?: number;
-  /** Default 1000: a frozen client is dropped within 3 s. */
+  /** Default 1000: the server disconnects a frozen client within 3 s. */
   readonly pingIntervalMs?: number;
 }
 
@@ -30,24 +30,24 @@ export interface RunningServer {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
-  /** Ends the server and waits for its end; resolves too if it has ended already. */
+  /** Ends the server and waits for its end. Does nothing when it has ended already. */
   stop(): Promise<void>;
 }
 
 const GiB = 1024 ** 3;
-/** A clean stop takes some 100 ms; then SIGKILL, which streams survive. */
-const STOP_TIMEOUT_MS = 10_000;
+/** From SIGTERM to SIGKILL, which streams survive. A clean stop takes about 100 ms (measured). */
+const STOP_GRACE_MS = 10_000;
 const LOG_TAIL_BYTES = 4096;
 const LOOPBACK = "127.0.0.1";
 
 /**
- * Resolves when the server takes connections. Throws CbError "config" when there is no nats-server or one runs already on `dataDir`, and
- * "infrastructure" with the server's own last lines when it ends or is not ready within 30 s.
+ * Resolves when the server accepts connections. Throws CbError "config" when nats-server is missing or another server runs on
+ * `dataDir`, and "infrastructure" with the end of the server's log when it ends or does not listen within 30 s.
  */
 export async function startNatsServer(options: StartOptions): Promise<RunningServer> {
   await mkdir(options.dataDir, { recursive: true, mode: 0o700 });
   const { dataDir, detached = false, host = LOOPBACK } = options;
-  await refuseSecond(dataDir);
+  await refuseSecondServer(dataDir);
   await clearPortsFiles(dataDir);
   const confFile = confFileIn(dataDir);
   await writeFile(confFile, serverConfig(await configOf(options)), { mode: 0o600 });
@@ -55,7 +55,7 @@ export async function startNatsServer(options: StartOptions): Promise<RunningSer
   const child = await launchNats({ program, confFile, dataDir, detached });
   const pid = child.pid ?? 0;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-  const stop = () => end(child, ended);
+  const stop = () => endChild(child, ended);
   try {
     const port = await portOf(child, dataDir);
     if (detached) child.unref();
@@ -93,24 +93,26 @@ async function configOf(options: StartOptions) {
 }
 
 /**
- * The server that runs on `dataDir`, whoever started it; nothing when there is none. `host` as it was started with.
- * A pid alone proves nothing after a reboot: the process must be running with this folder's configuration.
+ * Returns the server that runs on `dataDir`, also one that another process started, or undefined. `host` is the host that it was
+ * started with. After a reboot the recorded process id may be another process, so its command line must name the configuration
+ * in `dataDir`.
  */
 export async function findNatsServer(dataDir: string, host = LOOPBACK): Promise<RunningServer | undefined> {
   const pid = Number(await readFile(join(dataDir, "nats-server.pid"), "utf8").catch(() => ""));
-  if (!(pid > 1) || !(await isOurs(pid, dataDir))) return undefined;
+  if (!(pid > 1) || !(await runsOn(pid, dataDir))) return undefined;
   const port = await readPort(dataDir, pid);
   if (port === undefined) return undefined;
-  return { url: `tls://${host}:${port}`, port, pid, stop: () => endStranger(pid, dataDir) };
+  const stop = () => endProcess(pid, { isRunning: () => runsOn(pid, dataDir), graceMs: STOP_GRACE_MS });
+  return { url: `tls://${host}:${port}`, port, pid, stop };
 }
 
-async function isOurs(pid: number, dataDir: string): Promise<boolean> {
+async function runsOn(pid: number, dataDir: string): Promise<boolean> {
   const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
   return command.split("\0").includes(confFileIn(dataDir));
 }
 
-/** Two servers on one store would ruin it, and nats-server 2.9 does not look. */
-async function refuseSecond(dataDir: string): Promise<void> {
+/** Two servers on one store would corrupt it, and nats-server 2.9 does not check. */
+async function refuseSecondServer(dataDir: string): Promise<void> {
   const running = await findNatsServer(dataDir);
   if (running === undefined) return;
   throw new CbError("config", `a nats-server runs on ${dataDir} already, process ${running.pid}`, {
@@ -122,24 +124,15 @@ function confFileIn(dataDir: string): string {
   return join(dataDir, "nats-server.conf");
 }
 
-/** There is no event for the end of a process that is not our child, so this looks every 20 ms. */
-async function endStranger(pid: number, dataDir: string): Promise<void> {
-  for (let waitedMs = 0; await isOurs(pid, dataDir); waitedMs += 20) {
-    if (waitedMs === 0) process.kill(pid, "SIGTERM");
-    if (waitedMs === STOP_TIMEOUT_MS) process.kill(pid, "SIGKILL");
-    await sleep(20);
-  }
-}
-
 async function clearPortsFiles(dataDir: string): Promise<void> {
   const stale = (await readdir(dataDir)).filter((file) => file.endsWith(".ports"));
   await Promise.all(stale.map((file) => rm(join(dataDir, file), { force: true })));
 }
 
-async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
+async function endChild(child: ChildProcess, ended: Promise<void>): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_GRACE_MS);
   await ended;
   clearTimeout(timer);
 }

@@ -1,4 +1,4 @@
-/** The installation's own certificate authority and the servers' certificate, made with the `openssl` command. */
+/** Creates the installation's certificate authority and the servers' certificate with the `openssl` command. */
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -9,13 +9,13 @@ const run = promisify(execFile);
 
 const DAY_MS = 24 * 3_600_000;
 /**
- * Both are valid from this long before they are made: a clock that is behind must not take a new installation's certificate
- * for one of the future. A day covers a hardware clock in the time of any zone.
+ * Both certificates are valid from this long before their creation, so that a machine with a slow clock accepts a new certificate.
+ * A day covers a hardware clock that is set to the local time of any zone.
  */
 const BACKDATED_MS = DAY_MS;
-/** Ten years: the authority is replaced with the installation, and its key is offline. */
+/** Ten years: the authority lives as long as the installation, and its key is offline. */
 const CA_MS = 3650 * DAY_MS;
-/** With the day before, 825 days, the longest that TLS libraries of all kinds accept of a server (Apple's limit is the strictest). */
+/** Together with the backdated day 825 days, the longest life that TLS libraries accept for a server (Apple's limit is the lowest). */
 const SERVER_MS = 824 * DAY_MS;
 
 /** P-256: every TLS library has it, and its handshake is cheap for a builder under emulation. */
@@ -29,9 +29,8 @@ export interface CertificateFiles {
 }
 
 /**
- * Makes both certificates. The server's carries the one DNS name that everybody gives as `servername`, and no address:
- * a client that checks the name reaches our server whatever address leads there. Throws CbError "config" when openssl
- * is missing or fails.
+ * Creates both certificates. The server's certificate carries one DNS name, which all clients set as `servername`, and no address:
+ * a client that verifies the name accepts the server at any address. Throws CbError "config" when openssl is missing or fails.
  */
 export async function makeCertificates(files: CertificateFiles, serverName: string, nowMs: number): Promise<void> {
   const folder = await mkdtemp(join(dirname(files.caKeyFile), "certificates-"));
@@ -39,7 +38,7 @@ export async function makeCertificates(files: CertificateFiles, serverName: stri
     const { caFile, caKeyFile, certFile, keyFile } = files;
     const request = join(folder, "request");
     await Promise.all([writeFile(join(folder, "config"), configIn(folder)), writeFile(join(folder, "index"), "")]);
-    // The config names the sections of extensions; only `openssl ca` of 1.1 and 3.0 takes the dates themselves.
+    // In OpenSSL 1.1 and 3.0 only `openssl ca` accepts start and end dates.
     const sign = (span: readonly string[], args: readonly string[]) =>
       openssl(["ca", "-batch", "-notext", "-config", join(folder, "config"), "-in", request, ...span, ...args]);
     const subject = (name: string, key: string) =>
@@ -61,13 +60,13 @@ const span = (nowMs: number, lifeMs: number): string[] => [
   ...["-enddate", asn1Time(nowMs + lifeMs)],
 ];
 
-/** YYYYMMDDHHMMSSZ, as ca(1) has it. */
+/** Format of ca(1): YYYYMMDDHHMMSSZ. */
 const asn1Time = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace(/[-:T]/g, "")}Z`;
 
-/** What `openssl ca` wants to be told: an empty list of what it has signed, and random serial numbers. */
+/** The configuration that `openssl ca` requires: an empty index of signed certificates, and random serial numbers. */
 const configIn = (folder: string): string => `[ca]
-default_ca = ours
-[ours]
+default_ca = installation
+[installation]
 database = ${join(folder, "index")}
 new_certs_dir = ${folder}
 rand_serial = yes
@@ -76,7 +75,7 @@ default_md = sha256
 policy = any
 [any]
 commonName = supplied
-# The two extensions that a CA must carry (RFC 5280, 4.2.1.3 and 4.2.1.9).
+# The two extensions that a CA certificate must have (RFC 5280, 4.2.1.3 and 4.2.1.9).
 [authority]
 basicConstraints = critical,CA:TRUE,pathlen:0
 keyUsage = critical,keyCertSign

@@ -1,6 +1,6 @@
 /**
- * Bundles the shipped files: each program of cmd/ as `dist/bin/<name>`, the modules that they share or import dynamically in
- * `dist/chunks`, and the agent as the single file `dist/agent/agent.mjs`. Command line: `npm run build [-- FOLDER]`.
+ * Bundles the programs that ship: each program of cmd/ as `dist/bin/<name>`, their shared and lazily imported modules into
+ * `dist/chunks`, and the agent as the single file `dist/agent/agent.mjs`. On the command line: `npm run build [-- FOLDER]`.
  */
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -19,9 +19,9 @@ const SHARED = {
   platform: "node",
   target: "node20",
   banner: { js: REQUIRE },
-  // Only cb-local uses the bundler, and only in a checkout, so it is not bundled.
+  // Only cb-local calls esbuild, and only in a checkout, where the package is installed.
   external: ["esbuild"],
-  // The caller prints the error that is thrown.
+  // The caller prints the error that build() throws.
   logLevel: "silent",
   write: false,
 } as const satisfies BuildOptions;
@@ -29,21 +29,21 @@ const SHARED = {
 export interface BuildPaths {
   /** Default: `dist` in the project. */
   readonly outDir?: string;
-  /** The project's root, with `cmd` and `agent`. */
+  /** The root of the project, with `cmd` and `agent`. */
   readonly sourceDir?: string;
 }
 
 export interface BuildResult {
-  /** Absolute paths of the programs in `bin`, executable. */
+  /** Absolute paths of the executable programs in `bin`. */
   readonly programs: readonly string[];
-  /** Absolute path of the agent's one file; undefined while there is no agent/main.ts. */
+  /** Absolute path of the agent's file; undefined when there is no agent/main.ts. */
   readonly agent: string | undefined;
 }
 
 /**
- * Builds all files into `outDir` and removes obsolete files of an earlier build. An unchanged file keeps its inode and a changed one
- * is replaced by a rename, so programs can start from `outDir` during a build. Throws esbuild's BuildFailure when a source
- * does not compile.
+ * Builds everything into `outDir` and removes files of earlier builds. Unchanged files are not touched, and changed files are
+ * replaced by rename(2), so programs may start from `outDir` at any time. Throws esbuild's BuildFailure when a source does not
+ * compile.
  */
 export async function build({ outDir = join(root, "dist"), sourceDir = root }: BuildPaths = {}): Promise<BuildResult> {
   const commands = (await list(join(sourceDir, "cmd"))).filter((name) => name.endsWith(".ts"));
@@ -52,11 +52,11 @@ export async function build({ outDir = join(root, "dist"), sourceDir = root }: B
     commands.length > 0 ? bundleCommands(commands, { outDir, sourceDir }) : [],
     hasAgent ? bundleAgent({ outDir, sourceDir }) : [],
   ]);
-  // Node treats a file without extension as ESM if the nearest package.json says so.
+  // Node runs a program without extension as ESM if the nearest package.json has this type.
   const marker = { path: join(outDir, "package.json"), contents: Buffer.from('{ "type": "module" }\n') };
   const files = [...programs, ...agent, marker];
-  await Promise.all(files.map((file) => replace(file, file.path.startsWith(join(outDir, "bin/")))));
-  // Root in a sandbox is another user for the host's files, so all users must be able to read the agent, whatever the umask.
+  await Promise.all(files.map((file) => replaceChanged(file, file.path.startsWith(join(outDir, "bin/")))));
+  // On the host root of a sandbox is another user, which must be able to read the agent under any umask.
   if (hasAgent) await Promise.all([chmod(join(outDir, "agent"), 0o755), chmod(join(outDir, "agent/agent.mjs"), 0o644)]);
   await removeOthers(outDir, new Set(files.map((file) => file.path)));
   return {
@@ -65,7 +65,7 @@ export async function build({ outDir = join(root, "dist"), sourceDir = root }: B
   };
 }
 
-/** With splitting, a program does not load its dynamic imports at its start. */
+/** With splitting, a program does not load lazily imported modules at its start. */
 async function bundleCommands(names: readonly string[], paths: Required<BuildPaths>): Promise<OutputFile[]> {
   const { outDir, sourceDir } = paths;
   const { build: bundle } = await import("esbuild");
@@ -86,7 +86,7 @@ function asProgram(file: OutputFile): OutputFile {
   return { ...file, path: file.path.replace(/\.js$/, ""), contents };
 }
 
-/** One file for a builder image, minified, because an emulated builder needs seconds to parse a large file. */
+/** One file for the builder image, minified because an emulated builder takes seconds to read a large file. */
 async function bundleAgent({ outDir, sourceDir }: Required<BuildPaths>): Promise<OutputFile[]> {
   const outfile = join(outDir, "agent/agent.mjs");
   const entry = { absWorkingDir: sourceDir, entryPoints: ["agent/main.ts"], outfile };
@@ -95,14 +95,14 @@ async function bundleAgent({ outDir, sourceDir }: Required<BuildPaths>): Promise
   return outputFiles;
 }
 
-interface OutputContent {
+interface OutputContents {
   readonly path: string;
   readonly contents: Uint8Array;
 }
 
-async function replace({ path, contents }: OutputContent, executable: boolean): Promise<void> {
-  const present = await readFile(path).catch(() => undefined);
-  if (present?.equals(contents)) return;
+async function replaceChanged({ path, contents }: OutputContents, executable: boolean): Promise<void> {
+  const current = await readFile(path).catch(() => undefined);
+  if (current?.equals(contents)) return;
   await mkdir(dirname(path), { recursive: true });
   const part = `${path}.${process.pid}.part`;
   await writeFile(part, contents, { mode: executable ? 0o755 : 0o644 });
@@ -112,7 +112,7 @@ async function replace({ path, contents }: OutputContent, executable: boolean): 
 async function removeOthers(outDir: string, kept: ReadonlySet<string>): Promise<void> {
   for (const folder of ["bin", "chunks", "agent"].map((name) => join(outDir, name))) {
     const paths = (await list(folder)).map((name) => join(folder, name)).filter((path) => !kept.has(path));
-    // A .part file belongs to another build that is still writing it.
+    // A `.part` file belongs to another build that is still writing it.
     await Promise.all(paths.filter((path) => !path.endsWith(".part")).map((path) => rm(path, { recursive: true })));
   }
 }
@@ -122,7 +122,7 @@ function list(folder: string): Promise<string[]> {
   return readdir(folder).catch(() => []);
 }
 
-// Compared with this path, because import.meta.url in a bundle is that of the program.
+// import.meta.url does not serve here: in a bundle it is the URL of the program.
 if (process.argv[1] === join(root, "infra/tools/build.ts")) {
   const startedMs = performance.now();
   const outDir = resolve(process.argv[2] ?? join(root, "dist"));

@@ -7,7 +7,7 @@ import { type DestinationStream, pino } from "pino";
 import { CbError } from "./errors.ts";
 
 export type Logger = pino.Logger;
-export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
 
 /** Fields that are redacted at the top level and up to two levels down (pino has no wildcard for any depth). */
 const SECRET_FIELDS = [

@@ -39,7 +39,7 @@ const tagsPage = v.pipe(
   v.transform((page) => page.tags),
 );
 
-export interface RepositoryImages {
+interface RepositoryImages {
   readonly repository: string;
   readonly tags: readonly string[];
 }

@@ -5,7 +5,7 @@ import { builderImage } from "./builder-image.ts";
 import { architecture, chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
 
 /** How the build ended, as the agent reports it. */
-export const buildOutcome = v.variant("kind", [
+const buildOutcome = v.variant("kind", [
   v.object({ kind: v.literal("succeeded"), bytes: count, digest }),
   /** The recipe failed: the exit code of the build program, and the reason. */
   v.object({ kind: v.literal("failed"), exitCode: count, reason: line }),
@@ -48,7 +48,7 @@ export const agentRequest = v.variant("state", [
 export type AgentRequest = v.InferOutput<typeof agentRequest>;
 
 /** Everything that an agent needs for one build. `jwt` is for the public key in its request, and for this build alone. */
-export const lease = v.object({
+const lease = v.object({
   build: id,
   attempt: count,
   jwt,

@@ -1,6 +1,7 @@
 /**
- * Not a test: objects beside scp, a build from end to end, and log lines beside `ssh host cat`, in one run on one machine. Needs
- * sshd (openssh-server), which it starts on a port of its own. Trust the ratios. `npx tsx test/bench/against-scp.ts [MiB [LINES]]`
+ * A benchmark, not a test: compares objects with scp, a build from end to end with two scp, and log lines with `ssh host cat`, on one
+ * machine. It needs sshd (openssh-server), which it starts on a free port. The ratios are comparable between machines, the absolute
+ * numbers are not. `npx tsx test/bench/against-scp.ts [MiB [LINES]]`
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { appendFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
@@ -34,7 +35,7 @@ async function freePort(): Promise<number> {
   return typeof address === "string" ? 0 : address.port;
 }
 
-/** An sshd with keys of its own, on loopback, that lets in only the key made here. */
+/** Starts an sshd with new keys on loopback, which accepts only the user key created here. */
 async function startSshd(folder: string): Promise<Ssh> {
   mkdirSync(folder, { mode: 0o700 });
   for (const name of ["host", "user"])
@@ -53,12 +54,12 @@ async function startSshd(folder: string): Promise<Ssh> {
     "Subsystem sftp internal-sftp",
   ];
   writeFileSync(`${folder}/sshd_config`, `${config.join("\n")}\n`);
-  // Where no init has made it, sshd wants it all the same.
+  // sshd requires this folder, which an init system creates; a container has none.
   if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true, mode: 0o755 });
   const server: ChildProcess = spawn("/usr/sbin/sshd", ["-D", "-e", "-f", `${folder}/sshd_config`], {
     stdio: "ignore",
   });
-  await until("sshd answers", () => answers(port));
+  await until("sshd accepts connections", () => accepts(port));
   const settings = [
     `Port=${port}`,
     `IdentityFile=${folder}/user`,
@@ -70,7 +71,7 @@ async function startSshd(folder: string): Promise<Ssh> {
   return { options: settings.flatMap((setting) => ["-o", setting]), stop: () => void server.kill() };
 }
 
-const answers = (port: number): Promise<boolean> =>
+const accepts = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1", () => resolve(true)).on("error", () => resolve(false));
     socket.on("connect", () => socket.destroy());
@@ -82,10 +83,10 @@ async function secondsOf(work: () => unknown): Promise<number> {
   return (performance.now() - startMs) / 1000;
 }
 
-function row(what: string, amount: number, unit: string, seconds: number, beside?: number): void {
+function row(name: string, amount: number, unit: string, seconds: number, beside?: number): void {
   const ratio = beside === undefined ? "" : `${(beside / seconds).toFixed(2)} of ssh`;
   console.log(
-    `${what.padEnd(44)} ${Math.round(amount / seconds)
+    `${name.padEnd(44)} ${Math.round(amount / seconds)
       .toLocaleString("en")
       .padStart(10)} ${unit.padEnd(8)} ${ratio}`,
   );
@@ -131,14 +132,14 @@ async function objects(stack: Stack, ssh: Ssh): Promise<number> {
   return scpSeconds;
 }
 
-/** The image is a copy of the context, so as much goes up as comes down. */
+/** The image is a copy of the context, so the upload has the size of the download. */
 async function endToEnd(stack: Stack, scpSeconds: number): Promise<void> {
   const path = uncompressed(recipe(stack, "large", "    true"));
   appendFileSync(path, "\n%files\n    large.bin /large.bin\n");
   const client = stack.spawn("container-builder", [stack.path("large.sif"), path]);
-  let said = "";
+  let output = "";
   client.stderr.on("data", (text: Buffer) => {
-    said += text.toString();
+    output += text.toString();
   });
   const seconds = await secondsOf(() => drain(client));
   row(
@@ -148,11 +149,11 @@ async function endToEnd(stack: Stack, scpSeconds: number): Promise<void> {
     seconds,
     2 * scpSeconds,
   );
-  for (const line of said.split("\n").filter((one) => /: Completed, .*\/s$/.test(one)))
+  for (const line of output.split("\n").filter((one) => /: Completed, .*\/s$/.test(one)))
     console.log(`  ${line.replace(stack.folder, "")}`);
 }
 
-/** From the first line's arrival to the last one's: a builder's start is not the log's. */
+/** Measures from the arrival of the first line to that of the last, without the start of the builder. */
 async function logLines(stack: Stack, ssh: Ssh): Promise<void> {
   const text = stack.path("lines.txt");
   execFileSync("sh", ["-c", `seq -f 'line %012.0f of some length, as compilers print them' 1 ${lines} > ${text}`]);
@@ -165,10 +166,10 @@ async function logLines(stack: Stack, ssh: Ssh): Promise<void> {
   const client = stack.spawn("container-builder", [stack.path("lines.sif"), uncompressed(path)]);
   const marks = { begunMs: 0, endedMs: 0, tail: "" };
   client.stdout.on("data", (chunk: Buffer) => {
-    const seen = marks.tail + chunk.toString("latin1");
-    if (marks.begunMs === 0 && seen.includes("it has begun")) marks.begunMs = performance.now();
-    if (marks.endedMs === 0 && seen.includes("it has ended")) marks.endedMs = performance.now();
-    marks.tail = seen.slice(-16);
+    const text = marks.tail + chunk.toString("latin1");
+    if (marks.begunMs === 0 && text.includes("it has begun")) marks.begunMs = performance.now();
+    if (marks.endedMs === 0 && text.includes("it has ended")) marks.endedMs = performance.now();
+    marks.tail = text.slice(-16);
   });
   await drain(client);
   row("lines, printed by a build", lines, "lines/s", (marks.endedMs - marks.begunMs) / 1000, sshSeconds);

@@ -1,6 +1,6 @@
 /**
- * Not a test: prints how fast objects and log lines move, ours beside the stock client on the same server.
- * Trust the ratios, not the numbers. `npx tsx test/bench/transfer.ts [MiB]`
+ * A benchmark, not a test: prints the rates of objects and log lines, of this project and of the standard client on one server. The
+ * ratios are comparable between machines, the absolute numbers are not. `npx tsx test/bench/transfer.ts [MiB]`
  */
 import { randomBytes } from "node:crypto";
 import type { NatsConnection } from "nats";
@@ -30,18 +30,20 @@ async function* blocks(block: Uint8Array): AsyncGenerator<Uint8Array> {
 async function objects(core: NatsConnection, accesses: Record<string, JetStreamAccess>): Promise<void> {
   const block = randomBytes(MIB);
   const bucket = "build-b1";
-  const stock = await core.jetstream().views.os(bucket);
+  const standard = await core.jetstream().views.os(bucket);
   for (const [account, js] of Object.entries(accesses)) {
     const name = `of-${account}`;
-    await rate(`put, ours, ${account}`, sizeMib, "MiB", () => putObject(js, blocks(block), { bucket, name }));
-    await rate(`get, ours, ${account}`, sizeMib, "MiB", async () => {
+    await rate(`put, own client, ${account}`, sizeMib, "MiB", () => putObject(js, blocks(block), { bucket, name }));
+    await rate(`get, own client, ${account}`, sizeMib, "MiB", async () => {
       for await (const _ of getObject(js, { bucket, name }));
     });
   }
   const readable = ReadableStream.from(blocks(block));
-  await rate("put, stock, core", sizeMib, "MiB", () => stock.put({ name: "stock" }, readable, { timeout: 60_000 }));
-  await rate("get, stock, core", sizeMib, "MiB", async () => {
-    const result = await stock.get("stock");
+  await rate("put, standard client, core", sizeMib, "MiB", () =>
+    standard.put({ name: "standard" }, readable, { timeout: 60_000 }),
+  );
+  await rate("get, standard client, core", sizeMib, "MiB", async () => {
+    const result = await standard.get("standard");
     for await (const _ of result?.data ?? []);
   });
 }
@@ -72,7 +74,7 @@ async function lines(core: NatsConnection, accesses: Record<string, JetStreamAcc
       publisher.close();
     });
   }
-  await rate("messages, stock js.publish, core", 5_000, "msgs", async () => {
+  await rate("messages, standard js.publish, core", 5_000, "msgs", async () => {
     const js = core.jetstream();
     for (let i = 0; i < 5_000; i += 1) await js.publish(subject, line);
   });

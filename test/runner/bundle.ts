@@ -1,6 +1,6 @@
 /**
- * Test files as plain JavaScript: bundled once for a run, so that none of its hundred and more processes starts a
- * compiler. A process with tsx takes 0.9 s of processor time before the first line of its test, one without 0.2 s.
+ * Bundles the test files into JavaScript once for a run, so that none of its more than 100 processes starts a compiler. A process
+ * with tsx takes 0.9 s of processor time before the first line of its test, a process without it 0.2 s (measured).
  */
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -10,20 +10,20 @@ import { type BuildFailure, build, type Plugin } from "esbuild";
 import { REQUIRE } from "../../infra/tools/build.ts";
 import { CbError } from "../../lib/core/errors.ts";
 
-/** The name that a source's place has in it; the bundler makes it another in each. */
+/** The name of the constant that keepPlaces adds to each source. The bundler renames it in each module. */
 const PLACE = "placeOfSource";
 const PLACES = Object.fromEntries(
   ["url", "filename", "dirname"].map((name) => [`import.meta.${name}`, `${PLACE}.${name}`]),
 );
-/** Of the errors of a file that does not compile, so many are enough. */
+/** The maximum number of compile errors that a message lists. */
 const SHOWN_ERRORS = 10;
 
 export interface BundledTests {
-  /** The arguments of Node that run a test file, which is named from the project's root. */
+  /** Returns the arguments for Node to run a test file. `path` is relative to the project's root. */
   argv(path: string): readonly string[];
 }
 
-/** Throws CbError "usage" where a file does not compile. */
+/** Throws CbError "usage" when a file does not compile. */
 export async function bundleTests(root: string, paths: readonly string[], outDir: string): Promise<BundledTests> {
   const child = "test/runner/child.ts";
   try {
@@ -47,17 +47,17 @@ export async function bundleTests(root: string, paths: readonly string[], outDir
     });
   } catch (error) {
     if (!(error instanceof Error && "errors" in error)) throw error;
-    throw new CbError("usage", `the tests do not compile:\n${wordsOf(error as BuildFailure)}`, { cause: error });
+    throw new CbError("usage", `the tests do not compile:\n${messagesOf(error as BuildFailure)}`, { cause: error });
   }
   const bundled = (path: string): string => join(outDir, path.replace(/\.ts$/, ".js"));
   return { argv: (path) => ["--enable-source-maps", bundled(child), bundled(path)] };
 }
 
-/** What a module finds beside itself, it finds beside its source. */
+/** `import.meta` of a bundled module is that of its source, so that paths relative to the source stay valid. */
 const keepPlaces: Plugin = {
   name: "keep-places",
   setup({ onLoad, onResolve, initialOptions: { absWorkingDir = "" } }) {
-    // It is no part of a bundle, and out there nobody finds it by its name.
+    // esbuild is not bundled, and the bundle's folder has no node_modules, so it is imported by its path.
     const esbuild = pathToFileURL(createRequire(join(absWorkingDir, "package.json")).resolve("esbuild")).href;
     onResolve({ filter: /^esbuild$/ }, () => ({ path: esbuild, external: true }));
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
@@ -69,7 +69,7 @@ const keepPlaces: Plugin = {
   },
 };
 
-function wordsOf({ errors }: BuildFailure): string {
+function messagesOf({ errors }: BuildFailure): string {
   const lines = errors.map(({ text, location }) => `  ${location?.file}:${location?.line}: ${text}`);
   return lines.slice(0, SHOWN_ERRORS).join("\n");
 }

@@ -1,9 +1,9 @@
 /**
- * Runs one test file, named by the last argument, in a process of its own, and writes what its suites counted to file
- * descriptor 3 as one line of JSON when the last has ended.
+ * Runs one test file, the last argument, in this process. When its last suite has ended, it writes the counts of the suites to file
+ * descriptor 3 as one line of JSON.
  *
- * uvu's own exit code is green after a throwing hook and after a test that throws no Error; its counts are right.
- * UVU_DEFER is how uvu's command line collects suites instead of letting them run; so does this.
+ * uvu exits with 0 after a hook that throws and after a test that throws a value that is no Error, but its counts are right.
+ * UVU_DEFER makes uvu collect the suites instead of running them, as its own command line does.
  */
 import { writeSync } from "node:fs";
 import { pathToFileURL } from "node:url";
@@ -11,8 +11,8 @@ import type { SuiteCount } from "./verdict.ts";
 
 type SuiteRun = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
 
-/** uvu returns from a `finally` block, which swallows the error. */
-const HIDDEN = "\nuvu does not show why: a hook threw, or a test threw something that is no Error\n";
+/** uvu returns from a `finally` block, so it drops the error. */
+const HIDDEN = "\nuvu does not report the error: a hook threw, or a test threw a value that is no Error\n";
 
 const runs: SuiteRun[] = [];
 Object.assign(globalThis, { UVU_DEFER: 1, UVU_INDEX: 0, UVU_QUEUE: [runs] });

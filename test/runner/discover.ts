@@ -1,70 +1,70 @@
-/** Which test files there are, which of them a call means, and how each wants to be run. */
+/** Finds the test files that a command line selects, and reads how each is to be run. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { CbError } from "../../lib/core/errors.ts";
 import type { Driver } from "../openstack/testbed/tree.ts";
 import { codeOf } from "../tidy/code.ts";
 
-/** The slowest file took 178 s, on a loaded machine where it had to make the root file system first; two thirds as much again. */
+/** The slowest file took 178 s, on a loaded machine where it first created the root file system; two thirds are added to that. */
 const DEFAULT_TIMEOUT_MS = 300_000;
 
 export interface Selection {
-  /** Parts of a path, or globs with `*`; a file that any of them names is meant. None: all files. */
+  /** Parts of a path, or globs with `*`. A file is selected when one of them matches. None: all files. */
   readonly patterns: readonly string[];
-  /** Only what needs no process and no tool: everything outside test/integration. */
+  /** Only tests that start no other program: those outside test/integration. */
   readonly unitOnly: boolean;
   /** Also the files named `*.full.*`, which take minutes. */
   readonly full: boolean;
-  /** Only the files with a line `// slow: WHY`; else those are left out, unless patterns mean them or it is `full`. */
+  /** Only the files with a line `// slow: REASON`. False: leave them out, unless there are patterns or `full` is true. */
   readonly slow: boolean;
-  /** The files named `*.openstack.test.ts` and no others; else all but those. */
+  /** Only the files named `*.openstack.test.ts`. False: leave them out. */
   readonly openstack: boolean;
 }
 
 export interface TestFile {
-  /** From the project's root, with forward slashes. */
+  /** Relative to the project's root, with forward slashes. */
   readonly path: string;
-  /** From a line `// timeout: 600 s` of the file, else 300 s. */
+  /** From a line `// timeout: 600 s` in the file; default 300 s. */
   readonly timeoutMs: number;
   readonly declaredSuites: number;
-  /** It starts servers and sandboxes, for which programs must be there. */
+  /** True if it starts servers or sandboxes, for which programs must be installed. */
   readonly needsTools: boolean;
-  /** By a line `// alone: WHY` of the file: no other file runs meanwhile. */
+  /** True if the file has a line `// alone: REASON`: no other file runs at the same time. */
   readonly alone: boolean;
-  /** By a line `// slow: WHY` of the file: CI runs it after `npm test`, which would take too long with it. */
+  /** True if the file has a line `// slow: REASON`: CI runs it after `npm test`, to keep that short. */
   readonly slow: boolean;
-  /** The OpenStack in whose network it runs: by a line `// testbed: libvirt` the one with real machines, else the fake one. */
+  /** It runs in the network of this OpenStack: with real machines after a line `// testbed: libvirt`, else the fake one. */
   readonly testbed?: Driver;
 }
 
-/** Throws CbError "usage" when the selection means no file. */
+/** Throws CbError "usage" when the selection matches no file. */
 export function discover(root: string, selection: Selection): TestFile[] {
   const all = readdirSync(join(root, "test"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `test/${name}`);
   const named = selection.patterns.filter((pattern) => pattern.endsWith(".ts") && existsSync(join(root, pattern)));
-  const paths = [...new Set([...all.filter((path) => isMeant(path, selection)), ...named])].sort();
-  const chosen = paths.map((path) => describe(path, readFileSync(join(root, path), "utf8")));
-  const meant = chosen.filter(({ slow }) => isTimely(slow, selection));
-  if (meant.length === 0) {
-    const what = selection.patterns.join(" ") || "this selection";
+  const paths = [...new Set([...all.filter((path) => isSelected(path, selection)), ...named])].sort();
+  const candidates = paths.map((path) => describe(path, readFileSync(join(root, path), "utf8")));
+  const selected = candidates.filter(({ slow }) => isSpeedSelected(slow, selection));
+  if (selected.length === 0) {
+    const pattern = selection.patterns.join(" ") || "this selection";
     const others = { ...selection, full: true, unitOnly: false };
-    const isIn = (openstack: boolean): boolean => all.some((path) => isMeant(path, { ...others, openstack }));
+    const isIn = (openstack: boolean): boolean => all.some((path) => isSelected(path, { ...others, openstack }));
     const script = isIn(false) ? "test:full" : isIn(true) ? "test:openstack" : undefined;
     const hint = script
-      ? `it is left out of this kind of run: try \`npm run ${script} -- PATTERN\``
+      ? `this kind of run leaves it out: try \`npm run ${script} -- PATTERN\``
       : "see the folder test";
-    throw new CbError("usage", `no test file matches ${what}`, { hint });
+    throw new CbError("usage", `no test file matches ${pattern}`, { hint });
   }
-  return meant;
+  return selected;
 }
 
-export function isTimely(slow: boolean, selection: Pick<Selection, "slow" | "full" | "patterns">): boolean {
+export function isSpeedSelected(slow: boolean, selection: Pick<Selection, "slow" | "full" | "patterns">): boolean {
   if (selection.slow) return slow;
   return !slow || selection.full || selection.patterns.length > 0;
 }
 
-export function isMeant(path: string, { patterns, unitOnly, full, openstack }: Selection): boolean {
+export function isSelected(path: string, { patterns, unitOnly, full, openstack }: Selection): boolean {
   if (openstack !== isOpenStack(path)) return false;
   if (unitOnly && isIntegration(path)) return false;
   if (!full && /\.full\.(openstack\.)?test\.ts$/.test(path)) return false;
@@ -98,7 +98,7 @@ export function describe(path: string, text: string): TestFile {
   };
 }
 
-/** `const x = suite(…)`, and the suite without a name that `import { test } from "uvu"` stands for. */
+/** Counts `const x = suite(…)`, and imports of uvu's `test`, which is a suite without a name. */
 function countSuites(text: string): number {
   const code = codeOf(text);
   const named = code.match(/=\s*suite\s*[<(]/g)?.length ?? 0;

@@ -1,4 +1,4 @@
-/** What a person reads of a run: one line for a file that is fine, the rest of the story for one that is not. */
+/** The text of a run: one line for a file that passed, and also the problems and the output for a file that failed. */
 import type { FileResult } from "./run-file.ts";
 
 export interface Totals {
@@ -6,7 +6,7 @@ export interface Totals {
   readonly failed: number;
 }
 
-/** `all`: what a file that is fine printed, too. */
+/** `all`: include the output of a file that passed. */
 export function describeResult({ file, verdict, output, tookMs }: FileResult, all = false): string {
   const { passed, failed, skipped, problems } = verdict;
   const counts = [`${passed} passed`, failed > 0 ? `${failed} failed` : "", skipped > 0 ? `${skipped} skipped` : ""];
@@ -18,11 +18,11 @@ export function describeResult({ file, verdict, output, tookMs }: FileResult, al
     ` ${counts.filter(Boolean).join(", ")}`,
   ].join(" ");
   if (failed === 0 && !all) return line;
-  const told = [...problems.map((problem) => `* ${problem}`), ...output.trimEnd().split("\n")];
-  return [line, ...told.map((text) => `     | ${text}`)].join("\n");
+  const details = [...problems.map((problem) => `* ${problem}`), ...output.trimEnd().split("\n")];
+  return [line, ...details.map((text) => `     | ${text}`)].join("\n");
 }
 
-/** The last line of every run, which other programs read. */
+/** The last line of each run. .ci/run parses it. */
 export function describeTotals({ passed, failed }: Totals): string {
   return `${passed} passed, ${failed} failed`;
 }

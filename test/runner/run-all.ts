@@ -1,4 +1,4 @@
-/** Runs test files in order: those that may share the machine a few at a time, then the others one by one. */
+/** Runs test files in order: three at a time, then one by one the files that must run alone. */
 import { chmodSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -7,15 +7,15 @@ import type { TestFile } from "./discover.ts";
 import { removeFolder } from "./leftovers.ts";
 import { type FileResult, type RunOptions, runFile } from "./run-file.ts";
 
-/** The machine of the tests has two cores, and three files that mostly wait keep them busy: 15 minutes one by one had 5 of work. */
+/** Most files mostly wait: one by one they took 15 minutes with 5 minutes of work. Three keep the two cores of a test machine busy. */
 const AT_ONCE = 3;
 
 export interface RunAllOptions extends Pick<RunOptions, "root" | "skipsFail" | "prefix" | "env" | "signal"> {
-  /** Called as each file ends. */
+  /** Called when a file has ended. */
   readonly onResult: (result: FileResult) => void;
 }
 
-/** The results of the files that were run; after an abort the rest is not started. Throws CbError; see bundleTests. */
+/** Returns the results of the files that ran. An abort starts no further files. Throws CbError as bundleTests does. */
 export async function runAll(files: readonly TestFile[], options: RunAllOptions): Promise<FileResult[]> {
   const folder = mkdtempSync(join(tmpdir(), "cb-"));
   chmodSync(folder, 0o711);
@@ -40,7 +40,7 @@ export async function runAll(files: readonly TestFile[], options: RunAllOptions)
       bundled,
     );
   } finally {
-    // What cannot be removed has been counted as a failure of the file that left it.
+    // If this fails, a test file left files behind, and runFile has counted that as its failure.
     await removeFolder(folder);
   }
   return results;

@@ -1,55 +1,48 @@
-/** Runs one test file in a process, a session and a temporary folder of its own, and judges how it ended. */
+/** Runs one test file in its own process, session and temporary folder, and decides whether it passed. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { folders } from "../../lib/config/folders.ts";
 import { CbError } from "../../lib/core/errors.ts";
+import { signalProcess } from "../../lib/core/signal-process.ts";
 import type { TestFile } from "./discover.ts";
-import {
-  findLastingProcesses,
-  findMounts,
-  killProcesses,
-  MARK,
-  removeFolder,
-  sendSignal,
-  type Traces,
-} from "./leftovers.ts";
+import { findLastingProcesses, findMounts, killProcesses, MARK, removeFolder, type Traces } from "./leftovers.ts";
 import { type SuiteCount, type Verdict, verdictOf } from "./verdict.ts";
 
-/** Enough for the failures of a file; a test that prints for ever must not fill the memory. */
+/** Holds the failures of a file, and bounds the memory for a test that prints endlessly. */
 const KEPT_BYTES = 64 * 1024;
-/** A test file whose suites are through has this long to end by itself. */
+/** From the end of the last suite to the exit of the process. */
 const EXIT_GRACE_MS = 3000;
-/** Between SIGTERM, which lets a test clean up, and SIGKILL. */
+/** From SIGTERM, after which a test may clean up, to SIGKILL. */
 const TERM_GRACE_MS = 3000;
-/** Nobody is left who could hold the output open, unless a process has shed its mark, its session and its folder. */
+/** All marked processes have been killed, so the output closes, unless a process without mark, session and folder holds it. */
 const PIPE_GRACE_MS = 2000;
-/** Those of the person who runs the tests must not decide where a test connects. */
+/** A test must not inherit these from the user: they would change where it connects, or its output. */
 const NOT_FOR_TESTS = ["NATS_URL", "NATS_CREDS", "QUEUE_HOST", "FORCE_COLOR", "NODE_OPTIONS"];
 
 export interface RunOptions {
-  /** The project's root. */
+  /** The root of the project. */
   readonly root: string;
-  /** Of Node, to run the file. */
+  /** The arguments for Node that run the file. */
   readonly argv: readonly string[];
-  /** Made for this file alone, removed at the end. Short: sockets in it have 108 bytes for their path. */
+  /** Created for this file and removed at the end. Short, because the path of a socket has at most 108 bytes (unix(7)). */
   readonly folder: string;
-  /** Unique to this file in this run. */
+  /** Unique for each file of a run. */
   readonly mark: string;
   readonly skipsFail: boolean;
-  /** Words before the command that runs the file, such as those that put it into another network. */
+  /** Prepended to the command that runs the file, as `nsenter …` to run it in another network. */
   readonly prefix: readonly string[];
   /** Added to the environment. */
   readonly env: Readonly<Record<string, string>>;
-  /** Ends the file early; its reason is shown. */
+  /** An abort ends the file early; the report shows the reason. */
   readonly signal: AbortSignal;
 }
 
 export interface FileResult {
   readonly file: TestFile;
   readonly verdict: Verdict;
-  /** The end of what it printed. */
+  /** The last 64 KiB of its output. */
   readonly output: string;
   readonly tookMs: number;
 }
@@ -81,7 +74,7 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
   if (stopped === undefined) leftovers.push(...(await listLeftovers(traces)));
   await killProcesses(traces);
   if (!(await reading.closedWithin(PIPE_GRACE_MS)))
-    leftovers.push("left a process behind that hides: it holds the output");
+    leftovers.push("left a process behind that hides: it keeps the output open");
   const notRemoved = await removeFolder(folder);
   if (notRemoved !== undefined) leftovers.push(notRemoved);
 
@@ -90,11 +83,11 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
   return { file, verdict, output, tookMs: performance.now() - startedMs };
 }
 
-/** Makes the folder, and an environment in which a test finds nothing of the person who runs it but the cache. */
+/** Creates the folder, and an environment that shares nothing with the user's but the cache folder. */
 function prepare({ folder, env }: RunOptions, mark: string): NodeJS.ProcessEnv {
   const [home, temporary] = [join(folder, "home"), join(folder, "tmp")];
   for (const path of [folder, home, temporary]) mkdirSync(path, { recursive: true });
-  // The mapped root of a sandbox must get through to what a test prepares for it, as it gets through the real /tmp.
+  // The mapped root of a sandbox must be able to reach the files of a test in it, as in the real /tmp.
   chmodSync(folder, 0o711);
   chmodSync(temporary, 0o1777);
   shareCompiled(temporary);
@@ -113,7 +106,7 @@ function prepare({ folder, env }: RunOptions, mark: string): NodeJS.ProcessEnv {
   };
 }
 
-/** tsx keeps what it has compiled in the temporary folder; shared, each process starts without compiling again. */
+/** tsx caches compiled files in the temporary folder. The test files share that cache, so that no process compiles again. */
 function shareCompiled(temporary: string): void {
   const name = `tsx-${process.geteuid?.() ?? ""}`;
   mkdirSync(join(tmpdir(), name), { recursive: true });
@@ -132,9 +125,9 @@ async function listLeftovers(traces: Traces): Promise<string[]> {
 }
 
 interface Reading {
-  /** Resolves when the suites' counts are there. */
+  /** Resolves when the process has written the counts of its suites. */
   readonly counted: Promise<void>;
-  /** Whether everybody has let go of the pipes; gives them up if not. */
+  /** Returns whether every process closes the pipes within `ms`, and destroys the pipes if not. */
   closedWithin(ms: number): Promise<boolean>;
   result(): { suites: readonly SuiteCount[] | undefined; output: string };
 }
@@ -142,11 +135,11 @@ interface Reading {
 function read(child: ChildProcess): Reading {
   let output = "";
   let record = "";
-  const keep = (chunk: string): void => {
+  const append = (chunk: string): void => {
     output = (output + chunk).slice(-KEPT_BYTES);
   };
-  child.stdout?.setEncoding("utf8").on("data", keep);
-  child.stderr?.setEncoding("utf8").on("data", keep);
+  child.stdout?.setEncoding("utf8").on("data", append);
+  child.stderr?.setEncoding("utf8").on("data", append);
   const counts = child.stdio[3];
   const counted = new Promise<void>((resolve) => {
     counts?.on("data", (chunk: Buffer) => {
@@ -157,13 +150,13 @@ function read(child: ChildProcess): Reading {
   const closed = new Promise<true>((resolve) => child.once("close", () => resolve(true)));
   const closedWithin = async (ms: number): Promise<boolean> => {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<false>((resolve) => {
+    const timeout = new Promise<false>((resolve) => {
       timer = setTimeout(() => resolve(false), ms);
     });
-    const inTime = await Promise.race([closed, late]);
+    const isClosed = await Promise.race([closed, timeout]);
     clearTimeout(timer);
-    if (!inTime) for (const stream of child.stdio) stream?.destroy();
-    return inTime;
+    if (!isClosed) for (const stream of child.stdio) stream?.destroy();
+    return isClosed;
   };
   const result = () => ({ suites: record.endsWith("\n") ? (JSON.parse(record) as SuiteCount[]) : undefined, output });
   return { counted, closedWithin, result };
@@ -175,15 +168,15 @@ interface Limits {
   readonly counted: Promise<void>;
 }
 
-/** Waits for the process to end, and ends its whole group when it takes too long or the run is interrupted. */
+/** Waits until the process exits. Ends its process group at the time limit, or when the run is interrupted. */
 async function guard(child: ChildProcess, session: number, { timeoutMs, signal, counted }: Limits) {
   let stopped: string | undefined;
   const timers: NodeJS.Timeout[] = [];
-  const stop = (why: string): void => {
+  const stop = (reason: string): void => {
     if (stopped !== undefined) return;
-    stopped = why;
-    sendSignal(-session, "SIGTERM");
-    timers.push(setTimeout(() => sendSignal(-session, "SIGKILL"), TERM_GRACE_MS));
+    stopped = reason;
+    signalProcess(-session, "SIGTERM");
+    timers.push(setTimeout(() => signalProcess(-session, "SIGKILL"), TERM_GRACE_MS));
   };
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once("exit", (code, by) => resolve({ code, signal: by }));
@@ -193,8 +186,8 @@ async function guard(child: ChildProcess, session: number, { timeoutMs, signal, 
   if (signal.aborted) onAbort();
   timers.push(setTimeout(() => stop(`it did not end within ${timeoutMs / 1000} s`), timeoutMs));
   void counted.then(() => {
-    const why = `something kept it alive after its last test (${EXIT_GRACE_MS / 1000} s)`;
-    timers.push(setTimeout(() => stop(why), EXIT_GRACE_MS));
+    const reason = `something kept it alive after its last test (${EXIT_GRACE_MS / 1000} s)`;
+    timers.push(setTimeout(() => stop(reason), EXIT_GRACE_MS));
   });
   const exit = await exited;
   for (const timer of timers) clearTimeout(timer);

@@ -13,11 +13,11 @@ function ending(changes: Partial<Ending>): Ending {
   return { ...good, stopped: undefined, leftovers: [], skipsFail: false, ...changes };
 }
 
-test("judge() passes a file whose tests all passed", () => {
+test("verdictOf() passes a file when all its tests passed", () => {
   assert.equal(verdictOf(ending({})), { passed: 3, failed: 0, skipped: 0, problems: [] });
 });
 
-test("judge() counts each test that did not pass, once, whatever the exit code", () => {
+test("verdictOf() counts each test that did not pass once, for exit code 0 and 1", () => {
   for (const code of [0, 1]) {
     const verdict = verdictOf(ending({ suites: [count(1, 3), count(2, 2)], exit: { code, signal: null } }));
     assert.is(verdict.passed, 3);
@@ -26,25 +26,25 @@ test("judge() counts each test that did not pass, once, whatever the exit code",
   }
 });
 
-test("judge() fails a file without tests, without counts, or with a suite that never ran", () => {
+test("verdictOf() fails a file without tests, without counts, or with a suite that never ran", () => {
   assert.is(verdictOf(ending({ suites: [count(0, 0)] })).failed, 1);
   assert.is(verdictOf(ending({ suites: [], declaredSuites: 0 })).failed, 1);
   assert.is(verdictOf(ending({ suites: undefined })).failed, 1);
   assert.is(verdictOf(ending({ declaredSuites: 2 })).failed, 1);
 });
 
-test("judge() accepts more suites than the source declares: a contract runs once for each provider", () => {
+test("verdictOf() accepts more suites than the source declares, as of a contract that runs once a provider", () => {
   assert.is(verdictOf(ending({ suites: [count(1, 1), count(1, 1)], declaredSuites: 1 })).failed, 0);
 });
 
-test("judge() fails on an exit code, a signal, a stop and each thing left behind", () => {
+test("verdictOf() fails on an exit code, a signal, a stop and each leftover", () => {
   assert.is(verdictOf(ending({ exit: { code: 1, signal: null } })).failed, 1);
   assert.is(verdictOf(ending({ exit: { code: null, signal: "SIGSEGV" } })).failed, 1);
   assert.is(verdictOf(ending({ stopped: "it did not end within 1 s" })).failed, 1);
   assert.is(verdictOf(ending({ leftovers: ["a process", "a mount"] })).failed, 2);
 });
 
-test("judge() fails on skipped tests only where they are not allowed", () => {
+test("verdictOf() fails on skipped tests only when skipsFail is set", () => {
   const suites = [count(2, 2, 1)];
   assert.is(verdictOf(ending({ suites })).failed, 0);
   assert.is(verdictOf(ending({ suites })).skipped, 1);

@@ -1,4 +1,4 @@
-/** What a test file's end says about its tests: pure, so that every way to fail can be shown. */
+/** Decides whether a test file passed. It has no effects, so that tests can show each way to fail. */
 
 export interface SuiteCount {
   readonly passed: number;
@@ -7,16 +7,16 @@ export interface SuiteCount {
 }
 
 export interface Ending {
-  /** What each suite counted; undefined where the process ended before its last suite did. */
+  /** The counts of each suite; undefined when the process ended before its last suite. */
   readonly suites: readonly SuiteCount[] | undefined;
-  /** How many suites the source declares; one that is never run counts nothing and would be missed. */
+  /** The number of suites in the source. A suite that is never run has no counts, so only this number shows it. */
   readonly declaredSuites: number;
   readonly exit: { readonly code: number | null; readonly signal: string | null };
-  /** Why the runner ended the process, where it did. */
+  /** The reason if the runner ended the process. */
   readonly stopped: string | undefined;
-  /** Processes, mounts and files that outlived the tests, each in words. */
+  /** A message for each process, mount and file that the tests left behind. */
   readonly leftovers: readonly string[];
-  /** In CI a skipped test is a test that nobody runs. */
+  /** True in CI, because a test that CI skips never runs. */
   readonly skipsFail: boolean;
 }
 

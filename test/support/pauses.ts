@@ -1,11 +1,11 @@
 /**
- * Pauses for tests in which the passing of time is itself the criterion, one name for each reason. None of them waits for
- * something to have happened: for that there are events (seen.ts) and looks (until.ts).
+ * Pauses for tests in which the elapsed time is the condition, one function for each reason. They do not wait for an effect: a
+ * test awaits an event (seen.ts) or polls (until.ts) for that.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** An outage of a certain length: what is tested is what its length alone decides, as whether a duplicate window is over. */
+/** An outage of a certain length, for behaviour that depends on the length alone, as on the duplicate window of a stream. */
 export const outageOf = (ms: number): Promise<void> => sleep(ms);
 
-/** All that can happen without a word from outside has happened after this; it takes no time worth mentioning. */
+/** Resolves after all callbacks that need no further I/O have run. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

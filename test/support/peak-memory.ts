@@ -1,4 +1,4 @@
-/** What programs of a stack took of memory at their peak, as the kernel counted it, while they ran. */
+/** Measures the peak memory of a stack's programs while they run, as the kernel counts it. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
@@ -8,78 +8,78 @@ import { readSupervisor } from "../../lib/provider/sandbox/folder.ts";
 import { processesOf } from "../../lib/provider/sandbox/processes.ts";
 import type { Stack } from "./stack.ts";
 
-/** VmHWM only rises, so looks may be far apart; what a process takes in its last moments before it ends is not seen. */
-const LOOK_MS = 200;
+/** VmHWM never falls, so samples may be far apart. A rise between the last sample and the end of a process is missed. */
+const SAMPLE_MS = 200;
 
 export interface Peak {
-  /** VmHWM of proc(5): the most that was resident at any time, its own memory and mapped files together. */
+  /** VmHWM of proc(5): the peak of resident memory, anonymous memory and mapped files together. */
   readonly residentKib: number;
-  /** The most that a look found of its own memory (RssAnon), which is what it asked for. */
-  readonly ownKib: number;
+  /** The highest sample of anonymous memory (RssAnon), which the program has allocated itself. */
+  readonly anonymousKib: number;
 }
 
-/** What each may take at its peak, in MB (10^6 bytes), whatever it moves. */
+/** The limit of each program's peak, in MB (10^6 bytes). It does not depend on the size of an image. */
 const LIMITS: Readonly<Record<string, number>> = { client: 150, agent: 150, queue: 150, "nats-server": 250 };
 
-/** Says what was measured, and fails when a program took more than it may, or was never found. */
+/** Prints the measured peaks. Fails when a program exceeded its limit or was never found. */
 export function assertPeaks(peaks: ReadonlyMap<string, Peak>): void {
   for (const [kind, limitMb] of Object.entries(LIMITS)) {
     const peak = peaks.get(kind);
     if (peak === undefined) throw new Error(`${kind} was not found`);
-    const [resident, own] = [Math.round(peak.residentKib / 1024), Math.round(peak.ownKib / 1024)];
-    const text = `${kind}: ${resident} MiB at its peak, ${own} MiB its own`;
+    const [resident, anonymous] = [Math.round(peak.residentKib / 1024), Math.round(peak.anonymousKib / 1024)];
+    const text = `${kind}: ${resident} MiB at its peak, ${anonymous} MiB anonymous`;
     process.stderr.write(`${text}\n`);
     assert.ok(peak.residentKib * 1024 < limitMb * 1e6, text);
   }
 }
 
-/** The processes of one kind that live now. */
+/** Returns the ids of the running processes of one kind. */
 export type Find = () => Promise<readonly number[]>;
 
 export class PeakMemory {
   readonly #kinds: Readonly<Record<string, Find>>;
   readonly #peaks = new Map<string, Peak>();
-  /** The look under way: on a loaded machine one takes longer than the time to the next. */
-  #looking: Promise<void> | undefined;
+  /** The sample in progress: on a loaded machine one may take longer than SAMPLE_MS. */
+  #sampling: Promise<void> | undefined;
   readonly #timer: NodeJS.Timeout;
 
-  /** Looks at all kinds until `stop`. */
+  /** Samples all kinds until `stop`. */
   constructor(kinds: Readonly<Record<string, Find>>) {
     this.#kinds = kinds;
     this.#timer = setInterval(() => {
-      this.#looking ??= this.#look().finally(() => {
-        this.#looking = undefined;
+      this.#sampling ??= this.#sample().finally(() => {
+        this.#sampling = undefined;
       });
-    }, LOOK_MS);
+    }, SAMPLE_MS);
   }
 
-  /** The largest process of each kind. A kind that was never found is missing. */
+  /** Returns the largest process of each kind. A kind that was never found is missing. */
   async stop(): Promise<ReadonlyMap<string, Peak>> {
     clearInterval(this.#timer);
-    await this.#looking;
-    await this.#look();
+    await this.#sampling;
+    await this.#sample();
     return this.#peaks;
   }
 
-  async #look(): Promise<void> {
+  async #sample(): Promise<void> {
     for (const [kind, find] of Object.entries(this.#kinds)) {
       for (const pid of await find()) {
         const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-        const before = this.#peaks.get(kind) ?? { residentKib: 0, ownKib: 0 };
+        const before = this.#peaks.get(kind) ?? { residentKib: 0, anonymousKib: 0 };
         this.#peaks.set(kind, {
           residentKib: Math.max(before.residentKib, field(status, "VmHWM")),
-          ownKib: Math.max(before.ownKib, field(status, "RssAnon")),
+          anonymousKib: Math.max(before.anonymousKib, field(status, "RssAnon")),
         });
       }
     }
   }
 }
 
-/** A process that is ending has no memory any more. */
+/** 0 for a process that is exiting: it has no memory any more. */
 const field = (status: string, name: string): number =>
   Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? 0);
 
-/** Where the daemons of a stack and its agents are found. `queue` where the test runs its own. */
+/** Finds the daemons of a stack and its agents. `queue` returns the process id of a queue that the test runs itself. */
 export function daemonsOf(
   stack: Stack,
   queue?: () => number | undefined,
@@ -88,8 +88,8 @@ export function daemonsOf(
   return {
     agent: async () => {
       const folders = await readdir(sandboxes).catch(() => []);
-      const keepers = await Promise.all(folders.map((folder) => readSupervisor(join(sandboxes, folder))));
-      const known = keepers.filter((keeper) => keeper !== undefined);
+      const supervisors = await Promise.all(folders.map((folder) => readSupervisor(join(sandboxes, folder))));
+      const known = supervisors.filter((supervisor) => supervisor !== undefined);
       const pids = (await Promise.all(known.map(processesOf))).flat();
       const areAgents = await Promise.all(pids.map(isAgent));
       return pids.filter((_pid, index) => areAgents[index]);

@@ -1,6 +1,6 @@
-/** Promises that a test expects to fail, or leaves to themselves for a while. */
+/** Promises that a test expects to reject, or awaits later. */
 
-/** What a promise is rejected with; undefined when it is not. */
+/** Returns the error that the promise rejects with, or undefined when it resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => undefined,
@@ -8,7 +8,7 @@ export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   );
 }
 
-/** To be awaited later. When the test fails before that, its own failure is reported and not this one's. */
+/** Marks a promise that the test awaits later. If the test fails first, an error of this promise is not reported in its place. */
 export function later<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;

@@ -1,24 +1,24 @@
-/** What a callback was given, in order, and the wait for the value that a test needs. */
+/** Records the values that a callback receives, in order, and lets a test wait for a value. */
 
-/** A loaded machine may stand still for seconds; what takes longer than this does not come. */
+/** A loaded machine may stall for seconds. After this limit the value is taken as missing. */
 const LIMIT_MS = 30_000;
 
 export class Seen<T> {
   readonly all: T[] = [];
   readonly #watchers = new Set<(value: T) => void>();
 
-  /** The callback. */
+  /** The callback to pass on. */
   readonly add = (value: T): void => {
     this.all.push(value);
     for (const watcher of this.#watchers) watcher(value);
   };
 
-  /** Resolves when a value holds, one that has been seen already or one that comes. */
+  /** Resolves when `holds` is true for a value, recorded before or after the call. Rejects after 30 s. */
   async any(holds: (value: T) => boolean): Promise<void> {
     if (!this.all.some(holds)) await this.next(holds);
   }
 
-  /** Resolves at the next value that holds. Rejects when none comes within the limit. */
+  /** Resolves at the next value for which `holds` is true. Rejects after 30 s. */
   async next(holds: (value: T) => boolean = () => true): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     let watcher = (_value: T): void => {};
@@ -28,9 +28,9 @@ export class Seen<T> {
           if (holds(value)) resolve();
         };
         this.#watchers.add(watcher);
-        const why = (): string =>
-          `not seen within ${LIMIT_MS / 1000} s; the last were ${this.all.slice(-5).join(", ")}`;
-        timer = setTimeout(() => reject(new Error(why())), LIMIT_MS);
+        const message = (): string =>
+          `no such value within ${LIMIT_MS / 1000} s; the last were ${this.all.slice(-5).join(", ")}`;
+        timer = setTimeout(() => reject(new Error(message())), LIMIT_MS);
       });
     } finally {
       clearTimeout(timer);

@@ -1,4 +1,4 @@
-/** A local stack of its own for a test file: brought up by the shipped cb-local, which the runner has bundled, in temporary folders. */
+/** A local stack for one test file, in temporary folders. The bundled cb-local starts it. */
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,18 +8,16 @@ import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { runningPid } from "../../infra/local/daemon.ts";
 import { findNatsServer } from "../../infra/nats/server.ts";
+import { PROCESS_POLL_MS } from "../../infra/tools/end-process.ts";
 import { folders } from "../../lib/config/folders.ts";
 import { systemClock } from "../../lib/core/clock.ts";
 import { strike } from "./strike.ts";
 
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
-/** Nobody sends an event for the end of a process that is not a child. */
-const POLL_MS = 20;
-
 export interface Finished {
   readonly code: number | null;
-  /** What ended it, when no exit code did. */
+  /** The signal that ended the process; null when it exited. */
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -29,10 +27,10 @@ export interface Finished {
 
 export interface Running {
   readonly pid: number | undefined;
-  /** Resolves with standard output and error together as soon as they match; rejects if it ends before. */
+  /** Resolves with standard output and error together as soon as they match. Rejects when the process ends first. */
   seen(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
-  /** Reads no more of its standard output. */
+  /** Closes the pipe of its standard output. */
   closeStdout(): void;
   readonly finished: Promise<Finished>;
 }
@@ -44,14 +42,14 @@ export interface OnTerminal extends Running {
 export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-  /** Standard output goes there, as with `>` under a umask of 022; `stdout` is empty then. */
+  /** Standard output is written to this file, as with `>` under a umask of 022; `stdout` is empty then. */
   readonly stdoutFile?: string;
   /** A module that Node loads before the program. */
   readonly preload?: URL;
 }
 
 export class Stack {
-  /** A folder for the test's own files, removed at the end. */
+  /** A folder for the files of the test, removed at the end. */
   readonly folder: string;
   readonly #env: Record<string, string | undefined>;
 
@@ -62,17 +60,17 @@ export class Stack {
       ...env,
       XDG_STATE_HOME: join(folder, "state"),
       XDG_CONFIG_HOME: join(folder, "config"),
-      // The root file system takes a minute to make, so all stacks share it.
+      // All stacks share the root file system, because creating it takes a minute.
       XDG_CACHE_HOME: dirname(folders().cache),
     };
   }
 
-  /** Folders, and nothing in them. */
+  /** Creates the folders only. */
   static unstarted(): Stack {
     return new Stack(mkdtempSync(join(tmpdir(), "cb-stack-")));
   }
 
-  /** Up, with a full reserve. */
+  /** Starts a stack. Resolves when its reserve is full. */
   static async start(provider: "sandbox" | "qemu" = "sandbox"): Promise<Stack> {
     const stack = Stack.unstarted();
     try {
@@ -84,17 +82,17 @@ export class Stack {
     }
   }
 
-  /** Brings up what is down. */
+  /** Starts the parts that do not run. */
   async up(provider = "sandbox"): Promise<void> {
     const { code, stderr } = await this.run("cb-local", ["up", "--provider", provider]);
     if (code !== 0) throw new Error(`cb-local up ended with ${code}:\n${stderr}`);
   }
 
-  /** Ends the queue, which is not our child: its pid file is looked at until the process is gone. */
+  /** Sends `signal` to the queue and resolves when its process has ended. Polls, because the queue is not our child. */
   async queueEnds(signal: NodeJS.Signals): Promise<void> {
     const pidFile = this.statePath("queue.pid");
     strike("the queue", runningPid(pidFile), signal);
-    while (runningPid(pidFile) !== undefined) await systemClock.sleep(POLL_MS);
+    while (runningPid(pidFile) !== undefined) await systemClock.sleep(PROCESS_POLL_MS);
   }
 
   async stop(): Promise<void> {
@@ -107,42 +105,42 @@ export class Stack {
     return join(this.folder, ...parts);
   }
 
-  /** Ends NATS, as `queueEnds` ends the queue. */
+  /** Does the same with nats-server as `queueEnds` with the queue. */
   async natsEnds(signal: NodeJS.Signals): Promise<void> {
     const dataDir = this.statePath("nats");
     strike("NATS", (await findNatsServer(dataDir))?.pid, signal);
-    while ((await findNatsServer(dataDir)) !== undefined) await systemClock.sleep(POLL_MS);
+    while ((await findNatsServer(dataDir)) !== undefined) await systemClock.sleep(PROCESS_POLL_MS);
   }
 
   /** Resolves when there is a file in that folder. */
   fileIn(folder: string): Promise<void> {
     return new Promise((resolve) => {
-      const look = () => {
+      const check = () => {
         if (readdirSync(this.path(folder)).length === 0) return;
         watcher.close();
         resolve();
       };
-      const watcher = watch(this.path(folder), look);
-      look();
+      const watcher = watch(this.path(folder), check);
+      check();
     });
   }
 
-  /** A file of the local stack's own, e.g. its installation. */
+  /** The path of a file of the local stack, e.g. of its installation. */
   statePath(...parts: readonly string[]): string {
     return this.path("state", "container-builder", "local", ...parts);
   }
 
-  /** Where the stack's clients find it; `ca` is a file. */
+  /** The settings of the stack's clients; `ca` is a path. */
   clientSettings(): { url: string; servername: string; ca: string } {
     return parse(readFileSync(this.statePath("client", "config.yaml"), "utf8"));
   }
 
-  /** Runs a shipped program to its end. */
+  /** Runs a bundled program to its end. */
   run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
     return this.start(program, args, options).finished;
   }
 
-  /** Starts a shipped program. */
+  /** Starts a bundled program. */
   start(program: string, args: readonly string[], options: RunOptions = {}): Running {
     const preload = options.preload === undefined ? [] : ["--import", options.preload.href];
     return launch(process.execPath, [...preload, join(PROJECT, "dist", "bin", program), ...args], {
@@ -152,7 +150,7 @@ export class Stack {
     });
   }
 
-  /** Starts a shipped program whose outputs the test takes itself, as fast as it likes. */
+  /** Starts a bundled program. The test itself reads the pipes, at its own speed. */
   spawn(
     program: string,
     args: readonly string[],
@@ -165,22 +163,24 @@ export class Stack {
     });
   }
 
-  /** Runs a shell's command in which `$@` is the call of a shipped program. */
+  /** Runs a shell command in which `$@` calls a bundled program. */
   runInShell(command: string, program: string, args: readonly string[]): Promise<Finished> {
     const call = [process.execPath, join(PROJECT, "dist", "bin", program), ...args];
     return launch("sh", ["-c", command, "sh", ...call], { cwd: this.folder, env: this.#env }).finished;
   }
 
-  /** Runs a shipped program on a terminal of 100 columns, which script(1) holds; both outputs are in `stdout`. */
+  /** Runs a bundled program on a terminal with 100 columns, created by script(1). `stdout` holds both outputs. */
   runOnTerminal(program: string, args: readonly string[]): Promise<Finished> {
     return this.startOnTerminal(program, args).finished;
   }
 
-  /** The same, on a terminal whose size can be changed. */
+  /** The same, on a terminal with a `resize` function. */
   startOnTerminal(program: string, args: readonly string[]): OnTerminal {
-    const words = [process.execPath, join(PROJECT, "dist", "bin", program), ...args].map((word) => `'${word}'`);
+    const quoted = [process.execPath, join(PROJECT, "dist", "bin", program), ...args].map(
+      (argument) => `'${argument}'`,
+    );
     const device = this.path("tty");
-    const command = `tty >'${device}'; stty cols 100 rows 30; exec ${words.join(" ")}`;
+    const command = `tty >'${device}'; stty cols 100 rows 30; exec ${quoted.join(" ")}`;
     const running = launch("script", ["-qefc", command, "/dev/null"], { cwd: this.folder, env: this.#env });
     const resize = (columns: number, rows: number) => {
       const size = ["cols", String(columns), "rows", String(rows)];
@@ -189,7 +189,7 @@ export class Stack {
     return { ...running, resize };
   }
 
-  /** A script of package.json, as a user calls it. */
+  /** Runs a script of package.json, as a user does. */
   npm(script: string): Promise<Finished> {
     return launch("npm", ["run", "--silent", script], { cwd: PROJECT, env: this.#env }).finished;
   }
@@ -230,14 +230,14 @@ function launch(program: string, argv: readonly string[], options: LaunchOptions
   });
   const seen = (pattern: RegExp) =>
     new Promise<string>((resolve, reject) => {
-      const look = () => {
-        const now = text();
-        if (!pattern.test(now)) return;
-        watchers.delete(look);
-        resolve(now);
+      const check = () => {
+        const output = text();
+        if (!pattern.test(output)) return;
+        watchers.delete(check);
+        resolve(output);
       };
-      watchers.add(look);
-      look();
+      watchers.add(check);
+      check();
       finished.then(() => reject(new Error(`ended without ${pattern}:\n${text()}`)), reject);
     });
   const { pid } = child;

@@ -1,7 +1,8 @@
-/** Signals to processes that are not our children. */
+/** Sends signals to processes that are not children of the test. */
+import { signalProcess } from "../../lib/core/signal-process.ts";
 
-/** Throws when there is no such process: 0 in its place would be the test's own process group. */
-export function strike(what: string, pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) throw new Error(`${what} does not run, so there is nothing to send ${signal} to`);
-  process.kill(pid, signal);
+/** `name` names the process in the error. Throws when it does not run. */
+export function strike(name: string, pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined || !signalProcess(pid, signal))
+    throw new Error(`${name} does not run, so it cannot get ${signal}`);
 }

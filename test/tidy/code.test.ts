@@ -4,7 +4,7 @@ import { codeOf, withoutComments } from "./code.ts";
 
 const test = suite("tidy/code");
 
-function words(text: string): string {
+function squeezed(text: string): string {
   return codeOf(text).replace(/\s+/g, " ").trim();
 }
 
@@ -12,23 +12,23 @@ test("codeOf() blanks comments and what is in quotes, and keeps lengths and line
   const text = "a('b'); // c\n/* d\n e */ f(`g\nh`);\n";
   assert.is(codeOf(text).length, text.length);
   assert.is(codeOf(text).split("\n").length, text.split("\n").length);
-  assert.is(words(text), "a(' '); f(` `);");
+  assert.is(squeezed(text), "a(' '); f(` `);");
 });
 
 test("codeOf() does not take a slash in a string for a comment, nor a quote in a comment for a string", () => {
-  assert.is(words('a("http://b"); c();'), 'a(" "); c();');
-  assert.is(words("a(); // don't\nb();"), "a(); b();");
+  assert.is(squeezed('a("http://b"); c();'), 'a(" "); c();');
+  assert.is(squeezed("a(); // don't\nb();"), "a(); b();");
 });
 
 test("codeOf() passes over escaped quotes and over templates with code inside", () => {
-  assert.is(words('a("b\\"c"); d();'), 'a(" "); d();');
-  assert.is(words("a(`b $\x7bc({ d: `e` })} f`); g();"), "a(` `); g();");
+  assert.is(squeezed('a("b\\"c"); d();'), 'a(" "); d();');
+  assert.is(squeezed("a(`b $\x7bc({ d: `e` })} f`); g();"), "a(` `); g();");
 });
 
 test("codeOf() tells a regular expression from a division", () => {
-  assert.is(words("a(/[\"'/]x/g); b();"), "a(/ /g); b();");
-  assert.is(words("const c = a / b / 2; d('e');"), "const c = a / b / 2; d(' ');");
-  assert.is(words("return /'/.test(a); b('c');"), "return / /.test(a); b(' ');");
+  assert.is(squeezed("a(/[\"'/]x/g); b();"), "a(/ /g); b();");
+  assert.is(squeezed("const c = a / b / 2; d('e');"), "const c = a / b / 2; d(' ');");
+  assert.is(squeezed("return /'/.test(a); b('c');"), "return / /.test(a); b(' ');");
 });
 
 test("withoutComments() keeps literals", () => {

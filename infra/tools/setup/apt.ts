@@ -1,4 +1,4 @@
-/** Debian packages: installed as root, or downloaded and unpacked into a folder without root. */
+/** Installs Debian packages as root, or unpacks them into a folder without root. */
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,9 +6,9 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { findPrograms } from "./find-program.ts";
 import { runCommand } from "./run-command.ts";
 
-/** Two of our own processes must not meet at apt's lists, for which apt itself does not wait. */
+/** Serializes our own processes: apt-get does not wait for the lock of its package lists. */
 const LOCK = "/run/lock/container-builder-apt.lock";
-/** Unattended upgrades may hold dpkg's lock for minutes. */
+/** Waits 300 s for dpkg's lock, which unattended upgrades hold for minutes. */
 const INSTALL = ["install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"] as const;
 
 export function hasApt(): boolean {
@@ -16,8 +16,8 @@ export function hasApt(): boolean {
 }
 
 /**
- * Installs packages; needs root. The package lists are fetched only when they turn out to be missing or out of date.
- * Throws CbError "infrastructure" with the end of apt's output.
+ * Installs packages; needs root. Fetches the package lists only when the first attempt fails, because they may be missing or out
+ * of date. Throws CbError "infrastructure" with the end of apt's output.
  */
 export async function aptInstall(packages: readonly string[]): Promise<void> {
   const apt = (...args: string[]) => runCommand(["flock", LOCK, "apt-get", ...args]);
@@ -27,14 +27,14 @@ export async function aptInstall(packages: readonly string[]): Promise<void> {
   const second = await apt(...INSTALL, ...packages);
   if (second.code === 0) return;
   throw new CbError("infrastructure", `apt-get could not install ${packages.join(" ")}\n${second.output.trimEnd()}`, {
-    hint: `run it by hand to see more: apt-get update && apt-get install -y ${packages.join(" ")}`,
+    hint: `to see all output, run: apt-get update && apt-get install -y ${packages.join(" ")}`,
     cause: update.code === 0 ? undefined : new Error(`apt-get update failed: ${update.output.trimEnd()}`),
   });
 }
 
 /**
- * Downloads a package and unpacks it into `into`, without root and without installing it: no script of the package
- * runs. `source` is a line of sources.list(5) to take it from; default: what the system has. Throws CbError
+ * Downloads a package and unpacks it into the folder `into`. It needs no root, does not install the package and runs none of its
+ * scripts. `source` is the line of sources.list(5) to download from; default: the system's sources. Throws CbError
  * "infrastructure" with the end of apt's output.
  */
 export async function aptUnpack(name: string, into: string, source?: string): Promise<void> {
@@ -48,7 +48,7 @@ export async function aptUnpack(name: string, into: string, source?: string): Pr
   }
 }
 
-/** With the system's package lists; with lists fetched for this once for another source, or where those are out of date. */
+/** Uses the system's package lists first. Fetches lists of its own for another source, or when the system's are out of date. */
 async function download(name: string, scratch: string, source?: string): Promise<string> {
   const first = source === undefined ? await runCommand(["apt-get", "download", name], { cwd: scratch }) : undefined;
   if (first?.code !== 0) {
@@ -64,8 +64,8 @@ async function download(name: string, scratch: string, source?: string): Promise
     const update = await runCommand(["apt-get", ...own, "update"]);
     const second = await runCommand(["apt-get", ...own, "download", name], { cwd: scratch });
     if (second.code !== 0) {
-      const said = `${update.code === 0 ? "" : update.output}${second.output}`.trimEnd();
-      throw new CbError("infrastructure", `apt-get could not download ${name}\n${said}`, {
+      const output = `${update.code === 0 ? "" : update.output}${second.output}`.trimEnd();
+      throw new CbError("infrastructure", `apt-get could not download ${name}\n${output}`, {
         hint: "is the Debian mirror reachable? See /etc/apt/sources.list and sources.list.d",
       });
     }

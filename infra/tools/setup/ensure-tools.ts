@@ -1,4 +1,4 @@
-/** Makes sure that the programs a command is about to call are there: installs them, or says how to have them. */
+/** Installs the programs that a command needs, or names the command that installs them. */
 import { CbError } from "../../../lib/core/errors.ts";
 import { aptInstall, hasApt } from "./apt.ts";
 import { findPrograms } from "./find-program.ts";
@@ -8,14 +8,14 @@ import { withProgress } from "./run-command.ts";
 
 export interface EnsureOptions {
   readonly need: readonly Tool[];
-  /** Told, in plain lines, what is done and how long it takes; not called when nothing is missing. */
+  /** Called with a line for each step and its duration. Not called when nothing is missing. */
   readonly onStep: (line: string) => void;
 }
 
 /**
- * Returns when every tool is there. As root the missing ones are installed with apt-get; nats-server is fetched into the
- * cache folder by anyone. Throws CbError "config", which names each missing tool, why it is needed and the command
- * that mends it, where that takes root or another system's packages; "infrastructure" where apt-get fails.
+ * Returns when every tool is installed. Root installs missing tools with apt-get; any user fetches nats-server into the cache
+ * folder. Throws CbError "config" with each missing tool, its purpose and the command that installs it, if this user is not root
+ * or the system has no apt; "infrastructure" if apt-get fails.
  */
 export async function ensureTools({ need, onStep }: EnsureOptions): Promise<void> {
   const missing = missingTools(need);
@@ -28,17 +28,17 @@ export async function ensureTools({ need, onStep }: EnsureOptions): Promise<void
   if (need.includes("nats-server")) await natsServerPath({ onStep });
 }
 
-/** Those that are not there and that only root can install. */
+/** The missing tools that only root can install. */
 export function missingTools(need: readonly Tool[], path?: string): Tool[] {
   return need.filter((tool) => tool !== "nats-server" && findPrograms(tool, path).length === 0);
 }
 
 export function missingToolsError(missing: readonly Tool[], apt: boolean): CbError {
-  const lines = missing.map((tool) => `  ${tool}: ${TOOLS[tool].why}`);
+  const lines = missing.map((tool) => `  ${tool}: ${TOOLS[tool].purpose}`);
   const names = packagesOf(missing).join(" ");
   const command = `sudo apt-get update && sudo apt-get install -y --no-install-recommends ${names}`;
   return new CbError("config", `missing on this machine:\n${lines.join("\n")}`, {
-    hint: apt ? command : `install what brings them; in Debian the packages are ${names}`,
+    hint: apt ? command : `install these programs; in Debian the packages are ${names}`,
   });
 }
 

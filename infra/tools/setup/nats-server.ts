@@ -1,6 +1,6 @@
 /**
- * Finds a nats-server, or fetches one. The Debian package is unpacked into the cache folder and not installed: its
- * installation starts a server for the whole system on port 4222, which nobody asked for.
+ * Finds a nats-server, or fetches one. The Debian package is unpacked into the cache folder and not installed, because its
+ * installation would start a system-wide server on port 4222.
  */
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -11,26 +11,26 @@ import { aptUnpack, hasApt } from "./apt.ts";
 import { findPrograms, isExecutable } from "./find-program.ts";
 import { runCommand, withProgress } from "./run-command.ts";
 
-/** Debian 12's, the oldest that the accounts and the object store were tried on. */
+/** The version of Debian 12, the oldest on which accounts and the object store were tested. */
 const OLDEST = [2, 9, 10] as const;
 
 export interface NatsServerOptions {
-  /** NATS_SERVER, PATH, HOME and XDG_CACHE_HOME are read from it. Default: the process's. */
+  /** Holds NATS_SERVER, PATH, HOME and XDG_CACHE_HOME. Default: the environment of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>;
-  /** Told, in plain lines, when something takes time. */
+  /** Called with a line for each step that takes time. */
   readonly onStep?: (line: string) => void;
 }
 
 /**
- * The path of a nats-server of at least 2.9.10: the one NATS_SERVER names, else one in PATH, else the one in the cache
- * folder, fetched from the Debian archive where it is not there yet (4 MB, no root needed).
- * Throws CbError "config" where NATS_SERVER names none or the system has no apt, "infrastructure" where the download fails.
+ * Returns the path of a nats-server 2.9.10 or newer: the one that NATS_SERVER names, or the first in PATH, or the one in the cache
+ * folder, which is fetched from the Debian archive first if it is missing (4 MB, without root). Throws CbError "config" when
+ * NATS_SERVER names an unusable program or the system has no apt, "infrastructure" when the download fails.
  */
 export async function natsServerPath(options: NatsServerOptions = {}): Promise<string> {
   const env = options.env ?? process.env;
   const named = env.NATS_SERVER;
-  if (named) return checkNamed(named);
-  // The architecture is part of the name, because a home folder may be shared by machines of several.
+  if (named) return checkVersion(named);
+  // The architecture is part of the name, because machines of several architectures may mount the same home folder.
   const cached = join(folders(env).cache, "tools", `nats-server-${process.arch}`);
   for (const path of [...findPrograms("nats-server", env.PATH), cached]) {
     if (isRecent(await versionOf(path))) return path;
@@ -47,8 +47,8 @@ export async function natsServerPath(options: NatsServerOptions = {}): Promise<s
 }
 
 /**
- * The path of the nats-server of one Debian release, kept in the cache folder beside the others: tests try several.
- * Those of trixie (2.10) and sid (2.15) need libc 2.34, so they run on bookworm. Throws as natsServerPath.
+ * Returns the path of the nats-server of one Debian release, for tests on several versions. It is cached beside the others. The
+ * servers of trixie (2.10) and sid (2.15) need libc 2.34, so they run on bookworm. Throws as natsServerPath does.
  */
 export async function natsServerOf(release: string, options: NatsServerOptions = {}): Promise<string> {
   const cached = join(folders(options.env).cache, "tools", `nats-server-${release}-${process.arch}`);
@@ -60,16 +60,16 @@ export async function natsServerOf(release: string, options: NatsServerOptions =
   return cached;
 }
 
-async function checkNamed(path: string): Promise<string> {
+async function checkVersion(path: string): Promise<string> {
   const version = await versionOf(path);
   if (isRecent(version)) return path;
   const found = version ? `is version ${version.join(".")}` : "is no nats-server";
   throw new CbError("config", `NATS_SERVER=${path} ${found}; ${OLDEST.join(".")} or newer is needed`, {
-    hint: "name another, or unset NATS_SERVER to have one found or fetched",
+    hint: "name another program, or unset NATS_SERVER, so that one is found in PATH or fetched",
   });
 }
 
-/** The numbers of `nats-server: v2.9.10`, or undefined where the program does not answer so. */
+/** Returns the numbers in the output `nats-server: v2.9.10`, or undefined when the program prints something else. */
 async function versionOf(path: string): Promise<number[] | undefined> {
   if (!isExecutable(path)) return undefined;
   const { output } = await runCommand([path, "--version"]);
@@ -82,7 +82,7 @@ export function isRecent(version: readonly number[] | undefined): boolean {
   return differs === -1 || (version[differs] ?? 0) > (OLDEST[differs] ?? 0);
 }
 
-/** Whoever comes second replaces a file by an equal one, so two at once need no lock. */
+/** Needs no lock: of two processes that fetch at once, the second replaces the file with an equal one. */
 async function fetchInto(path: string, source?: string): Promise<void> {
   mkdirSync(dirname(path), { recursive: true });
   const scratch = mkdtempSync(join(dirname(path), ".fetching-"));

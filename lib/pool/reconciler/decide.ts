@@ -47,7 +47,7 @@ export function isAbsent(record: BuilderRecord, machine: Machine | undefined, { 
 }
 
 /** True if an earlier listing, at least `confirmMs` older, showed the same mismatch of record and machine. */
-export function isConfirmed(builder: string, { observed, policy }: PlanInput): boolean {
+function isConfirmed(builder: string, { observed, policy }: PlanInput): boolean {
   const sinceMs = observed.memory.suspects.get(builder);
   return sinceMs !== undefined && observed.observedAtMs - sinceMs >= policy.confirmMs;
 }

@@ -108,7 +108,7 @@ export interface Destroy {
 }
 
 /** A leased builder will not finish its build. Repeated in each pass until the queue releases the builder. */
-export interface Lost {
+interface Lost {
   readonly kind: "lost";
   readonly builder: string;
   readonly build: string;

@@ -51,7 +51,7 @@ const SKIPPED_TEXTS = {
 type SkippedKind = keyof typeof SKIPPED_TEXTS;
 
 /** Counts files that are not sent and links that are broken on the builder, to report each kind in one line. */
-export class SkippedFiles {
+class SkippedFiles {
   readonly #kinds = new Map<SkippedKind, { count: number; first: string }>();
 
   add(kind: SkippedKind, path: BytePath, target?: string): void {

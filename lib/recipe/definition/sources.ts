@@ -35,7 +35,7 @@ export interface BaseSource {
 export type DefinitionSource = FilesSource | AppFilesSource | BaseSource;
 
 const LOCAL_BOOTSTRAPS = ["localimage", "oci-archive", "docker-archive", "oci"] as const;
-export type LocalBootstrap = (typeof LOCAL_BOOTSTRAPS)[number];
+type LocalBootstrap = (typeof LOCAL_BOOTSTRAPS)[number];
 
 interface HeaderValue {
   readonly line: Line;

@@ -1,4 +1,4 @@
-/** What goes when something new is made in a cache folder, and what stays. */
+/** Which entries of a cache folder are removed when a new one is created, and which stay. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import * as assert from "uvu/assert";
 import { isMade } from "../../../lib/provider/sandbox/make-once.ts";
 import { ENSURE_SCRIPT } from "../../../lib/provider/sandbox/scripts.ts";
 
-const test = suite<{ home: string; cache: string }>("the cache of made things");
+const test = suite<{ home: string; cache: string }>("the cache of created files");
 const run = promisify(execFile);
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -34,17 +34,17 @@ async function age(folder: string, usedAgoMs: number): Promise<void> {
   await utimes(folder, used, used);
 }
 
-/** Has the script make something that holds a file of root of the namespace; the names that are there afterwards. */
+/** Has the script create an entry that holds a file of the namespace's root, and returns the names in the cache afterwards. */
 async function make(cache: string, name: string): Promise<string[]> {
   const script = join(cache, "..", "make.sh");
-  // Root of the namespace opens it by the descriptor: a way to the folder may be closed to it.
+  // Root of the namespace uses a descriptor, because it may have no permission for a folder above.
   const steps = 'exec 3<"$1"; unshare --user --map-auto --keep-caps --setuid 0 bash -c "mkdir /proc/self/fd/3/$2"';
   await writeFile(script, steps);
   await run("bash", [ENSURE_SCRIPT, cache, name, script, "rootfs"]);
   return (await readdir(cache)).sort();
 }
 
-/** Resolves when the lock is held, until what it returns is called. */
+/** Locks `path`, and returns a function that unlocks it. */
 async function hold(path: string): Promise<() => Promise<void>> {
   const holder = spawn("flock", ["--shared", path, "sh", "-c", "echo held; read -r _"], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -56,7 +56,7 @@ async function hold(path: string): Promise<() => Promise<void>> {
   };
 }
 
-test("a key that nobody used for a day goes, whoever owns what is in it, and so does what was left half made", async ({
+test("a key that was not used for a day is removed, also with files of another owner, and so is a half-created one", async ({
   cache,
 }) => {
   await key(cache, "old", DAY_MS + 60_000);
@@ -69,18 +69,18 @@ test("a key that nobody used for a day goes, whoever owns what is in it, and so 
   assert.equal(await make(cache, "newest"), ["lately", "newest"]);
 });
 
-test("a key that is held stays, however old: itself, or what is right in it", async ({ cache }) => {
+test("an old key stays while a lock on it or on a file directly in it is held", async ({ cache }) => {
   const [one, other] = [await key(cache, "one", 2 * DAY_MS), await key(cache, "other", 2 * DAY_MS)];
-  const letGo = await Promise.all([hold(one), hold(join(other, "rootfs"))]);
+  const unlocks = await Promise.all([hold(one), hold(join(other, "rootfs"))]);
   try {
     assert.equal(await make(cache, "new"), ["new", "one", "other"]);
   } finally {
-    await Promise.all(letGo.map((end) => end()));
+    await Promise.all(unlocks.map((unlock) => unlock()));
   }
   assert.equal(await make(cache, "newer"), ["new", "newer"]);
 });
 
-test("isMade() is a use", async ({ cache }) => {
+test("isMade() counts as a use", async ({ cache }) => {
   await key(cache, "asked-for", 2 * DAY_MS);
   assert.is(await isMade(cache, "asked-for"), true);
   assert.is(await isMade(cache, "never-made"), false);

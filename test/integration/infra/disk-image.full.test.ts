@@ -30,18 +30,18 @@ test.before(async () => {
 test.after(() => rm(home, { recursive: true, force: true }));
 
 /**
- * One line, because a script is compared with what it prints. What listens is each TCP socket that does and each UDP socket
- * that is bound and not connected: netstat gives the latter no state. The DHCP client needs no exception: between a lease and
- * its renewal, which with these servers is hours away, it keeps no socket.
+ * The user data: a script that prints the machine's settings. A listening socket is a TCP socket in that state, or a UDP socket
+ * that is bound and not connected: netstat prints no state for the latter. The DHCP client needs no exception, because it has no
+ * socket between a lease and its renewal, which is hours later with these servers.
  */
-const LOOK = `echo "I am $(id -un) on $(hostname), $(stat -c '%a %U' /run/container-builder/user-data)"
+const PRINT_SETTINGS = `echo "I am $(id -un) on $(hostname), $(stat -c '%a %U' /run/container-builder/user-data)"
 busybox ip -o -4 addr show dev eth0 | sed 's/.*inet \\([^ ]*\\).*/address \\1/'
 busybox ip route | sed 's/^/route /'; busybox ip link show eth0 | grep -o 'mtu [0-9]*'
 sed 's/^/resolv /' /etc/resolv.conf; echo "MiB $(($(stat -f -c '%b * %S' /) / 1048576))"
 busybox netstat -lntu | sed -n 's/^[tu]/listens &/p'; echo "listening $(busybox netstat -lntu | grep -c '^[tu]')"
 exit 3`;
 
-test("on a pc board, from a virtio disk and with an IDE config drive, it takes name, network and user data from there", async () => {
+test("on a pc board with a virtio disk and an IDE config drive, the machine reads name, network and user data from the drive", async () => {
   const network = {
     links: [{ id: "l", type: "phy", ethernet_mac_address: "52:54:00:12:34:56", mtu: 1400 }],
     networks: [
@@ -57,7 +57,7 @@ test("on a pc board, from a virtio disk and with an IDE config drive, it takes n
     services: [{ type: "dns", address: "10.0.2.3" }],
   };
   const iso = await configDrive(home, {
-    user_data: LOOK,
+    user_data: PRINT_SETTINGS,
     "meta_data.json": JSON.stringify({ hostname: "cb-77.novalocal" }),
     "network_data.json": JSON.stringify(network),
   });
@@ -75,12 +75,12 @@ test("on a pc board, from a virtio disk and with an IDE config drive, it takes n
   assert.match(printed, /agent ended with exit code 3; switching off/, printed);
 });
 
-test("on a q35 board, from a SCSI disk and without a config drive, it takes a lease and asks the metadata service", async () => {
-  const answers: Record<string, string> = {
-    "/openstack/latest/user_data": LOOK,
+test("on a q35 board with a SCSI disk and no config drive, the machine takes a lease and reads the metadata service", async () => {
+  const documents: Record<string, string> = {
+    "/openstack/latest/user_data": PRINT_SETTINGS,
     "/openstack/latest/meta_data.json": JSON.stringify({ name: "by-service" }),
   };
-  const server = await serve(answers);
+  const server = await serve(documents);
   const { port } = server.address() as AddressInfo;
   const relay = join(home, "relay");
   await writeFile(relay, `exec 3<>/dev/tcp/127.0.0.1/${port}; cat <&3 & exec cat >&3`);
@@ -97,20 +97,20 @@ test("on a q35 board, from a SCSI disk and without a config drive, it takes a le
   }
 });
 
-async function serve(answers: Readonly<Record<string, string>>): Promise<Server> {
+async function serve(documents: Readonly<Record<string, string>>): Promise<Server> {
   const server = createServer(({ url = "" }, response) => {
-    const answer = answers[url];
-    response.writeHead(answer === undefined ? 404 : 200, { connection: "close" }).end(answer);
+    const body = documents[url];
+    response.writeHead(body === undefined ? 404 : 200, { connection: "close" }).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return server;
 }
 
-test("two makings on one day give the same files with the same contents, modes, owners and links", async () => {
+test("two images of one day have the same files with the same contents, modes, owners and links", async () => {
   const cacheDir = join(home, "second");
   const other = await ensureDiskImage({ cacheDir, agentFile });
   const [first, second] = [await diskManifest(disk, join(home, "a")), await diskManifest(other, join(home, "b"))];
-  assert.ok(first.size > 1000, `${first.size} paths are no system`);
+  assert.ok(first.size > 1000, `${first.size} paths are too few for a system`);
   const names = [...new Set([...first.keys(), ...second.keys()])];
   assert.equal(
     names.filter((name) => first.get(name) !== second.get(name)),

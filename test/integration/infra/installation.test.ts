@@ -1,4 +1,4 @@
-/** An installation's keys and the server that runs on them: real openssl, real nats-server. */
+/** The keys of an installation and a server with these keys, with the real openssl and nats-server. */
 import { execFile } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -39,7 +39,7 @@ async function failure(promise: Promise<unknown>): Promise<CbError> {
   return error as CbError;
 }
 
-installation("makeInstallation() makes secrets for the owner alone, and nothing beside the folder", async () => {
+installation("makeInstallation() creates secrets with mode 0600, and no files beside the folder", async () => {
   const { files, folder } = await makeInstallation(options());
   assert.is((await stat(folder)).mode & 0o777, 0o700);
   const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, keyFile } = files;
@@ -54,7 +54,7 @@ installation("makeInstallation() makes secrets for the owner alone, and nothing 
   );
 });
 
-installation("makeInstallation() reuses what is whole, also when the offline part was taken away", async () => {
+installation("makeInstallation() reuses a complete installation, also without its offline part", async () => {
   const first = await makeInstallation(options());
   const seed = await readFile(first.files.guestSigningSeed, "utf8");
   await rm(join(first.folder, "offline"), { recursive: true });
@@ -63,7 +63,7 @@ installation("makeInstallation() reuses what is whole, also when the offline par
   assert.is(await readFile(first.files.guestSigningSeed, "utf8"), seed);
 });
 
-installation("makeInstallation() makes new what was interrupted, whichever file is missing", async () => {
+installation("makeInstallation() replaces an incomplete installation, whichever file is missing", async () => {
   for (const missing of ["record", "guestJwt", "keyFile", "queueCreds"] as const) {
     const first = await makeInstallation(options());
     await rm(first.files[missing]);
@@ -73,7 +73,7 @@ installation("makeInstallation() makes new what was interrupted, whichever file 
   }
 });
 
-installation("makeInstallation() touches no folder that holds something else", async () => {
+installation("makeInstallation() refuses a folder with other files, and leaves it unchanged", async () => {
   const folder = join(root, "home");
   await mkdir(folder);
   await writeFile(join(folder, "thesis.tex"), "x");
@@ -82,7 +82,7 @@ installation("makeInstallation() touches no folder that holds something else", a
 });
 
 installation(
-  "makeInstallation() refuses an address as name, and another name for an installation there is",
+  "makeInstallation() refuses an address as name, and another name for an existing installation",
   async () => {
     for (const serverName of ["", "127.0.0.1", "::1", "a b", "-x", "A.b"]) {
       assert.is((await failure(makeInstallation({ ...options(), serverName }))).kind, "config", serverName);
@@ -93,7 +93,7 @@ installation(
   },
 );
 
-installation("the server's certificate carries its one DNS name and no address, and its CA verifies it", async () => {
+installation("the server's certificate has one DNS name and no address, and its CA verifies it", async () => {
   const { files } = await makeInstallation(options());
   const text = (await run("openssl", ["x509", "-noout", "-text", "-in", files.certFile])).stdout;
   assert.match(text, /DNS:nats\.test\n/);
@@ -102,19 +102,16 @@ installation("the server's certificate carries its one DNS name and no address, 
   assert.match(verified.stdout, /OK/);
 });
 
-installation(
-  "its certificates are good for a clock that is hours behind, and no longer than TLS libraries take",
-  async () => {
-    const { files } = await makeInstallation(options());
-    for (const clockMs of [Date.now() - 23 * HOUR_MS, Date.now() + 23 * HOUR_MS]) {
-      const at = ["-attime", String(Math.floor(clockMs / 1000))];
-      const verified = await run("openssl", ["verify", ...at, "-CAfile", files.caFile, files.certFile]);
-      assert.match(verified.stdout, /OK/);
-    }
-    const { validFrom, validTo } = new X509Certificate(await readFile(files.certFile));
-    assert.is(Math.round((Date.parse(validTo) - Date.parse(validFrom)) / HOUR_MS / 24), 825);
-  },
-);
+installation("the certificates are valid for a clock that is hours behind, and for 825 days", async () => {
+  const { files } = await makeInstallation(options());
+  for (const clockMs of [Date.now() - 23 * HOUR_MS, Date.now() + 23 * HOUR_MS]) {
+    const at = ["-attime", String(Math.floor(clockMs / 1000))];
+    const verified = await run("openssl", ["verify", ...at, "-CAfile", files.caFile, files.certFile]);
+    assert.match(verified.stdout, /OK/);
+  }
+  const { validFrom, validTo } = new X509Certificate(await readFile(files.certFile));
+  assert.is(Math.round((Date.parse(validTo) - Date.parse(validFrom)) / HOUR_MS / 24), 825);
+});
 
 installation("GUEST has no JetStream, no leaf nodes and no bearer tokens; only CORE has JetStream", async () => {
   const { files } = await makeInstallation(options());
@@ -130,7 +127,7 @@ installation("GUEST has no JetStream, no leaf nodes and no bearer tokens; only C
   }
 });
 
-installation("startNatsServer() says with the server's own words why it did not start", async () => {
+installation("startNatsServer() throws the server's log when the server does not start", async () => {
   const keys = await makeInstallation(options());
   await writeFile(keys.files.certFile, "no certificate");
   const error = await failure(startNatsServer({ installation: keys, dataDir: join(root, "broken") }));
@@ -138,7 +135,7 @@ installation("startNatsServer() says with the server's own words why it did not 
   assert.match(error.hint ?? "", /certificate|PEM/);
 });
 
-installation("startNatsServer() says that the program is missing, and that the port is taken", async () => {
+installation("startNatsServer() throws when the program is missing, and when the port is in use", async () => {
   const keys = await makeInstallation(options());
   const missing = startNatsServer({ installation: keys, dataDir: join(root, "a"), natsServerPath: "no-such-server" });
   assert.is((await failure(missing)).kind, "config");
@@ -151,7 +148,7 @@ installation("startNatsServer() says that the program is missing, and that the p
   }
 });
 
-installation("an attached server dies with the process that started it, even when that is killed", async () => {
+installation("an attached server ends with the process that started it, even a killed one", async () => {
   const keys = await makeInstallation(options());
   const program = `
     import { openInstallation } from "${new URL("../../../infra/nats/installation.ts", import.meta.url)}";
@@ -166,10 +163,10 @@ installation("an attached server dies with the process that started it, even whe
   const parent = await run(process.execPath, ["--import", "tsx", file]).catch((error: { stdout: string }) => error);
   const pid = Number(parent.stdout);
   assert.ok(pid > 0);
-  await until("the orphan is gone", () => isGone(pid));
+  await until("the server has ended", () => isGone(pid));
 });
 
-installation("a detached server is found by its folder, is not started twice, and ends by stop()", async () => {
+installation("a detached server is found by its folder, is not started twice, and is ended by stop()", async () => {
   const keys = await makeInstallation(options());
   const dataDir = join(root, "detached");
   assert.is(await findNatsServer(dataDir), undefined);
@@ -183,7 +180,7 @@ installation("a detached server is found by its folder, is not started twice, an
   await server.stop();
 });
 
-installation("findNatsServer() is not fooled by a stale pid file that names another process", async () => {
+installation("findNatsServer() ignores a stale pid file that names another process", async () => {
   const dataDir = join(root, "stale");
   await mkdir(dataDir);
   await writeFile(join(dataDir, "nats-server.pid"), `${process.pid}`);
@@ -191,9 +188,9 @@ installation("findNatsServer() is not fooled by a stale pid file that names anot
   assert.is(await findNatsServer(dataDir), undefined);
 });
 
-installation("makeInstallation() by several at once gives all of them the same one", async () => {
-  const wish = options();
-  const all = await Promise.all([1, 2, 3].map(() => makeInstallation(wish)));
+installation("makeInstallation() returns one installation to several concurrent calls", async () => {
+  const same = options();
+  const all = await Promise.all([1, 2, 3].map(() => makeInstallation(same)));
   assert.equal(new Set(all.map((one) => one.guest)).size, 1);
 });
 

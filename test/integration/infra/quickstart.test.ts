@@ -1,5 +1,5 @@
-/** The first command of the README, in front of an empty state folder: down, up, and up already. */
-// alone: it makes dist/ anew, from which the programs of other files start.
+/** The first command of the README, with an empty state folder, with a running stack, and after `down`. */
+// alone: it rebuilds dist/, from which the programs of other files start.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -27,21 +27,21 @@ const shown = [
   /cb-local down/,
 ];
 
-test("quickstart shows the whole way, and says how to go on and how to stop", async ({ stack }) => {
+test("quickstart builds and runs the example, and prints the next steps", async ({ stack }) => {
   const { code, stdout, stderr } = await stack.npm("quickstart");
   assert.is(code, 0, stderr);
-  // Two streams of one process: what a person sees is both.
+  // A user sees both streams of the process.
   for (const pattern of shown) assert.match(stderr + stdout, pattern);
   assert.ok(existsSync(join(PROJECT, "hello.sif")));
 });
 
-test("quickstart on a stack that is up starts nothing again", async ({ stack }) => {
+test("quickstart on a running stack starts no part again", async ({ stack }) => {
   const { code, stderr } = await stack.npm("quickstart");
   assert.is(code, 0, stderr);
   assert.not.match(stderr, /Starting|Making the builder's root file system/);
 });
 
-test("cb-local status, down and status tell what runs", async ({ stack }) => {
+test("cb-local status shows the running parts before and after down", async ({ stack }) => {
   assert.match(
     (await stack.run("cb-local", ["status"])).stdout,
     /nats-server: up, pid \d+, tls:[\s\S]*cb-queue: +up.*\nbuilders: +sandbox\n/,
@@ -54,7 +54,7 @@ test("cb-local status, down and status tell what runs", async ({ stack }) => {
   assert.match(status.stderr, /cb-local up/);
 });
 
-test("the bundled cb-local brings the stack up again, and keeps the programs", async ({ stack }) => {
+test("the bundled cb-local starts the stack again, and keeps the programs", async ({ stack }) => {
   const up = await stack.run("cb-local", ["up"]);
   assert.is(up.code, 0, up.stderr);
   assert.is((await stack.run("cb-status", [])).code, 0);

@@ -1,4 +1,4 @@
-// alone: it tries signals and time limits on npm itself.
+// alone: it sends signals to npm and depends on its timing.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
@@ -22,7 +22,7 @@ import { findPrograms } from "../../../infra/tools/setup/find-program.ts";
 
 const test = suite<{ project: string }>("infra/tools/start.mjs");
 
-/** A project whose one package lies beside it, so that npm needs no network; its `tsx` translates nothing. */
+/** A project with one local package, so that npm needs no network. Its `tsx` does not compile anything. */
 test.before.each((context) => {
   const project = realpathSync(mkdtempSync(join(tmpdir(), "cb-start-")));
   context.project = project;
@@ -32,7 +32,7 @@ test.before.each((context) => {
   writeFileSync(join(project, "tsx/index.js"), "");
   write(project, "package.json", { name: "p", version: "1.0.0", dependencies: { tsx: "file:tsx" } });
   lock(project, "1.0.0");
-  // Counts its calls, then is npm.
+  // Records the call, then runs npm.
   program(project, "npm", `echo called >> '${project}/npm.log'\nexec '${findPrograms("npm")[0]}' "$@"`);
 });
 test.after.each(({ project }) => rmSync(project, { recursive: true }));
@@ -87,7 +87,7 @@ function timesNpmWasCalled(project: string): number {
   return existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").length : 0;
 }
 
-test("installs what is missing, says so on stderr, and the next time says nothing", async ({ project }) => {
+test("installs missing packages and reports it on stderr, and prints nothing the next time", async ({ project }) => {
   const path = script(project, 'console.log("ran");');
   const first = await ending(start(project, [path]));
   assert.is(first.stdout, "ran\n");
@@ -105,7 +105,7 @@ test("installs again when package-lock.json names another version", async ({ pro
   assert.equal([code, timesNpmWasCalled(project)], [0, 2]);
 });
 
-test("installs once for several that start at the same time", async ({ project }) => {
+test("installs once when several processes start at the same time", async ({ project }) => {
   const path = script(project, 'console.log("ran");');
   const all = await Promise.all([1, 2, 3].map(() => ending(start(project, [path]))));
   assert.equal(
@@ -115,14 +115,14 @@ test("installs once for several that start at the same time", async ({ project }
   assert.is(timesNpmWasCalled(project), 1);
 });
 
-test("shows npm's output and what to do when the installation fails", async ({ project }) => {
+test("prints npm's output and the next step when the installation fails", async ({ project }) => {
   program(project, "npm", "echo no space left on device >&2; exit 1");
   const { code, stderr } = await ending(start(project, ["--install"]));
   assert.is(code, 75);
   assert.match(stderr, /no space left on device\n.*npm ci failed/s);
 });
 
-test("names npm and the command that installs it when it is missing", async ({ project }) => {
+test("names the command that installs npm when npm is missing", async ({ project }) => {
   const only = join(project, "only");
   mkdirSync(only);
   symlinkSync(findPrograms("flock")[0] ?? "", join(only, "flock"));
@@ -131,7 +131,7 @@ test("names npm and the command that installs it when it is missing", async ({ p
   assert.match(stderr, /npm is missing.*\n.*sudo apt-get install -y npm/);
 });
 
-test("gives the script its arguments, and its exit code back", async ({ project }) => {
+test("passes the arguments to the script, and returns its exit code", async ({ project }) => {
   const path = script(project, "console.log(JSON.stringify(process.argv.slice(1))); process.exitCode = 7;");
   await ending(start(project, ["--install"]));
   const { stdout, code } = await ending(start(project, ["script.mjs", "--force", "a b"]));
@@ -139,13 +139,13 @@ test("gives the script its arguments, and its exit code back", async ({ project 
   assert.is(code, 7);
 });
 
-test("makes one SIGINT of two in a row, and leaves other signals alone", async ({ project }) => {
+test("delivers one SIGINT of two in a row, and every other signal", async ({ project }) => {
   const path = script(
     project,
     `let interrupts = 0;
     process.on("SIGINT", () => {
       interrupts++;
-      // As npm does: the same signal once more, a moment later.
+      // npm sends the same signal again, a few ms later.
       process.kill(process.pid, "SIGINT");
       setImmediate(() => process.kill(process.pid, "SIGTERM"));
     });
@@ -161,7 +161,7 @@ test("makes one SIGINT of two in a row, and leaves other signals alone", async (
   assert.is((await ended).code, 1);
 });
 
-test("a SIGTERM during the installation ends npm too", async ({ project }) => {
+test("a SIGTERM during the installation also ends npm", async ({ project }) => {
   program(project, "npm", `touch '${project}/bin/started'\nexec sleep 300`);
   const watcher = watch(join(project, "bin"));
   const child = start(project, ["--install"]);
@@ -172,7 +172,7 @@ test("a SIGTERM during the installation ends npm too", async ({ project }) => {
   assert.is((await ended).signal, "SIGTERM");
 });
 
-test("explains its use without a script, and with one that is not there", async ({ project }) => {
+test("exits with 64 without a script, and when the script does not exist", async ({ project }) => {
   await ending(start(project, ["--install"]));
   assert.is((await ending(start(project, []))).code, 64);
   assert.is((await ending(start(project, ["nothing.ts"]))).code, 64);

@@ -66,7 +66,7 @@ export function secrets(victim: Party): string[] {
   return [...own, ...wide, ...servers, ...exact, subjects.queue("cancel", victim.name)];
 }
 
-export interface AllowedRequest {
+interface AllowedRequest {
   readonly subject: string;
   readonly body: string;
 }

@@ -32,7 +32,7 @@ export interface World {
 }
 
 /** Messages in each bucket: enough for a delivery to each subject that is attacked. */
-export const BUCKET_MESSAGES = 200;
+const BUCKET_MESSAGES = 200;
 
 /** There is no event for "nothing happened". Attacks that succeeded in trials took effect within 1–10 ms. */
 const SETTLE_MS = 60;

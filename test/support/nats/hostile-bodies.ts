@@ -1,7 +1,7 @@
 /** Invalid bodies of messages: none of them is a valid request. */
 
 /** Texts that would change a subject or a path if they were used as an id. */
-export const BAD_IDS = [
+const BAD_IDS = [
   "",
   "*",
   ">",

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 
-export interface PlainMessage {
+interface PlainMessage {
   readonly subject: string;
   readonly data: Buffer;
 }

@@ -30,25 +30,28 @@ function write(path: string, text: string): void {
   writeFileSync(path, text);
 }
 
-/** What a program prints in a folder from which it can import nothing. */
+/** Returns the output of a program that runs in a folder from which it can import nothing. */
 function run(program: string, ...args: string[]): string {
   return execFileSync(program, args, { cwd: "/", encoding: "utf8" });
 }
 
-/** The packages that are CommonJS, each used. */
+/** Uses each package that is CommonJS. */
 const PACKAGES = `
 import { Command } from "commander";
 import { nkeys } from "nats";
 import { pino } from "pino";
-export const seen = [typeof Command, nkeys.createUser().getPublicKey()[0], typeof pino({ enabled: false }).info];
+export const used = [typeof Command, nkeys.createUser().getPublicKey()[0], typeof pino({ enabled: false }).info];
 `;
 
-test("build() makes each command an executable that runs without node_modules", async ({ sourceDir, outDir }) => {
+test("build() bundles each command into an executable that runs without node_modules", async ({
+  sourceDir,
+  outDir,
+}) => {
   write(join(sourceDir, "lib/packages.ts"), PACKAGES);
   for (const name of ["cb-one", "cb-two"]) {
     write(
       join(sourceDir, `cmd/${name}.ts`),
-      `const { seen } = await import("../lib/packages.ts");\nconsole.log("${name}", ...seen, process.argv[2]);\n`,
+      `const { used } = await import("../lib/packages.ts");\nconsole.log("${name}", ...used, process.argv[2]);\n`,
     );
   }
   const { programs, agent } = await build({ sourceDir, outDir });
@@ -60,20 +63,20 @@ test("build() makes each command an executable that runs without node_modules", 
   }
 });
 
-test("build() keeps what a command imports lazily out of its start", async ({ sourceDir, outDir }) => {
+test("build() puts lazily imported modules into chunks", async ({ sourceDir, outDir }) => {
   write(join(sourceDir, "lib/heavy.ts"), PACKAGES);
   write(
     join(sourceDir, "cmd/cb-one.ts"),
-    'if (process.argv[2]) console.log((await import("../lib/heavy.ts")).seen.length);\n',
+    'if (process.argv[2]) console.log((await import("../lib/heavy.ts")).used.length);\n',
   );
   await build({ sourceDir, outDir });
   assert.ok(statSync(join(outDir, "bin/cb-one")).size < 2000);
   assert.ok(readdirSync(join(outDir, "chunks")).length >= 1);
 });
 
-test("build() makes the agent one file that runs by itself", async ({ sourceDir, outDir }) => {
+test("build() bundles the agent into one file that runs without node_modules", async ({ sourceDir, outDir }) => {
   write(join(sourceDir, "lib/packages.ts"), PACKAGES);
-  write(join(sourceDir, "agent/main.ts"), 'import { seen } from "../lib/packages.ts";\nconsole.log(...seen);\n');
+  write(join(sourceDir, "agent/main.ts"), 'import { used } from "../lib/packages.ts";\nconsole.log(...used);\n');
   const { agent } = await build({ sourceDir, outDir });
   const moved = join(sourceDir, "elsewhere.mjs");
   writeFileSync(moved, readFileSync(agent ?? ""));
@@ -81,7 +84,7 @@ test("build() makes the agent one file that runs by itself", async ({ sourceDir,
   assert.is(run(process.execPath, moved), "function U function\n");
 });
 
-test("build() replaces only what has changed and removes what is no longer made", async ({ sourceDir, outDir }) => {
+test("build() replaces changed files only and removes files of earlier builds", async ({ sourceDir, outDir }) => {
   write(join(sourceDir, "cmd/cb-one.ts"), 'console.log("one");\n');
   write(join(sourceDir, "cmd/cb-two.ts"), 'console.log("two");\n');
   await build({ sourceDir, outDir });
@@ -95,11 +98,11 @@ test("build() replaces only what has changed and removes what is no longer made"
   assert.is(run(join(outDir, "bin/cb-one")), "one again\n");
 });
 
-test("build() makes nothing, and does not fail, where there are no programs yet", async ({ sourceDir, outDir }) => {
+test("build() builds nothing and does not fail when there are no programs", async ({ sourceDir, outDir }) => {
   assert.equal(await build({ sourceDir, outDir }), { programs: [], agent: undefined });
 });
 
-test("build() throws what does not compile, with its place, and leaves the earlier build", async ({
+test("build() throws when a source does not compile, with its place, and keeps the earlier build", async ({
   sourceDir,
   outDir,
 }) => {

@@ -6,7 +6,7 @@ import type { CloudSettings } from "./cloud-settings.ts";
 import { type KeystoneLogin, loginOf } from "./login.ts";
 
 const INTERFACES = ["public", "internal", "admin"] as const;
-export type Interface = (typeof INTERFACES)[number];
+type Interface = (typeof INTERFACES)[number];
 
 export interface Cloud {
   /** The source of the description, for error messages: "the cloud NAME in PATH". */

@@ -32,37 +32,37 @@ async function failureOf(work: Promise<unknown>): Promise<CbError> {
   return error as CbError;
 }
 
-test("findPrograms() takes executables in the order of PATH and passes over other files", ({ folder }) => {
-  const path = program(folder, "sh", "ours");
+test("findPrograms() returns executables in the order of PATH and skips other files", ({ folder }) => {
+  const path = program(folder, "sh", "own");
   assert.is(findPrograms("sh", folder)[0], path);
   assert.ok(findPrograms("sh", folder).includes("/bin/sh"));
   chmodSync(path, 0o644);
   assert.not(findPrograms("sh", folder).includes(path));
 });
 
-test("findPrograms() finds nothing for a name that nobody has", ({ folder }) => {
+test("findPrograms() finds nothing for the name of no program", ({ folder }) => {
   assert.equal(findPrograms("no-such-program-here", folder), []);
 });
 
-test("missingTools() never counts nats-server, which needs no root", ({ folder }) => {
+test("missingTools() does not list nats-server, which needs no root", ({ folder }) => {
   assert.equal(missingTools(["nats-server"], folder), []);
 });
 
-test("missingToolsError() names each tool, its reason, and one command with each package once", () => {
+test("missingToolsError() names each tool, its purpose, and one command with each package once", () => {
   const error = missingToolsError(["unshare", "nsenter", "slirp4netns"], true);
   assert.is(error.kind, "config");
   for (const tool of ["unshare", "nsenter", "slirp4netns"] as const) {
-    assert.ok(error.message.includes(`${tool}: ${TOOLS[tool].why}`));
+    assert.ok(error.message.includes(`${tool}: ${TOOLS[tool].purpose}`));
   }
   assert.match(error.hint ?? "", /sudo apt-get install -y --no-install-recommends util-linux slirp4netns$/);
 });
 
-test("missingToolsError() names no apt command where there is no apt", () => {
+test("missingToolsError() names no apt command when the system has no apt", () => {
   assert.not.match(missingToolsError(["ip"], false).hint ?? "", /apt-get/);
 });
 
-test("TOOLS gives every tool a package and a reason", () => {
-  for (const tool of ALL_TOOLS) assert.ok(TOOLS[tool].package && TOOLS[tool].why, tool);
+test("TOOLS gives every tool a package and a purpose", () => {
+  for (const tool of ALL_TOOLS) assert.ok(TOOLS[tool].package && TOOLS[tool].purpose, tool);
 });
 
 test("isRecent() is true from 2.9.10 on", () => {
@@ -84,7 +84,7 @@ test("natsServerPath() takes the first server in PATH that is recent enough", as
   assert.is(await natsServerPath({ env: { PATH: folder } }), path);
 });
 
-test("natsServerPath() refuses a NATS_SERVER that is too old, and says both versions", async ({ folder }) => {
+test("natsServerPath() refuses a NATS_SERVER that is too old, and names both versions", async ({ folder }) => {
   const path = program(folder, "old", "nats-server: v2.9.9");
   const error = await failureOf(natsServerPath({ env: { NATS_SERVER: path } }));
   assert.is(error.kind, "config");
