@@ -6,7 +6,7 @@ import type { ErrorKind } from "./exit-codes.ts";
 
 export class CbError extends Error {
   readonly kind: ErrorKind;
-  /** What to do next: one sentence or a command. */
+  /** The next step for the user: one sentence or a command. */
   readonly hint: string | undefined;
 
   constructor(kind: ErrorKind, message: string, options: { hint?: string; cause?: unknown } = {}) {

@@ -10,7 +10,7 @@ import { nextPage } from "./link.ts";
 
 /** Page size, as in the distribution project's own client; a registry may send fewer. */
 const PAGE_NAMES = 100;
-/** Ends the listing of a registry whose "next page" links form a circle. */
+/** Ends the listing when the "next page" links of a registry form a circle. */
 const PAGES_MAX = 100;
 /** A person does not read longer lists. */
 const REPOSITORIES_MAX = 1000;

@@ -132,7 +132,7 @@ export class Pool {
   }
 
   /**
-   * Records a request of an agent. A new builder whose agent is `idle` becomes ready, and its reported image is stored.
+   * Records a request of an agent. A new builder becomes ready when its agent is `idle`, and its reported image is stored.
    * If that write fails, the result shows the old state, and the agent's next request tries again. Never throws.
    */
   async heartbeat(builder: string, agent: AgentState, builderImage?: BuilderImage): Promise<HeartbeatResult> {

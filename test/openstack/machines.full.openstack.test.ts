@@ -1,4 +1,4 @@
-/** A reserve of five whose machines are slow, fail, cannot be destroyed, or are deleted by an operator. */
+/** A reserve of five machines that are slow, fail, cannot be destroyed, or are deleted by an operator. */
 // alone: all files share one testbed, and its faults
 // timeout: 1800 s
 import { suite } from "uvu";

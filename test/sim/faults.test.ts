@@ -119,7 +119,7 @@ test("execute() closes a record without freeing its slot if another builder has 
   assert.equal([store.all().length, slots.all().length, goneBuilders], [0, 1, [builder]]);
 });
 
-test("settle() reads a record whose write and first read both failed", async () => {
+test("settle() reads a record after its write and first read failed", async () => {
   const { builderKeys, store } = scene();
   const added = await store.add(newRecord());
   builderKeys.losesReply = 1;

@@ -1,6 +1,6 @@
 /**
  * Pauses for tests in which the elapsed time is the condition, one function for each reason. They do not wait for an effect: a
- * test awaits an event (seen.ts) or polls (until.ts) for that.
+ * test awaits an event (recorder.ts) or polls (until.ts) for that.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 

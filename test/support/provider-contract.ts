@@ -13,7 +13,7 @@ export interface ContractSubject {
   readonly printAndStay: (text: string) => string;
   /** Returns the console text of a machine that got `printAndStay(text)`. Default: `text`. A fake machine prints a fixed text. */
   readonly expectedOutput?: (text: string) => string;
-  /** User data for a machine whose agent exits at once, as a crashing agent does. */
+  /** User data that makes the agent of a machine exit at once, as a crash does. */
   readonly exitAtOnce: string;
   /** Called before the create of a machine that must fail, when its user data alone does not make it fail. */
   readonly arrangeFailure?: (spec: BuilderSpec) => Promise<void>;

@@ -11,7 +11,7 @@ import { findNatsServer } from "../../infra/nats/server.ts";
 import { PROCESS_POLL_MS } from "../../infra/tools/end-process.ts";
 import { folders } from "../../lib/config/folders.ts";
 import { systemClock } from "../../lib/core/clock.ts";
-import { strike } from "./strike.ts";
+import { sendSignal } from "./send-signal.ts";
 
 export const PROJECT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
@@ -91,7 +91,7 @@ export class Stack {
   /** Sends `signal` to the queue and resolves when its process has ended. Polls, because the queue is not our child. */
   async queueEnds(signal: NodeJS.Signals): Promise<void> {
     const pidFile = this.statePath("queue.pid");
-    strike("the queue", runningPid(pidFile), signal);
+    sendSignal("the queue", runningPid(pidFile), signal);
     while (runningPid(pidFile) !== undefined) await systemClock.sleep(PROCESS_POLL_MS);
   }
 
@@ -108,7 +108,7 @@ export class Stack {
   /** Does the same with nats-server as `queueEnds` with the queue. */
   async natsEnds(signal: NodeJS.Signals): Promise<void> {
     const dataDir = this.statePath("nats");
-    strike("NATS", (await findNatsServer(dataDir))?.pid, signal);
+    sendSignal("NATS", (await findNatsServer(dataDir))?.pid, signal);
     while ((await findNatsServer(dataDir)) !== undefined) await systemClock.sleep(PROCESS_POLL_MS);
   }
 

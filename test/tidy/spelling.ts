@@ -14,7 +14,7 @@ export function subjectsOutsideProtocol(files: readonly SourceFile[]): string[] 
 /** Skips tests, or runs a few as if they were all. */
 const LEFT_OUT = /\.(?:only|skip|todo)\(/g;
 /** A promise that waits until a time has passed. A timer that fails a test is a limit, and is allowed. */
-const SLEEP = /\bsetTimeout\(\s*(?:resolve|done|ok|r|res)\b|(?<!clock\.)\b(?:sleep|delay)\(|\bAtomics\.wait\(/g;
+const SLEEP = /\bsetTimeout\(\s*(?:resolve|done|ok|r|res)\b|(?<![cC]lock\.)\b(?:sleep|delay)\(|\bAtomics\.wait\(/g;
 const TIMER_PROMISES = /["']node:timers\/promises["']/g;
 
 /** Reads test files only: the modules of test/support may poll, within a bound. */

@@ -35,7 +35,7 @@ mount -t overlay -o lowerdir=/mnt/lower,upperdir=$data/layer,workdir=$data/work,
 printf '%s\n' "$CB_APT_CONF" >"$data/apt.conf"
 cd /
 
-# The kernel is unpacked and not installed, because its package depends on initramfs-tools, whose initramfs takes 14 s to start
+# The kernel is unpacked and not installed, because its package depends on initramfs-tools, and that initramfs takes 14 s to start
 # under emulation. Kernel and boot loader are from the same archives, verified with the same keys.
 export CB_PARTS=$data/parts
 cat >"$data/fetch" <<'FETCH'

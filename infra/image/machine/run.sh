@@ -2,7 +2,7 @@
 # tcg. It replaces itself by QEMU, which prints the machine's console, and the sandbox ends with the machine.
 # Environment: CB_OPENED is "kvm=N" with the descriptor of /dev/kvm, or "kvm=absent" or "kvm=closed".
 #
-# QEMU runs under a subordinate id of the host. Its user network is inside the network of the sandbox, whose egress filter allows
+# QEMU runs under a subordinate id of the host. Its user network is inside the network of the sandbox. Its egress filter allows
 # NATS and the outside only.
 set -euo pipefail
 cores=$1 memory=$2 disk=$3 acceleration=$4

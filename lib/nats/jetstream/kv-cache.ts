@@ -2,7 +2,7 @@
  * All records under one prefix of a key-value bucket, kept in memory. Each write goes to NATS first, with the revision
  * that it was decided on, so that memory shows only acknowledged writes.
  *
- * A write whose call failed may have been stored all the same. The cache therefore reads the record again at once; if
+ * A write may fail for its caller and have been stored all the same. The cache therefore reads the record again at once; if
  * that fails too, the record is in doubt until `settle` has read it.
  */
 import { messageOf } from "../../core/errors.ts";

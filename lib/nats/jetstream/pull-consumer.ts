@@ -47,7 +47,7 @@ export async function deleteConsumer(js: JetStreamAccess, stream: string, name: 
 interface Pull {
   readonly subscription: Subscription;
   /**
-   * The server does not report the end of a pull whose bytes are used up exactly, so each pull ends here at this time.
+   * The server does not report the end of a pull when its bytes are used up exactly, so each pull ends here at this time.
    */
   readonly endsAtMs: number;
   messagesLeft: number;

@@ -128,7 +128,7 @@ export class ClientSubscriptions {
   }
 
   /**
-   * Refuses each message whose principal had no subscription when it arrived, because its message limit was used up. The server
+   * Refuses each message that arrived when the subscription of its principal had used up its message limit. The server
    * sends both copies of a message one after the other, so a copy that is still missing after a ping does not exist. The message
    * needs a reply, because the server keeps an entry for each request without one. Two pings, because the message may have
    * arrived between the first ping and its pong.

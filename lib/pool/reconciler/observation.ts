@@ -38,7 +38,7 @@ export interface Backoff {
 /** Kept from one pass to the next. Empty after a restart, so that every deadline starts again. */
 export interface PassMemory {
   /**
-   * Builders whose record and machine do not match (a recorded machine vanished, or a listed machine has no record),
+   * Builders with a record and a machine that do not match (a recorded machine vanished, or a listed machine has no record),
    * each with the time of the listing that first showed it.
    */
   readonly suspects: ReadonlyMap<string, number>;

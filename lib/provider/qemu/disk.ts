@@ -57,7 +57,7 @@ export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal 
   return disk;
 }
 
-/** Changes with the recipe of the layer and with the root file system below it, whose folder is named by its own key. */
+/** Changes with the recipe of the layer and with the root file system below it, because the key of that is the name of its folder. */
 async function layerKeyFor(rootfs: string): Promise<string> {
   const found = await readdir(DISK_FOLDER, { recursive: true, withFileTypes: true });
   const paths = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));

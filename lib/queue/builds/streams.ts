@@ -106,8 +106,8 @@ export class BuildStreams {
   }
 
   /**
-   * Deletes what a killed queue has left: both streams of a build that is `unknown`, the bucket of one whose `bucketDeleted`
-   * is set. Returns the names of the deleted streams.
+   * Deletes what a killed queue has left: both streams of a build that is `unknown`, the bucket of one with `bucketDeleted`
+   * set. Returns the names of the deleted streams.
    */
   async deleteOrphans(statusOf: (build: string) => "unknown" | "bucketDeleted" | "kept"): Promise<string[]> {
     const { streams } = await this.#manager();

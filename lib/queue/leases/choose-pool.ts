@@ -6,7 +6,7 @@ export interface PoolKind {
   readonly arch: string;
 }
 
-/** What the caller requires of the pool. Absent: any. */
+/** The caller's requirements of the pool. Absent: any. */
 export interface PoolRequirements {
   readonly arch?: string | undefined;
   readonly pool?: string | undefined;

@@ -70,7 +70,7 @@ export class Leases {
   }
 
   /**
-   * The lease once more, for a leased builder whose agent asks for work: the reply with the lease was lost. Undefined when
+   * The lease once more, for a leased builder when its agent asks for work: the reply with the lease was lost. Undefined when
    * the build is not leased to this builder, or the lease was repeated less than `REPEAT_MS` ago: each costs a signature,
    * and a hostile builder may ask in a loop. If the queue was killed before it announced the lease, it does so now.
    */

@@ -9,8 +9,8 @@ import { findNatsServer } from "../../../infra/nats/server.ts";
 import { INLINE_CONTEXT_MAX_BYTES } from "../../../lib/protocol/build-messages.ts";
 import { holdClient } from "../../support/nats/held-client.ts";
 import { endless, HELLO, recipe } from "../../support/recipe/recipes.ts";
+import { sendSignal } from "../../support/send-signal.ts";
 import { type Running, Stack } from "../../support/stack.ts";
-import { strike } from "../../support/strike.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<{ stack: Stack }>("a build's own connection");
@@ -31,7 +31,7 @@ const WAITING = /NATS does not answer; the build goes on, reconnecting/;
 /** A client with a reserved build. NATS is frozen until an attempt to open the build's connection has timed out, then killed. */
 async function clientWithoutNats(stack: Stack, program: string, args: readonly string[]): Promise<Running> {
   const { running, release } = await holdClient(stack, { program, args, connection: 2 });
-  strike("NATS", (await findNatsServer(stack.statePath("nats")))?.pid, "SIGSTOP");
+  sendSignal("NATS", (await findNatsServer(stack.statePath("nats")))?.pid, "SIGSTOP");
   release();
   await running.seen(WAITING);
   await stack.natsEnds("SIGKILL");
@@ -86,7 +86,7 @@ test("Ctrl-C while that connection hangs takes effect at once, and the build is 
   const { running, release } = await holdClient(stack, { program: "container-builder", args, connection: 2 });
   const [pid = 0, nats] = [running.pid, (await findNatsServer(stack.statePath("nats")))?.pid];
   const before = socketCountOf(pid);
-  strike("NATS", nats, "SIGSTOP");
+  sendSignal("NATS", nats, "SIGSTOP");
   try {
     release();
     await until("a connection attempt", () => socketCountOf(pid) > before);
@@ -96,7 +96,7 @@ test("Ctrl-C while that connection hangs takes effect at once, and the build is 
     const tookMs = performance.now() - signalledMs;
     assert.ok(tookMs < AT_ONCE_MS, `${tookMs} ms`);
   } finally {
-    strike("NATS", nats, "SIGCONT");
+    sendSignal("NATS", nats, "SIGCONT");
   }
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);

@@ -23,7 +23,7 @@ const builder = randomUUID();
 const REFUSALS_MS = 600_000;
 const never = new AbortController().signal;
 
-/** A clock whose sleeps return at once; it adds up their durations. */
+/** A clock with sleeps that return at once; it adds up their durations. */
 class CountingClock implements Clock {
   sleptMs = 0;
   /** Called in each sleep. */

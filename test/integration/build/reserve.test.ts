@@ -11,8 +11,8 @@ import { connectCore, stackConfig } from "../../support/nats/core-connection.ts"
 import { plainClient } from "../../support/nats/plain-client.ts";
 import { BuilderLife } from "../../support/queue/builder-life.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";
+import { sendSignal } from "../../support/send-signal.ts";
 import { Stack } from "../../support/stack.ts";
-import { strike } from "../../support/strike.ts";
 
 const test = suite<{ stack: Stack; core: NatsConnection; life: BuilderLife }>("reserve");
 
@@ -39,7 +39,7 @@ async function ready(stack: Stack): Promise<string[]> {
 /** Kills the first process of a builder's sandbox, which ends the machine at once. */
 async function killBuilder(stack: Stack, builder: string): Promise<void> {
   const supervisor = await readSupervisor(stack.statePath("sandboxes", builder));
-  strike("the builder's sandbox", supervisor?.pid, "SIGKILL");
+  sendSignal("the builder's sandbox", supervisor?.pid, "SIGKILL");
 }
 
 test("each build gets a separate builder, which is destroyed afterwards, and the reserve is refilled", async ({

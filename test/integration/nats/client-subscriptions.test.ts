@@ -6,8 +6,8 @@ import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscriptions.ts";
 import { principals, subjects } from "../../../lib/protocol/subjects.ts";
 import { type Guest, startTestNats, type TestNats } from "../../support/nats/nats.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { later, rejection } from "../../support/rejection.ts";
-import { Seen } from "../../support/seen.ts";
 import { until } from "../../support/until.ts";
 
 interface World {
@@ -16,9 +16,9 @@ interface World {
   core: NatsConnection;
   subscriptions: ClientSubscriptions;
   /** The principal of each message within its rate limit. */
-  received: Seen<string>;
+  received: Recorder<string>;
   /** The principal of each message beyond it. */
-  refused: Seen<string>;
+  refused: Recorder<string>;
 }
 const test = suite<World>("ClientSubscriptions");
 
@@ -26,7 +26,7 @@ const test = suite<World>("ClientSubscriptions");
 const BURST = 16_384;
 /** The message limit of one NATS subscription. */
 const MESSAGE_LIMIT = 1_024;
-/** What NATS may deliver in addition to the burst: messages in flight, and the refill of the bucket during the test. */
+/** Bytes that NATS may deliver in addition to the burst: messages in flight, and the refill of the bucket during the test. */
 const MARGIN = 4 * MESSAGE_LIMIT;
 /** Subscriptions at once. */
 const SUBSCRIPTIONS_MAX = 16_384;
@@ -41,8 +41,8 @@ const LARGE_MESSAGES = 100;
 test.before.each(async (world) => {
   world.nats = await startTestNats();
   world.core = await world.nats.core({ maxReconnectAttempts: -1, reconnectTimeWait: 50 });
-  [world.received, world.refused] = [new Seen(), new Seen()];
-  const replyWithCount = (seen: Seen<string>) => (message: Msg) => {
+  [world.received, world.refused] = [new Recorder(), new Recorder()];
+  const replyWithCount = (seen: Recorder<string>) => (message: Msg) => {
     seen.add(principals.users.of(message.subject) ?? "");
     message.respond(String(seen.all.length));
   };
@@ -61,7 +61,7 @@ test.after.each(async ({ nats }) => {
 const request = (nc: NatsConnection, user: string, timeoutMs = REPLY_MS): Promise<Msg> =>
   nc.request(subjects.queue("builds", user), "?", { timeout: timeoutMs });
 
-const countOf = (seen: Seen<string>, user: string): number => seen.all.filter((one) => one === user).length;
+const countOf = (seen: Recorder<string>, user: string): number => seen.all.filter((one) => one === user).length;
 
 /** False when the connection is lost before the pong. */
 const isConnected = (nc: NatsConnection): Promise<boolean> =>

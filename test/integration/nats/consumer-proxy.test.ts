@@ -9,7 +9,7 @@ import type { ClientSubscriptions } from "../../../lib/nats/rpc/client-subscript
 import { buildStream, GUEST_API_PREFIX, subjects } from "../../../lib/protocol/subjects.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
-import { Seen } from "../../support/seen.ts";
+import { Recorder } from "../../support/recorder.ts";
 
 const test = suite<{ nats: TestNats; proxy: ClientSubscriptions }>("consumer proxy");
 
@@ -50,7 +50,7 @@ test("a flood of requests for one build is refused with a hint to retry, and ano
   await makeBuildStreams(await (await nats.core()).jetstreamManager(), hers);
   const [ada, mallory] = [await nats.build(hers, "caller"), await nats.build(evil, "caller")];
   const refusals: Refused[] = [];
-  const seen = new Seen<number>();
+  const seen = new Recorder<number>();
   // One reply subject for all: the server keeps requests without a reply in a list by reply subject.
   const reply = `${mallory.inboxPrefix}.flood`;
   mallory.connection.subscribe(reply, {

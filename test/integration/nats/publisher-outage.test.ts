@@ -14,8 +14,8 @@ import {
   stored,
   throughProxy,
 } from "../../support/nats/log-stream.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { later } from "../../support/rejection.ts";
-import { Seen } from "../../support/seen.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<ServerWorld>("publisher in an outage");
@@ -41,7 +41,7 @@ test("ten connections closed in the middle of a message cause no loss and no dup
 
 test("Publisher reports and waits for a frozen server, without duplicates", async (world) => {
   await addStream(world);
-  const waited = new Seen<number>();
+  const waited = new Recorder<number>();
   const publisher = publisherOn(world.guest, { ackTimeoutMs: 300, onWaiting: waited.add });
   await world.nats.freeze();
   const lines = numbered(0, 500);
@@ -60,7 +60,7 @@ test("Publisher reports and waits for a frozen server, without duplicates", asyn
 test("Publisher looks up the last stored message after an outage longer than the duplicate window", async (world) => {
   await addStream(world, { duplicate_window: nanos(100) });
   await throughProxy(world, async (proxy, js) => {
-    const waited = new Seen<number>();
+    const waited = new Recorder<number>();
     const publisher = publisherOn(js, { ackTimeoutMs: 300, lookBackAfterMs: 300, onWaiting: waited.add });
     const lines = numbered(0, 100);
     proxy.holdAnswers();
@@ -80,7 +80,7 @@ test("Publisher looks up the last stored message after an outage longer than the
 
 test("Publisher continues over SIGKILL and restart of the server: each message once, in order", async (world) => {
   await addStream(world);
-  const storedBytes = new Seen<number>();
+  const storedBytes = new Recorder<number>();
   const publisher = publisherOn(world.guest, { onStored: storedBytes.add });
   const lines = numbered(0, 6_000);
   for (let round = 0; round < 3; round += 1) {

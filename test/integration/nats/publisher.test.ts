@@ -14,8 +14,8 @@ import {
   stored,
 } from "../../support/nats/log-stream.ts";
 import { nextTurn } from "../../support/pauses.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { later, rejection } from "../../support/rejection.ts";
-import { Seen } from "../../support/seen.ts";
 
 const test = suite<ServerWorld>("publisher");
 onServer(test);
@@ -110,7 +110,7 @@ test("a waiting publish() rejects with Stopped when the signal is aborted", asyn
 
 test("a connection closed while no caller waits ends only the publisher, without an unhandled rejection", async (world) => {
   await addStream(world);
-  const unhandled = new Seen<unknown>();
+  const unhandled = new Recorder<unknown>();
   process.on("unhandledRejection", unhandled.add);
   try {
     const publisher = publisherOn(world.guest, { windowMessages: 1 });

@@ -14,8 +14,8 @@ import {
   STREAM,
   sequences,
 } from "../../support/nats/log-stream.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { later } from "../../support/rejection.ts";
-import { Seen } from "../../support/seen.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<ServerWorld>("stream reader in an outage");
@@ -25,7 +25,7 @@ for (const account of ["core", "guest"] as const) {
   test(`StreamReader in ${account} continues over SIGKILL and restart: each sequence once, in order`, async (world) => {
     await addStream(world);
     const publisher = publisherOn(world.core);
-    const waited = new Seen<number>();
+    const waited = new Recorder<number>();
     const reader = new StreamReader(world[account], {
       stream: STREAM,
       filter: LOG,
@@ -33,7 +33,7 @@ for (const account of ["core", "guest"] as const) {
       waitingAfterMs: 500,
       onWaiting: waited.add,
     });
-    const seqs = new Seen<number>();
+    const seqs = new Recorder<number>();
     const reading = later(
       (async () => {
         for await (const { seq } of reader) {

@@ -67,7 +67,7 @@ test("a bug in the handler reaches the client as a failure of the queue, without
 /** Handlers that fail because NATS or JetStream is unavailable. A client may retry, as when no queue replies. */
 const UNAVAILABLE: Record<string, (world: World) => Promise<unknown>> = {
   "a request without a responder": ({ core }) => core.request("no.responder", "", { timeout: 100 }),
-  "a request whose reply is late": async ({ core }) => {
+  "a request with a late reply": async ({ core }) => {
     core.subscribe("late", { callback: () => undefined });
     return core.request("late", "", { timeout: 100 });
   },

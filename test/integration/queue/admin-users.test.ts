@@ -10,7 +10,7 @@ import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import type { BuildersReply, UsersReply } from "../../../lib/protocol/admin-messages.ts";
 import { buildOfStream } from "../../../lib/protocol/subjects.ts";
 import { endless, HELLO } from "../../support/recipe/recipes.ts";
-import { Seen } from "../../support/seen.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { Stack } from "../../support/stack.ts";
 import { until } from "../../support/until.ts";
 
@@ -116,7 +116,7 @@ test("revoke closes the user's connections within a second and ends the user's b
   await Promise.all([bobs, ...alices].map((one) => one.seen(/it has begun\n/)));
   const waiting = build("a4.sif", alice);
   await waiting.seen(/Requesting remote builder: position 1, all 4 builders busy/);
-  const statuses = new Seen<string>();
+  const statuses = new Recorder<string>();
   const credential = await readCreds(alice, Date.now());
   let lostAtMs = 0;
   const onStatus = (status: string) => {

@@ -16,9 +16,7 @@ test.after(async ({ lab }) => {
   await lab?.stop();
 });
 
-test("a builder whose record is lost may run on: its build waits until no listing shows the machine", async ({
-  lab,
-}) => {
+test("a builder without its record may run on: its build waits until no listing shows the machine", async ({ lab }) => {
   const { build, first } = await running(lab);
   first.frozen = true;
   await lab.queue.kill();

@@ -146,7 +146,7 @@ test("a broken builder counts as lost; the second loss ends the build with both 
   );
 });
 
-test("a lease whose message was lost is sent again, and published once", async ({ lab }) => {
+test("a lost lease message is sent again, and published once", async ({ lab }) => {
   const { build, first } = await running(lab);
   const { order } = await first.ask({ state: "ready" });
   assert.is(order, "lease");

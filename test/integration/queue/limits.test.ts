@@ -26,7 +26,7 @@ test.after(async ({ stack, queue }) => {
   await stack?.stop();
 });
 
-/** A recipe whose image is a little larger than that. */
+/** A recipe for an image that is a little larger than that. */
 const imageOf = (stack: Stack, name: string, mib: number): string =>
   uncompressed(recipe(stack, name, `    dd if=/dev/urandom of=/large bs=1M count=${mib} 2>/dev/null`));
 

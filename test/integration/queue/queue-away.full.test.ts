@@ -248,11 +248,15 @@ test("a machine without a record is destroyed; machines of another generation of
   const { stack, queue, core } = killed;
   const { streams } = await core.jetstreamManager();
   const machines = () => readdirSync(stack.statePath("sandboxes")).sort();
+  /** The machines of the other generation count against the maximum, so two more must fit. */
+  const fourMachines = ({ pools }: QueueYaml) => {
+    for (const pool of pools) pool.max = 4;
+  };
   /** The queue destroys an unknown machine once several passes of the reconciler have confirmed that it has no record. */
   const loseRecord = async (builder: string) => {
     await queue.kill();
     await (await core.jetstream().views.kv("cb-builders", { bindOnly: true })).purge(`local.${builder}`);
-    await killed.start();
+    await killed.start(fourMachines);
     await queue.logs(/an unknown machine is destroyed/);
   };
   const [orphan = ""] = machines();
@@ -263,7 +267,7 @@ test("a machine without a record is destroyed; machines of another generation of
 
   await queue.kill();
   for (const name of ["KV_cb-builders", "KV_cb-slots"]) await streams.delete(name);
-  await killed.start();
+  await killed.start(fourMachines);
   await queue.logs(/of another generation of records/);
   const ready = await until(
     "a ready builder of the new generation",

@@ -7,8 +7,8 @@ import { runningPid } from "../../../infra/local/daemon.ts";
 import { holdClient } from "../../support/nats/held-client.ts";
 import { holdSlowClient } from "../../support/queue/slow-client.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";
+import { sendSignal } from "../../support/send-signal.ts";
 import { type Finished, Stack } from "../../support/stack.ts";
-import { strike } from "../../support/strike.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<{ stack: Stack }>("silent queue");
@@ -35,7 +35,7 @@ function assertNoReply(stack: Stack, { code, stderr }: Finished): void {
 }
 
 const signalQueue = (stack: Stack, signal: NodeJS.Signals) =>
-  strike("the queue", runningPid(stack.statePath("queue.pid")), signal);
+  sendSignal("the queue", runningPid(stack.statePath("queue.pid")), signal);
 
 /** Every client program that sends one request. */
 const CLIENTS: readonly (readonly [program: string, ...args: string[]])[] = [

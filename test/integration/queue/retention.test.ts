@@ -79,7 +79,7 @@ async function built(lab: QueueLab): Promise<string> {
   return build;
 }
 
-/** A build whose recipe failed. */
+/** A build that ended with a failed recipe. */
 async function failed(lab: QueueLab): Promise<string> {
   const build = await lab.reserve();
   await (await lab.leased(build, 1)).end({ kind: "failed", exitCode: 1, reason: "its recipe" });

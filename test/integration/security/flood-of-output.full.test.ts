@@ -11,8 +11,8 @@ import { assertPeaks, daemonsOf, PeakMemory } from "../../support/peak-memory.ts
 import { queueWith, stopped } from "../../support/queue/own-queue.ts";
 import { MarkedBytes } from "../../support/recipe/marked-bytes.ts";
 import { recipe, uncompressed } from "../../support/recipe/recipes.ts";
+import { sendSignal } from "../../support/send-signal.ts";
 import { type Running, Stack } from "../../support/stack.ts";
-import { strike } from "../../support/strike.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<{ stack: Stack; queue: Running }>("flood");
@@ -73,9 +73,9 @@ test("500 MB of output arrive unchanged while NATS is frozen and the client does
   await until("some of it is stored", async () => (await storedBytes()) > 0.2 * BYTES, LIMIT_MS);
   client.stdout.pause();
   const server = await findNatsServer(stack.statePath("nats"));
-  strike("NATS", server?.pid, "SIGSTOP");
+  sendSignal("NATS", server?.pid, "SIGSTOP");
   await outageOf(5_000);
-  strike("NATS", server?.pid, "SIGCONT");
+  sendSignal("NATS", server?.pid, "SIGCONT");
   await until("all is stored, although the client does not read", async () => (await storedBytes()) > BYTES, LIMIT_MS);
   assert.ok(output.bytes < BYTES, "the reader is behind");
   client.stdout.resume();

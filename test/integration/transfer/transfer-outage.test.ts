@@ -9,8 +9,8 @@ import { getObject } from "../../../lib/transfer/get.ts";
 import { newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { addBucket, BUCKET, BUCKET_STREAM, consumers, getAll, MIB, pieces, put } from "../../support/nats/bucket.ts";
 import { onServer, type ServerWorld, waitingPulls } from "../../support/nats/log-stream.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { later, rejection } from "../../support/rejection.ts";
-import { Seen } from "../../support/seen.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<ServerWorld>("transfer in an outage");
@@ -20,7 +20,7 @@ test("a concurrent put and get continue over three SIGKILLs of the server, compl
   await addBucket(world);
   const data = randomBytes(96 * MIB);
   const nuid = newObjectId();
-  const waited = new Seen<number>();
+  const waited = new Recorder<number>();
   const getting = later(getAll(world.guest, { announced: { nuid, sizeBytes: data.length }, heartbeatMs: 300 }));
   // The source continues during the outage; otherwise a put with every chunk acknowledged would report no waiting.
   let restarted = Promise.resolve();

@@ -19,8 +19,8 @@ import { newObjectId, putFile, putObject } from "../../../lib/transfer/put.ts";
 import { receiveFile } from "../../../lib/transfer/receive-file.ts";
 import { addBucket, BUCKET, BUCKET_STREAM, consumers, getAll, MIB, pieces, put } from "../../support/nats/bucket.ts";
 import { onServer, type ServerWorld } from "../../support/nats/log-stream.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { later, rejection } from "../../support/rejection.ts";
-import { Seen } from "../../support/seen.ts";
 
 const test = suite<ServerWorld & { dir: string }>("transfer");
 onServer(test);
@@ -103,7 +103,7 @@ for (const sizeKnown of [true, false]) {
     await addBucket(world);
     const data = randomBytes(8 * MIB);
     const nuid = newObjectId();
-    const received = new Seen<number>();
+    const received = new Recorder<number>();
     const announced = sizeKnown ? { nuid, sizeBytes: data.length } : { nuid };
     const getting = later(getAll(world.guest, { announced, onProgress: received.add }));
     // The writer continues only when the reader has all chunks so far, so the reader does not wait for the end.

@@ -10,7 +10,7 @@ import { folders } from "../../../lib/config/folders.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
 
-/** `fake`: nova's fake hypervisor, whose machines run nothing. `libvirt`: real machines, emulated by QEMU. */
+/** `fake`: nova's fake hypervisor: its machines run nothing. `libvirt`: real machines, emulated by QEMU. */
 export type Driver = "fake" | "libvirt";
 
 export const TESTBED_FOLDER = fileURLToPath(new URL(".", import.meta.url));

@@ -16,7 +16,7 @@ const BAD_IDS = [
   "x".repeat(60_000),
 ];
 
-/** Values whose type is wrong for every required field. */
+/** Values with a type that is wrong for every required field. */
 const BAD_VALUES: readonly unknown[] = [null, true, -1, 1e308, [], [[]], {}, { toString: "x" }];
 
 const NESTED = 20_000;

@@ -38,7 +38,7 @@ export interface PlainNats {
   stop(): Promise<void>;
 }
 
-/** `build` is the build whose log, state and bucket the guest may touch. */
+/** The guest may access log, state and bucket of `build`. */
 export async function startPlainNats(build = "b1"): Promise<PlainNats> {
   const dir = await mkdtemp(join(tmpdir(), "cb-plain-nats-"));
   const connections: NatsConnection[] = [];

@@ -107,7 +107,7 @@ async function pushBlob(base: string, blob: Buffer): Promise<void> {
   await send(upload, { method: "PUT", body: blob, headers: { "content-type": "application/octet-stream" } });
 }
 
-/** Deletes the tags of a repository whose image has no layers. The repository stays in the catalog. */
+/** Deletes the tags of a repository. Its image must have no layers. The repository stays in the catalog. */
 export async function untag(host: string, repository: string): Promise<void> {
   await send(`http://${host}/v2/${repository}/manifests/${digestOf(manifestOf([]))}`, { method: "DELETE" });
 }

@@ -54,7 +54,7 @@ export class BuilderLossStack {
     await this.stack.stop();
   }
 
-  /** Starts a build whose image is written into a folder of that name. */
+  /** Starts a build that writes its image into a folder of that name. */
   begin(name: string, path: string): Running {
     mkdirSync(this.stack.path(name), { recursive: true });
     return this.stack.start("container-builder", [this.stack.path(name, "image.sif"), path]);

@@ -14,7 +14,7 @@ export async function running(lab: QueueLab): Promise<{ build: string; first: La
   return { build, first: await lab.leased(build, 1) };
 }
 
-/** A build whose first builder is lost: its agent is frozen, and its machine stays in state `destroying`. */
+/** A build that loses its first builder: the agent is frozen, and its machine stays in state `destroying`. */
 export async function withUndeletedBuilder(lab: QueueLab): Promise<{ build: string; first: LabAgent }> {
   const { build, first } = await running(lab);
   lab.cloud.deletes = false;

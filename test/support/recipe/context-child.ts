@@ -1,5 +1,5 @@
 /**
- * Packs a directory and unpacks it into a folder, in a process of its own whose memory a test measures: `context-child
+ * Packs a directory and unpacks it into a folder, in a process of its own, so that a test can measure its memory: `context-child
  * DIRECTORY ROOT`.
  */
 import { readFileSync } from "node:fs";

@@ -9,7 +9,7 @@ import type { CloudSession } from "./session.ts";
 
 /** Below nova's own limit of a page (max_limit, 1000 by default). A page takes about a megabyte. */
 const PAGE_SERVERS = 500;
-/** Ends a listing whose pages form a circle. 20,000 servers are more than a project has. */
+/** Ends a listing if its pages form a circle. 20,000 servers are more than a project has. */
 const PAGES_MAX = 40;
 /** The version document is at the root of the catalog's address, which may end with the project's id. */
 const VERSION_ROOT = /^(.*\/v2(?:\.\d+)?)(?:\/[^/]+)?$/;

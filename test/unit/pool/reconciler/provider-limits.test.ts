@@ -55,7 +55,7 @@ test("a machine created and listed after the limit was met ends the backoff", ()
   assert.equal(planAt([record("n", "booting", before)], limited()).memory.backoff, limited());
 });
 
-test("a refused create frees its slot without the grace of a create whose reply was lost", () => {
+test("a refused create frees its slot without the grace of a create with a lost reply", () => {
   const failed = { createError: QUOTA, createdAtMs: NOW - 2000, sinceMs: NOW - 2000 };
   const first = planAt([record("r", "requested", { ...failed, refused: true })], limited());
   assert.equal(kinds(first), ["destroy r"]);

@@ -69,7 +69,7 @@ for (const [failure, reply, message] of DOUBTS) {
   });
 }
 
-test("create() whose lookup fails too reports both failures, and is not a refusal", async ({ cloud }) => {
+test("create() reports both failures when its lookup fails too, and is not a refusal", async ({ cloud }) => {
   const provider = providerOn(cloud);
   cloud.replyTo(CREATE, "disconnect");
   for (const reply of ["nova/errors/without-keystone", "disconnect", { status: 429 }] as const) {

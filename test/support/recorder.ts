@@ -3,7 +3,7 @@
 /** A loaded machine may stall for seconds. After this limit the value is taken as missing. */
 const LIMIT_MS = 30_000;
 
-export class Seen<T> {
+export class Recorder<T> {
   readonly all: T[] = [];
   readonly #watchers = new Set<(value: T) => void>();
 
