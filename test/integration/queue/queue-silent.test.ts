@@ -69,7 +69,7 @@ async function assertToldOperator(stack: Stack): Promise<void> {
   const tookMs = performance.now() - startedMs;
   assert.is(code, 69, stderr);
   assert.match(stderr, `the queue does not answer (NATS at ${stack.clientSettings().url})`);
-  assert.match(stderr, `the settings are those of ${stack.statePath()}`);
+  assert.match(stderr, `the settings come from ${stack.statePath()}`);
   assert.ok(tookMs < TOLD_MS, `${tookMs} ms`);
 }
 
