@@ -129,7 +129,10 @@ test("cb-images lists the other registries beside one that is down and one that 
     [open, basic, bearer].map(({ host }) => `registry: ${host}`),
   );
   assert.match(text.stderr, `cb-images: registry ${DOWN}: `);
-  assert.match(text.stderr, `cb-images: registry ${bearer.host}: it keeps 1 repository from the queue's login`);
+  assert.match(
+    text.stderr,
+    `cb-images: registry ${bearer.host}: 1 repository is left out, because the registry denies the queue access`,
+  );
   const listed = (JSON.parse(json.stdout) as ImagesReply).registries;
   assert.equal(
     listed.map(({ host, images, refused, error }) => [host, images.length, refused, error === undefined]),

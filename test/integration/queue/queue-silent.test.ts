@@ -70,7 +70,7 @@ async function assertNoReplyToOperator(stack: Stack): Promise<void> {
   const tookMs = performance.now() - startedMs;
   assert.is(code, 69, stderr);
   assert.match(stderr, `the queue does not answer (NATS at ${stack.clientSettings().url})`);
-  assert.match(stderr, `the settings are those of ${stack.statePath()}`);
+  assert.match(stderr, `the settings come from ${stack.statePath()}`);
   assert.ok(tookMs < MESSAGE_MAX_MS, `${tookMs} ms`);
 }
 
