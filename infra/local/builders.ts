@@ -8,7 +8,7 @@ import { ensureRootfs } from "../../lib/provider/sandbox/rootfs.ts";
 import { runCommand } from "../tools/setup/run-command.ts";
 
 /** Absolute paths. */
-export type Builders =
+export type LocalBuilders =
   | {
       readonly kind: "sandbox";
       readonly rootfs: string;
@@ -18,7 +18,7 @@ export type Builders =
     }
   | { readonly kind: "qemu"; readonly rootfs: string; readonly disk: string };
 
-export type BuilderKind = Builders["kind"];
+export type BuilderKind = LocalBuilders["kind"];
 
 interface Preparation {
   /** The folder with the agent's bundle. */
@@ -28,7 +28,7 @@ interface Preparation {
 }
 
 /** Throws CbError as ensureRootfs and ensureDiskImage do. */
-export async function prepareBuilders(kind: BuilderKind, options: Preparation): Promise<Builders> {
+export async function prepareBuilders(kind: BuilderKind, options: Preparation): Promise<LocalBuilders> {
   const { agentDir, notify, signal } = options;
   const cacheDir = folders().cache;
   const creating = (product: string) => ({ cacheDir, onProgress: progress(`Making ${product}, once`, notify), signal });

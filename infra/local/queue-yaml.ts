@@ -2,7 +2,7 @@
 import { parse, stringify } from "yaml";
 import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";
 import type { Installation } from "../nats/installation.ts";
-import type { BuilderKind, Builders } from "./builders.ts";
+import type { BuilderKind, LocalBuilders } from "./builders.ts";
 
 export interface QueueYaml {
   readonly installation: Installation;
@@ -10,7 +10,7 @@ export interface QueueYaml {
   readonly natsUrl: string;
   readonly natsPort: number;
   readonly sandboxes: string;
-  readonly builders: Builders;
+  readonly builders: LocalBuilders;
 }
 
 export function queueYaml(options: QueueYaml): string {
@@ -40,7 +40,7 @@ export function kindIn(text: string): BuilderKind {
  * virtual machine holds its memory while it waits, and takes up to a minute to start under emulation, so one waits and one
  * more may build.
  */
-function poolsOf(builders: Builders, sandbox: object): object[] {
+function poolsOf(builders: LocalBuilders, sandbox: object): object[] {
   if (builders.kind === "qemu") {
     const { kind, rootfs, disk } = builders;
     const provider = { kind, ...sandbox, rootfs, disk };

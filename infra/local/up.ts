@@ -15,7 +15,7 @@ import { build } from "../tools/build.ts";
 import { ensureTools } from "../tools/setup/ensure-tools.ts";
 import { natsServerPath } from "../tools/setup/nats-server.ts";
 import { SANDBOX_TOOLS } from "../tools/setup/packages.ts";
-import { type BuilderKind, type Builders, prepareBuilders } from "./builders.ts";
+import { type BuilderKind, type LocalBuilders, prepareBuilders } from "./builders.ts";
 import { QUEUE_STOP_MS, runningPid, startProcess, stopProcess } from "./daemon.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
@@ -90,7 +90,7 @@ async function refuseOtherKind(paths: Layout, kind: BuilderKind): Promise<void> 
 
 interface StackParts {
   readonly installation: Installation;
-  readonly builders: Builders;
+  readonly builders: LocalBuilders;
   readonly notify: Notify;
 }
 

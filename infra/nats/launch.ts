@@ -87,11 +87,14 @@ export async function portOf(child: ChildProcess, dataDir: string): Promise<numb
   }
 }
 
-/** Returns the port in the ports file of the server `pid`, or undefined while the file is missing or incomplete. */
+/**
+ * Returns the port in the ports file of the server `pid`, or undefined while the file is missing or incomplete. A server that
+ * ends removes its file, which may happen between the listing of the folder and the reading of the file.
+ */
 export async function readPort(dataDir: string, pid: number | undefined): Promise<number | undefined> {
   const name = (await readdir(dataDir)).find((file) => file.endsWith(`_${pid}.ports`));
   if (name === undefined) return undefined;
-  const text = await readFile(join(dataDir, name), "utf8");
+  const text = await readFile(join(dataDir, name), "utf8").catch(() => "");
   const url = /"nats"\s*:\s*\[\s*"([^"]+)"[^\]]*\]/.exec(text)?.[1];
   return url === undefined ? undefined : Number(new URL(url).port);
 }

@@ -5,7 +5,7 @@ import { RpcServer } from "../nats/rpc/server.ts";
 import * as requests from "../protocol/requests.ts";
 import { buildBucketStream, buildStream, principals } from "../protocol/subjects.ts";
 import { serveAdmin } from "./api/admin.ts";
-import { statusReply } from "./api/status.ts";
+import { replyToStatus } from "./api/status.ts";
 import { createServices, type QueueOptions, type Services } from "./services.ts";
 
 /** Time between two ticks. Callers see a change of their position, and the end of a time limit, within a second. */
@@ -68,7 +68,7 @@ export class Queue {
     const server = new RpcServer({ nc, onRefused: (subject, error) => refusalLog.add(subject, error) });
     this.#server = server;
     this.#serveUsers(server);
-    server.serve(requests.status, async () => statusReply(this.#options));
+    server.serve(requests.status, async () => replyToStatus(this.#options));
     server.serve(requests.images, () => images.list());
     server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
     serveAdmin(server, { users: adminUsers, pools, clock, log });

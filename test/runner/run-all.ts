@@ -5,12 +5,12 @@ import { basename, join } from "node:path";
 import { type BundledTests, bundleTests } from "./bundle.ts";
 import type { TestFile } from "./discover.ts";
 import { removeFolder } from "./leftovers.ts";
-import { type FileResult, type RunOptions, runFile } from "./run-file.ts";
+import { type FileResult, type RunFileOptions, runFile } from "./run-file.ts";
 
 /** Most files mostly wait: one by one they took 15 minutes with 5 minutes of work. Three keep the two cores of a test machine busy. */
 const AT_ONCE = 3;
 
-export interface RunAllOptions extends Pick<RunOptions, "root" | "skipsFail" | "prefix" | "env" | "signal"> {
+export interface RunAllOptions extends Pick<RunFileOptions, "root" | "skipsFail" | "prefix" | "env" | "signal"> {
   /** Called when a file has ended. */
   readonly onResult: (result: FileResult) => void;
 }

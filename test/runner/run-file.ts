@@ -21,7 +21,7 @@ const PIPE_GRACE_MS = 2000;
 /** A test must not inherit these from the user: they would change where it connects, or its output. */
 const NOT_FOR_TESTS = ["NATS_URL", "NATS_CREDS", "QUEUE_HOST", "FORCE_COLOR", "NODE_OPTIONS"];
 
-export interface RunOptions {
+export interface RunFileOptions {
   /** The root of the project. */
   readonly root: string;
   /** The arguments for Node that run the file. */
@@ -47,7 +47,7 @@ export interface FileResult {
   readonly tookMs: number;
 }
 
-export async function runFile(file: TestFile, options: RunOptions): Promise<FileResult> {
+export async function runFile(file: TestFile, options: RunFileOptions): Promise<FileResult> {
   const startedMs = performance.now();
   const { root, folder, skipsFail, signal } = options;
   const outer = process.env[MARK];
@@ -84,7 +84,7 @@ export async function runFile(file: TestFile, options: RunOptions): Promise<File
 }
 
 /** Creates the folder, and an environment that shares nothing with the user's but the cache folder. */
-function prepare({ folder, env }: RunOptions, mark: string): NodeJS.ProcessEnv {
+function prepare({ folder, env }: RunFileOptions, mark: string): NodeJS.ProcessEnv {
   const [home, temporary] = [join(folder, "home"), join(folder, "tmp")];
   for (const path of [folder, home, temporary]) mkdirSync(path, { recursive: true });
   // The mapped root of a sandbox must be able to reach the files of a test in it, as in the real /tmp.

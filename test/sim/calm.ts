@@ -4,12 +4,12 @@
 
 import * as assert from "uvu/assert";
 import { parseRecord } from "../../lib/pool/state/record.ts";
-import type { World } from "./queue.ts";
+import type { SimWorld } from "./queue.ts";
 
 /** The longest recovery: a backlog of builds, a boot that never ends, a grace, the longest backoff. */
 const CALM_MAX_S = 3_000;
 
-export async function untilCalm(world: World): Promise<void> {
+export async function untilCalm(world: SimWorld): Promise<void> {
   for (let second = 0; second < CALM_MAX_S && !isCalm(world); second++) {
     world.tick(second);
     await world.clock.advance(1_000);
@@ -17,7 +17,7 @@ export async function untilCalm(world: World): Promise<void> {
 }
 
 /** True only for a moment at a time, because old builders are replaced again and again. */
-export function isCalm({ cloud, policy, slotKeys, waiting, running, builderKeys }: World): boolean {
+export function isCalm({ cloud, policy, slotKeys, waiting, running, builderKeys }: SimWorld): boolean {
   const counts = [cloud.machines.size, slotKeys.entries.size, builderKeys.entries.size - 1];
   const allReady = [...builderKeys.entries.values()].every(
     ({ key, value }) => key === "generation" || isReady(key, value),
@@ -30,7 +30,7 @@ function isReady(key: string, value: string): boolean {
 }
 
 export function checkCalm(
-  { cloud, policy, builderKeys, slotKeys, pool, waiting, running, counts }: World,
+  { cloud, policy, builderKeys, slotKeys, pool, waiting, running, counts }: SimWorld,
   seed: number | string,
 ): void {
   const note = `SIM_SEED=${seed} ${JSON.stringify({ counts, target: policy.reserveTarget, max: policy.totalMax })}`;

@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkCalm, untilCalm } from "./calm.ts";
-import { type Death, World } from "./queue.ts";
+import { type Death, SimWorld } from "./queue.ts";
 
 /**
  * The queue is killed at each of its calls from the create of a builder to its end, once before the call is sent and
@@ -22,7 +22,7 @@ for (const lastCall of ["unsent", "unanswered"] as const) {
 
 /** False if the span ended before the queue made that many calls. */
 async function dies(death: Death): Promise<boolean> {
-  const world = new World(7, { reserveTarget: 1, totalMax: 2 });
+  const world = new SimWorld(7, { reserveTarget: 1, totalMax: 2 });
   void world.startQueue(death);
   let died = false;
   for (let second = 0; second < SPAN_S; second++) {

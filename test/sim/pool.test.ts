@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { checkCalm, untilCalm } from "./calm.ts";
-import { World } from "./queue.ts";
+import { SimWorld } from "./queue.ts";
 
 /** SIM_SEED=n runs only that seed. Add a seed that failed to KNOWN. */
 const KNOWN: readonly number[] = [];
@@ -17,7 +17,7 @@ const sim = suite("pool simulation");
 
 for (const seed of seeds) {
   sim(`the pool keeps its invariants and returns to its target, SIM_SEED=${seed}`, async () => {
-    const world = new World(seed);
+    const world = new SimWorld(seed);
     await run(world);
     assert.equal(world.violations, [], `SIM_SEED=${seed}`);
     checkCalm(world, seed);
@@ -25,7 +25,7 @@ for (const seed of seeds) {
   });
 }
 
-async function run(world: World): Promise<void> {
+async function run(world: SimWorld): Promise<void> {
   const { random, clock, cloud } = world;
   void world.startQueue();
   world.setFaultRate(random.next() * 0.3);
@@ -49,11 +49,11 @@ async function run(world: World): Promise<void> {
   await untilCalm(world);
 }
 
-function anyQuota({ random, policy }: World): number {
+function anyQuota({ random, policy }: SimWorld): number {
   return random.chance(0.5) ? random.between(0, policy.totalMax) : NO_QUOTA;
 }
 
-function harmOne({ cloud, random }: World): void {
+function harmOne({ cloud, random }: SimWorld): void {
   const ids = [...cloud.machines.values()]
     .filter(({ host }) => !host.startsWith("planted"))
     .map(({ builder }) => builder);
@@ -62,7 +62,7 @@ function harmOne({ cloud, random }: World): void {
 }
 
 /** Adds a machine without a record, of this generation or another. */
-function plant({ cloud, random, clock, builderKeys }: World, isThisGeneration: boolean): void {
+function plant({ cloud, random, clock, builderKeys }: SimWorld, isThisGeneration: boolean): void {
   const generation = isThisGeneration ? (builderKeys.entries.get("generation")?.value ?? "other") : "other";
   const [builder, attempt] = [random.uuid(), random.uuid()];
   const identity = { installation: "sim", generation, pool: "p", builder, attempt };

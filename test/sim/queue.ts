@@ -34,7 +34,7 @@ export interface Death {
 
 const NEVER_KILLED: Death = { atCall: Number.POSITIVE_INFINITY, lastCall: "unsent" };
 
-export class World {
+export class SimWorld {
   readonly clock = new ManualClock(1_000_000);
   readonly random: Random;
   readonly cloud: SimCloud;

@@ -3,11 +3,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { RefusedError } from "../../lib/provider/provider.ts";
 import { isCalm, untilCalm } from "./calm.ts";
-import { World } from "./queue.ts";
+import { SimWorld } from "./queue.ts";
 
 const sim = suite("pool at a quota");
 
-async function advance(world: World, seconds: number): Promise<void> {
+async function advance(world: SimWorld, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     world.tick(second);
     await world.clock.advance(1_000);
@@ -17,7 +17,7 @@ async function advance(world: World, seconds: number): Promise<void> {
 sim(
   "uses the whole quota, gives it as reason, rarely retries, gives up no builder, and uses a raised quota",
   async () => {
-    const world = new World(1, { totalMax: 8, reserveTarget: 5 });
+    const world = new SimWorld(1, { totalMax: 8, reserveTarget: 5 });
     world.cloud.quota = 3;
     void world.startQueue();
     await advance(world, 120);
@@ -35,7 +35,7 @@ sim(
 );
 
 sim("builds run at a quota, one builder after another, and never more machines than the quota", async () => {
-  const world = new World(2, { totalMax: 8, reserveTarget: 5 });
+  const world = new SimWorld(2, { totalMax: 8, reserveTarget: 5 });
   world.cloud.quota = 3;
   void world.startQueue();
   await advance(world, 300);
@@ -55,7 +55,7 @@ sim("builds run at a quota, one builder after another, and never more machines t
 });
 
 sim("sends no listing for as long as the cloud asks with a rate limit", async () => {
-  const world = new World(3, { totalMax: 2, reserveTarget: 1 });
+  const world = new SimWorld(3, { totalMax: 2, reserveTarget: 1 });
   let listings = 0;
   const listMachines = world.cloud.listMachines.bind(world.cloud);
   world.cloud.listMachines = async () => {

@@ -1,6 +1,6 @@
 /** A local stack for one test file, in temporary folders. The bundled cb-local starts it. */
 import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
@@ -39,7 +39,7 @@ export interface OnTerminal extends Running {
   resize(columns: number, rows: number): void;
 }
 
-export interface RunOptions {
+export interface ProgramRunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   /** Standard output is written to this file, as with `>` under a umask of 022; `stdout` is empty then. */
@@ -108,8 +108,11 @@ export class Stack {
   /** Does the same with nats-server as `queueEnds` with the queue. */
   async natsEnds(signal: NodeJS.Signals): Promise<void> {
     const dataDir = this.statePath("nats");
-    sendSignal("NATS", (await findNatsServer(dataDir))?.pid, signal);
-    while ((await findNatsServer(dataDir)) !== undefined) await systemClock.sleep(PROCESS_POLL_MS);
+    const pid = (await findNatsServer(dataDir))?.pid;
+    sendSignal("NATS", pid, signal);
+    // A server that ends removes its ports file first, so findNatsServer() no longer shows it while its store is still open.
+    const isRunning = (): boolean => existsSync(`/proc/${pid}`) && readFileSync(`/proc/${pid}/cmdline`).length > 0;
+    while (isRunning()) await systemClock.sleep(PROCESS_POLL_MS);
   }
 
   /** Resolves when there is a file in that folder. */
@@ -136,12 +139,12 @@ export class Stack {
   }
 
   /** Runs a bundled program to its end. */
-  run(program: string, args: readonly string[], options: RunOptions = {}): Promise<Finished> {
+  run(program: string, args: readonly string[], options: ProgramRunOptions = {}): Promise<Finished> {
     return this.start(program, args, options).finished;
   }
 
   /** Starts a bundled program. */
-  start(program: string, args: readonly string[], options: RunOptions = {}): Running {
+  start(program: string, args: readonly string[], options: ProgramRunOptions = {}): Running {
     const preload = options.preload === undefined ? [] : ["--import", options.preload.href];
     return launch(process.execPath, [...preload, join(PROJECT, "dist", "bin", program), ...args], {
       cwd: options.cwd ?? this.folder,
@@ -154,7 +157,7 @@ export class Stack {
   spawn(
     program: string,
     args: readonly string[],
-    options: RunOptions = {},
+    options: ProgramRunOptions = {},
   ): ChildProcessByStdio<null, Readable, Readable> {
     return spawn(process.execPath, [join(PROJECT, "dist", "bin", program), ...args], {
       cwd: options.cwd ?? this.folder,

@@ -3,8 +3,8 @@
 import { CbError } from "../../core/errors.ts";
 import type { AgentReply, AgentRequest } from "../../protocol/builder-messages.ts";
 import type { Builds } from "../builds/builds.ts";
-import type { Attempts } from "../leases/attempts.ts";
-import type { Builders } from "../leases/builders.ts";
+import type { BuildAttempts } from "../leases/attempts.ts";
+import type { BuilderLeases } from "../leases/builders.ts";
 import type { Leases } from "../leases/leases.ts";
 import type { ParkedRequests } from "../leases/parked-requests.ts";
 import type { Placement } from "../leases/placement.ts";
@@ -12,9 +12,9 @@ import type { TerminalSizes } from "./terminal-sizes.ts";
 
 export interface AgentRequestsOptions {
   readonly builds: Builds;
-  readonly builders: Builders;
+  readonly builders: BuilderLeases;
   readonly leases: Leases;
-  readonly attempts: Attempts;
+  readonly attempts: BuildAttempts;
   readonly placement: Placement;
   readonly terminalSizes: TerminalSizes;
   readonly parked: ParkedRequests;

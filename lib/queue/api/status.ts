@@ -18,7 +18,7 @@ export interface StatusOptions {
   readonly builds: Builds;
 }
 
-export function statusReply({ pools, poolKinds, builds }: StatusOptions): StatusReply {
+export function replyToStatus({ pools, poolKinds, builds }: StatusOptions): StatusReply {
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,

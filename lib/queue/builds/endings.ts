@@ -3,7 +3,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
-import type { Builders } from "../leases/builders.ts";
+import type { BuilderLeases } from "../leases/builders.ts";
 import type { Builds } from "./builds.ts";
 import type { BuildRecord } from "./record.ts";
 import type { BuildStreams } from "./streams.ts";
@@ -12,7 +12,7 @@ import { buildEnded } from "./transitions.ts";
 export interface EndingsOptions {
   readonly builds: Builds;
   readonly streams: BuildStreams;
-  readonly builders: Builders;
+  readonly builders: BuilderLeases;
   readonly clock: Clock;
   readonly log: Logger;
 }

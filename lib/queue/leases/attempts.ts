@@ -17,7 +17,7 @@ export interface AttemptsOptions {
   readonly limits: Pick<BuildLimits, "contextBytes" | "imageBytes">;
 }
 
-export class Attempts {
+export class BuildAttempts {
   readonly #options: AttemptsOptions;
 
   constructor(options: AttemptsOptions) {

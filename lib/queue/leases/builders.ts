@@ -11,7 +11,7 @@ export interface BuilderRef {
   readonly builder: string;
 }
 
-export class Builders {
+export class BuilderLeases {
   readonly #pools: ReadonlyMap<string, Pool>;
   readonly #parked: ParkedRequests;
 

@@ -1,11 +1,11 @@
 /** The `leased` state in the stream of a build: once for each attempt. */
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
-import type { Builders } from "./builders.ts";
+import type { BuilderLeases } from "./builders.ts";
 
 export interface LeaseAnnouncementsOptions {
   readonly streams: BuildStreams;
-  readonly builders: Builders;
+  readonly builders: BuilderLeases;
   readonly buildMs: number;
 }
 

@@ -7,7 +7,7 @@ import type { Builds } from "../builds/builds.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 import { buildLeased } from "../builds/transitions.ts";
-import type { Builders } from "./builders.ts";
+import type { BuilderLeases } from "./builders.ts";
 import type { LeaseAnnouncements } from "./lease-announcements.ts";
 import type { LeaseMessages } from "./lease-messages.ts";
 import type { ParkedRequests } from "./parked-requests.ts";
@@ -17,7 +17,7 @@ const REPEAT_MS = 1_000;
 
 export interface LeasesOptions {
   readonly builds: Builds;
-  readonly builders: Builders;
+  readonly builders: BuilderLeases;
   readonly streams: BuildStreams;
   readonly parked: ParkedRequests;
   readonly announcements: LeaseAnnouncements;

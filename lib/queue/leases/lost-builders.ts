@@ -10,7 +10,7 @@ import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
 import type { BuildRecord, Loss } from "../builds/record.ts";
 import { builderLost } from "../builds/transitions.ts";
-import type { Builders } from "./builders.ts";
+import type { BuilderLeases } from "./builders.ts";
 import type { WaitingBuild } from "./match.ts";
 
 /**
@@ -22,7 +22,7 @@ const GONE_MAX_MS = 15 * 60_000;
 
 export interface LostBuildersOptions {
   readonly builds: Builds;
-  readonly builders: Builders;
+  readonly builders: BuilderLeases;
   readonly endings: Endings;
   readonly clock: Clock;
   readonly log: Logger;

@@ -3,14 +3,14 @@
 import { messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Builds } from "../builds/builds.ts";
-import type { Builders } from "./builders.ts";
+import type { BuilderLeases } from "./builders.ts";
 import type { Leases } from "./leases.ts";
 import type { LostBuilders } from "./lost-builders.ts";
 import { type MatchInput, match } from "./match.ts";
 
 export interface PlacementOptions {
   readonly builds: Builds;
-  readonly builders: Builders;
+  readonly builders: BuilderLeases;
   readonly lost: LostBuilders;
   readonly leases: Leases;
   readonly leasedPerUser: number;

@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import type { ImagesReply } from "../../../lib/protocol/images-messages.ts";
 import { startRegistry } from "../../support/oci/docker-registry.ts";
 import { DOWN, LOGIN, type Registries, startRegistries, TITAN } from "../../support/oci/registries.ts";
-import { configWith, type QueueYaml, queueWith, stopped } from "../../support/queue/own-queue.ts";
+import { configWith, type QueueSettings, queueWith, stopped } from "../../support/queue/own-queue.ts";
 import { Stack } from "../../support/stack.ts";
 
 const test = suite<{ registries: Registries; stack: Stack }>("cb-images");
@@ -23,7 +23,7 @@ test.after(async ({ registries, stack }) => {
 });
 
 /** Sets the registries of the queue's configuration. */
-const withRegistries = (list: unknown[]) => (config: QueueYaml) => {
+const withRegistries = (list: unknown[]) => (config: QueueSettings) => {
   config.registries = list;
 };
 

@@ -18,7 +18,7 @@ import { buildOfStream, buildStream, subjects } from "../../../lib/protocol/subj
 import type { BuildRecord } from "../../../lib/queue/builds/record.ts";
 import { stackConfig } from "../../support/nats/core-connection.ts";
 import { KillTestStack } from "../../support/queue/kill-test-stack.ts";
-import type { QueueYaml } from "../../support/queue/own-queue.ts";
+import type { QueueSettings } from "../../support/queue/own-queue.ts";
 import { endless, HELLO } from "../../support/recipe/recipes.ts";
 import { rejection } from "../../support/rejection.ts";
 import type { Running, Stack } from "../../support/stack.ts";
@@ -109,7 +109,7 @@ test("waiting builds keep their positions when the queue is killed, and only a r
 }) => {
   const { stack, queue, core } = killed;
   await queue.kill("SIGTERM");
-  const oneEach = ({ limits }: QueueYaml) => {
+  const oneEach = ({ limits }: QueueSettings) => {
     limits.leasedPerUser = 1;
   };
   await killed.start(oneEach);
@@ -249,7 +249,7 @@ test("a machine without a record is destroyed; machines of another generation of
   const { streams } = await core.jetstreamManager();
   const machines = () => readdirSync(stack.statePath("sandboxes")).sort();
   /** The machines of the other generation count against the maximum, so two more must fit. */
-  const fourMachines = ({ pools }: QueueYaml) => {
+  const fourMachines = ({ pools }: QueueSettings) => {
     for (const pool of pools) pool.max = 4;
   };
   /** The queue destroys an unknown machine once several passes of the reconciler have confirmed that it has no record. */

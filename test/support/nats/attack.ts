@@ -22,7 +22,7 @@ export interface Party {
   readonly agent: Guest;
 }
 
-export interface World {
+export interface AttackScene {
   readonly nats: TestNats;
   readonly core: NatsConnection;
   readonly victim: Party;
@@ -37,7 +37,7 @@ const BUCKET_MESSAGES = 200;
 /** There is no event for "nothing happened". Attacks that succeeded in trials took effect within 1–10 ms. */
 const SETTLE_MS = 60;
 
-export async function startWorld(): Promise<World> {
+export async function startWorld(): Promise<AttackScene> {
   const nats = await startTestNats();
   const core = await nats.core();
   const manager = await core.jetstreamManager();

@@ -13,7 +13,6 @@ import { createInterface } from "node:readline";
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
 import { until } from "../until.ts";
 
-/** The prefix of a guest's API calls, as in production. */
 export const GUEST_API_PREFIX = "JSC.API";
 
 /** Chunks are below 1 MiB; the raised limit shows that no code depends on the default. */

@@ -12,7 +12,7 @@ import { type Finished, Stack } from "../stack.ts";
 import { until } from "../until.ts";
 import { KillableQueue, type KillPoint } from "./killable-queue.ts";
 import { leasedTwice, leftOver } from "./left-over.ts";
-import { configWith, type QueueYaml } from "./own-queue.ts";
+import { configWith, type QueueSettings } from "./own-queue.ts";
 
 /** Time between two checks; each sends a dozen requests to NATS. */
 const CHECK_AGAIN_MS = 50;
@@ -64,7 +64,7 @@ export class KillTestStack {
    * Starts the queue, with changed settings if the test needs them. Pools of two builders are enough; a larger pool would
    * have more creates in flight when the queue is killed, and each of those blocks its slot for two minutes.
    */
-  start(change: (config: QueueYaml) => void = () => undefined): Promise<void> {
+  start(change: (config: QueueSettings) => void = () => undefined): Promise<void> {
     const config = configWith(this.stack, (config) => {
       for (const pool of config.pools) pool.max = 2;
       change(config);

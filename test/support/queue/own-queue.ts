@@ -4,15 +4,15 @@ import { parse, stringify } from "yaml";
 import type { Running, Stack } from "../stack.ts";
 
 /** The part of the configuration that tests change. */
-export interface QueueYaml {
+export interface QueueSettings {
   limits: Record<string, number>;
   pools: { name: string; arch?: string; reserve: number; max: number; provider: Record<string, unknown> }[];
   registries?: unknown[];
 }
 
 /** The path of a changed copy of the stack's configuration. */
-export function configWith(stack: Stack, change: (config: QueueYaml) => void): string {
-  const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8")) as QueueYaml;
+export function configWith(stack: Stack, change: (config: QueueSettings) => void): string {
+  const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8")) as QueueSettings;
   change(config);
   const path = stack.path("queue.yaml");
   writeFileSync(path, stringify(config));
@@ -20,7 +20,7 @@ export function configWith(stack: Stack, change: (config: QueueYaml) => void): s
 }
 
 /** Resolves when the queue serves requests. The stack's own queue must have stopped before. */
-export async function queueWith(stack: Stack, change: (config: QueueYaml) => void): Promise<Running> {
+export async function queueWith(stack: Stack, change: (config: QueueSettings) => void): Promise<Running> {
   const queue = stack.start("cb-queue", ["--config", configWith(stack, change)]);
   await queue.seen(/cb-queue answers/);
   return queue;

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import type { Context } from "../../../lib/recipe/context/find.ts";
 import { packContext } from "../../../lib/recipe/context/pack.ts";
 
-export async function* pieces(...texts: (string | Buffer)[]): AsyncGenerator<Uint8Array> {
+export async function* archivePieces(...texts: (string | Buffer)[]): AsyncGenerator<Uint8Array> {
   for (const text of texts) yield Buffer.from(text);
 }
 
