@@ -60,7 +60,7 @@ test("a disk that is full half way gives 73 with path and hint and leaves no fil
   const full = await stack.runInShell(inSmall, "container-builder", [image, imageOf(stack, "small", 12)]);
   assert.is(full.code, 73, full.stderr);
   const [, hint, id = ""] =
-    /cannot write \S+small\/x.sif \(ENOSPC\)\n {2}(.*) fetched by: cb-attach ([0-9a-f-]{36})$/m.exec(full.stderr) ?? [];
+    /cannot write \S+small\/x.sif \(ENOSPC\)\n {2}(.*) fetch it with: cb-attach ([0-9a-f-]{36})$/m.exec(full.stderr) ?? [];
   assert.match(
     hint ?? full.stderr,
     "free some space there, or choose another directory; the queue keeps the image for a while",

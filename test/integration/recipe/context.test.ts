@@ -164,7 +164,7 @@ async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; sta
   const request = { v: 1 as const, request: randomUUID(), publicKey: key.publicKey, recipe, context, name: "x" };
   const { build, jwt } = await call(reserve, { nc, principal: creds.name, request: request, timeoutMs: 5_000 });
   const early = call(sent, { nc, principal: creds.name, request: { v: 1, build }, timeoutMs: 5_000 });
-  assert.match(String(await rejection(early)), "is not whole");
+  assert.match(String(await rejection(early)), "is incomplete");
   const own = await connectNats({ address, credential: { jwt, key }, name: "test" });
   let last: BuildState | undefined;
   const watching = { build, fromNow: false, signal: new AbortController().signal, onWaiting: () => undefined };
