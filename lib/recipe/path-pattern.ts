@@ -1,7 +1,7 @@
 /** Converts path patterns of apptainer's shell and of Go (buildah) into the one form that a RecipeInput has. */
 import type { RecipeInput } from "./recipe-input.ts";
 
-type PathPattern = Pick<RecipeInput, "path" | "pattern">;
+export type PathPattern = Pick<RecipeInput, "path" | "pattern">;
 
 /** The inside of brackets that shell and Go read alike: no negation, no named class, no quoting. */
 const PLAIN_CLASS = /^[\w.,+-]+$/;
@@ -15,9 +15,10 @@ export function pathPattern(text: string, escapes: boolean): PathPattern {
   let pattern = "";
   let plain = "";
   let special = false;
+  const dead = new Set<number>();
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charAt(at);
-    const end = character === "[" ? endOfClass(text, at) : -1;
+    const end = character === "[" ? endOfClass(text, at, dead) : -1;
     if (end > 0) {
       const inside = text.slice(at + 1, end);
       pattern += PLAIN_CLASS.test(inside) ? `[${inside}]` : "?";
@@ -35,14 +36,21 @@ export function pathPattern(text: string, escapes: boolean): PathPattern {
   return special ? { path: pattern.replace(/\*{2,}/g, "*"), pattern: true } : { path: plain, pattern: false };
 }
 
-/** Position of the bracket that closes the one at `begin`; -1 when there is none, and `[` is an ordinary character. */
-function endOfClass(text: string, begin: number): number {
+/**
+ * Position of the bracket that closes the one at `begin`; -1 when there is none, and `[` is an ordinary character.
+ * `dead`: positions from which no class ends. Each failing scan adds its own, so all scans of a text are linear together.
+ */
+function endOfClass(text: string, begin: number, dead: Set<number>): number {
   let at = begin + 1;
   if (text[at] === "!" || text[at] === "^") at += 1;
   if (text[at] === "]") at += 1;
-  while (at < text.length && text[at] !== "]" && text[at] !== "/") {
+  const visited: number[] = [];
+  while (at < text.length && text[at] !== "]" && text[at] !== "/" && !dead.has(at)) {
+    visited.push(at);
     const named = text.startsWith("[:", at) ? text.indexOf(":]", at + 2) : -1;
     at = named > 0 ? named + 2 : at + (text[at] === "\\" ? 2 : 1);
   }
-  return text[at] === "]" ? at : -1;
+  if (text[at] === "]" && !dead.has(at)) return at;
+  for (const position of visited) dead.add(position);
+  return -1;
 }

@@ -1,11 +1,15 @@
 /** Lists the files and folders that a Dockerfile reads from the caller's directory, which is its context. */
 import { posix } from "node:path";
+import { CbError } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { pathPattern } from "../path-pattern.ts";
 import type { RecipeInput } from "../recipe-input.ts";
 import { type Instruction, instructionsOf, isHeredoc } from "./instructions.ts";
 import { DockerfileVariables } from "./variables.ts";
 import { expandWord, type Word } from "./words.ts";
+
+/** In characters: PATH_MAX of Linux (limits.h). */
+const PATH_MAX = 4096;
 
 /** Ignores ONBUILD: buildah runs none of it, neither in a later stage nor in another build from this image. */
 export function dockerfileInputs(recipe: Recipe): RecipeInput[] {
@@ -46,9 +50,17 @@ function inputOf({ text, certain }: Word, { line, name }: Instruction): RecipeIn
   const [folder = ""] = known.split("**");
   const whole = folder === known ? known : folder.slice(0, folder.lastIndexOf("/") + 1);
   const path = posix.join("/", whole).replace(/\/$/, "").slice(1);
+  const where = `line ${line + 1}: ${name.toUpperCase()}`;
+  if (path.length > PATH_MAX) {
+    throw new CbError("usage", `${where}: a path of ${path.length} characters; the limit is ${PATH_MAX}`, {
+      hint: "shorten the path, or name the folder that contains the files",
+    });
+  }
+  const mayBeMissing = name !== "run" && (!certain || /[*?[\\]/.test(text));
   return {
     ...pathPattern(path === "" ? "." : path, true),
     links: "keep",
-    where: `line ${line + 1}: ${name.toUpperCase()}`,
+    where,
+    ...(mayBeMissing ? { optional: true as const } : {}),
   };
 }
