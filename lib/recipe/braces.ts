@@ -7,9 +7,25 @@
 type Piece = string | { readonly alternatives: readonly Sequence[] };
 type Sequence = readonly Piece[];
 
-/** The texts that `text` expands to, in the shell's order. Undefined when there are more than `max`. */
+/** Each level copies the alternatives below it. No path examined had more than two levels. */
+export const BRACE_DEPTH_MAX = 32;
+
+/**
+ * The texts that `text` expands to, in the shell's order. Undefined when there are more than `max`, or more than
+ * BRACE_DEPTH_MAX braces are open at once.
+ */
 export function expandBraces(text: string, max: number): string[] | undefined {
-  return expandSequence(parse(text, max), max);
+  return isTooDeep(text) ? undefined : expandSequence(parse(text, max), max);
+}
+
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (const character of text) {
+    if (character === "{") depth += 1;
+    else if (character === "}") depth = Math.max(0, depth - 1);
+    if (depth > BRACE_DEPTH_MAX) return true;
+  }
+  return false;
 }
 
 function expandSequence(sequence: Sequence, max: number): string[] | undefined {

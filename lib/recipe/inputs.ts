@@ -21,7 +21,7 @@ export function inputsOf(recipe: Recipe): RecipeInput[] {
   for (const input of inputs) {
     // Whether an optional input may be missing depends on the others of its instruction, so these are kept together.
     const group = withOptional.has(input.where) ? input.where : "";
-    const key = JSON.stringify([input.path, input.pattern, input.links, group]);
+    const key = `${input.links} ${input.pattern} ${group}\0${input.path}`;
     if (!unique.has(key)) unique.set(key, input);
   }
   if (unique.size <= INPUTS_MAX) return [...unique.values()];

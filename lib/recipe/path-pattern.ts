@@ -12,10 +12,11 @@ const PLAIN_CLASS = /^[\w.,+-]+$/;
  * context may then contain files that the recipe does not need, which does no harm.
  */
 export function pathPattern(text: string, escapes: boolean): PathPattern {
+  if (!/[*?[\\]/.test(text)) return { path: text, pattern: false };
   let pattern = "";
   let plain = "";
   let special = false;
-  const dead = new Set<number>();
+  const dead = new Uint8Array(text.length + 1);
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charAt(at);
     const end = character === "[" ? endOfClass(text, at, dead) : -1;
@@ -38,19 +39,16 @@ export function pathPattern(text: string, escapes: boolean): PathPattern {
 
 /**
  * Position of the bracket that closes the one at `begin`; -1 when there is none, and `[` is an ordinary character.
- * `dead`: positions from which no class ends. Each failing scan adds its own, so all scans of a text are linear together.
+ * `dead`: 1 at positions that a scan has visited. If no class ended there, none does for the next scan.
  */
-function endOfClass(text: string, begin: number, dead: Set<number>): number {
+function endOfClass(text: string, begin: number, dead: Uint8Array): number {
   let at = begin + 1;
   if (text[at] === "!" || text[at] === "^") at += 1;
   if (text[at] === "]") at += 1;
-  const visited: number[] = [];
-  while (at < text.length && text[at] !== "]" && text[at] !== "/" && !dead.has(at)) {
-    visited.push(at);
+  while (at < text.length && text[at] !== "]" && text[at] !== "/" && dead[at] !== 1) {
+    dead[at] = 1;
     const named = text.startsWith("[:", at) ? text.indexOf(":]", at + 2) : -1;
     at = named > 0 ? named + 2 : at + (text[at] === "\\" ? 2 : 1);
   }
-  if (text[at] === "]" && !dead.has(at)) return at;
-  for (const position of visited) dead.add(position);
-  return -1;
+  return text[at] === "]" ? at : -1;
 }

@@ -4,7 +4,7 @@
  * special.
  */
 import { CbError } from "../core/errors.ts";
-import { expandBraces } from "./braces.ts";
+import { BRACE_DEPTH_MAX, expandBraces } from "./braces.ts";
 
 /** More alternatives than any real line has; the bound is needed because nested braces multiply exponentially. */
 const ALTERNATIVES_MAX = 10_000;
@@ -53,7 +53,8 @@ export function expandShellWord(word: string, where: string, expanded: ExpandedP
     expanded.add(alternatives, where);
     return alternatives;
   }
-  throw new CbError("usage", `${where} ${JSON.stringify(word)} stands for more than ${ALTERNATIVES_MAX} paths`, {
+  const problem = `stands for more than ${ALTERNATIVES_MAX} paths, or has more than ${BRACE_DEPTH_MAX} nested braces`;
+  throw new CbError("usage", `${where} ${JSON.stringify(word)} ${problem}`, {
     hint: "name the folder that contains them instead",
   });
 }

@@ -50,7 +50,7 @@ function matches(tokens: readonly Token[], characters: readonly string[]): boole
 function tokensOf(pattern: string, dialect: GlobDialect): Token[] {
   const characters = [...pattern];
   const tokens: Token[] = [];
-  const dead = new Set<number>();
+  const dead = new Uint8Array(characters.length);
   for (let at = 0; at < characters.length; at += 1) {
     const character = characters[at] ?? "";
     const bracket = character === "[" ? bracketAt(characters, at, { dialect, dead }) : undefined;
@@ -88,8 +88,8 @@ interface Bracket {
 
 interface BracketOptions {
   readonly dialect: GlobDialect;
-  /** Indexes from which no bracket ends. Each failing scan adds its own, so all scans of a pattern are linear together. */
-  readonly dead: Set<number>;
+  /** 1 at indexes that a scan has visited. If no bracket ended there, none does for the next scan. */
+  readonly dead: Uint8Array;
 }
 
 /** `[…]` that begins at `from`; undefined when it does not end, or has a range that is none, as `[z-a]`. */
@@ -98,21 +98,19 @@ function bracketAt(
   from: number,
   { dialect, dead }: BracketOptions,
 ): Bracket | undefined {
-  const visited: number[] = [];
   const begin = from + 1;
   const negated = characters[begin] === "^" || (dialect === "shell" && characters[begin] === "!");
   const first = negated ? begin + 1 : begin;
   const members: Member[] = [];
-  for (let at = first; at < characters.length && !(at > first && dead.has(at)); ) {
+  for (let at = first; at < characters.length && !(at > first && dead[at] === 1); ) {
     // A `]` right after the opening bracket is a member.
     if (characters[at] === "]" && at > first) return { accepts: accepting(members, negated), end: at };
-    if (at > first) visited.push(at);
+    if (at > first) dead[at] = 1;
     const found = (dialect === "shell" ? classAt(characters, at) : undefined) ?? rangeAt(characters, at);
     if (found === undefined) break;
     members.push(found.member);
     at = found.end;
   }
-  for (const index of visited) dead.add(index);
   return undefined;
 }
 

@@ -69,7 +69,8 @@ function alternativesOf(names: readonly string[], refuse: (problem: string) => n
         ];
       });
     }
-    done = done.flatMap((before) => variants.map((variant) => [...before, ...variant]));
+    if (variants.length === 1) for (const before of done) before.push(...(variants[0] ?? []));
+    else done = done.flatMap((before) => variants.map((variant) => [...before, ...variant]));
   }
   return done;
 }

@@ -58,6 +58,7 @@ export class ScriptSigns {
 
   /** `path`: of %files, absolute or relative; `*`, `?` and `[…]` are patterns. */
   mayMake(path: string): boolean {
+    if (this.#paths.size === 0) return false;
     const plain = posix.normalize(path).replace(/\/$/, "");
     if (plain === "" || plain === ".") return false;
     const { pattern } = pathPattern(plain, false);

@@ -8,14 +8,27 @@ import { type Instruction, instructionsOf, isHeredoc } from "./instructions.ts";
 import { DockerfileVariables } from "./variables.ts";
 import { expandWord, type Word } from "./words.ts";
 
+/** Of COPY and ADD together: five times the files that a recipe may name, since several may name the same one. */
+const WORDS_MAX = 50_000;
 /** In characters: PATH_MAX of Linux (limits.h). */
 const PATH_MAX = 4096;
 
 /** Ignores ONBUILD: buildah runs none of it, neither in a later stage nor in another build from this image. */
 export function dockerfileInputs(recipe: Recipe): RecipeInput[] {
   const variables = new DockerfileVariables(recipe.buildArgs ?? {});
+  let count = 0;
   return instructionsOf(recipe.text).flatMap((instruction) => {
     variables.apply(instruction);
+    if (instruction.name === "copy" || instruction.name === "add") count += instruction.words.length;
+    if (count > WORDS_MAX) {
+      throw new CbError(
+        "usage",
+        `line ${instruction.line + 1}: COPY and ADD have more than ${WORDS_MAX} words up to here`,
+        {
+          hint: "name the folders that contain the files instead",
+        },
+      );
+    }
     return sourcesOf(instruction, variables).map((source) => inputOf(source, instruction));
   });
 }
