@@ -16,10 +16,10 @@ export function pathPattern(text: string, escapes: boolean): PathPattern {
   let pattern = "";
   let plain = "";
   let special = false;
-  const dead = new Uint8Array(text.length + 1);
+  const scan = { dead: new Uint8Array(text.length + 1), lastNamed: text.lastIndexOf(":]") };
   for (let at = 0; at < text.length; at += 1) {
     const character = text.charAt(at);
-    const end = character === "[" ? endOfClass(text, at, dead) : -1;
+    const end = character === "[" ? endOfClass(text, at, scan) : -1;
     if (end > 0) {
       const inside = text.slice(at + 1, end);
       pattern += PLAIN_CLASS.test(inside) ? `[${inside}]` : "?";
@@ -37,17 +37,21 @@ export function pathPattern(text: string, escapes: boolean): PathPattern {
   return special ? { path: pattern.replace(/\*{2,}/g, "*"), pattern: true } : { path: plain, pattern: false };
 }
 
-/**
- * Position of the bracket that closes the one at `begin`; -1 when there is none, and `[` is an ordinary character.
- * `dead`: 1 at positions that a scan has visited. If no class ended there, none does for the next scan.
- */
-function endOfClass(text: string, begin: number, dead: Uint8Array): number {
+interface Scan {
+  /** 1 at positions that a scan has visited. If no class ended there, none does for the next scan. */
+  readonly dead: Uint8Array;
+  /** Position of the last end of a named class; -1 when there is none. */
+  readonly lastNamed: number;
+}
+
+/** Position of the bracket that closes the one at `begin`; -1 when there is none, and `[` is an ordinary character. */
+function endOfClass(text: string, begin: number, { dead, lastNamed }: Scan): number {
   let at = begin + 1;
   if (text[at] === "!" || text[at] === "^") at += 1;
   if (text[at] === "]") at += 1;
   while (at < text.length && text[at] !== "]" && text[at] !== "/" && dead[at] !== 1) {
     dead[at] = 1;
-    const named = text.startsWith("[:", at) ? text.indexOf(":]", at + 2) : -1;
+    const named = at + 2 <= lastNamed && text.startsWith("[:", at) ? text.indexOf(":]", at + 2) : -1;
     at = named > 0 ? named + 2 : at + (text[at] === "\\" ? 2 : 1);
   }
   return text[at] === "]" ? at : -1;

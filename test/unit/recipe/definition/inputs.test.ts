@@ -224,11 +224,11 @@ test("inputsOf() marks a path that a script before %files may make", () => {
     ["tool.tar", "    wget https://example.org/v1/tool.tar?download=1"],
     ["tool-1.2.tar", "    curl -O https://example.org/tool-$VERSION.tar"],
     ["/data/v1/x.txt", "    D=/data/v1; touch $D/x.txt"],
-    ["/srv/x.txt", "    touch ${D}/x.txt"],
+    ["/srv/x.txt", "    touch $D/$E/x.txt"],
     ["made*", "    touch made1 made2"],
     ["made*", "    touch made*"],
     ["/made/*.txt", "    mkdir /made"],
-    ["tool-*.tar", "    wget https://example.org/tool-${VERSION}.tar"],
+    ["tool-*.tar", "    wget https://example.org/tool-$VERSION.tar"],
   ] as const)
     assert.is(made(path, script), true, `${path}: ${script}`);
   for (const [path, script] of [
@@ -236,7 +236,7 @@ test("inputsOf() marks a path that a script before %files may make", () => {
     ["/file1", "    touch $APPTAINER_ROOTFS/file1"],
     ["file1", "    touch /file1"],
     ["a.b", "    touch axb"],
-    ["x", "    mkdir ${APPTAINER_ROOTFS}/x"],
+    ["x", "    mkdir $APPTAINER_ROOTFS/x"],
     ["other*", "    touch made1"],
     ["made.txt", "    # touch made.txt"],
     ["typo.txt", "    touch $D/$F"],
