@@ -22,7 +22,9 @@ export class TemplateArguments {
    * A value with line breaks gives several lines. Throws CbError "usage" for an argument without a value, and when all
    * values together exceed RECIPE_MAX_BYTES.
    */
-  substitute({ origin, text }: Line): Line[] {
+  substitute(line: Line): Line[] {
+    const { origin, text } = line;
+    if (!text.includes("{{")) return [line];
     let done = 0;
     let isComment = false;
     const names: string[] = [];
