@@ -102,7 +102,7 @@ function bracketAt(
   const negated = characters[begin] === "^" || (dialect === "shell" && characters[begin] === "!");
   const first = negated ? begin + 1 : begin;
   const members: Member[] = [];
-  for (let at = first; at < characters.length && !(at > first && dead[at] === 1); ) {
+  for (let at = first; at < characters.length && !(dead[at] === 1 && (at > first || characters[at] !== "]")); ) {
     // A `]` right after the opening bracket is a member.
     if (characters[at] === "]" && at > first) return { accepts: accepting(members, negated), end: at };
     if (at > first) dead[at] = 1;

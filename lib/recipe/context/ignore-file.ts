@@ -16,15 +16,15 @@ export interface IgnoreFile {
 }
 
 /** A longer file is a mistake: ignore files of large projects stay under 10 kB. */
-const MAX_BYTES = 1024 * 1024;
+const MAX_BYTES = 256 * 1024;
 /** Ignore files of large projects have some hundreds. Each path of a context is compared with each pattern. */
 const PATTERNS_MAX = 10_000;
 /** In characters: PATH_MAX of Linux (limits.h), so that a longer pattern is a mistake. */
 const PATTERN_MAX = 4096;
 
 /**
- * The first of `paths` that exists. Throws CbError "usage" when it cannot be read, is no regular file or longer than 1
- * MiB, and as ignoreFile().
+ * The first of `paths` that exists. Throws CbError "usage" when it cannot be read, is no regular file or longer than 256
+ * KiB, and as ignoreFile().
  */
 export function readIgnoreFile(paths: readonly BytePath[]): IgnoreFile | undefined {
   for (const path of paths) {

@@ -3,6 +3,7 @@
  * sections. Each statement about apptainer here was tested with 1.4.5
  * (test/integration/recipe/recipe-parsing.full.test.ts).
  */
+import { CbError } from "../../core/errors.ts";
 import { TemplateArguments } from "./template-arguments.ts";
 
 export interface Line {
@@ -24,23 +25,32 @@ export interface Section {
   readonly lines: readonly Line[];
 }
 
+/** Definition files of real projects have some thousands. */
+const LINES_MAX = 100_000;
+
 /**
- * The sections of each stage, the header first. Throws CbError "usage" that names an argument without a value, or the
- * line where the arguments become too long.
+ * The sections of each stage, the header first. Throws CbError "usage" that names an argument without a value, the line where
+ * the arguments become too long, or more than LINES_MAX lines.
  */
 export function stagesOf(text: string, buildArgs: Readonly<Record<string, string>> = {}): Section[][] {
+  const lines = text.split("\n");
+  if (lines.length > LINES_MAX) {
+    throw new CbError("usage", `the recipe has ${lines.length} lines; the limit is ${LINES_MAX}`, {
+      hint: "name folders in %files instead of single files, and copy data as a file",
+    });
+  }
   const given = new Map(Object.entries(buildArgs));
   const size = { bytes: 0 };
-  return splitStages(text).map((lines) => {
+  return splitStages(lines).map((lines) => {
     const template = new TemplateArguments(new Map([...defaultsOf(lines), ...given]), size);
     return sectionsOf(lines.flatMap((line) => template.substitute(line)));
   });
 }
 
 /** A line that begins with `Bootstrap:` begins a stage, even in the middle of a script. */
-function splitStages(text: string): Line[][] {
+function splitStages(lines: readonly string[]): Line[][] {
   const stages: Line[][] = [[]];
-  for (const [origin, line] of text.split("\n").entries()) {
+  for (const [origin, line] of lines.entries()) {
     if (/^bootstrap:/i.test(line)) stages.push([]);
     stages.at(-1)?.push({ origin, text: line.replace(/\r$/, ""), argumentNames: [] });
   }

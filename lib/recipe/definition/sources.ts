@@ -1,5 +1,4 @@
 /** Finds the places in a definition file that name files on the caller's disk, parsed as apptainer does. */
-import { CbError } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { SCRIPTS_BEFORE_FILES } from "./made-by-script.ts";
 import { type Line, type Section, stagesOf } from "./sections.ts";
@@ -53,32 +52,15 @@ export interface Definition {
   readonly script: string;
 }
 
-/** Throws CbError "usage" as stagesOf(), and for more than FILES_LINES_MAX lines that name files. */
+/** Throws CbError "usage" as stagesOf(). */
 export function readDefinition(recipe: Recipe): Definition {
   const sections = stagesOf(recipe.text, recipe.buildArgs).flat();
   const lines = sections.flatMap((section) => [
     ...(section.head === undefined ? [] : [section.head]),
     ...section.lines,
   ]);
-  checkFilesLines(sections);
   const scripts = sections.filter(({ name }) => SCRIPTS_BEFORE_FILES.has(name)).flatMap((section) => section.lines);
   return { lines, sources: sections.flatMap(sourcesOf), script: scripts.map(({ text }) => text).join("\n") };
-}
-
-/** Ten times the files that a recipe may name. */
-const FILES_LINES_MAX = 100_000;
-
-function checkFilesLines(sections: readonly Section[]): void {
-  let count = 0;
-  for (const { name, head, lines } of sections) {
-    if (name !== "files" && name !== "appfiles") continue;
-    count += lines.length;
-    if (count <= FILES_LINES_MAX) continue;
-    const line = (head?.origin ?? 0) + 1;
-    throw new CbError("usage", `line ${line}: %${name}: more than ${FILES_LINES_MAX} lines name files up to its end`, {
-      hint: "name the folders that contain the files instead",
-    });
-  }
 }
 
 function sourcesOf({ name, rest, lines }: Section): DefinitionSource[] {
