@@ -1,9 +1,11 @@
 /** Prepares the work folder of a build before its first program starts. */
-import { lstatSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
+import { existsBelow } from "../lib/recipe/context/expand.ts";
+import type { PathPattern } from "../lib/recipe/path-pattern.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
+import { encodeRecipe } from "../lib/recipe/recipe-text.ts";
 import { debootstrapFor, type EmulatedArchitecture } from "./emulation.ts";
 import { registriesConf } from "./registries.ts";
 
@@ -18,6 +20,8 @@ export interface WorkDir {
   readonly context: string;
   /** Written by writeRecipe(), not by prepareWorkDir(). */
   readonly recipe: string;
+  /** The ignore file of the Dockerfile itself, for buildah; undefined when there is none. */
+  readonly ignoreFile?: string | undefined;
   /** The last program of the build writes the image here. */
   readonly image: string;
   /** buildah's storage: fetched images, working file systems. buildah creates it. */
@@ -49,6 +53,7 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
     callersRoot,
     context,
     recipe,
+    ignoreFile: ignoreFileOf(lease, callersRoot),
     image: at("image.sif"),
     storage: at("storage"),
     layout: at("layout"),
@@ -62,13 +67,17 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
   };
 }
 
+/** Without a context, the recipe reads nothing and no ignore file is sent. */
+const ignoreFileOf = ({ recipe, context }: Lease, callersRoot: string): string | undefined =>
+  recipe.ignoreFile === undefined || context === undefined ? undefined : join(callersRoot, recipe.ignoreFile);
+
 /**
  * Writes the recipe. Call it after the caller's files are unpacked, because they decide which paths of the recipe
  * change.
  */
 export async function writeRecipe({ recipe }: Lease, workDir: WorkDir): Promise<void> {
-  const hasFile = (path: string) => lstatSync(join(workDir.callersRoot, path), { throwIfNoEntry: false }) !== undefined;
-  await writeFile(workDir.recipe, rebaseSources(recipe, workDir.callersRoot, hasFile));
+  const hasFile = (file: PathPattern) => existsBelow(workDir.callersRoot, file);
+  await writeFile(workDir.recipe, encodeRecipe(rebaseSources(recipe, workDir.callersRoot, hasFile)));
 }
 
 interface EnvironmentOptions {

@@ -40,7 +40,8 @@ function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[]
     "--layers=false",
     ...options,
   ];
-  const paths = ["--file", workDir.recipe, "--tag", `oci:${workDir.layout}`, workDir.context];
+  const ignoreFile = workDir.ignoreFile === undefined ? [] : ["--ignorefile", workDir.ignoreFile];
+  const paths = [...ignoreFile, "--file", workDir.recipe, "--tag", `oci:${workDir.layout}`, workDir.context];
   // Base images are large and buildah has finished: deleting its storage frees space for the image. For the same reason
   // apptainer keeps no copy in its cache.
   const freeSpace = 'rm -rf "$1" "$1-run" 2>/dev/null; shift; exec "$@"';
@@ -64,6 +65,6 @@ function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[]
  * HEALTHCHECK without SHELL.
  */
 function formatFor(text: string): "oci" | "docker" {
-  const has = (instruction: string) => new RegExp(`^\\s*${instruction}\\s`, "im").test(text);
+  const has = (instruction: string) => new RegExp(`^[ \\t]*${instruction}\\s`, "im").test(text);
   return has("HEALTHCHECK") && !has("SHELL") ? "oci" : "docker";
 }

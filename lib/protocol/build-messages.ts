@@ -38,6 +38,8 @@ export const recipeSchema = v.object({
   backend,
   text: v.pipe(v.string(), v.minLength(1), v.maxBytes(RECIPE_MAX_BYTES)),
   buildArgs: v.optional(buildArgs),
+  /** Of a Dockerfile: path of its own ignore file on the caller's disk, NAME.dockerignore or NAME.containerignore. */
+  ignoreFile: v.optional(absolutePath),
 });
 export type Recipe = v.InferOutput<typeof recipeSchema>;
 

@@ -16,9 +16,12 @@ const INPUTS_MAX = 10_000;
  */
 export function inputsOf(recipe: Recipe): RecipeInput[] {
   const inputs = recipe.backend === "docker" ? dockerfileInputs(recipe) : definitionInputs(recipe);
+  const withOptional = new Set(inputs.filter(({ optional }) => optional).map(({ where }) => where));
   const unique = new Map<string, RecipeInput>();
   for (const input of inputs) {
-    const key = JSON.stringify([input.path, input.pattern, input.links]);
+    // Whether an optional input may be missing depends on the others of its instruction, so these are kept together.
+    const group = withOptional.has(input.where) ? input.where : "";
+    const key = `${input.links} ${input.pattern} ${group}\0${input.path}`;
     if (!unique.has(key)) unique.set(key, input);
   }
   if (unique.size <= INPUTS_MAX) return [...unique.values()];

@@ -10,6 +10,11 @@ export interface RecipeInput {
   readonly links: "follow" | "keep";
   /** Line and instruction of the recipe, for messages: `line 12: %files`. */
   readonly where: string;
-  /** A script of the recipe names the path. If the caller has no such file, the script may make it on the builder. */
+  /** A script of the recipe may make the path. If the caller has no such file, the builder looks for it. */
   readonly mayBeMadeByScript?: true;
+  /**
+   * A pattern of COPY or ADD, or a path whose end is not known: buildah accepts that it matches nothing when another
+   * source of the same instruction (the same `where`) exists.
+   */
+  readonly optional?: true;
 }

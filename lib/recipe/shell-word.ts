@@ -4,21 +4,42 @@
  * special.
  */
 import { CbError } from "../core/errors.ts";
-import { expandBraces } from "./braces.ts";
+import { BRACE_DEPTH_MAX, expandBraces } from "./braces.ts";
 
 /** More alternatives than any real line has; the bound is needed because nested braces multiply exponentially. */
 const ALTERNATIVES_MAX = 10_000;
+/** Ten times what a recipe may name, since several lines may name the same file. */
+const RECIPE_ALTERNATIVES_MAX = 100_000;
+/** 40 characters for each of them on average. */
+const RECIPE_CHARACTERS_MAX = 4 * 1024 * 1024;
 /** In characters: PATH_MAX of Linux (limits.h). It also bounds the nesting depth of braces. */
 const WORD_MAX = 4096;
 /** An unquoted one of these characters ends the word, and apptainer's shell then refuses the line. */
 const OPERATORS = "&;|()<>\t";
 
+/** Counts the paths that the words of one recipe stand for, so that many lines with braces stay bounded together. */
+export class ExpandedPaths {
+  #paths = 0;
+  #characters = 0;
+
+  /** Throws CbError "usage" with `where` in the message when the recipe has too many. */
+  add(paths: readonly string[], where: string): void {
+    this.#paths += paths.length;
+    for (const path of paths) this.#characters += path.length;
+    if (this.#paths <= RECIPE_ALTERNATIVES_MAX && this.#characters <= RECIPE_CHARACTERS_MAX) return;
+    const bounds = `${RECIPE_ALTERNATIVES_MAX} paths or ${RECIPE_CHARACTERS_MAX} characters`;
+    throw new CbError("usage", `${where}: the recipe stands for more than ${bounds} up to here`, {
+      hint: "name the folders that contain the files instead",
+    });
+  }
+}
+
 /**
  * The paths that the word stands for: braces expanded, patterns unchanged. Throws CbError "usage" with `where` in the
  * message for a word that is too long, expands to more than ALTERNATIVES_MAX paths, or that the shell would expand
- * differently on a builder or refuse.
+ * differently on a builder or refuse, and as `expanded`.
  */
-export function expandShellWord(word: string, where: string): string[] {
+export function expandShellWord(word: string, where: string, expanded: ExpandedPaths): string[] {
   if (word.length > WORD_MAX) {
     throw new CbError("usage", `${where}: a path of ${word.length} characters; the limit is ${WORD_MAX}`, {
       hint: "shorten the path, or split it into several lines",
@@ -28,8 +49,12 @@ export function expandShellWord(word: string, where: string): string[] {
     throw new CbError("usage", `${where} ${JSON.stringify(word)}: ${problem}`, { hint });
   });
   const alternatives = expandBraces(text, ALTERNATIVES_MAX);
-  if (alternatives !== undefined) return alternatives;
-  throw new CbError("usage", `${where} ${JSON.stringify(word)} stands for more than ${ALTERNATIVES_MAX} paths`, {
+  if (alternatives !== undefined) {
+    expanded.add(alternatives, where);
+    return alternatives;
+  }
+  const problem = `stands for more than ${ALTERNATIVES_MAX} paths, or has more than ${BRACE_DEPTH_MAX} nested braces`;
+  throw new CbError("usage", `${where} ${JSON.stringify(word)} ${problem}`, {
     hint: "name the folder that contains them instead",
   });
 }
@@ -58,7 +83,7 @@ function unquoted(word: string, refuse: Refuse): string {
 
 function refuseSpecial(word: string, at: number, refuse: Refuse): void {
   const character = word.charAt(at);
-  if (character === "`" || (character === "$" && /^[\w{(@*#?!'-]/.test(word.slice(at + 1)))) {
+  if (character === "`" || (character === "$" && /[\w{(@*#?!'-]/.test(word.charAt(at + 1)))) {
     refuse(
       "the value of this variable or command is not known before the build",
       'write the full path, or write {{ NAME }} and call with --build-arg NAME="$VARIABLE"',

@@ -1,10 +1,12 @@
 /** Checks of the recipe file and the image path that need no connection. */
-import { open } from "node:fs/promises";
-import { resolve } from "node:path";
+import { open, stat } from "node:fs/promises";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../../protocol/build-messages.ts";
 import { backendOf } from "../../recipe/backend.ts";
+import { readFailure } from "../../recipe/read-failure.ts";
+import { decodeRecipe } from "../../recipe/recipe-text.ts";
 import { checkTarget } from "../../transfer/receive-file.ts";
+import { absolute } from "./working-directory.ts";
 
 /** Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind. */
 export async function readRecipe(
@@ -17,8 +19,33 @@ export async function readRecipe(
     throw new CbError("usage", `the recipe ${path} is empty`, {
       hint: 'a definition file begins with "Bootstrap:", a Dockerfile with "FROM"',
     });
-  return { backend: backend ?? backendOf(text, path), text, ...(buildArgs === undefined ? {} : { buildArgs }) };
+  const kind = backend ?? backendOf(text, path);
+  const ignoreFile = kind === "docker" ? await ignoreFileOf(absolute(path)) : undefined;
+  return {
+    backend: kind,
+    text,
+    ...(buildArgs === undefined ? {} : { buildArgs }),
+    ...(ignoreFile === undefined ? {} : { ignoreFile }),
+  };
 }
+
+/** In buildah's order (1.39: pkg/parse, ContainerIgnoreFile): the second is used when there is no first. */
+const IGNORE_SUFFIXES = [".dockerignore", ".containerignore"];
+
+async function ignoreFileOf(path: string): Promise<string | undefined> {
+  for (const suffix of IGNORE_SUFFIXES) {
+    const exists = await stat(path + suffix).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => !ABSENT_CODES.includes(error.code ?? ""),
+    );
+    // A file that exists and cannot be read is refused later, with its name.
+    if (exists) return path + suffix;
+  }
+  return undefined;
+}
+
+/** Errors of stat(2) for a name without a file, or a name that no file can have. */
+const ABSENT_CODES = ["ENOENT", "ENOTDIR", "ENAMETOOLONG"];
 
 const READ_ERRORS: Readonly<Record<string, { reason: string; hint: string }>> = {
   ENOENT: {
@@ -49,8 +76,9 @@ async function readBounded(path: string): Promise<Buffer> {
   } catch (cause) {
     if (cause instanceof CbError) throw cause;
     const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
-    const { reason, hint } = READ_ERRORS[code] ?? { reason: code, hint: "name another file" };
-    throw new CbError("usage", `cannot read the recipe ${JSON.stringify(path)}: ${reason}`, { hint, cause });
+    const failure = readFailure(code);
+    const { reason, hint } = READ_ERRORS[code] ?? { reason: code, hint: failure.hint };
+    throw new CbError(failure.kind, `cannot read the recipe ${JSON.stringify(path)}: ${reason}`, { hint, cause });
   }
 }
 
@@ -65,19 +93,24 @@ async function readFully(file: Awaited<ReturnType<typeof open>>, buffer: Buffer)
   return length;
 }
 
+/** Bytes that are not UTF-8 pass through: a comment or a label may be in another encoding. */
 function decodeText(bytes: Buffer, path: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-  } catch (cause) {
-    throw new CbError("usage", `the recipe ${path} is not UTF-8 text`, { hint: "is it an image?", cause });
+  if (bytes.includes(0)) {
+    const hint = "is it an image? Convert a text in UTF-16 to UTF-8";
+    throw new CbError("usage", `the recipe ${path} is no text: it contains NUL bytes`, { hint });
   }
+  const text = decodeRecipe(bytes);
+  // A byte that is not UTF-8 takes three in a message.
+  if (Buffer.byteLength(text) <= RECIPE_MAX_BYTES) return text;
+  const hint = "convert it to UTF-8: iconv -f latin1 -t utf-8";
+  throw new CbError("usage", `the recipe ${path} has too many bytes that are not UTF-8`, { hint });
 }
 
 /** Returns the absolute path. Throws CbError "usage" when the file exists and `force` is false, "output" when it cannot be written. */
 export async function checkImagePath(image: string, force: boolean, recipe?: string): Promise<string> {
   if (image === "") throw new CbError("usage", "the image has no name", { hint: "the order is IMAGE RECIPE" });
-  const path = resolve(image);
-  if (recipe !== undefined && path === resolve(recipe)) {
+  const path = absolute(image);
+  if (recipe !== undefined && path === absolute(recipe)) {
     throw new CbError("usage", `${image} is the recipe; the image would replace it`, {
       hint: "the order is IMAGE RECIPE",
     });

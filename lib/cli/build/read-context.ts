@@ -4,6 +4,8 @@ import { CbError, messageOf } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { type Context, findContext } from "../../recipe/context/find.ts";
 import { inputsOf } from "../../recipe/inputs.ts";
+import { readFailure } from "../../recipe/read-failure.ts";
+import { absolute, workingDirectory } from "./working-directory.ts";
 
 export interface ContextRequest {
   readonly recipe: Recipe;
@@ -22,8 +24,11 @@ export interface ContextRequest {
  */
 export async function readContext(request: ContextRequest): Promise<Context | undefined> {
   const { recipe, whole, imagePath, signal } = request;
-  const directory = await existingDirectory(request.directory ?? process.cwd());
-  return findContext({ directory, backend: recipe.backend, inputs: inputsOf(recipe), whole, imagePath }, signal);
+  const directory = await existingDirectory(
+    request.directory === undefined ? workingDirectory() : absolute(request.directory),
+  );
+  const { backend, ignoreFile } = recipe;
+  return findContext({ directory, backend, inputs: inputsOf(recipe), ignoreFile, whole, imagePath }, signal);
 }
 
 async function existingDirectory(path: string): Promise<string> {
@@ -31,7 +36,8 @@ async function existingDirectory(path: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) return await realpath(path);
   } catch (cause) {
-    throw new CbError("usage", `cannot read the directory ${path}: ${messageOf(cause)}`, { hint, cause });
+    const { kind } = readFailure(cause instanceof Error && "code" in cause ? String(cause.code) : "");
+    throw new CbError(kind, `cannot read the directory ${path}: ${messageOf(cause)}`, { hint, cause });
   }
   throw new CbError("usage", `${path} is not a directory`, { hint });
 }

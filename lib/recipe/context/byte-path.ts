@@ -3,12 +3,13 @@
  * functions and maps work on it, and a name that is not valid UTF-8 survives unchanged.
  */
 import { posix } from "node:path";
+import { encodeRecipe } from "../recipe-text.ts";
 
 /** Absolute, without `.`, `..` or a trailing slash. */
 export type BytePath = string;
 
-/** From the text of a recipe or of an option. */
-export const fromText = (text: string): BytePath => Buffer.from(text, "utf8").toString("latin1");
+/** From the text of a recipe or of an option. A byte of a recipe that is not UTF-8 is itself again. */
+export const fromText = (text: string): BytePath => encodeRecipe(text).toString("latin1");
 
 /** For node:fs, which reads a string as UTF-8. */
 export const toBytes = (path: BytePath): Buffer => Buffer.from(path, "latin1");

@@ -5,32 +5,43 @@
  */
 import { posix } from "node:path";
 import type { RecipeInput } from "../recipe-input.ts";
-import { type BytePath, childPath, foldersBetween, toText } from "./byte-path.ts";
+import { type BytePath, childPath, foldersBetween, isWithin, toText } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
 import { expand } from "./expand.ts";
-import { checkReadable, isReadable, linkTarget, lstatOf, resolveWithin } from "./file-access.ts";
+import { checkReadable, isReadable, linkTarget, lstatOf, resolveWithin, statOf } from "./file-access.ts";
 import { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
 import { isSendable, missing, refusal, type Search, storedLink } from "./search.ts";
 import { type VisitResult, walk } from "./walk.ts";
 
-/** In buildah's order of preference. */
+/** In buildah's order of preference, after the ignore file of the recipe itself. */
 const IGNORE_FILES = [".containerignore", ".dockerignore"];
 
-/** Yields undefined after a check that found nothing to send. Throws CbError "usage" as findContext() does. */
-export function* copiedFiles(inputs: readonly RecipeInput[], search: Search): Generator<ContextEntry | undefined> {
+/**
+ * `ignoreFile`: path of the ignore file of the recipe itself, which replaces those of the directory. Yields undefined after a check that found nothing to send. Throws CbError "usage" as findContext() does.
+ */
+export function* copiedFiles(
+  inputs: readonly RecipeInput[],
+  search: Search,
+  ignoreFile: BytePath | undefined,
+): Generator<ContextEntry | undefined> {
   if (inputs.length === 0) return;
   const { directory } = search;
-  const ignore = readIgnoreFile(directory, IGNORE_FILES);
+  const ofDirectory = IGNORE_FILES.map((name) => childPath(directory, name));
+  const ignore = readIgnoreFile(ignoreFile === undefined ? ofDirectory : [ignoreFile]);
   const roots = new Set<BytePath>();
+  const optional = new OptionalSources();
   for (const input of inputs) {
-    for (const path of namedPaths(input, directory, ignore)) {
+    const paths = yield* namedPaths(input, directory, ignore);
+    optional.add(input, paths.length > 0);
+    for (const path of paths) {
       const { links, target } = followed(input, path, search);
       for (const step of [...links, target]) yield* entriesTo(step, search);
       roots.add(target);
     }
   }
+  optional.check(directory);
   // buildah reads the ignore file too, and must select the same files.
-  if (ignore !== undefined) yield* entriesTo(childPath(directory, ignore.name), search);
+  if (ignore !== undefined) yield* ignoreEntries(ignore.path, search);
   for (const root of roots) search.claim(root, "all");
   for (const root of roots) {
     const stat = lstatOf(root);
@@ -38,20 +49,63 @@ export function* copiedFiles(inputs: readonly RecipeInput[], search: Search): Ge
   }
 }
 
-function namedPaths(input: RecipeInput, directory: BytePath, ignore: IgnoreFile | undefined): BytePath[] {
-  const paths = expand(input, directory, true);
+/** Each instruction with optional sources must have one source at least that exists. */
+class OptionalSources {
+  /** The first source without a match, of each instruction that has no other source so far. */
+  readonly #unmatched = new Map<string, RecipeInput>();
+  readonly #matched = new Set<string>();
+
+  add(input: RecipeInput, exists: boolean): void {
+    if (exists) this.#matched.add(input.where);
+    else if (!this.#unmatched.has(input.where)) this.#unmatched.set(input.where, input);
+  }
+
+  /** Throws CbError "usage" for the first instruction without any source. */
+  check(directory: BytePath): void {
+    for (const [instruction, input] of this.#unmatched) {
+      if (!this.#matched.has(instruction)) throw missing(input, directory);
+    }
+  }
+}
+
+/** The ignore file of a recipe may be outside of the directory. */
+function* ignoreEntries(path: BytePath, search: Search): Generator<ContextEntry> {
+  if (isWithin(search.directory, path)) return yield* entriesTo(path, search);
+  const stat = statOf(path);
+  if (stat !== undefined && search.claim(path, "itself")) yield { path, stat, as: "followed" };
+}
+
+function* namedPaths(
+  input: RecipeInput,
+  directory: BytePath,
+  ignore: IgnoreFile | undefined,
+): Generator<undefined, BytePath[]> {
+  const found = yield* expand(input, directory, true);
+  const paths = input.optional ? found.filter((path) => mayExist(path, directory)) : found;
   const [first] = paths;
-  if (first === undefined) throw missing(input, directory);
+  if (first === undefined) {
+    if (!input.optional) throw missing(input, directory);
+    return [];
+  }
   const kept = paths.filter((path) => {
     const name = nameIn(directory, posix.normalize(path));
     return name === "" || ignore?.ignores(name) !== true || ignore.mayReincludeBelow(name);
   });
   if (kept.length > 0) return kept;
-  const hint = `remove the pattern from ${ignore?.name}, or the path from the recipe`;
-  throw refusal(input, first, `is excluded by ${ignore?.name}`, hint);
+  const ignoreName = toText(nameIn(directory, ignore?.path ?? ""));
+  const hint = `remove the pattern from ${ignoreName}, or the path from the recipe`;
+  throw refusal(input, first, `is excluded by ${ignoreName}`, hint);
 }
 
-const nameIn = (directory: BytePath, path: BytePath): string => path.slice(directory.length).replace(/^\//, "");
+/** False when nothing is at the path and no link leads to it: followed() gives every other error. */
+function mayExist(path: BytePath, directory: BytePath): boolean {
+  const { kind, links } = resolveWithin(directory, path.slice(directory.length).split("/"));
+  return kind !== "missing" || links.length > 0;
+}
+
+/** Relative to the directory, for a path in it; else the path as it is. */
+const nameIn = (directory: BytePath, path: BytePath): string =>
+  isWithin(directory, path) ? path.slice(directory.length).replace(/^\//, "") : path;
 
 function followed(
   input: RecipeInput,

@@ -8,7 +8,7 @@ import type { Stats } from "node:fs";
 import { posix } from "node:path";
 import type { CbError } from "../../core/errors.ts";
 import type { RecipeInput } from "../recipe-input.ts";
-import { type BytePath, isWithin, toText } from "./byte-path.ts";
+import { type BytePath, childPath, fromText, isWithin, toText } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
 import { expand, foldersTraversed } from "./expand.ts";
 import { checkReadable, isReadable, linkTarget, lstatOf, realPath, statOf } from "./file-access.ts";
@@ -26,7 +26,7 @@ export function* definitionFiles(inputs: readonly RecipeInput[], search: Search)
   const roots = new Map<BytePath, Root>();
   const allowed = new Set([search.realDirectory]);
   for (const input of inputs) {
-    for (const path of namedPaths(input, search)) {
+    for (const path of yield* namedPaths(input, search)) {
       yield* foldersTo(path, search);
       const root = namedRoot(input, path, search);
       if (search.claim(root.path, "all")) yield { path: root.path, stat: root.stat, as: "followed" };
@@ -42,9 +42,14 @@ export function* definitionFiles(inputs: readonly RecipeInput[], search: Search)
 }
 
 /** Without the files that a script of the recipe makes. */
-function namedPaths(input: RecipeInput, search: Search): BytePath[] {
-  const paths = expand(input, input.path.startsWith("/") ? "/" : search.directory, false);
-  if (paths.length === 0) throw missing(input, search.directory);
+function* namedPaths(input: RecipeInput, search: Search): Generator<undefined, BytePath[]> {
+  const start = input.path.startsWith("/") ? "/" : search.directory;
+  const paths = yield* expand(input, start, false);
+  if (paths.length === 0) {
+    if (!input.mayBeMadeByScript) throw missing(input, search.directory);
+    search.skipped.add("made", childPath(start, fromText(input.path).replace(/^\//, "")));
+    return [];
+  }
   const made = input.mayBeMadeByScript ? paths.filter((path) => lstatOf(path) === undefined) : [];
   for (const path of made) search.skipped.add("made", path);
   return paths.filter((path) => !made.includes(path));

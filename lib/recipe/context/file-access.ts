@@ -1,7 +1,19 @@
 /** Reads metadata and links on the caller's disk. A file that cannot be read becomes an error that names it. */
-import { closeSync, constants, lstatSync, openSync, readlinkSync, realpathSync, type Stats, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  type Stats,
+  statSync,
+} from "node:fs";
 import { posix } from "node:path";
 import { CbError, messageOf } from "../../core/errors.ts";
+import { readFailure } from "../read-failure.ts";
 import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
 
 /**
@@ -45,6 +57,30 @@ function openForReading(path: BytePath): void {
   closeSync(openSync(toBytes(path), constants.O_RDONLY | constants.O_NONBLOCK));
 }
 
+/**
+ * The content of a regular file, or `maxBytes` + 1 bytes when it is longer. Undefined when it does not exist. Throws as
+ * lstatOf(), and for anything but a regular file: reading a pipe could last for ever.
+ */
+export const readSmallFile = (path: BytePath, maxBytes: number): Buffer | undefined =>
+  orUndefined(path, () => {
+    const file = openSync(toBytes(path), constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      if (!fstatSync(file).isFile()) {
+        throw new CbError("usage", `${toText(path)} is no regular file`, {
+          hint: "replace it by a file, or remove it",
+        });
+      }
+      const buffer = Buffer.alloc(maxBytes + 1);
+      let length = 0;
+      for (let read = -1; read !== 0 && length < buffer.length; length += read) {
+        read = readSync(file, buffer, length, buffer.length - length, null);
+      }
+      return buffer.subarray(0, length);
+    } finally {
+      closeSync(file);
+    }
+  });
+
 /** Error codes that mean "does not exist": no such name, a file where a folder is needed, a loop of links. */
 const MISSING_CODES = ["ENOENT", "ENOTDIR", "ELOOP"];
 
@@ -53,11 +89,12 @@ function orUndefined<T>(path: BytePath, read: () => T): T | undefined {
     return read();
   } catch (error) {
     if (error instanceof Error && "code" in error && MISSING_CODES.includes(String(error.code))) return undefined;
+    if (error instanceof CbError) throw error;
     throw unreadable(path, error);
   }
 }
 
-/** The result of `read`. Throws CbError "usage" that names `path` when `read` throws. */
+/** The result of `read`. Throws CbError of the kind and with the hint for the error code, which names `path` when `read` throws. */
 export function orUnreadable<T>(path: BytePath, read: () => T): T {
   try {
     return read();
@@ -68,10 +105,8 @@ export function orUnreadable<T>(path: BytePath, read: () => T): T {
 
 function unreadable(path: BytePath, cause: unknown): CbError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
-  return new CbError("usage", `cannot read ${toText(path)} (${code})`, {
-    hint: "make it readable for your user, remove it from the recipe, or list it in .cbignore",
-    cause,
-  });
+  const { kind, hint } = readFailure(code);
+  return new CbError(kind, `cannot read ${toText(path)} (${code})`, { hint, cause });
 }
 
 /** As many links as the kernel follows before it fails with ELOOP (path_resolution(7)). */

@@ -18,6 +18,8 @@ export interface ContextOptions {
   /** Selects the rules for `inputs`: apptainer's or buildah's. */
   readonly backend: Backend;
   readonly inputs: readonly RecipeInput[];
+  /** Absolute path of the ignore file that belongs to the recipe itself, when there is one. */
+  readonly ignoreFile?: string | undefined;
   /** True: send the whole directory too, except the paths in its ignore file. */
   readonly whole: boolean;
   /** Absolute path of the image to build. An older image at this path is not sent with the whole directory. */
@@ -42,10 +44,10 @@ export interface Context {
 }
 
 /**
- * One check takes microseconds. After this many, the search yields to the event loop, so that signals and messages are
- * handled.
+ * After this time, the search yields to the event loop, so that signals and messages are handled. One check takes
+ * microseconds, and milliseconds with the longest ignore file or on a slow file server.
  */
-const CHECKS_PER_TURN = 512;
+const TURN_MS = 20;
 
 /**
  * Undefined when the recipe has no inputs and `whole` is false. Throws CbError "usage" that names the line of the
@@ -59,11 +61,13 @@ export async function findContext(options: ContextOptions, signal?: AbortSignal)
   const search = new Search(directory, realPath(directory) ?? directory);
   const stored = new Collection("stored");
   const followed = new Collection("followed");
-  let checks = 0;
+  let turnEndsMs = performance.now() + TURN_MS;
   for (const entry of entries(options, stat, search)) {
     if (entry !== undefined) (entry.as === "stored" ? stored : followed).add(entry);
-    checks += 1;
-    if (checks % CHECKS_PER_TURN === 0) await nextTurn();
+    if (performance.now() > turnEndsMs) {
+      await nextTurn();
+      turnEndsMs = performance.now() + TURN_MS;
+    }
     signal?.throwIfAborted();
   }
   const parts = [stored, followed].filter(({ paths }) => paths.length > 0);
@@ -91,7 +95,7 @@ function directoryStat(directory: BytePath): Stats {
 
 /** The recipe's inputs precede the whole directory: they are sent in any case and have their own rules. */
 function* entries(
-  { inputs, whole, backend, imagePath }: ContextOptions,
+  { inputs, whole, backend, imagePath, ignoreFile }: ContextOptions,
   stat: Stats,
   search: Search,
 ): Generator<ContextEntry | undefined> {
@@ -99,7 +103,8 @@ function* entries(
   search.claim(search.directory, "itself");
   const isStored = lstatOf(search.directory)?.isDirectory() === true && (backend === "docker" || inputs.length === 0);
   yield { path: search.directory, stat, as: isStored ? "stored" : "followed" };
-  yield* backend === "docker" ? copiedFiles(inputs, search) : definitionFiles(inputs, search);
+  const ofRecipe = ignoreFile === undefined ? undefined : fromText(ignoreFile);
+  yield* backend === "docker" ? copiedFiles(inputs, search, ofRecipe) : definitionFiles(inputs, search);
   if (imagePath !== undefined) search.claim(fromText(imagePath), "all");
-  if (whole) yield* wholeDirectory(stat, search);
+  if (whole) yield* wholeDirectory(stat, search, ofRecipe);
 }

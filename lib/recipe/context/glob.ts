@@ -1,76 +1,148 @@
 /**
- * Matches one name against a pattern of a shell or of Go: `*`, `?`, `[a-z]`, `[!a]`, `[[:digit:]]`, and `\` before a
- * literal character.
+ * Patterns for one name: `*`, `?`, `[a-z]`, `[[:digit:]]`, and `\` before a literal character. The matcher compares from left
+ * to right and returns only to the last `*`, so its work is at most the product of the lengths of pattern and name: no
+ * pattern makes it slow, which a backtracking regular expression would be.
  */
 
-export interface GlobOptions {
-  /** True: `*`, `?` and `[…]` also match a dot at the beginning, as in Go. False: they do not, as in a shell. */
-  readonly dotFiles: boolean;
-}
+/**
+ * `shell`: as bash matches file names: `[!a]` and `[^a]` negate, and a leading dot is matched by a dot alone. `go`: as Go's
+ * filepath.Match, which buildah uses: `[^a]` negates, `[!a]` is `!` or `a`, and a leading dot is a character like any other.
+ */
+export type GlobDialect = "shell" | "go";
 
-/** True when the text has a character that is special in a pattern. */
+export type GlobMatcher = (name: string) => boolean;
+
+/** Whether the text contains a character that makes it a pattern. */
 export const isPattern = (text: string): boolean => /[*?[\\]/.test(text);
 
-/** Matches whole names without slashes, as text. An unclosed `[` is literal. */
-export function globRegExp(pattern: string, { dotFiles }: GlobOptions): RegExp {
-  const skipsDotFiles = !dotFiles && /^[*?[]/.test(pattern);
-  return new RegExp(`^${skipsDotFiles ? "(?!\\.)" : ""}${globSource(pattern)}$`, "su");
+type Token = "star" | ((character: string) => boolean);
+
+/** Matches whole names without slashes. A `[` that nothing closes, or whose range is none, stands for itself. */
+export function globMatcher(pattern: string, dialect: GlobDialect): GlobMatcher {
+  const tokens = tokensOf(pattern, dialect);
+  const keepsDots = dialect === "shell" && /^[*?[]/.test(pattern);
+  return (name) => !(keepsDots && name.startsWith(".")) && matches(tokens, [...name]);
 }
 
-/** The source of a regular expression with the flags `su` for a pattern that has no slash. */
-export function globSource(pattern: string): string {
-  let source = "";
-  for (let at = 0; at < pattern.length; ) {
-    const bracket = pattern[at] === "[" ? bracketAt(pattern, at) : undefined;
+function matches(tokens: readonly Token[], characters: readonly string[]): boolean {
+  let token = 0;
+  let at = 0;
+  let star = -1;
+  let starAt = 0;
+  while (at < characters.length) {
+    const expected = tokens[token];
+    if (expected === "star") {
+      star = token++;
+      starAt = at;
+    } else if (expected?.(characters[at] ?? "")) {
+      token += 1;
+      at += 1;
+    } else if (star >= 0) {
+      // The star takes one character more.
+      token = star + 1;
+      at = ++starAt;
+    } else return false;
+  }
+  while (tokens[token] === "star") token += 1;
+  return token === tokens.length;
+}
+
+function tokensOf(pattern: string, dialect: GlobDialect): Token[] {
+  const characters = [...pattern];
+  const tokens: Token[] = [];
+  const dead = new Uint8Array(characters.length);
+  for (let at = 0; at < characters.length; at += 1) {
+    const character = characters[at] ?? "";
+    const bracket = character === "[" ? bracketAt(characters, at, { dialect, dead }) : undefined;
     if (bracket !== undefined) {
-      source += bracket.source;
+      tokens.push(bracket.accepts);
       at = bracket.end;
-      continue;
+    } else if (character === "*") {
+      if (tokens.at(-1) !== "star") tokens.push("star");
+    } else if (character === "?") tokens.push((found) => found !== "/");
+    else {
+      const literal = character === "\\" ? (characters[++at] ?? "\\") : character;
+      tokens.push((found) => found === literal);
     }
-    const char = String.fromCodePoint(pattern.codePointAt(at) ?? 0);
-    at += char.length;
-    if (char === "*") source += "[^/]*";
-    else if (char === "?") source += "[^/]";
-    else if (char === "\\" && at < pattern.length) {
-      const escaped = String.fromCodePoint(pattern.codePointAt(at) ?? 0);
-      source += literal(escaped);
-      at += escaped.length;
-    } else source += literal(char);
   }
-  return source;
+  return tokens;
 }
 
-const literal = (char: string): string =>
-  char.replace(/[\\^$.*+?()[\]{}|/-]/, (special) => (special === "-" ? "\\x2d" : `\\${special}`));
+const CLASSES: ReadonlyMap<string, RegExp> = new Map([
+  ["alpha", /^\p{L}$/u],
+  ["digit", /^[0-9]$/],
+  ["alnum", /^[\p{L}\p{N}]$/u],
+  ["upper", /^\p{Lu}$/u],
+  ["lower", /^\p{Ll}$/u],
+  ["space", /^\s$/u],
+  ["blank", /^[ \t]$/],
+  ["punct", /^[\p{P}\p{S}]$/u],
+  ["xdigit", /^[0-9A-Fa-f]$/],
+]);
 
-const CLASSES: Readonly<Record<string, string>> = {
-  alpha: "\\p{L}",
-  digit: "0-9",
-  alnum: "\\p{L}\\p{N}",
-  upper: "\\p{Lu}",
-  lower: "\\p{Ll}",
-  space: "\\s",
-  blank: " \\t",
-  punct: "\\p{P}\\p{S}",
-  xdigit: "0-9A-Fa-f",
-};
+interface Bracket {
+  readonly accepts: (character: string) => boolean;
+  /** Index of the closing bracket. */
+  readonly end: number;
+}
 
-/** The `[…]` that begins at `from`; undefined when it is unclosed, or no valid class. */
-function bracketAt(pattern: string, from: number): { source: string; end: number } | undefined {
-  const [, negation = "", body = ""] =
-    /^\[([!^]?)((?:\]?)(?:\[:\w+:\]|\\.|[^\]\\])*)\]/su.exec(pattern.slice(from)) ?? [];
-  if (body === "") return undefined;
-  const members = body.replace(
-    /\[:(\w+):\]|\\(.)|([\][/^|(){}])/gsu,
-    (_, name?: string, escaped?: string, plain?: string) =>
-      name === undefined ? literal(escaped ?? plain ?? "") : (CLASSES[name] ?? ""),
-  );
-  try {
-    const source = `[${negation === "" ? "" : "^/"}${members}]`;
-    new RegExp(source, "su");
-    return { source, end: from + 1 + negation.length + body.length + 1 };
-  } catch {
-    // An invalid range, as in [z-a]: the bracket is literal.
-    return undefined;
+interface BracketOptions {
+  readonly dialect: GlobDialect;
+  /** 1 at indexes that a scan has visited. If no bracket ended there, none does for the next scan. */
+  readonly dead: Uint8Array;
+}
+
+/** `[…]` that begins at `from`; undefined when it does not end, or has a range that is none, as `[z-a]`. */
+function bracketAt(
+  characters: readonly string[],
+  from: number,
+  { dialect, dead }: BracketOptions,
+): Bracket | undefined {
+  const begin = from + 1;
+  const negated = characters[begin] === "^" || (dialect === "shell" && characters[begin] === "!");
+  const first = negated ? begin + 1 : begin;
+  const members: Member[] = [];
+  for (let at = first; at < characters.length && !(dead[at] === 1 && (at > first || characters[at] !== "]")); ) {
+    // A `]` right after the opening bracket is a member.
+    if (characters[at] === "]" && at > first) return { accepts: accepting(members, negated), end: at };
+    if (at > first) dead[at] = 1;
+    const found = (dialect === "shell" ? classAt(characters, at) : undefined) ?? rangeAt(characters, at);
+    if (found === undefined) break;
+    members.push(found.member);
+    at = found.end;
   }
+  return undefined;
+}
+
+type Member = (code: number, character: string) => boolean;
+
+function accepting(members: readonly Member[], negated: boolean): Bracket["accepts"] {
+  return (found) => {
+    const code = found.codePointAt(0) ?? 0;
+    return found !== "/" && members.some((member) => member(code, found)) !== negated;
+  };
+}
+
+/** One character, or a range as `a-z`; undefined when the range ends before it begins. */
+function rangeAt(characters: readonly string[], at: number): { member: Member; end: number } | undefined {
+  const low = memberAt(characters, at);
+  const next = characters[low.end + 1];
+  const high =
+    characters[low.end] === "-" && next !== undefined && next !== "]" ? memberAt(characters, low.end + 1) : low;
+  if (low.code > high.code) return undefined;
+  return { member: (code) => code >= low.code && code <= high.code, end: high.end };
+}
+
+function memberAt(characters: readonly string[], at: number): { code: number; end: number } {
+  const escaped = characters[at] === "\\" && at + 1 < characters.length;
+  const character = characters[escaped ? at + 1 : at] ?? "";
+  return { code: character.codePointAt(0) ?? 0, end: at + (escaped ? 2 : 1) };
+}
+
+/** `[:digit:]` inside of brackets. */
+function classAt(characters: readonly string[], at: number): { member: Member; end: number } | undefined {
+  if (characters[at] !== "[" || characters[at + 1] !== ":") return undefined;
+  const end = characters.indexOf(":", at + 2);
+  const test = end > 0 && characters[end + 1] === "]" ? CLASSES.get(characters.slice(at + 2, end).join("")) : undefined;
+  return test === undefined ? undefined : { member: (_, character) => test.test(character), end: end + 2 };
 }

@@ -1,15 +1,14 @@
 /**
- * Reads ignore files with docker's rules: a pattern starts at the directory, `**` matches any number of folders,
+ * Reads ignore files with buildah's rules: a pattern starts at the directory, `**` matches any number of folders,
  * everything below an ignored folder is ignored, `!` re-includes paths, and the last pattern that matches decides.
  */
-import { readFileSync } from "node:fs";
-import { CbError, messageOf } from "../../core/errors.ts";
-import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
-import { globSource } from "./glob.ts";
+import { CbError } from "../../core/errors.ts";
+import { type BytePath, toText } from "./byte-path.ts";
+import { readSmallFile } from "./file-access.ts";
+import { type IgnoreRule, ignoreRule } from "./ignore-rule.ts";
 
 export interface IgnoreFile {
-  /** Its name in the directory. */
-  readonly name: string;
+  readonly path: BytePath;
   /** `path` is relative to the directory, without a slash at either end. */
   ignores(path: BytePath): boolean;
   /** True when a `!` pattern might re-include a path below this ignored folder. */
@@ -17,95 +16,62 @@ export interface IgnoreFile {
 }
 
 /** A longer file is a mistake: ignore files of large projects stay under 10 kB. */
-const MAX_BYTES = 1024 * 1024;
+const MAX_BYTES = 256 * 1024;
+/** Ignore files of large projects have some hundreds. Each path of a context is compared with each pattern. */
+const PATTERNS_MAX = 10_000;
+/** In characters: PATH_MAX of Linux (limits.h), so that a longer pattern is a mistake. */
+const PATTERN_MAX = 4096;
 
 /**
- * The first of `names` that exists in the directory. Throws CbError "usage" when it cannot be read or is longer than 1
- * MiB.
+ * The first of `paths` that exists. Throws CbError "usage" when it cannot be read, is no regular file or longer than 256
+ * KiB, and as ignoreFile().
  */
-export function readIgnoreFile(directory: BytePath, names: readonly string[]): IgnoreFile | undefined {
-  for (const name of names) {
-    const path = childPath(directory, name);
-    let text: string;
-    try {
-      text = readFileSync(toBytes(path), "utf8");
-    } catch (cause) {
-      if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") continue;
-      throw new CbError("usage", `cannot read the ignore file ${toText(path)}: ${messageOf(cause)}`, {
-        hint: "make it readable for your user, or remove it",
-        cause,
-      });
-    }
-    if (text.length > MAX_BYTES) {
+export function readIgnoreFile(paths: readonly BytePath[]): IgnoreFile | undefined {
+  for (const path of paths) {
+    const bytes = readSmallFile(path, MAX_BYTES);
+    if (bytes === undefined) continue;
+    if (bytes.length > MAX_BYTES) {
       const hint = "write one pattern per line, with wildcards instead of single files";
       throw new CbError("usage", `the ignore file ${toText(path)} is longer than ${MAX_BYTES} bytes`, { hint });
     }
-    return ignoreFile(name, text);
+    return ignoreFile(path, bytes.toString("utf8"));
   }
   return undefined;
 }
 
-interface Rule {
-  /** True for a `!` pattern. */
-  readonly reincludes: boolean;
-  readonly parts: readonly string[];
-  readonly matches: RegExp;
-}
-
-export function ignoreFile(name: string, text: string): IgnoreFile {
-  const rules = text
-    .replace(/^\uFEFF/, "")
-    .split("\n")
-    .flatMap(readRule);
+/** Throws CbError "usage" that names the line for a pattern that is too long or too complex, and for too many. */
+export function ignoreFile(path: BytePath, text: string): IgnoreFile {
+  const rules = rulesOf(path, text);
   return {
-    name,
-    ignores: (path) => {
-      const text = toText(path);
-      return rules.findLast((rule) => rule.matches.test(text))?.reincludes === false;
+    path,
+    ignores: (relative) => {
+      const names = namesOf(relative);
+      return rules.findLast((rule) => rule.matches(names))?.reincludes === false;
     },
     mayReincludeBelow: (folder) => {
-      const parts = toText(folder).split("/");
-      return rules.some((rule) => rule.reincludes && mayMatchBelow(rule.parts, parts));
+      const names = namesOf(folder);
+      return rules.some((rule) => rule.reincludes && rule.mayMatchBelow(names));
     },
   };
 }
 
-function readRule(line: string): Rule[] {
-  if (line.startsWith("#")) return [];
-  const trimmed = line.trim();
-  const reincludes = trimmed.startsWith("!");
-  const parts = cleanParts((reincludes ? trimmed.slice(1) : trimmed).trim());
-  if (parts.length === 0) return [];
-  return [{ reincludes, parts, matches: new RegExp(`^${sourceOf(parts)}(?:/.*)?$`, "su") }];
-}
+const namesOf = (path: BytePath): string[] => toText(path).split("/");
 
-/** The parts of the pattern after Go's filepath.Clean, anchored at the directory. */
-function cleanParts(pattern: string): string[] {
-  const parts: string[] = [];
-  for (const part of pattern.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
+function rulesOf(path: BytePath, text: string): IgnoreRule[] {
+  const rules: IgnoreRule[] = [];
+  for (const [index, line] of text
+    .replace(/^\uFEFF/, "")
+    .split("\n")
+    .entries()) {
+    const refuse = (problem: string, hint: string): never => {
+      throw new CbError("usage", `line ${index + 1} of the ignore file ${toText(path)} ${problem}`, { hint });
+    };
+    if (line.length > PATTERN_MAX && !line.startsWith("#"))
+      refuse(`has ${line.length} characters; the limit is ${PATTERN_MAX}`, "write one pattern per line");
+    const rule = ignoreRule(line, (problem) => refuse(problem, "split it into several patterns"));
+    if (rule !== undefined) rules.push(rule);
+    if (rules.length > PATTERNS_MAX)
+      refuse(`is beyond the limit of ${PATTERNS_MAX} patterns`, "write wildcards instead of single files");
   }
-  return parts;
-}
-
-function sourceOf(parts: readonly string[]): string {
-  let source = "";
-  parts.forEach((part, index) => {
-    const last = index === parts.length - 1;
-    if (part === "**") source += last ? ".*" : "(?:.*/)?";
-    else source += `${part.split("**").map(globSource).join(".*")}${last ? "" : "/"}`;
-  });
-  return source;
-}
-
-/** True when the first parts of a pattern match the folder, so that the rest may match a path below it. */
-function mayMatchBelow(pattern: readonly string[], folder: readonly string[]): boolean {
-  for (const [index, name] of folder.entries()) {
-    const part = pattern[index];
-    if (part === undefined) return true;
-    if (part.includes("**")) return true;
-    if (!new RegExp(`^${globSource(part)}$`, "su").test(name)) return false;
-  }
-  return true;
+  return rules;
 }

@@ -11,9 +11,9 @@ export function withLines(
   const parts = new Map<number, string[]>();
   for (const { origin } of changed.keys()) parts.set(origin, []);
   for (const line of lines) parts.get(line.origin)?.push(changed.get(line) ?? line.text);
-  for (const { origin, argumentNames } of changed.keys()) {
-    parts.get(origin)?.push(...commentThatUses(argumentNames, buildArgs));
-  }
+  // The lines that one value with line breaks makes have the same names.
+  const names = new Map([...changed.keys()].map(({ origin, argumentNames }) => [origin, argumentNames]));
+  for (const [origin, ofLine] of names) parts.get(origin)?.push(...commentThatUses(ofLine, buildArgs));
   return text
     .split("\n")
     .map((line, origin) => parts.get(origin)?.join("\n") ?? line)
@@ -25,7 +25,7 @@ export function withLines(
  * argument with a value of several lines is left out, because its second line would not be part of the comment.
  */
 function commentThatUses(names: readonly string[], buildArgs: Recipe["buildArgs"] = {}): string[] {
-  const given = names.filter((name) => buildArgs[name] !== undefined && !buildArgs[name].includes("\n"));
+  const given = [...new Set(names)].filter((name) => buildArgs[name] !== undefined && !buildArgs[name].includes("\n"));
   return given.length === 0 ? [] : [`#!${given.map((name) => `{{ ${name} }}`).join(" ")}`];
 }
 

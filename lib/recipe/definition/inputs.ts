@@ -4,8 +4,8 @@ import { CbError } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { pathPattern } from "../path-pattern.ts";
 import type { RecipeInput } from "../recipe-input.ts";
-import { expandShellWord } from "../shell-word.ts";
-import { scriptMayMake } from "./made-by-script.ts";
+import { ExpandedPaths, expandShellWord } from "../shell-word.ts";
+import { ScriptSigns } from "./made-by-script.ts";
 import { type BaseSource, type DefinitionSource, type FilesSource, readDefinition } from "./sources.ts";
 
 /**
@@ -13,18 +13,24 @@ import { type BaseSource, type DefinitionSource, type FilesSource, readDefinitio
  */
 export function definitionInputs(recipe: Recipe): RecipeInput[] {
   const { sources, script } = readDefinition(recipe);
-  return sources.flatMap((source) => inputsOfSource(source, script));
+  const options = { expanded: new ExpandedPaths(), signs: new ScriptSigns(script) };
+  return sources.flatMap((source) => inputsOfSource(source, options));
 }
 
-function inputsOfSource(source: DefinitionSource, script: string): RecipeInput[] {
-  if (source.kind === "files") return pathsOf(source).map((path) => pathInput(path, whereOf(source), script));
+interface Options {
+  readonly expanded: ExpandedPaths;
+  readonly signs: ScriptSigns;
+}
+
+function inputsOfSource(source: DefinitionSource, { expanded, signs }: Options): RecipeInput[] {
+  if (source.kind === "files") return pathsOf(source, expanded).map((path) => pathInput(path, whereOf(source), signs));
   if (source.kind === "base") return [baseInput(source)];
   return [{ path: source.source, pattern: false, links: "follow", where: whereOf(source) }];
 }
 
-function pathInput(path: string, where: string, script: string): RecipeInput {
+function pathInput(path: string, where: string, signs: ScriptSigns): RecipeInput {
   const input: RecipeInput = { ...pathPattern(path, false), links: "follow", where };
-  return !input.pattern && scriptMayMake(script, path) ? { ...input, mayBeMadeByScript: true } : input;
+  return signs.mayMake(path) ? { ...input, mayBeMadeByScript: true } : input;
 }
 
 /** A `localimage` may be a folder: a root file system, where links are valid only inside it. So links are kept. */
@@ -43,10 +49,10 @@ function whereOf(source: DefinitionSource): string {
 /**
  * The paths that a line of %files stands for, patterns unchanged. Throws CbError "usage" for an absolute path with a
  * pattern in its folder and no destination: apptainer then copies each match to its own folder, which one rewritten
- * line cannot express.
+ * line cannot express. Throws as expandShellWord().
  */
-export function pathsOf(source: FilesSource): string[] {
-  const paths = expandShellWord(source.source, whereOf(source));
+export function pathsOf(source: FilesSource, expanded: ExpandedPaths): string[] {
+  const paths = expandShellWord(source.source, whereOf(source), expanded);
   if (source.destination !== undefined || !paths.some(hasPatternInFolder)) return paths;
   const problem = `${JSON.stringify(source.source)} has a pattern in its folder and no destination`;
   throw new CbError("usage", `${whereOf(source)} ${problem}`, { hint: "add a destination to this line" });

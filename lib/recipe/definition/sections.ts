@@ -4,6 +4,7 @@
  * (test/integration/recipe/recipe-parsing.full.test.ts).
  */
 import { CbError } from "../../core/errors.ts";
+import { TemplateArguments } from "./template-arguments.ts";
 
 export interface Line {
   /** Line number in the recipe, from 0. Several lines share it when the value of an argument has line breaks. */
@@ -24,23 +25,32 @@ export interface Section {
   readonly lines: readonly Line[];
 }
 
-type Values = ReadonlyMap<string, string>;
+/** Definition files of real projects have some thousands. */
+const LINES_MAX = 100_000;
 
-const TEMPLATE = /\{\{\s*(\w+)\s*\}\}/g;
-
-/** The sections of each stage, the header first. Throws CbError "usage" that names an argument without a value. */
+/**
+ * The sections of each stage, the header first. Throws CbError "usage" that names an argument without a value, the line where
+ * the arguments become too long, or more than LINES_MAX lines.
+ */
 export function stagesOf(text: string, buildArgs: Readonly<Record<string, string>> = {}): Section[][] {
+  const lines = text.split("\n");
+  if (lines.length > LINES_MAX) {
+    throw new CbError("usage", `the recipe has ${lines.length} lines; the limit is ${LINES_MAX}`, {
+      hint: "name folders in %files instead of single files, and copy data as a file",
+    });
+  }
   const given = new Map(Object.entries(buildArgs));
-  return splitStages(text).map((lines) => {
-    const values = new Map([...defaultsOf(lines), ...given]);
-    return sectionsOf(lines.flatMap((line) => substituted(line, values)));
+  const size = { bytes: 0 };
+  return splitStages(lines).map((lines) => {
+    const template = new TemplateArguments(new Map([...defaultsOf(lines), ...given]), size);
+    return sectionsOf(lines.flatMap((line) => template.substitute(line)));
   });
 }
 
 /** A line that begins with `Bootstrap:` begins a stage, even in the middle of a script. */
-function splitStages(text: string): Line[][] {
+function splitStages(lines: readonly string[]): Line[][] {
   const stages: Line[][] = [[]];
-  for (const [origin, line] of text.split("\n").entries()) {
+  for (const [origin, line] of lines.entries()) {
     if (/^bootstrap:/i.test(line)) stages.push([]);
     stages.at(-1)?.push({ origin, text: line.replace(/\r$/, ""), argumentNames: [] });
   }
@@ -58,30 +68,6 @@ function defaultsOf(lines: readonly Line[]): [string, string][] {
     });
 }
 
-function substituted({ origin, text }: Line, values: Values): Line[] {
-  let done = 0;
-  const names: string[] = [];
-  const result = text.replace(TEMPLATE, (whole, name: string, at: number) => {
-    // apptainer starts a comment at any # that has a character after it, except at #!.
-    if (/#[^!]/.test(text.slice(done, at))) return whole;
-    done = at + whole.length;
-    names.push(name);
-    return argumentValue(name, values, origin);
-  });
-  return result.split("\n").map((part) => ({ origin, text: part, argumentNames: names }));
-}
-
-/** A value may refer to other arguments. The values of those are inserted as they are, without further substitution. */
-function argumentValue(name: string, values: Values, origin: number): string {
-  const value = values.get(name);
-  if (value === undefined) {
-    throw new CbError("usage", `line ${origin + 1} of the recipe: the build argument {{ ${name} }} has no value`, {
-      hint: `call with --build-arg ${name}=VALUE, or add a line ${name}=VALUE to %arguments of the same stage`,
-    });
-  }
-  return value.replace(TEMPLATE, (whole, inner: string) => values.get(inner) ?? whole);
-}
-
 function sectionsOf(lines: readonly Line[]): Section[] {
   const sections: (Section & { lines: Line[] })[] = [{ name: "", rest: "", head: undefined, lines: [] }];
   for (const line of lines) {
@@ -90,7 +76,7 @@ function sectionsOf(lines: readonly Line[]): Section[] {
       continue;
     }
     // An indented section name also ends the section before it; apptainer then refuses it as a section without a name.
-    const [, name = "", rest = ""] = /^%*([^ ]*) ?(.*)$/.exec(line.text) ?? [];
+    const [, name = "", rest = ""] = /^%*([^ ]*) ?(.*)$/s.exec(line.text) ?? [];
     sections.push({ name: name === "" ? "?" : name.toLowerCase(), rest, head: line, lines: [] });
   }
   return sections;

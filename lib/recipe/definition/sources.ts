@@ -52,7 +52,7 @@ export interface Definition {
   readonly script: string;
 }
 
-/** Throws CbError "usage" for an argument without a value. */
+/** Throws CbError "usage" as stagesOf(). */
 export function readDefinition(recipe: Recipe): Definition {
   const sections = stagesOf(recipe.text, recipe.buildArgs).flat();
   const lines = sections.flatMap((section) => [
@@ -94,14 +94,13 @@ function baseOf(lines: readonly Line[]): BaseSource[] {
   const { line, continued, value } = from;
   if (bootstrap === "localimage") return [{ kind: "base", line, continued, bootstrap, path: value, reference: "" }];
   const name = [header.get("registry")?.value, header.get("namespace")?.value, value].filter(Boolean).join("/");
-  const [, path = "", reference = ""] = (bootstrap === "oci" ? LAYOUT : ARCHIVE).exec(name) ?? [];
+  const end = bootstrap === "oci" ? endOfLayout(name) : name.indexOf(":");
+  const [path, reference] = end < 0 ? [name, ""] : [name.slice(0, end), name.slice(end)];
   return path === "" ? [] : [{ kind: "base", line, continued, bootstrap, path, reference }];
 }
 
-/** `folder@digest`: a colon is part of the folder's name. */
-const LAYOUT = /^(.*?)(@[^/]*)?$/;
-/** `archive.tar:tag`. */
-const ARCHIVE = /^([^:]*)(:.*)?$/;
+/** Position of the `@` in `folder@digest`; -1 when there is none. A colon is part of the folder's name. */
+const endOfLayout = (name: string): number => name.indexOf("@", name.lastIndexOf("/") + 1);
 
 function headerOf(lines: readonly Line[]): Map<string, HeaderValue> {
   const header = new Map<string, HeaderValue>();

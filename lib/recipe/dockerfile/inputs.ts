@@ -1,5 +1,6 @@
 /** Lists the files and folders that a Dockerfile reads from the caller's directory, which is its context. */
 import { posix } from "node:path";
+import { CbError } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { pathPattern } from "../path-pattern.ts";
 import type { RecipeInput } from "../recipe-input.ts";
@@ -7,11 +8,27 @@ import { type Instruction, instructionsOf, isHeredoc } from "./instructions.ts";
 import { DockerfileVariables } from "./variables.ts";
 import { expandWord, type Word } from "./words.ts";
 
+/** Of COPY and ADD together: five times the files that a recipe may name, since several may name the same one. */
+const WORDS_MAX = 50_000;
+/** In characters: PATH_MAX of Linux (limits.h). */
+const PATH_MAX = 4096;
+
 /** Ignores ONBUILD: buildah runs none of it, neither in a later stage nor in another build from this image. */
 export function dockerfileInputs(recipe: Recipe): RecipeInput[] {
   const variables = new DockerfileVariables(recipe.buildArgs ?? {});
+  let count = 0;
   return instructionsOf(recipe.text).flatMap((instruction) => {
     variables.apply(instruction);
+    if (instruction.name === "copy" || instruction.name === "add") count += instruction.words.length;
+    if (count > WORDS_MAX) {
+      throw new CbError(
+        "usage",
+        `line ${instruction.line + 1}: COPY and ADD have more than ${WORDS_MAX} words up to here`,
+        {
+          hint: "name the folders that contain the files instead",
+        },
+      );
+    }
     return sourcesOf(instruction, variables).map((source) => inputOf(source, instruction));
   });
 }
@@ -46,9 +63,17 @@ function inputOf({ text, certain }: Word, { line, name }: Instruction): RecipeIn
   const [folder = ""] = known.split("**");
   const whole = folder === known ? known : folder.slice(0, folder.lastIndexOf("/") + 1);
   const path = posix.join("/", whole).replace(/\/$/, "").slice(1);
+  const where = `line ${line + 1}: ${name.toUpperCase()}`;
+  if (path.length > PATH_MAX) {
+    throw new CbError("usage", `${where}: a path of ${path.length} characters; the limit is ${PATH_MAX}`, {
+      hint: "shorten the path, or name the folder that contains the files",
+    });
+  }
+  const mayBeMissing = name !== "run" && (!certain || /[*?[\\]/.test(text));
   return {
     ...pathPattern(path === "" ? "." : path, true),
     links: "keep",
-    where: `line ${line + 1}: ${name.toUpperCase()}`,
+    where,
+    ...(mayBeMissing ? { optional: true as const } : {}),
   };
 }

@@ -2,6 +2,7 @@
  * Splits a Dockerfile into instructions as buildah does (1.39: openshift/imagebuilder). Each statement about buildah
  * here was tested with it (test/integration/recipe/recipe-parsing.full.test.ts).
  */
+import { endOfWord, wordsOf } from "./words.ts";
 
 export interface Instruction {
   /** Line number of the first line, from 0. */
@@ -28,6 +29,7 @@ export function instructionsOf(text: string): Instruction[] {
     .map((line) => line.replace(/\r$/, ""));
   // Only the first line counts: buildah takes an escape directive after another directive for a comment.
   const continues = ESCAPE.exec(lines[0] ?? "")?.[1] === "`" ? /`[ \t]*$/ : /\\[ \t]*$/;
+  const terminators = new Terminators(lines);
   const instructions: Instruction[] = [];
   for (let at = 0; at < lines.length; ) {
     const { joined, next } = joinedLine(lines, at, continues);
@@ -35,7 +37,7 @@ export function instructionsOf(text: string): Instruction[] {
     at = next;
     if (instruction === undefined) continue;
     instructions.push(instruction);
-    if (takesHeredocs(instruction)) at = afterHeredocs(instruction.rest, lines, at);
+    if (takesHeredocs(instruction)) at = afterHeredocs(instruction.rest, terminators, at);
   }
   return instructions;
 }
@@ -64,13 +66,20 @@ function instructionOf(joined: string, line: number): Instruction {
 /** Flags end at the first word that does not begin with two hyphens. Quotes and backslashes keep a flag together. */
 function splitFlags(text: string): { flags: string[]; rest: string } {
   const flags: string[] = [];
-  let rest = text;
-  for (;;) {
-    const [flag] = /^--(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s\\"'])+/s.exec(rest) ?? [];
-    if (flag === undefined) return { flags, rest };
-    flags.push(flag);
-    rest = rest.slice(flag.length).trimStart();
+  let at = 0;
+  while (text.startsWith("--", at)) {
+    const end = endOfWord(text, at + 2);
+    if (end === at + 2) break;
+    flags.push(text.slice(at, end));
+    at = afterBlanks(text, end);
   }
+  return { flags, rest: text.slice(at) };
+}
+
+function afterBlanks(text: string, begin: number): number {
+  let at = begin;
+  while (at < text.length && /\s/.test(text.charAt(at))) at += 1;
+  return at;
 }
 
 /**
@@ -91,19 +100,56 @@ function takesHeredocs({ name, rest }: Instruction): boolean {
 }
 
 /** The line after the last here-document of an instruction. A fully quoted word starts none: `echo "<<EOF"`. */
-function afterHeredocs(rest: string, lines: readonly string[], begin: number): number {
+function afterHeredocs(rest: string, terminators: Terminators, begin: number): number {
   let at = begin;
-  for (const word of rest.match(/(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s\\"'])+/gs) ?? []) {
+  for (const word of wordsOf(rest)) {
     const [, tabs, name] = HEREDOC.exec(word) ?? [];
     if (name === undefined) continue;
     const terminator = name.replace(/["']/g, "");
-    const end = lines.findIndex(
-      (line, index) => index >= at && (tabs ? line.replace(/^\t+/, "") : line) === terminator,
-    );
+    const end = terminators.next(terminator, at, tabs === "-");
     // Without a terminator line it is no here-document, and buildah refuses the file.
-    if (end >= 0) at = end + 1;
+    if (end !== undefined) at = end + 1;
   }
   return at;
+}
+
+/** Finds the lines that end here-documents. The lines are indexed once, when the first here-document is found. */
+class Terminators {
+  readonly #lines: readonly string[];
+  #exact: Map<string, LineNumbers> | undefined;
+  #withoutTabs: Map<string, LineNumbers> | undefined;
+
+  constructor(lines: readonly string[]) {
+    this.#lines = lines;
+  }
+
+  /** Number of the first line from `begin` on that is `text`. `begin` must not decrease from call to call. */
+  next(text: string, begin: number, ignoresTabs: boolean): number | undefined {
+    this.#exact ??= indexOfLines(this.#lines, (line) => line);
+    if (ignoresTabs) this.#withoutTabs ??= indexOfLines(this.#lines, (line) => line.replace(/^\t+/, ""));
+    const found = (ignoresTabs ? this.#withoutTabs : this.#exact)?.get(text);
+    if (found === undefined) return undefined;
+    while ((found.numbers[found.passed] ?? begin) < begin) found.passed += 1;
+    return found.numbers[found.passed];
+  }
+}
+
+interface LineNumbers {
+  /** Ascending. */
+  readonly numbers: number[];
+  /** How many of them are before the last `begin`. */
+  passed: number;
+}
+
+function indexOfLines(lines: readonly string[], keyOf: (line: string) => string): Map<string, LineNumbers> {
+  const index = new Map<string, LineNumbers>();
+  for (const [number, line] of lines.entries()) {
+    const key = keyOf(line);
+    const entry = index.get(key);
+    if (entry === undefined) index.set(key, { numbers: [number], passed: 0 });
+    else entry.numbers.push(number);
+  }
+  return index;
 }
 
 /** True for `<<EOF`: the content follows in the Dockerfile itself. */

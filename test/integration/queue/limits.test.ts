@@ -46,7 +46,10 @@ test("output over the limit fails the build with the limit and a hint; all outpu
   const path = recipe(stack, "noisy", "    dd if=/dev/urandom bs=1M count=2 2>/dev/null\n    sleep 600");
   const { code, bytes, stderr } = await stack.run("container-builder", [stack.path("noisy.sif"), path]);
   assert.is(code, 1, stderr);
-  assert.match(stderr, /the build failed: the build printed more than 1048576 bytes: let the commands of the recipe print less/);
+  assert.match(
+    stderr,
+    /the build failed: the build printed more than 1048576 bytes: let the commands of the recipe print less/,
+  );
   assert.is(bytes.length, LOG_MIB * MIB);
 });
 
@@ -60,7 +63,8 @@ test("a disk that is full half way gives 73 with path and hint and leaves no fil
   const full = await stack.runInShell(inSmall, "container-builder", [image, imageOf(stack, "small", 12)]);
   assert.is(full.code, 73, full.stderr);
   const [, hint, id = ""] =
-    /cannot write \S+small\/x.sif \(ENOSPC\)\n {2}(.*) fetch it with: cb-attach ([0-9a-f-]{36})$/m.exec(full.stderr) ?? [];
+    /cannot write \S+small\/x.sif \(ENOSPC\)\n {2}(.*) fetch it with: cb-attach ([0-9a-f-]{36})$/m.exec(full.stderr) ??
+    [];
   assert.match(
     hint ?? full.stderr,
     "free some space there, or choose another directory; the queue keeps the image for a while",

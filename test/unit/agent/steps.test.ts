@@ -33,6 +33,14 @@ test("stepsFor() passes build arguments unchanged to buildah", () => {
   assert.is(args.at(-1), "/b/context");
 });
 
+test("stepsFor() names the Dockerfile's own ignore file to buildah", () => {
+  const recipe = { backend: "docker", text: "FROM x\n" } as const;
+  assert.not.ok(argv(0, recipe).includes("--ignorefile"));
+  const [build] = stepsFor(recipe, { ...workDir, ignoreFile: "/b/context/D.dockerignore" });
+  const at = build?.argv.indexOf("--ignorefile") ?? -1;
+  assert.is(build?.argv[at + 1], "/b/context/D.dockerignore");
+});
+
 test("stepsFor() selects the oci format for HEALTHCHECK, and the docker format when SHELL is used", () => {
   const format = (text: string) => argv(0, { backend: "docker", text }).find((word) => word.startsWith("--format"));
   assert.is(format("FROM x\nRUN true\n"), "--format=docker");

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { inputsOf } from "../../../../lib/recipe/inputs.ts";
 import { ContextTree, copyInput } from "../../../support/recipe/context-tree.ts";
 
 const test = suite<{ tree: ContextTree }>("copied files");
@@ -62,6 +63,67 @@ test("a missing path and a pipe are refused with the line of the recipe", async 
   assert.match((await tree.refused(copying("*.csv"))).message, "*.csv matches nothing");
   execFileSync("mkfifo", [join(tree.directory, "pipe")]);
   assert.match((await tree.refused(copying("pipe"))).message, "neither a file nor a folder");
+});
+
+test("a pattern may match nothing when another source of its instruction exists", async ({ tree }) => {
+  tree.file("there.txt");
+  const sources = async (...lines: string[]) => {
+    const text = `FROM debian\n${lines.join("\n")}\n`;
+    return tree.paths({ backend: "docker", inputs: inputsOf({ backend: "docker", text }) });
+  };
+  for (const line of [
+    "COPY there.txt perhaps* /x/",
+    "ADD perhaps* there.txt /x/",
+    "COPY there.txt perhap? none[1] /x/",
+    'COPY ["there.txt", "perhaps*", "/x/"]',
+    "COPY there.txt none/*.txt none/**/x none/$UNKNOWN /x/",
+    "ENV N=none\nCOPY there.txt $N/*.x $N* /x/",
+    "COPY there.txt /x/\nCOPY there.txt perhaps* /x/",
+  ])
+    assert.equal(await sources(line), [".", "./there.txt"], line);
+  for (const [line, message] of [
+    ["COPY perhaps* other* /x/", "line 2: COPY: perhaps* matches nothing"],
+    ["COPY there.txt /x/\nADD perhaps* /x/", "line 3: ADD: perhaps* matches nothing"],
+    ["COPY there.txt missing /x/", "line 2: COPY: missing does not exist"],
+    ["COPY perhaps* none/missing /x/", "line 2: COPY: none/missing does not exist"],
+    ["RUN --mount=source=none x", "line 2: RUN: none does not exist"],
+  ] as const) {
+    const text = `FROM debian\n${line}\n`;
+    const inputs = inputsOf({ backend: "docker", text });
+    assert.match((await tree.refused({ backend: "docker", inputs })).message, message, line);
+  }
+});
+
+test("the ignore file of the recipe itself replaces those of the directory", async ({ tree }) => {
+  for (const path of ["src/x", "secret"]) tree.file(path);
+  tree.file(".dockerignore", "src\n");
+  const ignoreFile = tree.file("build/Dockerfile.dockerignore", "secret\nbuild/Dockerfile\n");
+  const all = [".", "./.dockerignore", "./build", "./build/Dockerfile.dockerignore", "./src", "./src/x"];
+  assert.equal(await tree.paths({ ...copying("."), ignoreFile }), all);
+  const refused = await tree.refused({ ...copying("secret"), ignoreFile });
+  assert.match(refused.message, "is excluded by build/Dockerfile.dockerignore");
+  assert.equal(await tree.paths({ backend: "docker", whole: true, ignoreFile }), all);
+  tree.file(".cbignore", "build\n");
+  assert.ok((await tree.paths({ backend: "docker", whole: true, ignoreFile })).includes("./secret"));
+});
+
+test("an ignore file outside of the directory is sent from its place", async ({ tree }) => {
+  for (const path of ["src/x", "secret"]) tree.file(path);
+  const ignoreFile = tree.file("../Dockerfile.dockerignore", "secret\n");
+  assert.equal(await tree.paths({ ...copying("."), ignoreFile }), [
+    ".",
+    "./src",
+    "./src/x",
+    "TOP/home/Dockerfile.dockerignore",
+  ]);
+});
+
+test("an ignore file that is a pipe or a folder is refused", async ({ tree }) => {
+  tree.file("src/x");
+  execFileSync("mkfifo", [join(tree.directory, ".dockerignore")]);
+  assert.match((await tree.refused(copying("src"))).message, ".dockerignore is no regular file");
+  tree.file(".containerignore/x");
+  assert.match((await tree.refused(copying("src"))).message, ".containerignore is no regular file");
 });
 
 test("patterns match dot files, and ** any depth", async ({ tree }) => {

@@ -1,13 +1,13 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { globRegExp, isPattern } from "../../../../lib/recipe/context/glob.ts";
+import { type GlobDialect, globMatcher, isPattern } from "../../../../lib/recipe/context/glob.ts";
 
 const test = suite("glob");
 
-const matches = (pattern: string, name: string, dotFiles = false): boolean =>
-  globRegExp(pattern, { dotFiles }).test(name);
+const matches = (pattern: string, name: string, dialect: GlobDialect = "shell"): boolean =>
+  globMatcher(pattern, dialect)(name);
 
-test("globRegExp() matches whole names as a shell does", () => {
+test("globMatcher() matches whole names as a shell does", () => {
   for (const [pattern, name] of [
     ["*.csv", "a.csv"],
     ["?", "ä"],
@@ -46,13 +46,25 @@ test("globRegExp() matches whole names as a shell does", () => {
   }
 });
 
-test("only a dot matches a leading dot, or any pattern with dotFiles", () => {
+test("only a dot matches a leading dot, or any pattern of Go", () => {
   for (const pattern of ["*", "?x", "[.]x", "*x"]) {
     assert.not(matches(pattern, ".x"), pattern);
-    assert.ok(matches(pattern, ".x", true), pattern);
+    assert.ok(matches(pattern, ".x", "go"), pattern);
   }
   assert.ok(matches(".*", ".x"));
   assert.ok(matches("*", "a.x"));
+});
+
+test("in Go's dialect only ^ negates, and [:digit:] is no class", () => {
+  for (const name of ["!", "a"]) assert.ok(matches("[!a]", name, "go"), name);
+  assert.not(matches("[!a]", "b", "go"));
+  assert.ok(matches("[^a]", "b", "go"));
+  assert.not(matches("[[:digit:]]", "7", "go"));
+  assert.ok(matches("[[:digit:]]", "d]", "go"));
+});
+
+test("a name of Object.prototype is no named class", () => {
+  assert.ok(matches("[[:constructor:]]", "c]"));
 });
 
 test("isPattern() detects special characters", () => {

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { CbError } from "../../../../lib/core/errors.ts";
 import { ignoreFile } from "../../../../lib/recipe/context/ignore-file.ts";
 
 const test = suite("ignore file");
@@ -28,6 +29,30 @@ test("the last pattern that matches decides", () => {
     "x.md",
     "README-secret.md",
   ]);
+});
+
+test("[!a] is ! or a, and a pattern that leads out of the directory matches nothing", () => {
+  assert.equal(ignored("[!a]x", "!x", "ax", "bx"), ["!x", "ax"]);
+  assert.equal(ignored("[^a]x", "!x", "ax", "bx"), ["!x", "bx"]);
+  assert.equal(ignored("../x\n/../y\n", "x", "y"), ["y"]);
+});
+
+test("a pattern that is too long or too complex, and too many patterns, are refused with their line", () => {
+  const refusal = (text: string): string => {
+    try {
+      ignoreFile("/d/.cbignore", text);
+    } catch (error) {
+      if (error instanceof CbError && error.kind === "usage") return error.message;
+      throw error;
+    }
+    return "";
+  };
+  assert.is(refusal(`a\n${"b".repeat(4096)}`), "");
+  assert.match(refusal(`a\n${"b".repeat(4097)}`), "line 2 of the ignore file /d/.cbignore has 4097 characters");
+  assert.is(refusal("a**b**c**d**e"), "");
+  assert.match(refusal("a\na**b**c**d**e**f"), "line 2 of the ignore file /d/.cbignore has more than 4 times **");
+  assert.is(refusal("a\n".repeat(10_000)), "");
+  assert.match(refusal("a\n".repeat(10_001)), "line 10001");
 });
 
 test("comments, blanks, CR LF, a byte order mark and non-ASCII names are read", () => {

@@ -209,7 +209,7 @@ test("inputsOf() refuses an absolute path with a pattern in its folder and no de
   ]);
 });
 
-test("inputsOf() marks a path that a script before %files names as a whole word", () => {
+test("inputsOf() marks a path that a script before %files may make", () => {
   const text = (path: string, script: string): string => `${HEADER}%setup\n${script}\n%files\n    ${path} /x\n`;
   const made = (path: string, script: string) =>
     inputsOf({ backend: "singularity", text: text(path, script) })[0]?.mayBeMadeByScript;
@@ -219,6 +219,16 @@ test("inputsOf() marks a path that a script before %files names as a whole word"
     ["made.txt", "    date >made.txt"],
     ["made.txt", "    date > ./made.txt"],
     ["./made.txt", "    echo x | tee 'made.txt'"],
+    ["/made/below/x", "    mkdir /made && make -C /made"],
+    ["out/x", "    mkdir -p out"],
+    ["tool.tar", "    wget https://example.org/v1/tool.tar?download=1"],
+    ["tool-1.2.tar", "    curl -O https://example.org/tool-$VERSION.tar"],
+    ["/data/v1/x.txt", "    D=/data/v1; touch $D/x.txt"],
+    ["/srv/x.txt", "    touch $D/$E/x.txt"],
+    ["made*", "    touch made1 made2"],
+    ["made*", "    touch made*"],
+    ["/made/*.txt", "    mkdir /made"],
+    ["tool-*.tar", "    wget https://example.org/tool-$VERSION.tar"],
   ] as const)
     assert.is(made(path, script), true, `${path}: ${script}`);
   for (const [path, script] of [
@@ -226,7 +236,11 @@ test("inputsOf() marks a path that a script before %files names as a whole word"
     ["/file1", "    touch $APPTAINER_ROOTFS/file1"],
     ["file1", "    touch /file1"],
     ["a.b", "    touch axb"],
-    ["made*", "    touch made*"],
+    ["x", "    mkdir $APPTAINER_ROOTFS/x"],
+    ["other*", "    touch made1"],
+    ["made.txt", "    # touch made.txt"],
+    ["typo.txt", "    touch $D/$F"],
+    ["/etc/typo", "    cat /etc/hosts"],
   ] as const)
     assert.is(made(path, script), undefined, `${path}: ${script}`);
   const inPost = `${HEADER}%post\n    touch /file1\n%files\n    /file1\n`;
