@@ -39,7 +39,7 @@ test("container-builder fetches the image, and standard output has only the outp
   const image = stack.path("hello.sif");
   const built = await stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stderr);
-  assert.match(built.stdout, /building as root, uid 0, on cb-[0-9a-f]{8}/);
+  assert.match(built.stdout, /building as root, uid 0, on container-builder/);
   const magic = Buffer.alloc(9);
   readSync(openSync(image, "r"), magic, 0, 9, 32);
   assert.is(magic.toString(), "SIF_MAGIC", "a SIF file has its magic at byte 32");
@@ -101,6 +101,22 @@ test("--tty gives the build a terminal, and --no-tty does not", async ({ stack }
     (await stack.run("container-builder", [...options, "--force", stack.path("tty.sif"), path])).stdout;
   assert.match(await output("--tty"), /^terminal\r?$/m);
   assert.match(await output("--no-tty"), /^pipe$/m);
+});
+
+test("a build has no input, with a terminal as without", async ({ stack }) => {
+  const post = [
+    "for n in 1 2; do if (read line </dev/tty); then echo read; else echo closed; fi; done",
+    "if read line <&2; then echo read; else echo refused; fi",
+    'echo "$DEBIAN_FRONTEND $PAGER $GIT_PAGER"',
+  ];
+  const path = recipe(stack, "input", post.map((line) => `    ${line}`).join("\n"));
+  const { code, stdout, stderr } = await stack.run("container-builder", ["--tty", stack.path("input.sif"), path]);
+  assert.is(code, 0, stderr);
+  assert.match(stdout, /^closed\r?$[^]*^closed\r?$[^]*^refused\r?$[^]*^noninteractive cat cat\r?$/m);
+  assert.not.match(stdout, /^read\r?$/m);
+  const piped = await stack.run("container-builder", ["--no-tty", "--force", stack.path("input.sif"), path]);
+  assert.is(piped.code, 0, piped.stderr);
+  assert.match(piped.stdout, /^closed$[^]*^closed$[^]*^noninteractive cat cat$/m);
 });
 
 test("a background process of %post does not delay the end of the build", async ({ stack }) => {

@@ -15,7 +15,12 @@ test("deviceFailure() returns the remedy for the messages of mknod, cp and tar",
 });
 
 test("deviceFailure() ignores other failures", () => {
-  for (const output of ["", "mknod: missing operand\n", "chown: x: Operation not permitted\n", "mknod: x: File exists\n"])
+  for (const output of [
+    "",
+    "mknod: missing operand\n",
+    "chown: x: Operation not permitted\n",
+    "mknod: x: File exists\n",
+  ])
     assert.is(deviceFailure(output), undefined);
 });
 
