@@ -1,6 +1,6 @@
 /** Explains to the user why a recipe could not make a device file; mknod prints only the kernel's error. */
 
-/** What mknod of coreutils and of busybox print, and cp and tar for a device in their source. */
+/** The messages of mknod (coreutils and busybox), and of cp and tar for a device in their source. */
 const DEVICE_REFUSED =
   /(?:mknod: [^\n]*|cannot (?:create special file|mknod)[^\n]*|Cannot mknod[^\n]*): Operation not permitted/;
 

@@ -104,7 +104,7 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
   }
 }
 
-/** What the user can do about a failure that the end of the output shows. */
+/** The remedy for the user, when the end of the output shows the cause of the failure. */
 const remedyFor = (output: string): string | undefined => baseImageFailure(output) ?? deviceFailure(output);
 
 /**

@@ -103,25 +103,6 @@ test("--tty gives the build a terminal, and --no-tty does not", async ({ stack }
   assert.match(await output("--no-tty"), /^pipe$/m);
 });
 
-test("a build has no input, with a terminal as without", async ({ stack }) => {
-  const post = [
-    "for n in 1 2; do if (read line </dev/tty); then echo read; else echo closed; fi; done",
-    "if read line <&2; then echo read; else echo refused; fi",
-    'echo "$DEBIAN_FRONTEND $PAGER $GIT_PAGER"',
-  ];
-  const path = recipe(stack, "input", post.map((line) => `    ${line}`).join("\n"));
-  const { code, stdout, stderr } = await stack.run("container-builder", ["--tty", stack.path("input.sif"), path]);
-  assert.is(code, 0, stderr);
-  const answers = (text: string) => text.match(/^(?:read|closed|refused|noninteractive.*?)(?=\r?$)/gm);
-  assert.equal(answers(stdout), ["closed", "closed", "refused", "noninteractive cat cat"]);
-  const piped = await stack.run("container-builder", ["--no-tty", "--force", stack.path("input.sif"), path]);
-  assert.is(piped.code, 0, piped.stderr);
-  assert.equal(
-    answers(piped.stdout)?.filter((line) => line !== "refused"),
-    ["closed", "closed", "noninteractive cat cat"],
-  );
-});
-
 test("a background process of %post does not delay the end of the build", async ({ stack }) => {
   const path = recipe(stack, "daemon", "    /bin/sleep 3600 &\n    echo the daemon runs");
   const { code, stdout, stderr } = await stack.run("container-builder", ["--debug", stack.path("daemon.sif"), path]);
