@@ -1,15 +1,20 @@
 /**
  * Detects that the builder's disk failed during a build, for example because the disk of its host is full. A program
  * gets a write error only if it waits until its data is written, so a build may succeed and its image still have holes.
+ *
+ * The build was root on this machine, so nothing that it can replace decides: no program is run, and only records count
+ * that the kernel itself wrote.
  */
-import { execFile } from "node:child_process";
-import { access } from "node:fs/promises";
-import { promisify } from "node:util";
+import { constants } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 
-/** More than the kernel's ring buffer. */
-const KERNEL_LOG_BYTES = 4 * 1024 * 1024;
-/** Printing the ring buffer takes milliseconds. */
-const DMESG_TIMEOUT_MS = 10_000;
+const KERNEL_LOG = "/dev/kmsg";
+/** Device number of the kernel log, major 1 and minor 11 (Linux: admin-guide/devices.txt), as stat(2) encodes it. */
+const KERNEL_LOG_DEVICE = (1 << 8) | 11;
+/** The longest record that the kernel returns (PRINTK_MESSAGE_MAX of Linux 6.12: 2048; 8192 before 6.3). */
+const RECORD_BYTES = 8192;
+/** More than the ring buffer holds: 1 MiB at most in distributions' kernels, of records of 32 bytes or more. */
+const RECORDS_MAX = 40_000;
 
 /** Errors of the disk itself. A config drive is not written, and a recipe may use loop devices as it likes. */
 const DISK_ERROR = /I\/O error, dev (?:vd|sd|xvd|nvme)[^\n]{0,200}/;
@@ -18,18 +23,48 @@ const DISK_ERROR = /I\/O error, dev (?:vd|sd|xvd|nvme)[^\n]{0,200}/;
  * The reason for the user. Undefined when the disk had no error, and in a sandbox, which has no kernel and no /dev/kmsg
  * of its own.
  */
-export async function diskFailure(): Promise<string | undefined> {
+export async function diskFailure(path = KERNEL_LOG): Promise<string | undefined> {
   try {
-    await access("/dev/kmsg");
-    const options = { timeout: DMESG_TIMEOUT_MS, maxBuffer: KERNEL_LOG_BYTES };
-    return diskFailureIn((await promisify(execFile)("dmesg", ["--notime"], options)).stdout);
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const status = await file.stat();
+      if (!status.isCharacterDevice() || status.rdev !== KERNEL_LOG_DEVICE) return undefined;
+      return diskFailureIn(await readRecords(file));
+    } finally {
+      await file.close();
+    }
   } catch {
     return undefined;
   }
 }
 
-/** The same for the text of a kernel log. */
-export function diskFailureIn(kernelLog: string): string | undefined {
-  const error = DISK_ERROR.exec(kernelLog)?.[0];
+/** Returns the records of the kernel log. Each read returns one record. */
+async function readRecords(file: FileHandle): Promise<string[]> {
+  const records: string[] = [];
+  const buffer = Buffer.alloc(RECORD_BYTES);
+  while (records.length < RECORDS_MAX) {
+    try {
+      const { bytesRead } = await file.read(buffer, 0, RECORD_BYTES, null);
+      if (bytesRead === 0) break;
+      records.push(buffer.toString("utf8", 0, bytesRead));
+    } catch (error) {
+      // EPIPE: new records have replaced the one to be read; the next read returns the oldest. EAGAIN: there are no more.
+      if ((error as NodeJS.ErrnoException).code !== "EPIPE") break;
+      records.push("");
+    }
+  }
+  return records;
+}
+
+/**
+ * The same for records of the form "PREFIX,SEQUENCE,TIME,FLAGS;TEXT". The low three bits of PREFIX are the level, the
+ * others the facility. Facility 0 is the kernel's own: the kernel replaces it by 1 in what a process writes to
+ * /dev/kmsg (Linux: Documentation/ABI/testing/dev-kmsg).
+ */
+export function diskFailureIn(records: readonly string[]): string | undefined {
+  const error = records
+    .map((record) => /^[0-7],[^;]*;([^\n]*)/.exec(record)?.[1] ?? "")
+    .map((text) => DISK_ERROR.exec(text)?.[0])
+    .find((found) => found !== undefined);
   return error === undefined ? undefined : `the builder's disk failed (is its host's disk full?): ${error}`;
 }

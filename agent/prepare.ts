@@ -88,7 +88,10 @@ interface EnvironmentOptions {
   readonly programs?: string;
 }
 
-/** The environment of a login as root, without any variable of the agent. */
+/**
+ * The environment of a login as root, without any variable of the agent. A build has no input, so it tells debconf not
+ * to ask, and programs that page their output to print it. A recipe may set all of them otherwise.
+ */
 function environment(options: EnvironmentOptions): Record<string, string> {
   const { tmp, home, onTerminal, programs } = options;
   return {
@@ -98,6 +101,11 @@ function environment(options: EnvironmentOptions): Record<string, string> {
     LOGNAME: "root",
     LANG: "C.UTF-8",
     TERM: onTerminal ? "xterm-256color" : "dumb",
+    DEBIAN_FRONTEND: "noninteractive",
+    PAGER: "cat",
+    GIT_PAGER: "cat",
+    MANPAGER: "cat",
+    SYSTEMD_PAGER: "cat",
     TMPDIR: tmp,
     APPTAINER_TMPDIR: tmp,
     APPTAINER_CACHEDIR: join(home, "cache"),

@@ -10,6 +10,27 @@ export type Size = NonNullable<Lease["terminal"]>;
 const sttyArguments = ({ columns, rows }: Size): string[] => ["cols", String(columns), "rows", String(rows)];
 
 /**
+ * Runs a program so that a build on a terminal behaves like one without: its output is a terminal, and it has no input.
+ *
+ * setsid starts the program in a session without a controlling terminal, so /dev/tty cannot be opened. Its standard
+ * input is /dev/null, and its output is open for writing only: a pager that falls back to reading standard error fails
+ * at once. The shell keeps the terminal as its own controlling terminal, so no process of the build can acquire it. The
+ * shell passes SIGWINCH on, which the kernel sends to the terminal's session only, and kills the program when script
+ * ends. `env` undoes that a shell starts background commands with SIGINT and SIGQUIT ignored.
+ */
+const RUN_WITHOUT_INPUT = `
+trap 'kill -s WINCH -- "-$!" 2>/dev/null' WINCH
+trap 'kill -s KILL -- "-$!" "$!" 2>/dev/null; exit 129' HUP
+env --default-signal=INT,QUIT setsid "$@" </dev/null >"$device" 2>&1 &
+while :; do
+  wait "$!"
+  code=$?
+  kill -0 "$!" 2>/dev/null || break
+done
+kill -s KILL -- "-$!" 2>/dev/null
+exit "$code"`;
+
+/**
  * Each program gets a pty of its own from script(1): `-e` returns the program's exit code, `-f` flushes each write, and
  * the typescript goes to /dev/null. The shell on the pty and resize() synchronise through two files. The shell writes
  * the name of its device, reads the size, sets it, and reads the size again until it is unchanged. resize() writes the
@@ -38,8 +59,10 @@ export class Terminal {
     const size = quote(this.#sizePath);
     const device = quote(this.#devicePath);
     const setSize = `while size=$(cat ${size}); stty $size; [ "$size" != "$(cat ${size})" ]; do :; done`;
-    const writeDevice = `tty >${device}.new && mv ${device}.new ${device}`;
-    return ["script", "-qefc", `${writeDevice}; ${setSize}; exec ${argv.map(quote).join(" ")}`, "/dev/null"];
+    const writeDevice = `device=$(tty); echo "$device" >${device}.new && mv ${device}.new ${device}`;
+    const setArguments = `set -- ${argv.map(quote).join(" ")}`;
+    const script = [writeDevice, setSize, setArguments, RUN_WITHOUT_INPUT].join("\n");
+    return ["script", "-qefc", script, "/dev/null"];
   }
 
   /**

@@ -10,6 +10,7 @@ import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
+import { deviceFailure } from "./device-failure.ts";
 import { diskFailure } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
 import { prepareWorkDir, type WorkDir, writeRecipe } from "./prepare.ts";
@@ -96,12 +97,15 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
       },
       signal,
     });
-    const remedy = exit.code === 0 ? undefined : baseImageFailure(last.text());
+    const remedy = exit.code === 0 ? undefined : remedyFor(last.text());
     return remedy === undefined ? exit : { ...exit, reason: `${exit.reason}: ${remedy}` };
   } finally {
     await log.end();
   }
 }
+
+/** The remedy for the user, when the end of the output shows the cause of the failure. */
+const remedyFor = (output: string): string | undefined => baseImageFailure(output) ?? deviceFailure(output);
 
 /**
  * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images;

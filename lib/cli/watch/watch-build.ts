@@ -68,5 +68,11 @@ function succeeded(final: FinalState): Succeeded {
   if (final.state === "failed") throw new CbError("recipe", `the build failed: ${final.reason}`);
   if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);
   if (final.state === "succeeded") return final;
-  throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: "the same call may work now" });
+  throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: lostHint(final.reason) });
+}
+
+/** An agent that a signal ended (lib/provider/sandbox/read-machine.ts) was ended by its own recipe, which would do so again. */
+function lostHint(reason: string): string {
+  if (!/ was ended by SIG[A-Z]+/.test(reason)) return "the same call may work now";
+  return "does the recipe end processes that it has not started, or need more memory than the builder has?";
 }

@@ -47,6 +47,8 @@ export interface SandboxProviderOptions {
   readonly consoleBytes?: number;
 }
 
+/** The host name inside is the same for all builders, because debootstrap copies it into the image. */
+const INSIDE_HOSTNAME = "container-builder";
 /** An agent prints a few KiB; the rest is for the stack traces of an agent that fails in a loop. */
 const DEFAULT_CONSOLE_BYTES = 1024 * 1024;
 
@@ -84,7 +86,7 @@ export class SandboxProvider implements Provider {
     const child = await launchSandbox({
       folder: join(stateDir, spec.builder),
       rootfs,
-      hostname: host,
+      hostname: INSIDE_HOSTNAME,
       command: agentCommand,
       binds: agentBinds,
       network: { allowHostPorts, refused },

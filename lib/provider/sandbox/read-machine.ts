@@ -1,5 +1,6 @@
 /** Reads from a sandbox's folder and its processes the state of the machine, the reason of its death, and its console output. */
 import { type FileHandle, open } from "node:fs/promises";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { consoleLines } from "../console-lines.ts";
 import type { Machine, MachineStatus } from "../provider.ts";
@@ -57,7 +58,15 @@ async function faultOf({ folder, supervisor, status, program }: DeadSandbox): Pr
   }
   if (code === undefined) return "it was killed";
   const [last] = consoleLines(printed, 1);
-  return `${program} ended with exit code ${code}${last === undefined ? "" : `; its last line: ${last}`}`;
+  return `${program} ${endOf(Number(code))}${last === undefined ? "" : `; its last line: ${last}`}`;
+}
+
+/** A shell's exit code of a program that a signal ended is 128 plus the number of the signal. */
+function endOf(code: number): string {
+  const signal = Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0];
+  if (signal === undefined) return `ended with exit code ${code}`;
+  const causes = signal === "SIGKILL" ? "a command of the recipe, or the kernel because memory ran out" : "";
+  return `was ended by ${signal}${causes === "" ? "" : ` (sent by ${causes})`}`;
 }
 
 /** Returns the newest bytes of the sandbox's output, from the two files that the first stage writes alternately. */

@@ -39,7 +39,7 @@ test("container-builder fetches the image, and standard output has only the outp
   const image = stack.path("hello.sif");
   const built = await stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stderr);
-  assert.match(built.stdout, /building as root, uid 0, on cb-[0-9a-f]{8}/);
+  assert.match(built.stdout, /building as root, uid 0, on container-builder/);
   const magic = Buffer.alloc(9);
   readSync(openSync(image, "r"), magic, 0, 9, 32);
   assert.is(magic.toString(), "SIF_MAGIC", "a SIF file has its magic at byte 32");

@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type BuildExit, type BuildOptions, runBuild } from "../../../agent/run-build.ts";
 import { Terminal } from "../../../agent/terminal.ts";
+import { until } from "../../support/until.ts";
 
 const test = suite<{ folder: string }>("run-build");
 
@@ -98,21 +99,66 @@ const SIZE = { columns: 77, rows: 22 };
 
 test("a program on a terminal starts with its size", async ({ folder }) => {
   const terminal = await Terminal.open(join(folder, "a folder's name"), SIZE);
-  const build = new RunningBuild(["stty size; [ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo 'all' \"three\""], { terminal });
+  const build = new RunningBuild(["stty size <&1; [ -t 1 ] && [ -t 2 ] && echo 'both' \"outputs\""], { terminal });
   assert.equal(await build.exit, { code: 0, reason: "" });
-  assert.is(build.text, "22 77\r\nall three\r\n");
+  assert.is(build.text, "22 77\r\nboth outputs\r\n");
+});
+
+/** Each fails at once. */
+const READ_ATTEMPTS: readonly string[] = [
+  "read a </dev/tty",
+  "read a",
+  "{ read a </dev/tty; } & wait $!",
+  'setsid sh -c "read a </dev/tty"',
+];
+/** Each reads from the output, as a pager does when it finds no other terminal. */
+const READ_ATTEMPTS_OF_A_TERMINAL = ["read a <&1", "read a <&2", 'setsid -c sh -c "read a </dev/tty" <&1'];
+
+test("a program has no input, on a terminal as on a pipe", async ({ folder }) => {
+  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
+  const attempts = [
+    ...READ_ATTEMPTS.flatMap((attempt) => [[attempt, undefined] as const, [attempt, terminal] as const]),
+    ...READ_ATTEMPTS_OF_A_TERMINAL.map((attempt) => [attempt, terminal] as const),
+  ];
+  for (const [attempt, on] of attempts) {
+    const build = new RunningBuild([attempt], { terminal: on, limitMs: 10_000 });
+    const { code, reason } = await build.exit;
+    assert.ok(code !== 0 && code !== 124, `${attempt}: ${reason}`);
+  }
+});
+
+test("a program on a terminal reacts to SIGINT, and its exit code is that of a program on a pipe", async ({
+  folder,
+}) => {
+  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
+  for (const [script, code] of [
+    ["exit 7", 7],
+    ["kill -INT $$; exit 9", 130],
+    ["kill -TERM $$; exit 9", 143],
+  ] as const) {
+    assert.is((await new RunningBuild([script], { terminal }).exit).code, code, script);
+  }
+});
+
+test("an abort and the time limit kill the processes of a program on a terminal", async ({ folder }) => {
+  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
+  const build = new RunningBuild(["sleep 1000 & echo pid $!; wait"], { terminal, limitMs: 2000 });
+  await build.printed(/pid (\d+)/);
+  const pid = Number(/pid (\d+)/.exec(build.text)?.[1]);
+  assert.is((await build.exit).code, 124);
+  await until("the process has ended", async () => !existsSync(`/proc/${pid}`));
 });
 
 /** A script that prints the terminal's size at its start and at each SIGWINCH, until the file `end` exists. */
 const printingSizes = (end: string) =>
-  `trap 'echo now $(stty size)' WINCH; echo begins $(stty size); until [ -e ${end} ]; do sleep 0.02; done`;
+  `trap 'echo now $(stty size <&2)' WINCH; echo begins $(stty size <&2); until [ -e ${end} ]; do sleep 0.02; done`;
 
 test("resize() resizes the running program's terminal, and the next program starts with the new size", async ({
   folder,
 }) => {
   const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
   const end = join(folder, "end");
-  const build = new RunningBuild([printingSizes(end), "echo second $(stty size)"], { terminal });
+  const build = new RunningBuild([printingSizes(end), "echo second $(stty size <&2)"], { terminal });
   await build.printed(/begins 22 77/);
   await terminal.resize({ columns: 120, rows: 40 });
   await build.printed(/now 40 120/);
@@ -130,7 +176,7 @@ test("resize() before the first program or between two programs sets the size of
     [{ columns: 51, rows: 21 }, "21 51"],
   ] as const) {
     await terminal.resize(size);
-    const build = new RunningBuild(["stty size"], { terminal });
+    const build = new RunningBuild(["stty size <&1"], { terminal });
     await build.exit;
     assert.is(build.text, `${shown}\r\n`);
   }
@@ -142,7 +188,7 @@ test("resize() overrides a shell that has read the old size and not set it yet",
   writeFileSync(join(folder, "stty"), slow, { mode: 0o755 });
   const REST = process.env.PATH ?? "";
   const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
-  const build = new RunningBuild(["stty size"], { terminal, env: { PATH: `${folder}:${REST}`, REST } });
+  const build = new RunningBuild(["stty size <&1"], { terminal, env: { PATH: `${folder}:${REST}`, REST } });
   await build.printed(/setting cols 77 rows 22/);
   await terminal.resize({ columns: 60, rows: 10 });
   writeFileSync(go, "");

@@ -64,7 +64,7 @@ test("on a pc board with a virtio disk and an IDE config drive, the machine read
   const drive = ["-drive", `if=ide,media=cdrom,readonly=on,format=raw,file=${iso}`];
   const extra = ["-netdev", "user,id=n,restrict=on", ...NETWORK, ...drive];
   const printed = await runMachine({ disk, folder: home, board: "pc", bus: "virtio", extra, signal: signal() });
-  assert.match(printed, /^I am root on cb-77, 600 root\r?$/m, printed);
+  assert.match(printed, /^I am root on container-builder, 600 root\r?$/m, printed);
   assert.match(printed, /^address 10\.0\.2\.77\/24\r?$/m, printed);
   assert.match(printed, /^route default via 10\.0\.2\.2 dev eth0/m, printed);
   assert.match(printed, /^mtu 1400\r?$/m, printed);
@@ -89,7 +89,7 @@ test("on a q35 board with a SCSI disk and no config drive, the machine takes a l
   const extra = ["-netdev", `user,id=n,restrict=on,${range},${guest}`, ...NETWORK];
   try {
     const printed = await runMachine({ disk, folder: home, board: "q35", bus: "scsi", extra, signal: signal() });
-    assert.match(printed, /^I am root on by-service, 600 root\r?$/m, printed);
+    assert.match(printed, /^I am root on container-builder, 600 root\r?$/m, printed);
     assert.match(printed, /^address 169\.254\.2\.15\/16\r?$/m, printed);
     assert.match(printed, /^listening 0\r?$/m, printed);
   } finally {

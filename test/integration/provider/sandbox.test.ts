@@ -20,6 +20,7 @@ import {
 } from "../../support/provider-contract.ts";
 import { testRootfs } from "../../support/rootfs.ts";
 import { cleanUpWhenInterrupted, destroyAll, RecordingProvider } from "../../support/sandboxes.ts";
+import { until } from "../../support/until.ts";
 
 const rootfs = await testRootfs();
 const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
@@ -76,6 +77,12 @@ test("listMachines() names the fault: the agent's exit code, a kill, a failed st
   const fault = "the agent ended with exit code 3; its last line: good bye";
   assert.is((await observedAs(provider, ended.builder, "error")).fault, fault);
 
+  const shot = newSpec("test", "echo up; kill -KILL $$");
+  await provider.create(shot, signal());
+  const shotFault =
+    "the agent was ended by SIGKILL (sent by a command of the recipe, or the kernel because memory ran out); its last line: up";
+  assert.is((await observedAs(provider, shot.builder, "error")).fault, shotFault);
+
   const killed = newSpec("test", "echo up; sleep 1000");
   await provider.create(killed, signal());
   await untilPrinted(provider, killed.builder, "up");
@@ -90,7 +97,7 @@ test("listMachines() names the fault: the agent's exit code, a kill, a failed st
   const interrupted = newSpec("test", "");
   await claimFolder(stateDir, { ...identityOf(interrupted), host: "cb", createdAtMs: Date.now() - 10_000 });
   assert.match((await observedAs(provider, interrupted.builder, "error")).fault ?? "", "interrupted");
-  for (const spec of [ended, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
+  for (const spec of [ended, shot, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
   await nothingLeft(leftovers);
 });
 
@@ -180,6 +187,37 @@ test("a sandbox outlives the process that created it, and another process finds 
   await provider.destroy(spec.builder, signal());
   await nothingLeft(leftovers);
 });
+
+test("a sandbox survives the death of each process that keeps its output, and its end is noticed", async () => {
+  const spec = newSpec("test", 'for n in $(seq 100); do echo "line $n."; sleep 0.1; done; echo "good bye"; exit 3');
+  await provider.create(spec, signal());
+  await untilPrinted(provider, spec.builder, "line 1.");
+  for (const victim of ["its reader", "the parent of its reader", "both"]) {
+    const [last] = (await until("the output has a reader", () => consoleReaders(spec))).slice(-1);
+    assert.ok(last);
+    const { reader, parent } = last;
+    for (const pid of victim === "both" ? [parent, reader] : victim === "its reader" ? [reader] : [parent]) {
+      process.kill(pid, "SIGKILL");
+    }
+    await until(`another process reads it after the death of ${victim}`, async () =>
+      (await consoleReaders(spec))?.find(
+        (next) => next.reader !== reader && next.parent !== parent && next.parent !== 1,
+      ),
+    );
+  }
+  const { fault } = await observedAs(provider, spec.builder, "error");
+  assert.is(fault, "the agent ended with exit code 3; its last line: good bye");
+});
+
+/** The processes that copy the output into the folder, each with its parent, the newest last. Undefined when there is none. */
+async function consoleReaders(spec: BuilderSpec): Promise<{ reader: number; parent: number }[] | undefined> {
+  const stats = await Promise.all(
+    (await processesIn(spec)).map((pid) => readFile(`/proc/${pid}/stat`, "utf8").catch(() => "")),
+  );
+  const found = stats.map((stat) => /^(\d+) \(head\) [^Z] (\d+)/.exec(stat)).filter((match) => match !== null);
+  const readers = found.map(([, pid, parent]) => ({ reader: Number(pid), parent: Number(parent) }));
+  return readers.length > 0 ? readers.sort((a, b) => a.reader - b.reader) : undefined;
+}
 
 test("consoleOutput() keeps the newest output of a flood within consoleBytes", async () => {
   const small = providerAt(stateDir, { consoleBytes: 20_000 });

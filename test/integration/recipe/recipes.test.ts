@@ -146,7 +146,13 @@ From: ${recipes.hosts.open}/${IMAGE}
     echo "tests foo"
 `,
   );
-  for (const line of ["pre runs on cb-", "from setup", "post has the argument", "installs foo", "the test runs"])
+  for (const line of [
+    "pre runs on container-builder",
+    "from setup",
+    "post has the argument",
+    "installs foo",
+    "the test runs",
+  ])
     assert.match(output, line);
   const printed = await recipes.inspect(
     "sections",

@@ -1,26 +1,38 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { diskFailureIn } from "../../../agent/disk-failure.ts";
+import { diskFailure, diskFailureIn } from "../../../agent/disk-failure.ts";
 
 const test = suite("disk failure");
 
 const writeError = (device: string) =>
   `I/O error, dev ${device}, sector 2099200 op 0x1:(WRITE) flags 0x800 phys_seg 1 prio class 0`;
 
+/** A record of the kernel log: 3 is the kernel's own message of level "error", 11 the same from a process. */
+const record = (prefix: number, text: string) => `${prefix},1234,5678901,-;${text}\n SUBSYSTEM=block\n`;
+
 test("diskFailureIn() returns the first error of a virtio, SCSI or NVMe disk", () => {
   for (const device of ["vda", "sda", "nvme0n1"]) {
-    const log = `EXT4-fs (vda1): mounted filesystem\n${writeError(device)}\n${writeError("vdb")}\n`;
-    assert.is(diskFailureIn(log), `the builder's disk failed (is its host's disk full?): ${writeError(device)}`);
+    const texts = ["EXT4-fs (vda1): mounted filesystem", writeError(device), writeError("vdb")];
+    assert.is(
+      diskFailureIn(texts.map((text) => record(3, text))),
+      `the builder's disk failed (is its host's disk full?): ${writeError(device)}`,
+    );
   }
 });
 
 test("diskFailureIn() ignores a config drive, a loop device and a healthy disk", () => {
-  assert.is(
-    diskFailureIn(
-      `${writeError("sr0")}\n${writeError("loop0")}\nvirtio_blk virtio1: [vda] 41943040 512-byte logical blocks\n`,
-    ),
-    undefined,
-  );
+  const texts = [writeError("sr0"), writeError("loop0"), "virtio_blk virtio1: [vda] 41943040 512-byte logical blocks"];
+  assert.is(diskFailureIn(texts.map((text) => record(6, text))), undefined);
+});
+
+test("diskFailureIn() ignores an error that a process wrote to the kernel log", () => {
+  for (const prefix of [8, 11, 12, 15, 30]) assert.is(diskFailureIn([record(prefix, writeError("vda"))]), undefined);
+  assert.is(diskFailureIn([record(12, `x\n3,1,1,-;${writeError("vda")}`)]), undefined);
+  assert.ok(diskFailureIn([record(7, writeError("vda"))]));
+});
+
+test("diskFailure() ignores a file, a pipe and another device in the place of the kernel log", async () => {
+  for (const path of [import.meta.filename, "/dev/null", "/nowhere"]) assert.is(await diskFailure(path), undefined);
 });
 
 test.run();

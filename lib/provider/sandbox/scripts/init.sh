@@ -7,7 +7,8 @@ set -m
 child=$!
 trap 'kill -TERM -- "-$child"' TERM
 while :; do
-  wait "$child"
+  # bash would print the signal that ended the command, and so hide the command's own last line.
+  wait "$child" 2>/dev/null
   code=$?
   kill -0 "$child" 2>/dev/null || exit "$code"
 done

@@ -58,7 +58,7 @@ for fd in /proc/self/fd/*; do
   [ "$fd" -le 2 ] || [[ " $CB_OPENED" == *"=$fd "* ]] || eval "exec $fd>&-"
 done
 # keyctl gives the command a new session keyring in place of the one of the user who runs the queue. Its message about that on
-# stderr is dropped.
+# stderr is dropped. Then a filter denies all key calls.
 exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root USER=root LANG=C.UTF-8 \
   ${CB_OPENED:+CB_OPENED="${CB_OPENED% }"} \
-  keyctl session - bash /run/container-builder/init "$@" </dev/null 3>&2 2>/dev/null
+  keyctl session - perl -e "$CB_NO_KEYS" bash /run/container-builder/init "$@" </dev/null 3>&2 2>/dev/null

@@ -36,25 +36,43 @@ mv supervisor.new supervisor
 # newest half is always there.
 write_console() {
   local half=$((CB_CONSOLE_BYTES / 2))
+  [ ! -s console.1 ] || mv console.1 console.0
   while stdbuf -o0 head -c "$half" >console.1; do
-    [ "$(stat -c %s console.1)" -eq "$half" ] || break
+    [ "$(stat -c %s console.1)" -eq "$half" ] || return 0
     mv console.1 console.0
   done
 }
-if [ "$CB_CONSOLE_BYTES" -gt 0 ]; then
-  exec > >(exec 3>&-; write_console) 2>&1
+# This stage holds the pipe of the output open, so that the sandbox survives the end of the process that reads it, and starts that
+# process again. After ten restarts, as on a full disk, the output is dropped.
+console_restarts=0
+start_console_writer() {
+  {
+    exec <"/proc/self/fd/$console_pipe"
+    # An open end of this pipe would hide the end of the output; an open end of slirp4netns's pipe would keep that alive.
+    for fd in /proc/self/fd/*; do
+      fd=${fd##*/}
+      [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+    if [ "$console_restarts" -le 10 ]; then write_console; else cat; fi
+  } >/dev/null 2>&1 &
   console_writer=$!
+}
+close_inherited=""
+if [ "$CB_CONSOLE_BYTES" -gt 0 ]; then
+  exec {console_pipe}<> <(:)
+  close_inherited=" $console_pipe<&-"
+  start_console_writer
+  exec >"/proc/self/fd/$console_pipe" 2>&1
 fi
 
 # Lock the root file system and the bound files while this stage lives, so that infra/image/cache/collect.sh does not remove them.
 # The descriptors would give access to the host, so the other stages close them.
-close_locks=""
 lock_shared() {
   # A later stage reports an unreadable file, and this stage waits for it.
   [ -r "$1" ] || return 0
   exec {fd}<"$1"
   flock --shared --nonblock "$fd" || :
-  close_locks+=" $fd<&-"
+  close_inherited+=" $fd<&-"
 }
 lock_shared "$CB_ROOTFS"
 while IFS=$'\t' read -r from _; do
@@ -62,8 +80,8 @@ while IFS=$'\t' read -r from _; do
 done <<<"$CB_BINDS"
 
 # The later stages are passed as text, because their ids may have no access to the folder of these scripts.
-CB_OUTER=$(<"$here/outer.sh") CB_INNER=$(<"$here/inner.sh") CB_INIT=$(<"$here/init.sh")
-export CB_OUTER CB_INNER CB_INIT CB_FOLDER=$PWD
+CB_OUTER=$(<"$here/outer.sh") CB_INNER=$(<"$here/inner.sh") CB_INIT=$(<"$here/init.sh") CB_NO_KEYS=$(<"$here/no-keys.pl")
+export CB_OUTER CB_INNER CB_INIT CB_NO_KEYS CB_FOLDER=$PWD
 
 # The child first keeps the caller's id, unmapped, and opens the files that only the caller may open. Then it becomes root of the
 # namespace, in which the caller's id does not exist.
@@ -87,7 +105,7 @@ open_and_become_root='
 
 exec {console}>&1 {userdata}<&0
 coproc OUTER {
-  eval "exec$close_locks"
+  eval "exec$close_inherited"
   exec unshare --user --map-auto --keep-caps --net --mount --pid --fork --mount-proc \
     bash -euo pipefail -c "$open_and_become_root" open "$@" 4>&"$console" {userdata}<&- {console}>&-
 }
@@ -99,7 +117,7 @@ if [ -n "$CB_RULES" ]; then
   # slirp4netns writes one byte when the interface is up. It exits with this stage, also when this stage is killed, because the
   # pipe that only this stage holds open for writing then hangs up.
   exec {alive}<> <(:)
-  exec {up}< <(eval "exec$close_locks"; exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
+  exec {up}< <(eval "exec$close_inherited"; exec slirp4netns --configure --ready-fd=5 --exit-fd=6 --mtu=65520 --enable-sandbox --enable-seccomp \
     $CB_SLIRP "$outer" tap0 5>&1 >/dev/null 2>&"$console" 3>&- </dev/null 6<"/proc/self/fd/$alive" {alive}>&-)
   slirp=$!
   trap 'kill "$slirp" 2>/dev/null || :' EXIT
@@ -109,12 +127,20 @@ fi
 # The user data is also the signal to continue: stage 3 waits for it.
 cat <&"$userdata" >&"${OUTER[1]}"
 exec {OUTER[1]}>&-
-code=0
-wait "$outer" || code=$?
+ended=
+until [ "$ended" = "$outer" ]; do
+  code=0
+  wait -n -p ended "$outer" ${console_writer-} || code=$?
+  [ "$ended" = "$outer" ] && break
+  # The writer has ended, unless bash has no record of either.
+  [ -n "$ended" ] || { code=0; wait "$outer" || code=$?; break; }
+  console_restarts=$((console_restarts + 1))
+  start_console_writer
+done
 # Write the end of the output before the status, so that a reader of "exit N" finds the whole output.
 if [ -n "${console_writer-}" ]; then
   [ -z "${slirp-}" ] || kill "$slirp" 2>/dev/null || :
-  exec >&- 2>&- {console}>&-
+  exec >&- 2>&- {console}>&- {console_pipe}>&-
   wait "$console_writer" || :
 fi
 echo "exit $code" >&3
