@@ -4,6 +4,7 @@
  * is written to standard output.
  */
 import { once } from "node:events";
+import { cutToColumns } from "./text/width.ts";
 
 export interface Output {
   readonly isTTY?: boolean;
@@ -72,7 +73,7 @@ export class Steps {
 
   #overwrite(line: string): void {
     // Truncated to the width, because a line that wraps cannot be overwritten.
-    this.#out.write(`${CLEAR_LINE}${line.slice(0, this.columns - 1)}`);
+    this.#out.write(`${CLEAR_LINE}${cutToColumns(line, this.columns - 1)}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../../protocol/build-messages.ts";
 import { backendOf } from "../../recipe/backend.ts";
-import { checkTarget } from "../../transfer/receive-file.ts";
+import { checkTarget } from "../../transfer/target.ts";
 
 /** Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind. */
 export async function readRecipe(

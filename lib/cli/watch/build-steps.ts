@@ -1,4 +1,4 @@
-/** Shows the progress of a build: a step for each state, further attempts, outages of NATS, and the time left. */
+/** Shows the progress of a build: a step for each state, further attempts, and the time left. */
 import type { BuildState, FinalState } from "../../protocol/build-messages.ts";
 import type { Steps } from "../terminal.ts";
 import { duration } from "../text/progress.ts";
@@ -61,19 +61,6 @@ export class BuildSteps {
     this.#timeLeft?.stop();
     this.#steps.begin(REQUESTING);
   }
-}
-
-/**
- * Prints the begin and the end of an outage of NATS. The returned function is called with the milliseconds since the last reply,
- * and with 0 when NATS answers again.
- */
-export function outageNotice(steps: Steps): (silentMs: number) => void {
-  let printed = false;
-  return (silentMs) => {
-    if (silentMs > 0 && !printed) steps.print("NATS does not answer; the build goes on, reconnecting");
-    if (silentMs === 0 && printed) steps.print("NATS answers again");
-    printed = silentMs > 0;
-  };
 }
 
 /** Ten minutes: six lines an hour do not hide the build's output. */
