@@ -43,7 +43,7 @@ export class Steps {
 
   /** Shows the progress of the current step. The same text twice in a row is shown once. */
   update(text: string): void {
-    const line = `${this.#title}: ${text}`;
+    const line = this.#line(text);
     if (line === this.#shown) return;
     if (this.isTerminal) this.#overwrite(line);
     else this.#out.write(`${line}\n`);
@@ -52,7 +52,7 @@ export class Steps {
 
   /** Ends the current step with its result. */
   complete(result: string): void {
-    const line = `${this.#title}: ${result}`;
+    const line = this.#line(result);
     this.#out.write(this.isTerminal ? `${CLEAR_LINE}${line}\n` : `${line}\n`);
     this.#title = "";
     this.#shown = "";
@@ -69,6 +69,11 @@ export class Steps {
     if (this.#title !== "" && this.isTerminal) this.#out.write("\n");
     this.#title = "";
     this.#shown = "";
+  }
+
+  /** Without an open step the text stands alone. */
+  #line(text: string): string {
+    return this.#title === "" ? text : `${this.#title}: ${text}`;
   }
 
   #overwrite(line: string): void {
