@@ -48,7 +48,9 @@ export function parseYaml<Output>(
   const content = contentOf(document, path) ?? {};
   const result = v.safeParse(schema, content);
   const line = (keys: readonly unknown[]) => lineOf(keys, document.contents, lines);
-  const further = check(content).map(({ keys, text: mistake }) => `${path}:${line(keys)}: ${keys.join(".")}: ${mistake}`);
+  const further = check(content).map(
+    ({ keys, text: mistake }) => `${path}:${line(keys)}: ${keys.join(".")}: ${mistake}`,
+  );
   if (result.success && further.length === 0) return result.output;
   const issues = (result.issues ?? []).map((issue) => describe(issue, path, line(keysOf(issue))));
   throw configError([...issues, ...further]);

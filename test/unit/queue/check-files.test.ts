@@ -63,7 +63,14 @@ test("checkFiles() names every missing or wrong file with line and remedy, besid
 test("the reserve may equal max, and the address of NATS must have a host and a valid port", () => {
   const schemaOnly = (url: string, reserve: number) => parseYaml(config("/d", url, reserve), "queue.yaml", queueConfig);
   assert.is(schemaOnly("tls://a:4222, nats://[::1]:4223", 1).pools[0]?.reserve, 1);
-  for (const url of ["tls://:4222", "tls://a:0", "tls://a:65536", "tls://a:x", "tls://a/path", "tls://a:1,tls://b:99999"])
+  for (const url of [
+    "tls://:4222",
+    "tls://a:0",
+    "tls://a:65536",
+    "tls://a:x",
+    "tls://a/path",
+    "tls://a:1,tls://b:99999",
+  ])
     assert.throws(() => schemaOnly(url, 1), /pools\.0\.nats\.url/, url);
 });
 

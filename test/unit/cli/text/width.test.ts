@@ -5,7 +5,10 @@ import { columnsOf, cutToColumns, fit, padColumns } from "../../../../lib/cli/te
 const test = suite("width");
 
 test("columnsOf() counts wide characters and emoji as two columns, and marks as none", () => {
-  assert.equal(["", "abc", "é", "e\u0301", "世界", "한", "ａ", "👩‍💻", "…"].map(columnsOf), [0, 3, 1, 1, 4, 2, 2, 2, 1]);
+  assert.equal(
+    ["", "abc", "é", "e\u0301", "世界", "한", "ａ", "👩‍💻", "…"].map(columnsOf),
+    [0, 3, 1, 1, 4, 2, 2, 2, 1],
+  );
 });
 
 test("fit() cuts a longer text with … and never a wide character in the middle", () => {
