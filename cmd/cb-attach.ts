@@ -8,6 +8,7 @@ import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../l
 import { Session } from "../lib/cli/session.ts";
 import { Steps, writeOutput } from "../lib/cli/terminal.ts";
 import { duration } from "../lib/cli/text/progress.ts";
+import { REQUESTING } from "../lib/cli/watch/build-steps.ts";
 import { watchBuild } from "../lib/cli/watch/watch-build.ts";
 import { CbError } from "../lib/core/errors.ts";
 
@@ -49,6 +50,8 @@ await main("cb-attach", async (argv) => {
       const fromNow = options.fromNow ?? false;
       if (options.debug && leftMs !== undefined) steps.print(`Time left: ${duration(leftMs)}`);
       const watcher = { session, steps, imagePath, force, write: writeOutput, interrupted, timeLeft: undefined };
+      // The states are shown from the first, which is about this step.
+      steps.begin(REQUESTING);
       await watchBuild(watcher, { nc, build, fromNow });
     } finally {
       await nc.close();

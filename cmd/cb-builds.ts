@@ -19,7 +19,7 @@ await main("cb-builds", async (argv) => {
   const { json } = parse<{ json?: boolean }>(command(), argv).options;
   const session = await Session.open("cb-builds", {}, new Steps(process.stderr));
   const reply = await session.request(builds, { v: 1 });
-  process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply));
+  process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply, process.stdout.columns));
   await session.close();
   return 0;
 });

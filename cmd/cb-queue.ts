@@ -7,6 +7,7 @@ import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
 import { createLogger } from "../lib/core/log.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
+import { checkFiles } from "../lib/queue/check-files.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";
 import { startQueueDaemon } from "../lib/queue/daemon.ts";
 
@@ -37,7 +38,8 @@ const command = () =>
 
 await main("cb-queue", async (argv) => {
   const { options } = parse<Options & Record<string, unknown>>(command(), argv);
-  const config = readYamlFile(options.config, queueConfig);
+  // At a start each reader of a file reports its absence.
+  const config = readYamlFile(options.config, queueConfig, options.check ? checkFiles : undefined);
   if (options.check) {
     if (options.clouds) await checkClouds(config);
     return 0;

@@ -1,9 +1,10 @@
 /** Starts the process of a nats-server, and waits until the server has written its port to a file. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { constants, watch } from "node:fs";
 import { access, open, readdir, readFile } from "node:fs/promises";
 import { delimiter, join } from "node:path";
+import { promisify } from "node:util";
 import { CbError, messageOf } from "../../lib/core/errors.ts";
 
 /** A start takes 50–300 ms (measured); recovering large streams after a crash takes longer. */
@@ -35,6 +36,23 @@ export async function launchNats({ program, confFile, dataDir, detached }: NatsL
   } finally {
     await errors.close();
   }
+}
+
+/** The text of `nats-server --version`. Throws CbError "config" when the program cannot be run. */
+export async function natsVersion(program: string): Promise<string> {
+  const path = await executable(program);
+  try {
+    return (await promisify(execFile)(path, ["--version"], { timeout: START_TIMEOUT_MS })).stdout;
+  } catch (error) {
+    throw notRunnable(path, error);
+  }
+}
+
+/** Whether the text, "nats-server: v2.10.27", names this version or a later one. False for a text without a version. */
+export function isAtLeast(versionText: string, major: number, minor: number): boolean {
+  const [, isMajor, isMinor] = /\bv(\d+)\.(\d+)\./.exec(versionText) ?? [];
+  if (isMajor === undefined || isMinor === undefined) return false;
+  return Number(isMajor) > major || (Number(isMajor) === major && Number(isMinor) >= minor);
 }
 
 /** Returns the path of a program, found on the PATH as a shell does. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { CbError, messageOf } from "../../lib/core/errors.ts";
 import { endProcess } from "../tools/end-process.ts";
 import type { Installation } from "./installation.ts";
-import { launchNats, portOf, readPort } from "./launch.ts";
+import { isAtLeast, launchNats, natsVersion, portOf, readPort } from "./launch.ts";
 import { serverConfig } from "./server-config.ts";
 
 export interface StartOptions {
@@ -50,8 +50,9 @@ export async function startNatsServer(options: StartOptions): Promise<RunningSer
   await refuseSecondServer(dataDir);
   await clearPortsFiles(dataDir);
   const confFile = confFileIn(dataDir);
-  await writeFile(confFile, serverConfig(await configOf(options)), { mode: 0o600 });
   const program = options.natsServerPath ?? process.env.NATS_SERVER ?? "nats-server";
+  const hasSyncInterval = isAtLeast(await natsVersion(program), 2, 10);
+  await writeFile(confFile, serverConfig({ ...(await configOf(options)), hasSyncInterval }), { mode: 0o600 });
   const child = await launchNats({ program, confFile, dataDir, detached });
   const pid = child.pid ?? 0;
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()));

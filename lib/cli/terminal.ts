@@ -4,6 +4,7 @@
  * is written to standard output.
  */
 import { once } from "node:events";
+import { cutToColumns } from "./text/width.ts";
 
 export interface Output {
   readonly isTTY?: boolean;
@@ -42,7 +43,7 @@ export class Steps {
 
   /** Shows the progress of the current step. The same text twice in a row is shown once. */
   update(text: string): void {
-    const line = `${this.#title}: ${text}`;
+    const line = this.#line(text);
     if (line === this.#shown) return;
     if (this.isTerminal) this.#overwrite(line);
     else this.#out.write(`${line}\n`);
@@ -51,7 +52,7 @@ export class Steps {
 
   /** Ends the current step with its result. */
   complete(result: string): void {
-    const line = `${this.#title}: ${result}`;
+    const line = this.#line(result);
     this.#out.write(this.isTerminal ? `${CLEAR_LINE}${line}\n` : `${line}\n`);
     this.#title = "";
     this.#shown = "";
@@ -70,9 +71,14 @@ export class Steps {
     this.#shown = "";
   }
 
+  /** Without an open step the text stands alone. */
+  #line(text: string): string {
+    return this.#title === "" ? text : `${this.#title}: ${text}`;
+  }
+
   #overwrite(line: string): void {
     // Truncated to the width, because a line that wraps cannot be overwritten.
-    this.#out.write(`${CLEAR_LINE}${line.slice(0, this.columns - 1)}`);
+    this.#out.write(`${CLEAR_LINE}${cutToColumns(line, this.columns - 1)}`);
   }
 }
 

@@ -11,9 +11,22 @@ const path = v.pipe(v.string(), v.startsWith("/", "must be an absolute path"));
 const name = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,31}$/, "must be 1 to 32 of a-z, 0-9 and -"));
 const whole = (min: number, max: number) =>
   v.pipe(v.number(), v.integer("must be a whole number"), v.minValue(min), v.maxValue(max));
+
+/** The part after tls:// or nats:// is parsed as that of an http address, because URL accepts any text in other schemes. */
+function isServer(text: string): boolean {
+  const http = text.trim().replace(/^(tls|nats):/, "http:");
+  if (!URL.canParse(http)) return false;
+  const { hostname, pathname, search, hash } = new URL(http);
+  return hostname !== "" && pathname === "/" && search === "" && hash === "" && !/:0$/.test(http);
+}
+
 const natsUrl = v.pipe(
   v.string(),
   v.regex(/^(tls|nats):\/\/[^\s,]+(,\s*(tls|nats):\/\/[^\s,]+)*$/, "must be tls://HOST:PORT"),
+  v.check(
+    (urls) => urls.split(",").every(isServer),
+    "must be tls://HOST:PORT, with a port from 1 to 65535 and no path",
+  ),
 );
 
 /** The NATS address, and the server name in its certificates. */
@@ -94,26 +107,39 @@ const openstackProvider = v.strictObject({
   serverGroup: v.optional(cloudResource),
 });
 
-const pool = v.strictObject({
-  name,
-  /** Architecture of its builders, as `uname -m` prints it. Default: this machine's, because sandboxes run on it. */
-  arch: v.optional(architecture, machine()),
-  /** Number of ready builders to keep. Two, so that a second build at the same time waits for no boot. */
-  reserve: v.optional(whole(0, 1000), 2),
-  /** Limit on existing builders, including those leased and those being destroyed. */
-  max: whole(1, 1000),
-  /** A machine with no request by then is destroyed. 300 s: a slow cloud boots in two minutes; twice that is a fault. */
-  bootTimeoutSeconds: v.optional(whole(5, HOUR_S), 300),
-  /** Ready builders are replaced at this age. A day, so that none has stale packages or an old key. */
-  maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
-  /** The NATS address as the builders reach it. */
-  nats: v.strictObject(address),
-  provider: v.variant(
-    "kind",
-    [sandboxProvider, qemuProvider, openstackProvider],
-    "kind must be sandbox, qemu or openstack",
+const RESERVE_DEFAULT = 2;
+
+const pool = v.pipe(
+  v.strictObject({
+    name,
+    /** Architecture of its builders, as `uname -m` prints it. Default: this machine's, because sandboxes run on it. */
+    arch: v.optional(architecture, machine()),
+    /** Number of ready builders to keep, as far as `max` allows. Two by default, so that a second build at the same time waits for no boot. */
+    reserve: v.optional(whole(0, 1000)),
+    /** Limit on existing builders, including those leased and those being destroyed. */
+    max: whole(1, 1000),
+    /** A machine with no request by then is destroyed. 300 s: a slow cloud boots in two minutes; twice that is a fault. */
+    bootTimeoutSeconds: v.optional(whole(5, HOUR_S), 300),
+    /** Ready builders are replaced at this age. A day, so that none has stale packages or an old key. */
+    maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
+    /** The NATS address as the builders reach it. */
+    nats: v.strictObject(address),
+    provider: v.variant(
+      "kind",
+      [sandboxProvider, qemuProvider, openstackProvider],
+      "kind must be sandbox, qemu or openstack",
+    ),
+  }),
+  v.forward(
+    v.partialCheck(
+      [["reserve"], ["max"]],
+      ({ reserve, max }) => reserve === undefined || reserve <= max,
+      "must not be above max: lower it, or raise max",
+    ),
+    ["reserve"],
   ),
-});
+  v.transform((set) => ({ ...set, reserve: set.reserve ?? RESERVE_DEFAULT })),
+);
 
 /** A registry that cb-images lists. */
 const registry = v.pipe(

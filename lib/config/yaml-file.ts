@@ -7,27 +7,53 @@ import { CbError, messageOf } from "../core/errors.ts";
 /** 1 MiB: configurations are written by hand and have a few KiB. */
 const CONFIG_MAX_BYTES = 1024 * 1024;
 
+/** A mistake that no schema finds, such as a missing file. */
+export interface Mistake {
+  /** Names of fields and indexes of lists, from the top of the file. */
+  readonly keys: readonly (string | number)[];
+  /** What is wrong, with the remedy. */
+  readonly text: string;
+}
+
+/** Gets the content of the file, which may break the schema, so that one error reports the mistakes of both. */
+export type ContentCheck = (content: unknown) => readonly Mistake[];
+
 /** Throws CbError "config" when the file cannot be read, or with every mistake in it. */
-export function readYamlFile<Output>(path: string, schema: v.GenericSchema<unknown, Output>): Output {
+export function readYamlFile<Output>(
+  path: string,
+  schema: v.GenericSchema<unknown, Output>,
+  check?: ContentCheck,
+): Output {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
     throw new CbError("config", `cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
-  return parseYaml(text, path, schema);
+  return parseYaml(text, path, schema, check);
 }
 
 /** The same for a text that was read already; `path` is for the messages. */
-export function parseYaml<Output>(text: string, path: string, schema: v.GenericSchema<unknown, Output>): Output {
+export function parseYaml<Output>(
+  text: string,
+  path: string,
+  schema: v.GenericSchema<unknown, Output>,
+  check: ContentCheck = () => [],
+): Output {
   if (text.length > CONFIG_MAX_BYTES) throw new CbError("config", `${path} is longer than ${CONFIG_MAX_BYTES} bytes`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const syntax = document.errors.map((error) => `${path}:${lines.linePos(error.pos[0]).line}: ${withoutQuote(error)}`);
   if (syntax.length > 0) throw configError(syntax);
-  const result = v.safeParse(schema, contentOf(document, path) ?? {});
-  if (result.success) return result.output;
-  throw configError(result.issues.map((issue) => describe(issue, path, lineOf(issue, document.contents, lines))));
+  const content = contentOf(document, path) ?? {};
+  const result = v.safeParse(schema, content);
+  const line = (keys: readonly unknown[]) => lineOf(keys, document.contents, lines);
+  const further = check(content).map(
+    ({ keys, text: mistake }) => `${path}:${line(keys)}: ${keys.join(".")}: ${mistake}`,
+  );
+  if (result.success && further.length === 0) return result.output;
+  const issues = (result.issues ?? []).map((issue) => describe(issue, path, line(keysOf(issue))));
+  throw configError([...issues, ...further]);
 }
 
 /** Throws CbError "config" on an unknown alias: a password without quotes may begin with `*`. */
@@ -55,12 +81,13 @@ function describe(issue: v.GenericIssue, path: string, line: number): string {
   return `${path}:${line}: ${field ?? "the file"}: ${text}`;
 }
 
-/** The line of the deepest node on the issue's path that exists in the file. */
-function lineOf(issue: v.GenericIssue, root: ParsedNode | null, lines: LineCounter): number {
+const keysOf = (issue: v.GenericIssue): unknown[] => (issue.path ?? []).map(({ key }) => key as unknown);
+
+/** The line of the deepest node on the path that exists in the file. */
+function lineOf(keys: readonly unknown[], root: ParsedNode | null, lines: LineCounter): number {
   let node: Node | null | undefined = root;
   let offset = root?.range?.[0] ?? 0;
-  for (const step of issue.path ?? []) {
-    const key: unknown = step.key;
+  for (const key of keys) {
     if (isMap(node)) {
       const pair = node.items.find((item) => isScalar(item.key) && item.key.value === key);
       if (pair === undefined) break;

@@ -26,7 +26,7 @@ export interface GetOptions {
   readonly signal?: AbortSignal;
   /** Called with the number of bytes yielded so far. */
   readonly onProgress?: (receivedBytes: number) => void;
-  /** Called every second with the milliseconds since NATS last answered, and with 0 when it answers again. */
+  /** Called by two readers, each as ReaderOptions.onWaiting. */
   readonly onWaiting?: (silentMs: number) => void;
   /** Bound on bytes that wait for the caller. Default 4 MiB. */
   readonly windowBytes?: number;
@@ -123,11 +123,12 @@ async function metaOf(
   nuid: string,
   signal: AbortSignal,
 ): Promise<StoredObject> {
-  const { heartbeatMs, bucket, name } = options;
+  const { heartbeatMs, bucket, name, onWaiting } = options;
   const metas = new StreamReader(js, {
     stream: bucketStream(bucket),
     filter: metaSubject(bucket, name),
     signal,
+    ...(onWaiting === undefined ? {} : { onWaiting }),
     ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
   });
   for await (const { data } of metas) {

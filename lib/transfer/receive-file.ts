@@ -1,65 +1,53 @@
 /**
- * Writes received chunks into a file that appears only when it is complete: the data is written to a hidden temporary
- * file in the same directory, flushed to disk, and renamed. On any error the temporary file is removed and the target
- * is unchanged.
+ * Writes received chunks into a file that gets its name in a second step, when the caller knows that it may: the data is written to
+ * a hidden file in the same directory and flushed to disk; `place` renames it, `discard` removes it. Until `place` the target is
+ * unchanged.
  */
-import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { access, type FileHandle, link, lstat, open, rename, rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import { CbError } from "../core/errors.ts";
+import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
+import { codeOf, createHidden, outputError, type ReceiveOptions } from "./target.ts";
 
-export interface ReceiveOptions {
-  readonly path: string;
-  /** True replaces an existing file. False never overwrites a file, not even one created meanwhile. */
-  readonly force: boolean;
-}
-
-/** Checks the target. The client calls it before it sends any request. Throws the error of `outputError`. */
-export async function checkTarget({ path, force }: ReceiveOptions): Promise<void> {
-  try {
-    if (!(await stat(dirname(path))).isDirectory()) throw outputError(path, { code: "ENOTDIR" });
-    await access(dirname(path), constants.W_OK | constants.X_OK);
-  } catch (error) {
-    throw error instanceof CbError ? error : outputError(path, error);
-  }
-  const existing = await lstat(path).catch(() => undefined);
-  if (existing?.isDirectory()) throw outputError(path, { code: "EISDIR" });
-  // As root, --force could replace a device, which other programs on the machine need.
-  const isSpecial = existing !== undefined && !existing.isFile() && !existing.isSymbolicLink();
-  if (isSpecial)
-    throw new CbError("usage", `${path} is no regular file`, { hint: "choose a regular file or a new name" });
-  if (existing !== undefined && !force) throw outputError(path, { code: "EEXIST" });
+/** A complete file that has no name yet. The caller calls `place` or `discard`. */
+export interface ReceivedFile<T> {
+  /** The return value of the chunks. */
+  readonly result: T;
+  /** Gives the file its name. On an error, which is that of `outputError`, the hidden file is removed. */
+  place(): Promise<void>;
+  /** Removes the hidden file. Does nothing after `place`. */
+  discard(): Promise<void>;
 }
 
 /**
- * Resolves with the return value of `chunks` when the file is in place. Rejects with the error of `outputError`, which
- * names the path, or with the error of `chunks`. A wrong digest is such an error, thrown before the file gets its name.
+ * Resolves when the hidden file is complete and on disk. Rejects with the error of `outputError`, which names the path, or with the
+ * error of `chunks`; the hidden file is removed then. A wrong digest is such an error.
  */
-export async function receiveFile<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
+export async function receiveFile<T>(
+  chunks: AsyncIterator<Uint8Array, T>,
+  options: ReceiveOptions,
+): Promise<ReceivedFile<T>> {
   try {
-    await checkTarget(options);
-    return await writeBeside(chunks, options);
+    const { path, file } = await createHidden(options);
+    const discard = () => rm(path, { force: true });
+    try {
+      const result = await writeAll(chunks, file, options.path).finally(() => file.close());
+      return { result, discard, place: () => place(path, options) };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
   } finally {
     // Ends the reader if the write failed. A finished iterator ignores the call.
     await chunks.return?.();
   }
 }
 
-async function writeBeside<T>(chunks: AsyncIterator<Uint8Array, T>, options: ReceiveOptions): Promise<T> {
-  const { path } = options;
-  const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomUUID()}.part`);
-  const file = await open(temporary, "wx").catch((error: unknown) => {
-    throw outputError(path, error);
-  });
+async function place(hidden: string, options: ReceiveOptions): Promise<void> {
   try {
-    const result = await writeAll(chunks, file, path).finally(() => file.close());
-    await moveToPath(temporary, options).catch((error: unknown) => {
-      throw outputError(path, error);
-    });
-    return result;
+    await moveToPath(hidden, options);
+  } catch (error) {
+    throw outputError(options.path, error);
   } finally {
-    await rm(temporary, { force: true });
+    await rm(hidden, { force: true });
   }
 }
 
@@ -113,34 +101,4 @@ async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, "r").catch(() => undefined);
   await directory?.sync().catch(() => undefined);
   await directory?.close();
-}
-
-const HINTS: Readonly<Record<string, string>> = {
-  ENOSPC: "free some space there, or choose another directory",
-  EDQUOT: "your quota there is used up: free some space, or choose another directory",
-  EFBIG: "the file system or your limit (ulimit -f) allows no file of this size",
-  EACCES: "choose a directory you may write to",
-  EPERM: "choose a directory you may write to",
-  EROFS: "the file system is read-only: choose another directory",
-  ENOENT: "create the directory first",
-  ENOTDIR: "a part of the path is a file, not a directory",
-  EISDIR: "it is a directory; choose a file name",
-  EEXIST: "it exists; use --force to replace it, or choose another name",
-  ENAMETOOLONG: "choose a shorter name",
-};
-
-/**
- * CbError "usage" if the path itself is wrong (it exists or is a directory), otherwise "output". Exported for its test,
- * which has no full disk.
- */
-export function outputError(path: string, error: unknown): CbError {
-  const code = codeOf(error);
-  const hint = HINTS[code] ?? "choose another directory";
-  const kind = code === "EEXIST" || code === "EISDIR" ? "usage" : "output";
-  return new CbError(kind, `cannot write ${path}${code === "" ? "" : ` (${code})`}`, { hint, cause: error });
-}
-
-function codeOf(error: unknown): string {
-  if (typeof error !== "object" || error === null || !("code" in error)) return "";
-  return typeof error.code === "string" ? error.code : "";
 }

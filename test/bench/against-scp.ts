@@ -123,7 +123,10 @@ async function objects(stack: Stack, ssh: Ssh): Promise<number> {
       scpSeconds,
     );
     const target = { path: stack.path("copy"), force: true };
-    const getSeconds = await secondsOf(() => receiveFile(getObject(js, { bucket, name: "x" }), target));
+    const getSeconds = await secondsOf(async () => {
+      const received = await receiveFile(getObject(js, { bucket, name: "x" }), target);
+      await received.place();
+    });
     row("get (TLS, SHA-256, fsync)", sizeMib, "MiB/s", getSeconds, scpSeconds);
     await (await nc.jetstream().views.os(bucket)).destroy();
   } finally {

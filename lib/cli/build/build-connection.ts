@@ -6,7 +6,7 @@ import type { NatsConnection } from "nats";
 import { type ConnectOptions, type Credential, connectWithRetry } from "../../nats/connection.ts";
 import type { Session } from "../session.ts";
 import type { Steps } from "../terminal.ts";
-import { outageNotice } from "../watch/build-steps.ts";
+import { outageNotice } from "../watch/outage-notice.ts";
 
 export interface BuildConnectionOptions {
   readonly session: Session;

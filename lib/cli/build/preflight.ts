@@ -5,7 +5,7 @@ import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../../protocol/buil
 import { backendOf } from "../../recipe/backend.ts";
 import { readFailure } from "../../recipe/read-failure.ts";
 import { decodeRecipe } from "../../recipe/recipe-text.ts";
-import { checkTarget } from "../../transfer/receive-file.ts";
+import { checkTarget } from "../../transfer/target.ts";
 import { absolute } from "./working-directory.ts";
 
 /** Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind. */

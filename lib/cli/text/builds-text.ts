@@ -1,23 +1,43 @@
 /** The output of cb-builds. Ages are relative to the queue's clock, which is in the reply. */
 import type { BuildEntry, BuildsReply } from "../../protocol/builds-messages.ts";
 import { duration, size } from "./progress.ts";
+import { columnsOf, fit, padColumns } from "./width.ts";
 
 const HEAD = ["ID", "STATE", "AGE", "TIME", "IMAGE", "SIZE", "KEPT FOR"];
 
-/** A table with one line for each build, the newest first. TIME is the build's duration, so far if it still runs. */
-export function buildsText({ nowMs, builds }: BuildsReply): string {
+const IMAGE = HEAD.indexOf("IMAGE");
+const GAP = "  ";
+/** A shorter name cannot be told from others. */
+const IMAGE_MIN_COLUMNS = 12;
+/** The begin of an id that is shown where the whole id has no space; all programs accept it. Two of a user's ids never share it. */
+const ID_CHARS = 8;
+
+/**
+ * A table with one line for each build, the newest first. TIME is the build's duration, so far if it still runs. A line takes at
+ * most `columns`, from 80 on: the names of the images are cut, and on a narrow terminal the ids. Without `columns` all is complete.
+ */
+export function buildsText({ nowMs, builds }: BuildsReply, columns = Number.POSITIVE_INFINITY): string {
   if (builds.length === 0) return "You have no builds.\n";
   const rows = [HEAD, ...builds.map((entry) => row(entry, nowMs))];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
-  return rows
-    .map(
-      (cells) =>
-        `${cells
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join("  ")
-          .trimEnd()}\n`,
-    )
-    .join("");
+  const isNarrow = imageSpace(rows, columns) < Math.min(IMAGE_MIN_COLUMNS, columnWidth(rows, IMAGE));
+  return table(isNarrow ? rows.map(([id = "", ...cells]) => [id.slice(0, ID_CHARS), ...cells]) : rows, columns);
+}
+
+function table(rows: readonly (readonly string[])[], columns: number): string {
+  const space = Math.max(IMAGE_MIN_COLUMNS, imageSpace(rows, columns));
+  const widths = HEAD.map((_, column) => Math.min(columnWidth(rows, column), column === IMAGE ? space : Infinity));
+  const padded = (cell: string, width = 0) => padColumns(fit(cell, width), width);
+  const line = (cells: readonly string[]) => cells.map((cell, column) => padded(cell, widths[column])).join(GAP);
+  return rows.map((cells) => `${line(cells).trimEnd()}\n`).join("");
+}
+
+const columnWidth = (rows: readonly (readonly string[])[], column: number): number =>
+  Math.max(...rows.map((cells) => columnsOf(cells[column] ?? "")));
+
+/** The columns that the other cells leave for the name of an image. */
+function imageSpace(rows: readonly (readonly string[])[], columns: number): number {
+  const others = HEAD.map((_, column) => (column === IMAGE ? 0 : columnWidth(rows, column)));
+  return columns - others.reduce((sum, width) => sum + width, 0) - GAP.length * (HEAD.length - 1);
 }
 
 function row(entry: BuildEntry, nowMs: number): string[] {

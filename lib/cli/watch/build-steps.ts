@@ -1,9 +1,10 @@
-/** Shows the progress of a build: a step for each state, further attempts, outages of NATS, and the time left. */
+/** Shows the progress of a build: a step for each state, further attempts, and the time left. */
 import type { BuildState, FinalState } from "../../protocol/build-messages.ts";
 import type { Steps } from "../terminal.ts";
 import { duration } from "../text/progress.ts";
 
-const REQUESTING = "Requesting remote builder";
+/** The step from the request, or the loss of a builder, to the lease. */
+export const REQUESTING = "Requesting remote builder";
 
 /** The states shown here. The transfer of the image has steps of its own. */
 type ShownState = Exclude<BuildState, FinalState | { state: "uploading" }>;
@@ -14,6 +15,7 @@ export class BuildSteps {
   #attempt = 0;
   /** The builder of the current attempt was lost. */
   #builderLost = false;
+  #isContextOpen = false;
 
   constructor(steps: Steps, timeLeft: TimeLeft | undefined) {
     this.#steps = steps;
@@ -28,7 +30,9 @@ export class BuildSteps {
   /** Returns true if this state shows that the previous builder was lost; the image of that attempt is then void. */
   show(state: ShownState): boolean {
     if (state.state === "building") {
-      this.#steps.complete("Completed");
+      // A hostile builder may publish it twice; then no step is open.
+      if (this.#isContextOpen) this.#steps.complete("Completed");
+      this.#isContextOpen = false;
       return false;
     }
     return state.state === "queued" ? this.#showQueued(state) : this.#showLeased(state);
@@ -53,27 +57,16 @@ export class BuildSteps {
     this.#steps.complete(`Connected to remote builder: ${host}`);
     if (limitMs !== undefined) this.#timeLeft?.start(limitMs);
     this.#steps.begin("Transferring build context to builder");
+    this.#isContextOpen = true;
     return builderLost;
   }
 
   #restart(): void {
+    this.#isContextOpen = false;
     this.#builderLost = true;
     this.#timeLeft?.stop();
     this.#steps.begin(REQUESTING);
   }
-}
-
-/**
- * Prints the begin and the end of an outage of NATS. The returned function is called with the milliseconds since the last reply,
- * and with 0 when NATS answers again.
- */
-export function outageNotice(steps: Steps): (silentMs: number) => void {
-  let printed = false;
-  return (silentMs) => {
-    if (silentMs > 0 && !printed) steps.print("NATS does not answer; the build goes on, reconnecting");
-    if (silentMs === 0 && printed) steps.print("NATS answers again");
-    printed = silentMs > 0;
-  };
 }
 
 /** Ten minutes: six lines an hour do not hide the build's output. */

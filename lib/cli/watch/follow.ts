@@ -24,9 +24,23 @@ export interface FollowOptions {
   readonly onWaiting: (silentMs: number) => void;
 }
 
+/** The stream is sealed, and it has no final state: a power failure took the last messages from the disk of NATS. */
+export class LogCut extends CbError {
+  readonly build: string;
+
+  constructor(build: string) {
+    super("infrastructure", `the log of build ${build} is cut: its last messages are missing`, {
+      hint: "cb-builds shows how the build ended",
+    });
+    this.name = "LogCut";
+    this.build = build;
+  }
+}
+
 /**
  * Ends after the first final state and ignores all later messages. A state that cannot be decoded is skipped, because a hostile
- * builder can publish any bytes. Errors as StreamReader and, with `fromNow`, as lastSequence.
+ * builder can publish any bytes. Throws LogCut at the end of a sealed stream without a final state. Other errors as StreamReader and,
+ * with `fromNow`, as lastSequence.
  */
 export async function* followBuild(nc: NatsConnection, options: FollowOptions): AsyncGenerator<BuildEvent> {
   const log = subjects.log(options.build);
@@ -40,6 +54,7 @@ export async function* followBuild(nc: NatsConnection, options: FollowOptions): 
     yield { kind: "state", state };
     if (isFinal(state)) return;
   }
+  if (!options.signal.aborted) throw new LogCut(options.build);
 }
 
 async function* messages(nc: NatsConnection, options: FollowOptions): AsyncGenerator<StreamMessage> {
@@ -50,27 +65,57 @@ async function* messages(nc: NatsConnection, options: FollowOptions): AsyncGener
     states.stopWhenCaughtUp();
     for await (const message of states) if (message.seq <= nowSeq) yield message;
   }
-  if (!signal.aborted) yield* reader(nc, options, { filter: buildFilter(build), fromSeq: nowSeq + 1 });
+  if (!signal.aborted) yield* untilSealed(nc, options, nowSeq + 1);
+}
+
+/**
+ * Ends at the end of a sealed stream, and otherwise goes on. The queue seals a stream after the final state, so the reader asks
+ * when it begins and after each outage: messages are lost in no other way.
+ */
+function untilSealed(nc: NatsConnection, options: FollowOptions, fromSeq: number): StreamReader {
+  let isSealed = false;
+  const check = async () => {
+    if (isSealed) return;
+    const info = await streamInfo(nc, options.build).catch(() => undefined);
+    if (isSealed || info?.config.sealed !== true) return;
+    isSealed = true;
+    messages.stopWhenCaughtUp();
+  };
+  const messages: StreamReader = reader(nc, options, {
+    filter: buildFilter(options.build),
+    fromSeq,
+    onOpened: () => void check(),
+  });
+  return messages;
 }
 
 function reader(
   nc: NatsConnection,
   { build, signal, onWaiting }: FollowOptions,
-  part: Pick<ReaderOptions, "filter" | "fromSeq">,
+  part: Pick<ReaderOptions, "filter" | "fromSeq" | "onOpened">,
 ): StreamReader {
   return new StreamReader(guestAccess(nc), { stream: buildStream(build), signal, onWaiting, ...part });
 }
 
-const infoSchema = v.object({ state: v.object({ last_seq: v.number() }) });
+const infoSchema = v.object({
+  config: v.object({ sealed: v.optional(v.boolean(), false) }),
+  state: v.object({ last_seq: v.number() }),
+});
 
-/** Throws CbError "unreachable" when NATS does not answer, and the error of finalError when it refuses. */
-async function lastSequence(nc: NatsConnection, build: string): Promise<number> {
+/** Undefined when NATS does not answer. Throws the error of finalError when it refuses. */
+async function streamInfo(nc: NatsConnection, build: string) {
   const stream = buildStream(build);
   const reply = await callApi(guestAccess(nc), `STREAM.INFO.${stream}`, {});
   const final = reply.kind === "refused" ? finalError(stream, reply.refusal) : undefined;
   if (final !== undefined) throw final;
   const info = reply.kind === "ok" ? v.safeParse(infoSchema, reply.body) : undefined;
-  if (info?.success) return info.output.state.last_seq;
+  return info?.success ? info.output : undefined;
+}
+
+/** Throws CbError "unreachable" when NATS does not answer, and the error of finalError when it refuses. */
+async function lastSequence(nc: NatsConnection, build: string): Promise<number> {
+  const info = await streamInfo(nc, build);
+  if (info !== undefined) return info.state.last_seq;
   throw new CbError("unreachable", `NATS does not answer a query about build ${build}`, { hint: "try again later" });
 }
 

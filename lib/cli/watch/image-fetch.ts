@@ -1,8 +1,8 @@
 /**
- * Fetches the image of a build while the builder still sends it, with a progress bar. If the builder is lost, the image of that
- * attempt is removed and the next attempt's image is fetched.
+ * Fetches the image of a build while the builder still sends it, with a progress bar. The image gets its name only when the queue
+ * has confirmed its digest; until then it is in a hidden file beside the target. If the builder is lost, the image of that attempt
+ * is removed and the next attempt's image is fetched.
  */
-import { rm } from "node:fs/promises";
 import { basename } from "node:path";
 import type { NatsConnection } from "nats";
 import { CbError } from "../../core/errors.ts";
@@ -12,9 +12,10 @@ import type { BuildState } from "../../protocol/build-messages.ts";
 import type { StoredObject } from "../../protocol/object-layout.ts";
 import { bucket } from "../../protocol/subjects.ts";
 import { getObject } from "../../transfer/get.ts";
-import { receiveFile } from "../../transfer/receive-file.ts";
+import { type ReceivedFile, receiveFile } from "../../transfer/receive-file.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
+import { fit } from "../text/width.ts";
 import { TransferProgress } from "./transfer-progress.ts";
 
 export interface ImageTarget {
@@ -33,10 +34,12 @@ interface BuildSource {
   /** A connection with the credential of this build. */
   readonly nc: NatsConnection;
   readonly build: string;
+  /** Called as that of a reader; see OutageNotice. */
+  readonly onWaiting: (silentMs: number) => void;
 }
 
 interface Transfer {
-  readonly image: Promise<StoredObject>;
+  readonly image: Promise<ReceivedFile<StoredObject>>;
   readonly stop: AbortController;
 }
 
@@ -52,56 +55,65 @@ export class ImageFetch {
     this.#source = source;
   }
 
-  /** Begins to fetch the announced image. Further announcements of the same attempt are ignored: a builder may be hostile. */
-  start(announcement: Announcement, attempt: number): void {
+  /**
+   * Begins to fetch the announced image, after it has removed that of an earlier attempt. Further announcements of the same attempt
+   * are ignored: a builder may be hostile.
+   */
+  async start(announcement: Announcement, attempt: number): Promise<void> {
     if (attempt <= this.#attempt) return;
     this.#attempt = attempt;
+    await this.discard();
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#target.interrupted, stop.signal]);
     const image = fetchImage(this.#target, { ...this.#source, announcement, signal });
-    // `verify` awaits it after the end of the build; until then a failure must not be an unhandled rejection.
+    // `place` awaits it after the end of the build; until then a failure must not be an unhandled rejection.
     image.catch(() => undefined);
     this.#transfer = { image, stop };
   }
 
   /**
-   * Resolves when the image is at its path and has the digest that the queue recorded. Throws the error of the fetch, or CbError
-   * "infrastructure" when the image differs or was never announced.
+   * The build has succeeded, and the queue recorded this digest. Resolves when the image is at its path. Throws the error of the
+   * fetch, CbError "output" when it cannot get its name, and CbError "infrastructure" when the image differs or was never
+   * announced.
    */
-  async verify(digest: string): Promise<void> {
-    const stored = await this.#transfer?.image;
-    if (stored?.digest === digest) return;
-    const message =
-      stored === undefined
-        ? "the build succeeded without an image"
-        : "the image does not match the digest that the queue recorded";
-    throw new CbError("infrastructure", message, { hint: "build again" });
+  async place(digest: string): Promise<void> {
+    const received = await this.#transfer?.image;
+    if (received?.result.digest !== digest) {
+      const message =
+        received === undefined
+          ? "the build succeeded without an image"
+          : "the image does not match the digest that the queue recorded";
+      throw new CbError("infrastructure", message, { hint: "build again" });
+    }
+    await received.place().catch((error: unknown) => {
+      throw withHint(error, this.#source.build);
+    });
   }
 
-  /** Stops the fetch and removes the image, even a complete one, because the queue has not confirmed its digest. */
+  /** Stops the fetch and removes the received part, or the complete image, unless `place` has given it its name. */
   async discard(): Promise<void> {
     const transfer = this.#transfer;
     this.#transfer = undefined;
     if (transfer === undefined) return;
     transfer.stop.abort();
-    const complete = await transfer.image.then(
-      () => true,
-      () => false,
-    );
-    if (complete) await rm(this.#target.imagePath, { force: true });
+    const received = await transfer.image.catch(() => undefined);
+    await received?.discard();
   }
 }
+
+/** Leaves half of a terminal of 80 columns for the progress. */
+const TITLE_COLUMNS = 24;
 
 interface FetchOptions extends BuildSource {
   readonly announcement: Announcement;
   readonly signal: AbortSignal;
 }
 
-/** Resolves when the image, with matching size and digest, is at its path. Errors as receiveFile, with a hint how to fetch it later. */
-async function fetchImage(target: ImageTarget, { nc, build, announcement, signal }: FetchOptions) {
+/** Resolves when the image, with matching size and digest, is complete in a hidden file. Errors as receiveFile, with a hint how to fetch it later. */
+async function fetchImage(target: ImageTarget, { nc, build, announcement, signal, onWaiting }: FetchOptions) {
   const { steps, imagePath, force } = target;
   const { nuid, bytes } = announcement;
-  const title = `Transferring ${basename(imagePath)}`;
+  const title = `Transferring ${fit(basename(imagePath), TITLE_COLUMNS)}`;
   steps.begin(title);
   const progress = new TransferProgress(steps, title, bytes);
   const chunks = getObject(guestAccess(nc), {
@@ -109,13 +121,15 @@ async function fetchImage(target: ImageTarget, { nc, build, announcement, signal
     name: "image",
     announced: { nuid, sizeBytes: bytes },
     signal,
+    onWaiting,
     onProgress: (doneBytes) => progress.show(doneBytes),
   });
-  const image = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
+  const received = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
     throw withHint(error, build);
   });
-  steps.complete(`Completed, ${size(image.sizeBytes)}, ${size(progress.bytesPerSecond(image.sizeBytes))}/s`);
-  return image;
+  const { sizeBytes } = received.result;
+  steps.complete(`Completed, ${size(sizeBytes)}, ${size(progress.bytesPerSecond(sizeBytes))}/s`);
+  return received;
 }
 
 /** The queue keeps an image that was not received, so after a local failure it can be fetched later. */

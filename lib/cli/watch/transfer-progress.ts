@@ -1,6 +1,7 @@
 /** Shows the progress of a transfer in the current step: a bar on a terminal, a line at intervals elsewhere. */
 import type { Steps } from "../terminal.ts";
 import { progressLine } from "../text/progress.ts";
+import { columnsOf } from "../text/width.ts";
 
 /** Ten updates a second appear continuous. */
 const BAR_INTERVAL_MS = 100;
@@ -17,7 +18,7 @@ export class TransferProgress {
 
   constructor(steps: Steps, title: string, totalBytes: number) {
     this.#steps = steps;
-    this.#columns = steps.columns - `${title}: `.length - 1;
+    this.#columns = steps.columns - columnsOf(`${title}: `) - 1;
     this.#totalBytes = totalBytes;
     this.#shownMs = steps.isTerminal ? Number.NEGATIVE_INFINITY : this.#startedMs;
   }

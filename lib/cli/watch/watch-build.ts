@@ -1,12 +1,13 @@
 /** Watches a build: prints its output and its states, and fetches its image. */
 import type { NatsConnection } from "nats";
-import { CbError } from "../../core/errors.ts";
 import { type FinalState, isFinal } from "../../protocol/build-messages.ts";
 import { received } from "../../protocol/requests.ts";
 import type { Session } from "../session.ts";
-import { BuildSteps, outageNotice, type TimeLeft } from "./build-steps.ts";
-import { followBuild } from "./follow.ts";
+import { BuildSteps, type TimeLeft } from "./build-steps.ts";
+import { endOfCutLog, finalStateError } from "./cut-log.ts";
+import { followBuild, LogCut } from "./follow.ts";
 import { ImageFetch, type ImageTarget } from "./image-fetch.ts";
+import { outageNotice } from "./outage-notice.ts";
 
 export interface Watcher extends ImageTarget {
   readonly session: Session;
@@ -42,37 +43,46 @@ export async function watchBuild(watcher: Watcher, watched: WatchedBuild): Promi
   await session.requestThroughRestart(received, { v: 1, build: watched.build }, RECEIVED_RETRY).catch(() => undefined);
 }
 
-async function showUntilEnd(watcher: Watcher, { nc, build, fromNow }: WatchedBuild): Promise<void> {
-  const { steps, timeLeft, write, interrupted } = watcher;
-  const buildSteps = new BuildSteps(steps, timeLeft);
-  const image = new ImageFetch(watcher, { nc, build });
-  const events = followBuild(nc, { build, fromNow, signal: interrupted, onWaiting: outageNotice(steps) });
+async function showUntilEnd(watcher: Watcher, watched: WatchedBuild): Promise<void> {
+  const { interrupted, session } = watcher;
+  const onWaiting = outageNotice(watcher.steps);
+  const image = new ImageFetch(watcher, { nc: watched.nc, build: watched.build, onWaiting });
   try {
-    for await (const event of events) {
-      if (event.kind === "log") await write(event.bytes);
-      else if (isFinal(event.state)) await image.verify(succeeded(event.state).digest);
-      else if (event.state.state === "uploading") image.start(event.state, buildSteps.attempt);
-      else if (buildSteps.show(event.state)) await image.discard();
-    }
+    const final = await showStates({ watcher, watched, image, onWaiting });
     interrupted.throwIfAborted();
+    // The reader of the log has ended, so that it cannot take the time of the transfer for an outage.
+    if (final !== undefined) await image.place(succeeded(final).digest);
   } catch (error) {
     await image.discard();
-    throw error;
+    throw error instanceof LogCut ? await endOfCutLog(session, error) : error;
   }
+}
+
+interface Showing {
+  readonly watcher: Watcher;
+  readonly watched: WatchedBuild;
+  readonly image: ImageFetch;
+  readonly onWaiting: (silentMs: number) => void;
+}
+
+/** Resolves with the final state; undefined after `interrupted`. */
+async function showStates({ watcher, watched, image, onWaiting }: Showing): Promise<FinalState | undefined> {
+  const { steps, timeLeft, write, interrupted } = watcher;
+  const { nc, build, fromNow } = watched;
+  const buildSteps = new BuildSteps(steps, timeLeft);
+  for await (const event of followBuild(nc, { build, fromNow, signal: interrupted, onWaiting })) {
+    if (event.kind === "log") await write(event.bytes);
+    else if (isFinal(event.state)) return event.state;
+    else if (event.state.state === "uploading") await image.start(event.state, buildSteps.attempt);
+    else if (buildSteps.show(event.state)) await image.discard();
+  }
+  return undefined;
 }
 
 type Succeeded = Extract<FinalState, { state: "succeeded" }>;
 
 /** Throws the error of any other final state. */
 function succeeded(final: FinalState): Succeeded {
-  if (final.state === "failed") throw new CbError("recipe", `the build failed: ${final.reason}`);
-  if (final.state === "cancelled") throw new CbError("cancelled", `the build was ${final.reason}`);
   if (final.state === "succeeded") return final;
-  throw new CbError("infrastructure", `the build was lost: ${final.reason}`, { hint: lostHint(final.reason) });
-}
-
-/** An agent that a signal ended (lib/provider/sandbox/read-machine.ts) was ended by its own recipe, which would do so again. */
-function lostHint(reason: string): string {
-  if (!/ was ended by SIG[A-Z]+/.test(reason)) return "the same call may work now";
-  return "does the recipe end processes that it has not started, or need more memory than the builder has?";
+  throw finalStateError(final.state, final.reason);
 }

@@ -73,6 +73,8 @@ export class PullConsumer {
   #peakBytes = 0;
   #lastConsumerSeq = 0;
   #receivedAtMs = performance.now();
+  /** Set when the consumer is lost. */
+  #silentSinceMs: number | undefined;
   #lost: string | undefined;
   #wake: (() => void) | undefined;
 
@@ -92,9 +94,13 @@ export class PullConsumer {
     return this.#lost;
   }
 
-  /** How long the server has been silent during a pull, in which it must send messages or heartbeats. */
+  /**
+   * How long the server has been silent during a pull, in which it must send messages or heartbeats. Counts on after the consumer
+   * is lost, so that an outage is measured from the last message on.
+   */
   get silentMs(): number {
-    return this.#pulls.size === 0 ? 0 : performance.now() - this.#receivedAtMs;
+    const sinceMs = this.#silentSinceMs ?? (this.#pulls.size === 0 ? undefined : this.#receivedAtMs);
+    return sinceMs === undefined ? 0 : performance.now() - sinceMs;
   }
 
   /** The highest number of bytes that waited for the caller. */
@@ -128,6 +134,7 @@ export class PullConsumer {
 
   /** Stops pulling; `next` still returns the received messages. */
   abandon(reason: string): void {
+    this.#silentSinceMs ??= performance.now() - this.silentMs;
     this.#lost ??= reason;
     clearInterval(this.#watchdog);
     for (const pull of this.#pulls) this.#endPull(pull);

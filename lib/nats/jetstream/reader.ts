@@ -32,10 +32,15 @@ export interface ReaderOptions extends Partial<PullWindow> {
   readonly fromSeq?: number;
   /** Ends the iteration without an error. */
   readonly signal?: AbortSignal;
-  /** Called every second once NATS has been silent for `waitingAfterMs`, and with 0 when it answers again. */
+  /**
+   * Called every second once NATS has been silent for `waitingAfterMs`, with the milliseconds since its last message, however often
+   * the reader creates another consumer meanwhile; and with 0 when NATS has created one or sent a message again.
+   */
   readonly onWaiting?: (silentMs: number) => void;
   /** Default 5 s: 2.5 heartbeats, the longest silence of a healthy cluster. */
   readonly waitingAfterMs?: number;
+  /** Called each time NATS has created a consumer, so also after each outage. */
+  readonly onOpened?: () => void;
 }
 
 /**
@@ -65,7 +70,10 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   #nextSeq: number;
   #untilCaughtUp = false;
   #failure: CbError | undefined;
-  #lostAtMs: number | undefined;
+  /** While there is no consumer: when NATS sent the last message. */
+  #silentSinceMs: number | undefined;
+  /** The caller works on a message, and the reader repairs nothing meanwhile. */
+  #isCallerBusy = false;
   #peakBytes = 0;
   #isWaitingReported = false;
   #reopened = -1;
@@ -132,6 +140,8 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       while (await this.#open()) yield* this.#drain();
       if (this.#failure !== undefined) throw this.#failure;
     } finally {
+      // The last message can come less than a tick after an outage.
+      this.#reportWaiting();
       this.#stop();
       clearInterval(ticker);
       this.#options.signal?.removeEventListener("abort", stop);
@@ -147,16 +157,20 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
       const message = await this.#consumer?.next();
       if (message === undefined || this.#end.signal.aborted) break;
       this.#nextSeq = message.seq + 1;
-      yield message;
+      this.#isCallerBusy = true;
+      try {
+        yield message;
+      } finally {
+        this.#isCallerBusy = false;
+      }
       if (this.#untilCaughtUp && message.pending === 0) break;
     }
-    this.#lostAtMs ??= performance.now();
   }
 
   /** Creates the next consumer, with retries. Returns false when the iteration is at its end. */
   async #open(): Promise<boolean> {
+    this.#silentSinceMs ??= performance.now() - (this.#consumer?.silentMs ?? 0);
     await this.#dropConsumer();
-    this.#lostAtMs ??= performance.now();
     const refusals = { missing: 0 };
     for (let waitMs = RETRY_MS.first; !this.#end.signal.aborted; waitMs = Math.min(2 * waitMs, RETRY_MS.longest)) {
       const counting = this.#untilCaughtUp;
@@ -165,6 +179,7 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
         this.#throwIfFinal(opened, refusals);
         await sleep(waitMs, undefined, { signal: this.#end.signal }).catch(() => undefined);
       } else if (counting === this.#untilCaughtUp) {
+        this.#answered();
         return !(counting && opened.pending === 0);
       } else {
         // `stopWhenCaughtUp` was called meanwhile, and this count may be older.
@@ -207,7 +222,6 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     if (reply.kind === "refused") return reply.refusal;
     const parsed = v.safeParse(createdSchema, reply.body);
     if (!parsed.success) return { code: 0, status: 400, text: "the reply has an unknown format" };
-    this.#lostAtMs = undefined;
     this.#reopened += 1;
     this.#consumer = new PullConsumer(this.#js, stream, name, this.#window);
     if (this.#end.signal.aborted || !this.#connected) this.#consumer.abandon("ended meanwhile");
@@ -256,13 +270,18 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     this.#stop();
   }
 
-  #silentSince(): number {
-    if (this.#lostAtMs !== undefined) return performance.now() - this.#lostAtMs;
-    return this.#consumer?.silentMs ?? 0;
+  /** NATS has created a consumer. */
+  #answered(): void {
+    this.#silentSinceMs = undefined;
+    this.#reportWaiting();
+    this.#options.onOpened?.();
   }
 
   #reportWaiting(): void {
-    const silentMs = this.#silentSince();
+    // The reader cannot know whether NATS answers, because it creates the next consumer only when the caller wants a message.
+    if (this.#isCallerBusy && this.#consumer?.lost !== undefined) return;
+    const silentMs =
+      this.#silentSinceMs === undefined ? (this.#consumer?.silentMs ?? 0) : performance.now() - this.#silentSinceMs;
     const isWaiting = silentMs >= (this.#options.waitingAfterMs ?? 5_000);
     if (isWaiting) this.#options.onWaiting?.(Math.round(silentMs));
     else if (this.#isWaitingReported) this.#options.onWaiting?.(0);

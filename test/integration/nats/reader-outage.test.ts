@@ -1,6 +1,8 @@
 /** StreamReader across outages of servers and consumers: each sequence once, in order. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { Steps } from "../../../lib/cli/terminal.ts";
+import { outageNotice } from "../../../lib/cli/watch/outage-notice.ts";
 import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
 import {
   addStream,
@@ -99,5 +101,51 @@ test("StreamReader detects by missing heartbeats a consumer that was deleted whi
   assert.equal(seqs, sequences(30));
   assert.is(reader.counters.reopened, 1);
 });
+
+for (const [kind, begin, end] of [
+  ["SIGSTOP", "freeze", "thaw"],
+  ["SIGKILL", "kill", "start"],
+] as const) {
+  test(`StreamReader reports one outage from its last message to the next after ${kind}, over lost consumers`, async (world) => {
+    await addStream(world);
+    const publisher = publisherOn(world.core);
+    const waited = new Recorder<number>();
+    const lines: string[] = [];
+    const notice = outageNotice(new Steps({ write: (text: string) => lines.push(text) }));
+    const reader = new StreamReader(world.guest, {
+      stream: STREAM,
+      filter: LOG,
+      heartbeatMs: 600,
+      waitingAfterMs: 500,
+      onWaiting: (ms) => {
+        waited.add(ms);
+        notice(ms);
+      },
+    });
+    const messages = reader[Symbol.asyncIterator]();
+    await publisher.publish(LOG, Buffer.from("1"));
+    assert.is((await messages.next()).value?.seq, 1);
+    const second = messages.next();
+    // The consumer is lost after 1.5 s of silence; the first call for another one ends without a reply 5 s later.
+    const long = waited.next((ms) => ms >= 7_500);
+    await world.nats[begin]();
+    await long;
+    await world.nats[end]();
+    await publisher.publish(LOG, Buffer.from("2"));
+    assert.is((await second).value?.seq, 2);
+    await messages.return?.();
+    publisher.close();
+    const silences = waited.all.slice(0, -1);
+    assert.is(waited.all.at(-1), 0);
+    assert.equal(
+      silences,
+      [...silences].sort((a, b) => a - b),
+      "the clock of the outage starts once",
+    );
+    assert.not(silences.includes(0));
+    assert.is(lines.length, 2);
+    assert.match(lines.join(""), /^NATS does not answer; waiting\nNATS answers again after \d+ s\n$/);
+  });
+}
 
 test.run();

@@ -1,6 +1,6 @@
-/** ImageFetch if the builder is lost during or after the upload: only the image of the next attempt is kept. */
+/** ImageFetch: the image gets its name only when the queue has confirmed its digest; until then the target is as it was. */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -15,6 +15,7 @@ import { bucket, GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 import { newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
+import { Recorder } from "../../support/recorder.ts";
 import { until } from "../../support/until.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -33,7 +34,7 @@ test.after(async ({ bus, folder }) => {
 });
 
 /** A build with its bucket, an agent that puts images, and a caller who fetches them into a folder of their own. */
-async function scene({ bus, folder }: { bus: TestNats; folder: string }) {
+async function scene({ bus, folder }: { bus: TestNats; folder: string }, old?: string) {
   const build = randomUUID();
   await makeBuildStreams(await (await bus.core()).jetstreamManager(), build);
   const guest = await bus.build(build, "agent");
@@ -45,14 +46,20 @@ async function scene({ bus, folder }: { bus: TestNats; folder: string }) {
   const address = { url: bus.url, servername: serverName, ca: readFileSync(files.caFile, "utf8") };
   const nc = await connectNats({ address, credential: { jwt, key }, name: "test" });
   const imagePath = join(mkdtempSync(join(folder, "image-")), "x.sif");
-  const interrupted = new AbortController().signal;
-  const steps = new Steps({ write: () => true });
-  const fetch = new ImageFetch({ steps, imagePath, force: false, interrupted }, { nc, build });
-  const announce = (attempt: number): string => {
+  if (old !== undefined) writeFileSync(imagePath, old, { mode: 0o640 });
+  const interrupt = new AbortController();
+  const output = new Recorder<string>();
+  const steps = new Steps({ write: output.add });
+  const onWaiting = () => undefined;
+  const target = { steps, imagePath, force: old !== undefined, interrupted: interrupt.signal };
+  const fetch = new ImageFetch(target, { nc, build, onWaiting });
+  const announce = async (attempt: number): Promise<string> => {
     const nuid = newObjectId();
-    fetch.start({ v: 1, state: "uploading", nuid, bytes: SIZE_BYTES, chunkBytes: CHUNK_BYTES }, attempt);
+    await fetch.start({ v: 1, state: "uploading", nuid, bytes: SIZE_BYTES, chunkBytes: CHUNK_BYTES }, attempt);
     return nuid;
   };
+  /** Resolves when the client has received a whole image. */
+  const complete = () => output.next((text) => text.includes("Completed"));
   /** `chunks` of eight, each filled with `byte`. */
   async function* image(byte: number, chunks = 8): AsyncGenerator<Uint8Array> {
     for (let n = 0; n < chunks; n++) yield Buffer.alloc(CHUNK_BYTES, byte);
@@ -61,42 +68,85 @@ async function scene({ bus, folder }: { bus: TestNats; folder: string }) {
   const put = (nuid: string, source: AsyncIterable<Uint8Array>) =>
     putObject(js, source, { bucket: bucket(build), name: "image", nuid, chunkBytes: CHUNK_BYTES });
   const left = () => readdirSync(join(imagePath, ".."));
-  return { nc, fetch, imagePath, announce, image, put, left };
+  return { nc, fetch, imagePath, interrupt, announce, complete, image, put, left };
 }
 
-test("drop() removes a complete image, and the image of the next attempt replaces it", async (context) => {
-  const { nc, fetch, imagePath, announce, image, put, left } = await scene(context);
-  await put(announce(1), image(1));
-  await until("the first image", () => left().includes("x.sif"));
-  await fetch.discard();
-  assert.equal(left(), []);
-  const { digest } = await put(announce(2), image(2));
-  await fetch.verify(digest);
-  assert.is(readFileSync(imagePath)[0], 2);
-  await nc.close();
-});
+for (const old of ["old", undefined]) {
+  const target = old === undefined ? "no target" : "an old image";
+  /** The target as it was before. */
+  const isUnchanged = (imagePath: string, names: string[]): void => {
+    assert.equal(names, old === undefined ? [] : ["x.sif"]);
+    if (old !== undefined) assert.is(readFileSync(imagePath, "utf8"), old);
+  };
 
-test("drop() removes an incomplete image, and only the next attempt may announce another", async (context) => {
+  test(`with ${target}: a complete image has no name before place(), and the image of attempt 2 wins`, async (context) => {
+    const { nc, fetch, imagePath, announce, complete, image, put, left } = await scene(context, old);
+    const first = complete();
+    await put(await announce(1), image(1));
+    await first;
+    isUnchanged(
+      imagePath,
+      left().filter((name) => !name.endsWith(".part")),
+    );
+    await fetch.discard();
+    isUnchanged(imagePath, left());
+    const { digest } = await put(await announce(2), image(2));
+    await fetch.place(digest);
+    assert.is(readFileSync(imagePath)[0], 2);
+    assert.equal(left(), ["x.sif"]);
+    if (old !== undefined) assert.is(statSync(imagePath).mode & 0o777, 0o640);
+    await nc.close();
+  });
+
+  test(`with ${target}: Ctrl-C or the loss of the build after a complete image leaves the target as it was`, async (context) => {
+    const { nc, fetch, imagePath, interrupt, announce, complete, image, put, left } = await scene(context, old);
+    const first = complete();
+    await put(await announce(1), image(1));
+    await first;
+    interrupt.abort(new Error("Ctrl-C"));
+    await fetch.discard();
+    isUnchanged(imagePath, left());
+    await nc.close();
+  });
+
+  test(`with ${target}: a second announcement of an attempt is ignored, and one of the next attempt replaces the first`, async (context) => {
+    const { nc, fetch, imagePath, announce, complete, image, put, left } = await scene(context, old);
+    const first = complete();
+    const { digest } = await put(await announce(1), image(1));
+    await first;
+    await announce(1);
+    assert.is(left().filter((name) => name.endsWith(".part")).length, 1);
+    const other = await put(await announce(2), image(2));
+    assert.match(String(await fetch.place(digest).catch((error: unknown) => error)), /does not match the digest/);
+    isUnchanged(
+      imagePath,
+      left().filter((name) => !name.endsWith(".part")),
+    );
+    await fetch.place(other.digest);
+    assert.is(readFileSync(imagePath)[0], 2);
+    await nc.close();
+  });
+}
+
+test("discard() removes an incomplete image, and only the next attempt may announce another", async (context) => {
   const { nc, fetch, announce, image, put, left } = await scene(context);
-  await put(announce(1), image(1, 4)).catch(() => undefined);
+  await put(await announce(1), image(1, 4)).catch(() => undefined);
   await until("a part of the first image", () => left().length === 1);
   await fetch.discard();
   assert.equal(left(), []);
-  announce(1);
-  assert.match(String(await fetch.verify("").catch((error: unknown) => error)), /without an image/);
-  const { digest } = await put(announce(2), image(2));
-  await fetch.verify(digest);
+  await announce(1);
+  assert.match(String(await fetch.place("").catch((error: unknown) => error)), /without an image/);
+  const { digest } = await put(await announce(2), image(2));
+  await fetch.place(digest);
   assert.equal(left(), ["x.sif"]);
   await nc.close();
 });
 
-test("an image with another digest than reported is not kept", async (context) => {
+test("an image with another digest than reported gets no name", async (context) => {
   const { nc, fetch, announce, image, put, left } = await scene(context);
-  await put(announce(1), image(1));
-  assert.match(
-    String(await fetch.verify("SHA-256=other").catch((error: unknown) => error)),
-    /does not match the digest/,
-  );
+  await put(await announce(1), image(1));
+  const error = await fetch.place("SHA-256=other").catch((reason: unknown) => reason);
+  assert.match(String(error), /does not match the digest/);
   await fetch.discard();
   assert.equal(left(), []);
   await nc.close();

@@ -1,10 +1,11 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
-import { outputError, receiveFile } from "../../../lib/transfer/receive-file.ts";
+import { type ReceivedFile, receiveFile } from "../../../lib/transfer/receive-file.ts";
+import { checkTarget, mayReplace, outputError, type ReceiveOptions } from "../../../lib/transfer/target.ts";
 
 const test = suite<{ dir: string; path: string }>("receive file");
 
@@ -34,6 +35,12 @@ async function* pieces(
   }
 }
 
+async function receiveAndPlace(chunks: AsyncGenerator<Uint8Array, string>, options: ReceiveOptions): Promise<string> {
+  const received: ReceivedFile<string> = await receiveFile(chunks, options);
+  await received.place();
+  return received.result;
+}
+
 async function failure(promise: Promise<unknown>): Promise<CbError> {
   try {
     await promise;
@@ -49,7 +56,7 @@ test("receiveFile() writes the complete file and nothing else, and returns the r
   path,
 }) => {
   const state = { ended: false };
-  assert.is(await receiveFile(pieces(["ab", "", "c"], state), { path, force: false }), "verified");
+  assert.is(await receiveAndPlace(pieces(["ab", "", "c"], state), { path, force: false }), "verified");
   assert.is(await readFile(path, "utf8"), "abc");
   assert.equal(await readdir(dir), ["image.sif"]);
 });
@@ -65,7 +72,7 @@ test("receiveFile() creates no file of that name before the end, and leaves none
     assert.not((await readdir(dir)).includes("image.sif"));
     throw damaged;
   });
-  assert.is(await failure(receiveFile(chunks, { path, force: false })), damaged);
+  assert.is(await failure(receiveAndPlace(chunks, { path, force: false })), damaged);
   assert.equal(await readdir(dir), []);
 });
 
@@ -75,11 +82,11 @@ test("receiveFile() without force never overwrites an existing file, nor one cre
 }) => {
   await writeFile(path, "old");
   const state = { ended: false };
-  assert.is((await failure(receiveFile(pieces(["x"], state), { path, force: false }))).kind, "usage");
+  assert.is((await failure(receiveAndPlace(pieces(["x"], state), { path, force: false }))).kind, "usage");
   assert.is(await readFile(path, "utf8"), "old");
   await rm(path);
   const error = await failure(
-    receiveFile(
+    receiveAndPlace(
       pieces(["x"], state, () => writeFile(path, "created meanwhile")),
       { path, force: false },
     ),
@@ -93,16 +100,16 @@ test("receiveFile() without force never overwrites an existing file, nor one cre
 
 test("receiveFile() without force does not write through a dangling link", async ({ dir, path }) => {
   await symlink(join(dir, "elsewhere"), path);
-  assert.is((await failure(receiveFile(pieces(["x"], { ended: false }), { path, force: false }))).kind, "usage");
+  assert.is((await failure(receiveAndPlace(pieces(["x"], { ended: false }), { path, force: false }))).kind, "usage");
   assert.equal(await readdir(dir), ["image.sif"]);
 });
 
 test("receiveFile() with force replaces a file, and keeps the old one when the chunks fail", async ({ dir, path }) => {
   await writeFile(path, "old");
   const failing = pieces(["new"], { ended: false }, () => Promise.reject(new CbError("cancelled", "stopped")));
-  assert.is((await failure(receiveFile(failing, { path, force: true }))).kind, "cancelled");
+  assert.is((await failure(receiveAndPlace(failing, { path, force: true }))).kind, "cancelled");
   assert.is(await readFile(path, "utf8"), "old");
-  await receiveFile(pieces(["new"], { ended: false }), { path, force: true });
+  await receiveAndPlace(pieces(["new"], { ended: false }), { path, force: true });
   assert.is(await readFile(path, "utf8"), "new");
   assert.equal(await readdir(dir), ["image.sif"]);
 });
@@ -121,7 +128,7 @@ test("receiveFile() ends the chunks and throws an error with path and hint if it
   ] as const) {
     const state = { ended: false };
     const chunks = pieces(["x"], state);
-    const error = await failure(receiveFile(chunks, { path: target, force: true }));
+    const error = await failure(receiveAndPlace(chunks, { path: target, force: true }));
     assert.is(error.kind, kind);
     assert.match(error.message, target);
     assert.match(error.hint ?? "", hint);
@@ -136,6 +143,92 @@ test("outputError() has a hint for a full disk, a quota and missing permissions"
   assert.match(outputError("/x", { code: "EDQUOT" }).hint ?? "", "quota");
   assert.match(outputError("/x", { code: "EACCES" }).hint ?? "", "may write");
   assert.is(outputError("/x", new Error("other")).message, "cannot write /x");
+});
+
+test("receiveFile() leaves an old file as it was until place(), and discard() removes the received data", async ({
+  dir,
+  path,
+}) => {
+  await writeFile(path, "old");
+  const dropped = await receiveFile(pieces(["new"], { ended: false }), { path, force: true });
+  assert.is(await readFile(path, "utf8"), "old");
+  await dropped.discard();
+  assert.equal(await readdir(dir), ["image.sif"]);
+  const kept = await receiveFile(pieces(["new"], { ended: false }), { path, force: true });
+  assert.is(await readFile(path, "utf8"), "old");
+  await kept.place();
+  await kept.discard();
+  assert.is(await readFile(path, "utf8"), "new");
+  assert.equal(await readdir(dir), ["image.sif"]);
+});
+
+test("a received image may be executed, less the umask; a replaced file keeps its mode, and a link has none", async ({
+  dir,
+  path,
+}) => {
+  const mode = async () => (await stat(path)).mode & 0o7777;
+  const before = process.umask(0o027);
+  try {
+    await receiveAndPlace(pieces(["x"], { ended: false }), { path, force: false });
+    assert.is(await mode(), 0o750);
+    for (const kept of [0o600, 0o444, 0o777]) {
+      await chmod(path, kept);
+      await receiveAndPlace(pieces(["y"], { ended: false }), { path, force: true });
+      assert.is(await mode(), kept);
+    }
+    await rm(path);
+    await symlink(join(dir, "elsewhere"), path);
+    await receiveAndPlace(pieces(["z"], { ended: false }), { path, force: true });
+    assert.is(await mode(), 0o750);
+  } finally {
+    process.umask(before);
+  }
+});
+
+test("names of up to 255 bytes are received, also of characters of several bytes; longer ones fail before", async ({
+  dir,
+}) => {
+  for (const name of [
+    "é".repeat(127),
+    "世".repeat(85),
+    "a".repeat(255),
+    `${"😀".repeat(63)}abc`,
+    `a${"é".repeat(127)}`,
+  ]) {
+    assert.ok(Buffer.byteLength(name) >= 254);
+    const options = { path: join(dir, name), force: false };
+    await checkTarget(options);
+    assert.equal(await readdir(dir), []);
+    await receiveAndPlace(pieces(["x"], { ended: false }), options);
+    assert.equal(await readdir(dir), [name]);
+    await rm(options.path);
+  }
+  for (const force of [true, false]) {
+    const error = await failure(checkTarget({ path: join(dir, "é".repeat(128)), force }));
+    assert.is(error.kind, "output");
+    assert.match(error.message, "ENAMETOOLONG");
+  }
+});
+
+test("checkTarget() finds that the hidden file does not fit PATH_MAX, though the target does", async ({ dir }) => {
+  // PATH_MAX is 4096 with the final NUL. The folder is made step by step, each within the limit.
+  let folder = dir;
+  while (folder.length < 4000) folder = join(folder, "d".repeat(Math.min(200, 4085 - folder.length - 1)));
+  while (folder.length < 4085) folder = join(folder, "d".repeat(4085 - folder.length - 1));
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "x.sif"), "the target itself fits");
+  const error = await failure(checkTarget({ path: join(folder, "x.sif"), force: true }));
+  assert.is(error.kind, "output");
+  assert.match(error.message, "ENAMETOOLONG");
+});
+
+test("mayReplace() refuses another user's file in a sticky folder, which rename(2) refuses after the build", () => {
+  const sticky = { mode: 0o41777, uid: 0 };
+  assert.not.ok(mayReplace(sticky, { uid: 1 }, 2));
+  assert.ok(mayReplace(sticky, { uid: 2 }, 2));
+  assert.ok(mayReplace({ ...sticky, uid: 2 }, { uid: 1 }, 2));
+  assert.ok(mayReplace(sticky, { uid: 1 }, 0));
+  assert.ok(mayReplace({ mode: 0o40777, uid: 0 }, { uid: 1 }, 2));
 });
 
 test.run();

@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { buildsText } from "../../../../lib/cli/text/builds-text.ts";
+import { columnsOf } from "../../../../lib/cli/text/width.ts";
 import type { BuildEntry } from "../../../../lib/protocol/builds-messages.ts";
 
 const test = suite("builds text");
@@ -39,6 +40,21 @@ test("buildsText() computes age, duration and retention with the queue's clock",
 test("buildsText() states that there are no builds, and shows no negative time", () => {
   assert.is(buildsText({ v: 1, nowMs: 0, builds: [] }), "You have no builds.\n");
   assert.match(buildsText({ v: 1, nowMs: 0, builds: [entry("1", { createdAtMs: 5 })] }), /waiting {2}0s/);
+});
+
+test("buildsText() cuts long and wide names, so that a line fits the terminal, and keeps them elsewhere", () => {
+  const id = "60c95481-0000-4000-8000-000000000000";
+  for (const name of ["n".repeat(254), "世".repeat(84), "short.sif"]) {
+    const reply = { v: 1 as const, nowMs: 0, builds: [entry(id, { name }), entry(id, { name: "b.sif" })] };
+    for (const columns of [80, 100, 200]) {
+      for (const line of buildsText(reply, columns).split("\n")) assert.ok(columnsOf(line) <= columns, line);
+    }
+    assert.match(buildsText(reply), name);
+    const [, first = "", second = ""] = buildsText(reply, 80).split("\n");
+    assert.match(first, /^60c95481 /);
+    assert.match(buildsText(reply, 100), id);
+    assert.is(columnsOf(first), columnsOf(second), "the columns after the name are aligned");
+  }
 });
 
 test.run();

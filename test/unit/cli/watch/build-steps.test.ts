@@ -63,4 +63,15 @@ test("show() ignores a lease that is published twice", () => {
   assert.is(text().match(/host-1/g)?.length, 1);
 });
 
+test("show() prints no line for a second building state, and Steps prints no empty title", () => {
+  const { buildSteps, text } = setUp();
+  for (const state of [leased(1), building, building]) buildSteps.show(state);
+  assert.is(text().match(/Completed/g)?.length, 1);
+  let alone = "";
+  const steps = new Steps({ write: (line: string) => (alone += line) });
+  steps.update("position 1");
+  steps.complete("Connected");
+  assert.is(alone, "position 1\nConnected\n");
+});
+
 test.run();
