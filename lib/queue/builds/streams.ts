@@ -37,6 +37,13 @@ export interface AnnouncedObject {
   readonly chunkBytes: number;
 }
 
+export interface StreamContent {
+  readonly bytes: number;
+  /** A message was stored in it, even if none is now. */
+  readonly everWritten: boolean;
+  readonly createdAtMs: number;
+}
+
 /** Space for states beside the log. */
 const STATES_BYTES = 1024 * 1024;
 /** JetStream stores 250 bytes with each message (subject, headers, record): a quarter, if the messages have 1000 bytes each. */
@@ -105,21 +112,24 @@ export class BuildStreams {
     await streams.update(name, { max_bytes, max_msgs }).catch(noStorage(name));
   }
 
-  /**
-   * Deletes what a killed queue has left: both streams of a build that is `unknown`, the bucket of one with `bucketDeleted`
-   * set. Returns the names of the deleted streams.
-   */
-  async deleteOrphans(statusOf: (build: string) => "unknown" | "bucketDeleted" | "kept"): Promise<string[]> {
+  /** The streams and buckets of all builds. */
+  async names(): Promise<{ build: string; stream: string }[]> {
     const { streams } = await this.#manager();
-    const orphans: string[] = [];
-    for await (const name of streams.names()) {
-      const build = buildOfStream(name);
-      const status = build === undefined ? "kept" : statusOf(build);
-      const isBucket = build !== undefined && name === buildBucketStream(build);
-      if (status === "unknown" || (status === "bucketDeleted" && isBucket)) orphans.push(name);
+    const found: { build: string; stream: string }[] = [];
+    for await (const stream of streams.names()) {
+      const build = buildOfStream(stream);
+      if (build !== undefined) found.push({ build, stream });
     }
-    for (const name of orphans) await this.#delete(name);
-    return orphans;
+    return found;
+  }
+
+  /** The content of a stream or bucket; undefined when it does not exist. Throws NatsError when it does not answer. */
+  async contentOf(stream: string): Promise<StreamContent | undefined> {
+    const { streams } = await this.#manager();
+    const info = await streams.info(stream).catch(unlessNotFound);
+    if (info === undefined) return undefined;
+    const { bytes, last_seq } = info.state;
+    return { bytes, everWritten: last_seq > 0, createdAtMs: Date.parse(info.created) };
   }
 
   /**
