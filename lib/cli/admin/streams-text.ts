@@ -15,7 +15,8 @@ export function streamsText({ builds, total, nowMs }: StreamsReply): string {
       ...(problem === "" ? [] : [`    ${problem}`]),
     ]),
     ...(total > builds.length ? [`and ${total - builds.length} more`] : []),
-    "The records may be lost: restore them from a backup while no queue runs, or delete the streams:",
+    "Were the records lost? Restore them from a backup while no queue runs,",
+    "or delete the streams:",
     "  cb-admin streams delete ID... or --all",
   ]
     .map((line) => `${line}\n`)

@@ -3,7 +3,6 @@ import {
   DiscardPolicy,
   type JetStreamManager,
   type NatsConnection,
-  NatsError,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
@@ -24,6 +23,7 @@ import {
   buildStream,
   subjects,
 } from "../../protocol/subjects.ts";
+import { codeOf, explained } from "./stream-failures.ts";
 
 export interface StreamLimits {
   readonly replicas: number;
@@ -62,7 +62,6 @@ const CHUNK_OVERHEAD_BYTES = 512;
 /** JetStream's error codes (nats-server's errors.json). */
 const NOT_FOUND: readonly number[] = [ERR_CODE.streamNotFound, ERR_CODE.noMessageFound];
 const STREAM_FULL = [10077, 10023];
-const NO_STORAGE = [10047, 10028];
 
 const COMMON: Partial<StreamConfig> = {
   storage: StorageType.File,
@@ -106,10 +105,10 @@ export class BuildStreams {
   async reserveLog(build: string): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
-    const { state: used } = await streams.info(name);
+    const { state: used } = await streams.info(name).catch(explained(name));
     const max_bytes = used.bytes + Math.ceil(this.#limits.logBytes * (1 + LOG_OVERHEAD)) + STATES_BYTES;
     const max_msgs = used.messages + MESSAGES_MAX;
-    await streams.update(name, { max_bytes, max_msgs }).catch(noStorage(name));
+    await streams.update(name, { max_bytes, max_msgs }).catch(explained(name));
   }
 
   /** The streams and buckets of all builds. */
@@ -180,9 +179,10 @@ export class BuildStreams {
     return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
   }
 
-  /** Appends a state. */
+  /** Appends a state. Throws CbError "infrastructure" when the stream does not answer. */
   async publishState(build: string, state: BuildState): Promise<void> {
-    await this.#nc.jetstream().publish(subjects.state(build), encode(state));
+    const published = this.#nc.jetstream().publish(subjects.state(build), encode(state));
+    await published.catch(explained(buildStream(build)));
   }
 
   /**
@@ -192,7 +192,7 @@ export class BuildStreams {
   async seal(build: string, state: BuildState): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
-    const before = await streams.info(name).catch(unlessNotFound);
+    const before = await streams.info(name).catch(unlessNotFound).catch(explained(name));
     if (before === undefined || before.config.sealed) return;
     try {
       await this.publishState(build, state);
@@ -220,12 +220,12 @@ export class BuildStreams {
 
   async #add(config: Partial<StreamConfig> & { name: string }): Promise<void> {
     const { streams } = await this.#manager();
-    await streams.add(config).catch(noStorage(config.name));
+    await streams.add(config).catch(explained(config.name));
   }
 
   async #resize(stream: string, maxBytes: number): Promise<void> {
     const { streams } = await this.#manager();
-    await streams.update(stream, { max_bytes: maxBytes }).catch(noStorage(stream));
+    await streams.update(stream, { max_bytes: maxBytes }).catch(explained(stream));
   }
 
   async #delete(stream: string): Promise<void> {
@@ -241,14 +241,6 @@ export class BuildStreams {
 /** The space that JetStream needs for an object: its bytes, a record with each chunk, its description. */
 const storedBytes = ({ bytes, chunkBytes }: AnnouncedObject): number =>
   bytes + Math.ceil(bytes / chunkBytes) * CHUNK_OVERHEAD_BYTES + BUCKET_OVERHEAD_BYTES;
-
-const noStorage = (stream: string) => (error: unknown) => {
-  if (!NO_STORAGE.includes(codeOf(error) ?? 0)) throw error;
-  throw new CbError("infrastructure", `NATS has no storage left for ${stream}`, { cause: error });
-};
-
-const codeOf = (error: unknown): number | undefined =>
-  error instanceof NatsError ? error.api_error?.err_code : undefined;
 
 function unlessNotFound(error: unknown): undefined {
   if (!NOT_FOUND.includes(codeOf(error) ?? 0)) throw error;

@@ -18,7 +18,8 @@ ${build}  60s  1.5 KiB
 ${build}  age unknown  0 B
     the stream s does not answer: TIMEOUT
 and 1 more
-The records may be lost: restore them from a backup while no queue runs, or delete the streams:
+Were the records lost? Restore them from a backup while no queue runs,
+or delete the streams:
   cb-admin streams delete ID... or --all
 `,
   );
