@@ -30,8 +30,8 @@ export class Builds {
   }
 
   /**
-   * Deletes the recipes of builds that have ended and of unfinished reservations. `unrecorded`: builds whose records were
-   * lost; their recipes are kept, because an operator may restore the records.
+   * Deletes the recipes of builds that have ended and of unfinished reservations. `unrecorded`: builds that have lost their
+   * records; their recipes are kept, because an operator may restore the records.
    */
   async dropUnusedRecipes(unrecorded: ReadonlySet<string>): Promise<void> {
     const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));

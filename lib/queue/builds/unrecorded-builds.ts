@@ -42,15 +42,15 @@ export class UnrecordedBuilds {
   async tidy(): Promise<ReadonlySet<string>> {
     const { builds, streams, log } = this.#options;
     const names = await streams.names();
-    const doomed = names.filter(
+    const unused = names.filter(
       ({ build, stream }) => builds.get(build)?.bucketDeleted && stream === buildBucketStream(build),
     );
-    for (const { build } of doomed) await streams.deleteBucket(build);
+    for (const { build } of unused) await streams.deleteBucket(build);
     const found = await this.#survey(names);
     const unfinished = found.filter(({ isEmpty }) => isEmpty);
     for (const { build } of unfinished) await streams.deleteAll(build);
-    const deleted = { buckets: doomed.map(({ build }) => build), reservations: unfinished.map(({ build }) => build) };
-    if (doomed.length + unfinished.length > 0) log.warn(deleted, "deleted what an earlier queue had left half done");
+    const deleted = { buckets: unused.map(({ build }) => build), reservations: unfinished.map(({ build }) => build) };
+    if (unused.length + unfinished.length > 0) log.warn(deleted, "deleted what an earlier queue had left half done");
     const kept = found.filter(({ isEmpty }) => !isEmpty);
     if (kept.length > 0) log.warn(totals(kept), KEPT);
     return new Set(kept.map(({ build }) => build));
