@@ -2,8 +2,10 @@
 import type { Command } from "commander";
 import { AdminSession } from "../lib/cli/admin/admin-session.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
+import { deleteStreams } from "../lib/cli/admin/delete-streams.ts";
 import { planText } from "../lib/cli/admin/plan-text.ts";
 import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
+import { streamsText } from "../lib/cli/admin/streams-text.ts";
 import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { main } from "../lib/cli/main.ts";
@@ -11,13 +13,14 @@ import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/pro
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
-import { adminBuilders, adminDestroy, adminPlan, adminUsers } from "../lib/protocol/requests.ts";
+import { adminBuilders, adminDestroy, adminPlan, adminStreams, adminUsers } from "../lib/protocol/requests.ts";
 
 interface Options {
   readonly config?: string;
   readonly json?: boolean;
   readonly force?: boolean;
   readonly console?: string;
+  readonly all?: boolean;
 }
 
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);
@@ -87,7 +90,7 @@ function addBuilderCommands(program: Command): void {
     .option("--console <lines>", "number of console lines for each machine", "5")
     .allowExcessArguments(true)
     .action(async (_, command: Command) => {
-      refuseOtherSubcommand(command);
+      refuseOtherSubcommand(command, "destroy");
       const consoleLines = lineCount(optionsOf(command).console ?? "");
       await withSession(command, async (session) =>
         printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), buildersText),
@@ -108,10 +111,11 @@ function addBuilderCommands(program: Command): void {
 }
 
 /** Commander suggests a subcommand only where the command itself has no action. */
-function refuseOtherSubcommand({ args: [name] }: Command): void {
+function refuseOtherSubcommand(command: Command, subcommand: string): void {
+  const [name] = command.args;
   if (name === undefined) return;
   throw new CbError("usage", `unknown command '${name}'`, {
-    hint: "did you mean destroy? see cb-admin builders --help",
+    hint: `did you mean ${subcommand}? see cb-admin ${command.name()} --help`,
   });
 }
 
@@ -132,6 +136,33 @@ function addPlanCommand(program: Command): void {
     );
 }
 
+function addStreamsCommands(program: Command): void {
+  const streams = program
+    .command("streams")
+    .description("show the builds that have streams (log, context, image) and no record, with age and size")
+    .allowExcessArguments(true)
+    .action(async (_, command: Command) => {
+      refuseOtherSubcommand(command, "delete");
+      await withSession(command, async (session) =>
+        printReply(command, await session.request(adminStreams, { v: 1 }), streamsText),
+      );
+    });
+  streams
+    .command("delete")
+    .description("delete the streams of builds without a record, for ever")
+    .argument("[id...]", "the ids that cb-admin streams shows")
+    .option("--all", "delete the streams of all of them")
+    .action(async (ids: string[], _, command: Command) => {
+      refuseJson(command);
+      const all = optionsOf(command).all ?? false;
+      if (all === ids.length > 0) {
+        throw new CbError("usage", "name the builds, or --all", { hint: "list them with: cb-admin streams" });
+      }
+      const builds = ids.map(assertId);
+      await withSession(command, (session) => deleteStreams(session, all ? "all" : builds, printError));
+    });
+}
+
 await main("cb-admin", async (argv) => {
   const program = createCommand({
     name: "cb-admin",
@@ -146,10 +177,11 @@ await main("cb-admin", async (argv) => {
     failures: ["output", ...CONNECTED_FAILURES],
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
-    .option("--json", "print the queue's whole reply as JSON (user list, builders, plan)");
+    .option("--json", "print the queue's whole reply as JSON (user list, builders, plan, streams)");
   addUserCommands(program);
   addBuilderCommands(program);
   addPlanCommand(program);
+  addStreamsCommands(program);
   await runSubcommand(program, argv);
   return 0;
 });

@@ -7,6 +7,7 @@ import { endProcess } from "../tools/end-process.ts";
 import type { Installation } from "./installation.ts";
 import { isAtLeast, launchNats, natsVersion, portOf, readPort } from "./launch.ts";
 import { serverConfig } from "./server-config.ts";
+import { storageLimit, storageUse } from "./storage-limit.ts";
 
 export interface StartOptions {
   readonly installation: Installation;
@@ -20,7 +21,10 @@ export interface StartOptions {
   readonly port?: number;
   /** True: the server outlives this process (the local stack). Default false: it ends with this process, even a killed one. */
   readonly detached?: boolean;
-  /** Default 16 GiB: space for a few images of the usual size on a workstation. */
+  /**
+   * Default 16 GiB: space for a few images of the usual size on a workstation. The server gets less on a disk with less space, and
+   * more when its stored streams have reserved more.
+   */
   readonly maxFileBytes?: number;
   /** Default 1000: the server disconnects a frozen client within 3 s. */
   readonly pingIntervalMs?: number;
@@ -87,7 +91,7 @@ async function configOf(options: StartOptions) {
     ],
     certFile: files.certFile,
     keyFile: files.keyFile,
-    maxFileBytes: options.maxFileBytes ?? 16 * GiB,
+    maxFileBytes: storageLimit(await storageUse(options.dataDir), options.maxFileBytes ?? 16 * GiB),
     pingIntervalMs: options.pingIntervalMs ?? 1000,
     tags: ["container-builder"],
   };

@@ -86,6 +86,37 @@ export type BuildersReply = v.InferOutput<typeof buildersReply>;
 export const destroyRequest = v.object({ v: version, builder: id });
 export const destroyReply = v.object({ v: version, pool: line });
 
+/** A reply lists this many builds: 300 kB. A request with as many ids has 40 kB, below its limit of 64 KiB. */
+export const UNRECORDED_BUILDS_MAX = 1000;
+
+const unrecordedBuild = v.object({
+  build: id,
+  /** Of log, states, context and image. */
+  bytes: count,
+  createdAtMs: count,
+  /** Why a stream could not be examined; empty when all were. */
+  problem: line,
+});
+export type UnrecordedBuild = v.InferOutput<typeof unrecordedBuild>;
+
+export const streamsRequest = v.object({ v: version });
+export const streamsReply = v.object({
+  v: version,
+  nowMs: count,
+  /** Number of all builds that have streams with content and no record. */
+  total: count,
+  /** The first UNRECORDED_BUILDS_MAX of them, the oldest first. */
+  builds: v.array(unrecordedBuild),
+});
+export type StreamsReply = v.InferOutput<typeof streamsReply>;
+
+export const deleteStreamsRequest = v.object({
+  v: version,
+  builds: v.pipe(v.array(id), v.minLength(1), v.maxLength(UNRECORDED_BUILDS_MAX)),
+});
+/** `builds`: the number of builds that had streams. */
+export const deleteStreamsReply = v.object({ v: version, builds: count, bytes: count });
+
 export const planRequest = v.object({ v: version });
 export const planReply = v.object({
   v: version,

@@ -9,12 +9,16 @@ import {
   addUserRequest,
   buildersReply,
   buildersRequest,
+  deleteStreamsReply,
+  deleteStreamsRequest,
   destroyReply,
   destroyRequest,
   planReply,
   planRequest,
   revokeUserReply,
   revokeUserRequest,
+  streamsReply,
+  streamsRequest,
   usersReply,
   usersRequest,
 } from "./admin-messages.ts";
@@ -183,6 +187,20 @@ export const adminPlan = define({
   ...byOperator("plan"),
   request: planRequest,
   reply: planReply,
+});
+
+/** Operator → queue: list the streams of builds without a record. `admin.streams.<operator>` */
+export const adminStreams = define({
+  ...byOperator("streams"),
+  request: streamsRequest,
+  reply: streamsReply,
+});
+
+/** Operator → queue: delete the streams of these builds without a record. `admin.delete-streams.<operator>` */
+export const adminDeleteStreams = define({
+  ...byOperator("delete-streams"),
+  request: deleteStreamsRequest,
+  reply: deleteStreamsReply,
 });
 
 /** The body of a refusal. */

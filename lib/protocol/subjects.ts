@@ -20,7 +20,16 @@ export const QUEUE_VERBS = [
 export type QueueVerb = (typeof QUEUE_VERBS)[number];
 
 /** The requests of an operator, in CORE only. The third token is the operator, for the queue's log. */
-export const ADMIN_VERBS = ["add-user", "revoke-user", "users", "builders", "destroy", "plan"] as const;
+export const ADMIN_VERBS = [
+  "add-user",
+  "revoke-user",
+  "users",
+  "builders",
+  "destroy",
+  "plan",
+  "streams",
+  "delete-streams",
+] as const;
 export type AdminVerb = (typeof ADMIN_VERBS)[number];
 
 export const subjects = {

@@ -37,7 +37,7 @@ export class Queue {
     const { lost, placement } = this.#services;
     this.#readers = readers;
     await builds.load();
-    await this.#deleteOrphans();
+    await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());
     for (const pool of pools.values()) {
       pool.onLost((event) => this.#logFailure(lost.handleLoss(event)));
       pool.onGone(() => placement.request());
@@ -64,14 +64,14 @@ export class Queue {
 
   #serve(nc: NatsConnection): void {
     const { users, images, builds, pools, clock, log } = this.#options;
-    const { refusalLog, adminUsers } = this.#services;
+    const { refusalLog, adminUsers, unrecorded } = this.#services;
     const server = new RpcServer({ nc, onRefused: (subject, error) => refusalLog.add(subject, error) });
     this.#server = server;
     this.#serveUsers(server);
     server.serve(requests.status, async () => replyToStatus(this.#options));
     server.serve(requests.images, () => images.list());
     server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
-    serveAdmin(server, { users: adminUsers, pools, clock, log });
+    serveAdmin(server, { users: adminUsers, unrecorded, pools, clock, log });
     for (const { name } of users.all()) if (!users.isRevoked(name)) server.expect(principals.users, name);
     for (const { user, build, state } of builds.all()) {
       server.expect(principals.users, user);
@@ -109,16 +109,6 @@ export class Queue {
   #expectBuilders(): void {
     for (const pool of this.#options.pools.values())
       for (const builder of pool.builders()) this.#server?.expect(principals.builders, builder);
-  }
-
-  /** Streams of unfinished reservations, and buckets that an earlier queue created for a build just as that ended. */
-  async #deleteOrphans(): Promise<void> {
-    const { builds, streams, log } = this.#options;
-    const orphans = await streams.deleteOrphans((build) => {
-      const record = builds.get(build);
-      return record === undefined ? "unknown" : record.bucketDeleted ? "bucketDeleted" : "kept";
-    });
-    if (orphans.length > 0) log.warn({ streams: orphans }, "deleted streams and buckets of builds without a record");
   }
 
   async #tick(): Promise<void> {

@@ -16,6 +16,7 @@ import type { Builds } from "./builds/builds.ts";
 import { ContextUploads } from "./builds/context-uploads.ts";
 import { Endings } from "./builds/endings.ts";
 import type { BuildStreams } from "./builds/streams.ts";
+import { UnrecordedBuilds } from "./builds/unrecorded-builds.ts";
 import { WaitingNotices } from "./builds/waiting-notices.ts";
 import { BuildAttempts } from "./leases/attempts.ts";
 import { BuilderLeases } from "./leases/builders.ts";
@@ -77,6 +78,7 @@ export function createServices(options: QueueOptions) {
     contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log }),
     reservations: new Reservations({ builds, streams, endings, placement, credentials, poolKinds, limits, clock, log }),
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
+    unrecorded: new UnrecordedBuilds({ builds, streams, log }),
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
     waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),
     retention: new Retention({ builds, streams, endings, limits, clock, log }),

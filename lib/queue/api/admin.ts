@@ -6,18 +6,21 @@ import type { RpcServer } from "../../nats/rpc/server.ts";
 import type { Pool } from "../../pool/pool.ts";
 import * as requests from "../../protocol/requests.ts";
 import { principals } from "../../protocol/subjects.ts";
+import type { UnrecordedBuilds } from "../builds/unrecorded-builds.ts";
 import { destroyByName, listBuilders } from "./admin-builders.ts";
 import { previewPlans } from "./admin-plan.ts";
+import { listStreams } from "./admin-streams.ts";
 import type { AdminUsers } from "./admin-users.ts";
 
 export interface AdminOptions {
   readonly users: AdminUsers;
+  readonly unrecorded: UnrecordedBuilds;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-export function serveAdmin(server: RpcServer, { users, pools, clock, log }: AdminOptions): void {
+export function serveAdmin(server: RpcServer, { users, unrecorded, pools, clock, log }: AdminOptions): void {
   server.serve(requests.adminAddUser, async (operator, request) => {
     const reply = await users.add(operator, request);
     server.expect(principals.users, request.name);
@@ -30,6 +33,12 @@ export function serveAdmin(server: RpcServer, { users, pools, clock, log }: Admi
     const pool = await destroyByName(pools, builder);
     log.warn({ operator, builder, pool }, "an operator destroyed a machine of another generation");
     return { v: 1, pool };
+  });
+  server.serve(requests.adminStreams, () => listStreams(unrecorded, clock));
+  server.serve(requests.adminDeleteStreams, async (operator, { builds }) => {
+    const deleted = await unrecorded.delete(builds);
+    log.warn({ operator, ...deleted }, "an operator deleted streams of builds without a record");
+    return { v: 1, ...deleted };
   });
   server.serve(requests.adminPlan, () => previewPlans(pools, clock));
 }

@@ -23,12 +23,20 @@ export class Builds {
     this.#recipes = new Records({ keys: recipes, prefix: "recipe", parse: recordParser(recipeRecord) });
   }
 
-  /** Reads the records of an earlier queue, and deletes the recipes of its unfinished reservations. */
+  /** Reads the records of an earlier queue. */
   async load(): Promise<void> {
     await this.#cache.load();
     for (const record of this.all()) this.#byRequest.set(requestKey(record), record.build);
+  }
+
+  /**
+   * Deletes the recipes of builds that have ended and of unfinished reservations. `unrecorded`: builds that have lost their
+   * records; their recipes are kept, because an operator may restore the records.
+   */
+  async dropUnusedRecipes(unrecorded: ReadonlySet<string>): Promise<void> {
     const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));
-    for (const build of await this.#recipes.ids()) if (!live.has(build)) await this.dropRecipe(build);
+    for (const build of await this.#recipes.ids())
+      if (!live.has(build) && !unrecorded.has(build)) await this.dropRecipe(build);
   }
 
   /** Reads the records of failed writes again. Never throws: a record that cannot be read stays in doubt. */

@@ -3,7 +3,6 @@ import {
   DiscardPolicy,
   type JetStreamManager,
   type NatsConnection,
-  NatsError,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
@@ -24,6 +23,7 @@ import {
   buildStream,
   subjects,
 } from "../../protocol/subjects.ts";
+import { codeOf, explained } from "./stream-failures.ts";
 
 export interface StreamLimits {
   readonly replicas: number;
@@ -35,6 +35,13 @@ export interface AnnouncedObject {
   /** The exact size, or an upper bound. */
   readonly bytes: number;
   readonly chunkBytes: number;
+}
+
+export interface StreamContent {
+  readonly bytes: number;
+  /** A message was stored in it, even if none is now. */
+  readonly everWritten: boolean;
+  readonly createdAtMs: number;
 }
 
 /** Space for states beside the log. */
@@ -55,7 +62,6 @@ const CHUNK_OVERHEAD_BYTES = 512;
 /** JetStream's error codes (nats-server's errors.json). */
 const NOT_FOUND: readonly number[] = [ERR_CODE.streamNotFound, ERR_CODE.noMessageFound];
 const STREAM_FULL = [10077, 10023];
-const NO_STORAGE = [10047, 10028];
 
 const COMMON: Partial<StreamConfig> = {
   storage: StorageType.File,
@@ -99,27 +105,30 @@ export class BuildStreams {
   async reserveLog(build: string): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
-    const { state: used } = await streams.info(name);
+    const { state: used } = await streams.info(name).catch(explained(name));
     const max_bytes = used.bytes + Math.ceil(this.#limits.logBytes * (1 + LOG_OVERHEAD)) + STATES_BYTES;
     const max_msgs = used.messages + MESSAGES_MAX;
-    await streams.update(name, { max_bytes, max_msgs }).catch(noStorage(name));
+    await streams.update(name, { max_bytes, max_msgs }).catch(explained(name));
   }
 
-  /**
-   * Deletes what a killed queue has left: both streams of a build that is `unknown`, the bucket of one with `bucketDeleted`
-   * set. Returns the names of the deleted streams.
-   */
-  async deleteOrphans(statusOf: (build: string) => "unknown" | "bucketDeleted" | "kept"): Promise<string[]> {
+  /** The streams and buckets of all builds. */
+  async names(): Promise<{ build: string; stream: string }[]> {
     const { streams } = await this.#manager();
-    const orphans: string[] = [];
-    for await (const name of streams.names()) {
-      const build = buildOfStream(name);
-      const status = build === undefined ? "kept" : statusOf(build);
-      const isBucket = build !== undefined && name === buildBucketStream(build);
-      if (status === "unknown" || (status === "bucketDeleted" && isBucket)) orphans.push(name);
+    const found: { build: string; stream: string }[] = [];
+    for await (const stream of streams.names()) {
+      const build = buildOfStream(stream);
+      if (build !== undefined) found.push({ build, stream });
     }
-    for (const name of orphans) await this.#delete(name);
-    return orphans;
+    return found;
+  }
+
+  /** The content of a stream or bucket; undefined when it does not exist. Throws NatsError when it does not answer. */
+  async contentOf(stream: string): Promise<StreamContent | undefined> {
+    const { streams } = await this.#manager();
+    const info = await streams.info(stream).catch(unlessNotFound);
+    if (info === undefined) return undefined;
+    const { bytes, last_seq } = info.state;
+    return { bytes, everWritten: last_seq > 0, createdAtMs: Date.parse(info.created) };
   }
 
   /**
@@ -170,9 +179,10 @@ export class BuildStreams {
     return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
   }
 
-  /** Appends a state. */
+  /** Appends a state. Throws CbError "infrastructure" when the stream does not answer. */
   async publishState(build: string, state: BuildState): Promise<void> {
-    await this.#nc.jetstream().publish(subjects.state(build), encode(state));
+    const published = this.#nc.jetstream().publish(subjects.state(build), encode(state));
+    await published.catch(explained(buildStream(build)));
   }
 
   /**
@@ -182,7 +192,7 @@ export class BuildStreams {
   async seal(build: string, state: BuildState): Promise<void> {
     const { streams } = await this.#manager();
     const name = buildStream(build);
-    const before = await streams.info(name).catch(unlessNotFound);
+    const before = await streams.info(name).catch(unlessNotFound).catch(explained(name));
     if (before === undefined || before.config.sealed) return;
     try {
       await this.publishState(build, state);
@@ -210,12 +220,12 @@ export class BuildStreams {
 
   async #add(config: Partial<StreamConfig> & { name: string }): Promise<void> {
     const { streams } = await this.#manager();
-    await streams.add(config).catch(noStorage(config.name));
+    await streams.add(config).catch(explained(config.name));
   }
 
   async #resize(stream: string, maxBytes: number): Promise<void> {
     const { streams } = await this.#manager();
-    await streams.update(stream, { max_bytes: maxBytes }).catch(noStorage(stream));
+    await streams.update(stream, { max_bytes: maxBytes }).catch(explained(stream));
   }
 
   async #delete(stream: string): Promise<void> {
@@ -231,14 +241,6 @@ export class BuildStreams {
 /** The space that JetStream needs for an object: its bytes, a record with each chunk, its description. */
 const storedBytes = ({ bytes, chunkBytes }: AnnouncedObject): number =>
   bytes + Math.ceil(bytes / chunkBytes) * CHUNK_OVERHEAD_BYTES + BUCKET_OVERHEAD_BYTES;
-
-const noStorage = (stream: string) => (error: unknown) => {
-  if (!NO_STORAGE.includes(codeOf(error) ?? 0)) throw error;
-  throw new CbError("infrastructure", `NATS has no storage left for ${stream}`, { cause: error });
-};
-
-const codeOf = (error: unknown): number | undefined =>
-  error instanceof NatsError ? error.api_error?.err_code : undefined;
 
 function unlessNotFound(error: unknown): undefined {
   if (!NOT_FOUND.includes(codeOf(error) ?? 0)) throw error;

@@ -1,6 +1,7 @@
 /** The `queued` state in the streams of waiting builds, published whenever position or reason have changed. */
 import type { Logger } from "../../core/log.ts";
 import type { Pool } from "../../pool/pool.ts";
+import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { LostBuilders } from "../leases/lost-builders.ts";
 import type { Placement } from "../leases/placement.ts";
 import type { Builds } from "./builds.ts";
@@ -16,6 +17,9 @@ export interface WaitingNoticesOptions {
   readonly leasedPerUser: number;
   readonly log: Logger;
 }
+
+/** Streams that are written at the same time. */
+const CALLS_AT_ONCE = 16;
 
 export class WaitingNotices {
   readonly #options: WaitingNoticesOptions;
@@ -36,13 +40,16 @@ export class WaitingNotices {
     const ids = new Set(waiting.map(({ build }) => build));
     for (const build of [...this.#published.keys()]) if (!ids.has(build)) this.#published.delete(build);
     placement.forgetUnless((build) => ids.has(build));
+    const due: { build: string; position: number; reason: string }[] = [];
     for (const { build, position, reason: usual } of explanations) {
       const reason = placement.failureOf(build) ?? usual;
       const notice = `${position} ${reason}`;
       if (this.#published.get(build) === notice) continue;
       this.#published.set(build, notice);
-      await this.#publishOne(build, position, reason);
+      due.push({ build, position, reason });
     }
+    // One stream that does not answer takes 5 s, and must not delay the leases of other builds for longer.
+    await eachAtMost(due, CALLS_AT_ONCE, (one) => this.#publishOne(one.build, one.position, one.reason));
   }
 
   /** A stream that a builder has filled does not keep the notices of the other builds from being published. */

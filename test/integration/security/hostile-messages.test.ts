@@ -80,6 +80,8 @@ const REQUESTS: Record<(typeof QUEUE_VERBS)[number] | (typeof ADMIN_VERBS)[numbe
   builders: { v: 1, consoleLines: 10 },
   destroy: { v: 1, builder: id },
   plan: { v: 1 },
+  streams: { v: 1 },
+  "delete-streams": { v: 1, builds: [id] },
 };
 
 /** The state of each stream: records, recipes, users, builds. The audit stream changes by itself. */
