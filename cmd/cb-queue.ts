@@ -1,5 +1,6 @@
 /** cb-queue: the daemon that reserves builders for builds and manages the pools of builders. */
 import { once } from "node:events";
+import { isIgnored } from "../lib/cli/ignored-signals.ts";
 import { main } from "../lib/cli/main.ts";
 import { createCommand, parse } from "../lib/cli/program.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
@@ -46,6 +47,7 @@ await main("cb-queue", async (argv) => {
   const stopping = new AbortController();
   const stopped = once(stopping.signal, "abort");
   for (const signal of ["SIGTERM", "SIGINT"]) {
+    if (isIgnored(signal)) continue;
     process.once(signal, () => {
       log.info({ signal }, "cb-queue is stopping; builds go on");
       setTimeout(() => process.exit(EXIT_CODES.infrastructure), STOP_MS).unref();

@@ -1,9 +1,12 @@
 /** Runs a program: prints its error, and exits with the code of the error's kind. */
 import { CbError, messageOf } from "../core/errors.ts";
 import { EXIT_CODES } from "../core/exit-codes.ts";
+import { keepIgnoredSignals, refuseDebugger } from "./ignored-signals.ts";
 
 /** `run` resolves with the exit code. No other function prints an error or exits. */
 export async function main(name: string, run: (argv: readonly string[]) => Promise<number>): Promise<void> {
+  refuseDebugger();
+  keepIgnoredSignals();
   const argv = process.argv.slice(2);
   const debug = argv.includes("--debug") || argv.includes("-d");
   const fail = (error: unknown) => {
