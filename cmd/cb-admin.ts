@@ -8,6 +8,7 @@ import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { main } from "../lib/cli/main.ts";
 import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
+import { printText } from "../lib/cli/standard-output.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
@@ -36,7 +37,7 @@ async function withSession(command: Command, work: (session: AdminSession) => Pr
 
 /** Prints the reply as text or, with --json, as it is. */
 function printReply<Reply>(command: Command, reply: Reply, text: (reply: Reply) => string): void {
-  process.stdout.write(optionsOf(command).json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
+  printText(optionsOf(command).json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
 }
 
 function refuseJson(command: Command): void {

@@ -6,7 +6,8 @@ import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
-import { Steps, writeOutput } from "../lib/cli/terminal.ts";
+import { errorCursor, isDumbTerminal, writeOutput } from "../lib/cli/standard-output.ts";
+import { Steps } from "../lib/cli/terminal.ts";
 import { duration } from "../lib/cli/text/progress.ts";
 import { watchBuild } from "../lib/cli/watch/watch-build.ts";
 import { CbError } from "../lib/core/errors.ts";
@@ -38,7 +39,7 @@ await main("cb-attach", async (argv) => {
   const { options, args } = parse<Options & Record<string, unknown>>(command(), argv);
   const [text = "", image] = args;
   const interrupted = interruptSignal();
-  const steps = new Steps(process.stderr);
+  const steps = new Steps(process.stderr, { cursor: errorCursor(), plain: isDumbTerminal() });
   const session = await Session.open("cb-attach", {}, steps);
   try {
     const build = await resolveBuildId(session, text);

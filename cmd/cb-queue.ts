@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { isIgnored } from "../lib/cli/ignored-signals.ts";
 import { main } from "../lib/cli/main.ts";
 import { createCommand, parse } from "../lib/cli/program.ts";
+import { printText } from "../lib/cli/standard-output.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
@@ -67,5 +68,5 @@ await main("cb-queue", async (argv) => {
 
 async function checkClouds(config: QueueConfig): Promise<void> {
   const lines = await checkProviders(providersFor(config), new AbortController().signal);
-  for (const line of lines) process.stdout.write(`${line}\n`);
+  for (const line of lines) printText(`${line}\n`);
 }
