@@ -144,7 +144,7 @@ await main("cb-admin", async (argv) => {
       "cb-admin --json plan": "show the plan as JSON",
     },
     variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"],
-    failures: ["output", ...CONNECTED_FAILURES],
+    failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
     .option("--json", "print the queue's whole reply as JSON (user list, builders, plan)");

@@ -28,7 +28,7 @@ const command = () =>
       "cb-attach --from-now 60c95481 /tmp/a.sif": "skip earlier output, store the image there",
     },
     variables: CLIENT_VARIABLES,
-    failures: ["recipe", "output", "cancelled", ...CONNECTED_FAILURES],
+    failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<id>", "id of the build, as shown by cb-builds; the first characters are enough")
     .argument("[image]", "path of the image (default: the name given at the start, in the working directory)")

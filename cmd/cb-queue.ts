@@ -31,7 +31,7 @@ const command = () =>
       "cb-queue --check --clouds": "also check that the clouds have what it names",
     },
     variables: ["OS_*", "PATH"],
-    failures: ["usage", "bug", "infrastructure", "denied", "config"],
+    failures: ["usage", "bug", "output", "infrastructure", "denied", "config"],
   })
     .option("-c, --config <file>", "the configuration, a YAML file", "/etc/container-builder/queue.yaml")
     .option("--check", "check the configuration, print its mistakes, and exit")

@@ -42,7 +42,7 @@ const command = () =>
       "container-builder --arch aarch64 a.sif a.def": "build for another architecture",
     },
     variables: [...CLIENT_VARIABLES, "HOME"],
-    failures: ["recipe", "output", "cancelled", ...CONNECTED_FAILURES],
+    failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<image>", "path of the image, e.g. container.sif")
     .argument("<recipe>", "the recipe: an Apptainer definition file or a Dockerfile")

@@ -6,8 +6,9 @@ import { stripVTControlCharacters } from "node:util";
 
 /** Moves to the start of the line and erases it. */
 const CLEAR_LINE = "\r\u001b[K";
-/** Default colours, and a visible cursor. */
-const RESTORE = "\u001b[0m\u001b[?25h";
+const DEFAULT_COLOURS = "\u001b[0m";
+/** Also makes the cursor visible. */
+const RESTORE = `${DEFAULT_COLOURS}\u001b[?25h`;
 /** Enough for the escape sequences that a program prints at the end of a line. */
 const TAIL_BYTES = 64;
 const ESCAPE = 0x1b;
@@ -16,16 +17,19 @@ export class Cursor {
   /** `step`: behind the line that shows the current step in place. `output`: in a line of the build. */
   #at: "start" | "step" | "output" = "start";
   #hasEscapes = false;
+  /** The build has written escape sequences after the last line of the program. */
+  #mayBeColoured = false;
 
   /** To be written before a line of the program. `plain`: without escape sequences. */
   beforeOwnLine(plain: boolean): string {
-    if (this.#at === "output") return "\n";
-    return plain ? "" : CLEAR_LINE;
+    const text = this.#at === "output" ? "\n" : plain ? "" : CLEAR_LINE;
+    return this.#mayBeColoured && !plain ? DEFAULT_COLOURS + text : text;
   }
 
   /** The program has written; `open`: the cursor is behind its line. */
   afterOwnLine(open: boolean): void {
     this.#at = open ? "step" : "start";
+    this.#mayBeColoured = false;
   }
 
   get isBehindStep(): boolean {
@@ -38,7 +42,10 @@ export class Cursor {
   }
 
   afterOutput(bytes: Uint8Array): void {
-    if (bytes.includes(ESCAPE)) this.#hasEscapes = true;
+    if (bytes.includes(ESCAPE)) {
+      this.#hasEscapes = true;
+      this.#mayBeColoured = true;
+    }
     const text = stripVTControlCharacters(Buffer.from(bytes.subarray(-TAIL_BYTES)).toString("latin1"));
     // A chunk of escape sequences alone leaves the cursor where it was.
     if (text !== "") this.#at = text.endsWith("\n") ? "start" : "output";

@@ -53,6 +53,7 @@ export const CONNECTED_FAILURES: readonly ErrorKind[] = [
   "usage",
   "unreachable",
   "bug",
+  "output",
   "infrastructure",
   "denied",
   "config",

@@ -58,7 +58,7 @@ export class Steps {
   update(text: string): void {
     // A long title is shortened, because the text behind it is what changes.
     const title = this.isTerminal ? shorten(this.#title, this.columns - text.length - 3) : this.#title;
-    const line = `${title}: ${text}`;
+    const line = labelled(title, text);
     if (line === this.#shown) return;
     if (this.isTerminal) this.#overwrite(line);
     else this.#writeLine(line);
@@ -67,7 +67,7 @@ export class Steps {
 
   /** Ends the current step with its result. */
   complete(result: string): void {
-    const line = `${this.#title}: ${result}`;
+    const line = labelled(this.#title, result);
     this.#writeLine(line);
     this.#title = "";
     this.#shown = "";
@@ -100,6 +100,9 @@ export class Steps {
     this.#cursor.afterOwnLine(true);
   }
 }
+
+/** cb-attach shows results of steps that began before it. */
+const labelled = (title: string, text: string): string => (title === "" ? text : `${title}: ${text}`);
 
 function shorten(title: string, columns: number): string {
   if (title.length <= columns || columns < TITLE_MIN_COLUMNS) return title;

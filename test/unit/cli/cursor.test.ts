@@ -38,7 +38,15 @@ test("escape sequences behind a line break do not count as a line", () => {
   const { steps, output, text } = terminal();
   output("red\r\n\u001b[0m\u001b[K");
   steps.print("note");
-  assert.is(text(), `red\r\n\u001b[0m\u001b[K${CLEAR}note\n`);
+  assert.is(text(), `red\r\n\u001b[0m\u001b[K\u001b[0m${CLEAR}note\n`);
+});
+
+test("a line of the program has default colours after output in colour", () => {
+  const { steps, output, text } = terminal();
+  output("\u001b[31mred");
+  steps.print("note");
+  steps.print("next");
+  assert.is(text(), `\u001b[31mred\u001b[0m\nnote\n${CLEAR}next\n`);
 });
 
 test("the build's output erases the step that is shown in place, and the step keeps the output", () => {
@@ -79,6 +87,13 @@ test("a long title is shortened, and a new size of the terminal counts at once",
   const [, , before = "", after = ""] = text().split(CLEAR);
   assert.is(before, "Transferring a-v…:  50% 1.0 MiB/2.0 MiB");
   assert.ok(after.length < 30 && after.includes("1.2 MiB/2.0"), after);
+});
+
+test("a result without a step has no title: cb-attach shows steps that began before it", () => {
+  const { steps, text } = terminal({ plain: true });
+  steps.update("position 1");
+  steps.complete("Connected");
+  assert.is(text(), "position 1\nConnected\n");
 });
 
 test("wide characters count as two columns", () => {

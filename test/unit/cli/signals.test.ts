@@ -1,7 +1,8 @@
 /** The effect of signals on built programs, in processes that a shell starts. */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,7 +11,7 @@ import * as assert from "uvu/assert";
 import { build } from "../../../infra/tools/build.ts";
 import { signalsOf } from "../../../lib/cli/ignored-signals.ts";
 
-const test = suite<{ folder: string; probe: string }>("signals");
+const test = suite<{ folder: string; probe: string; agent: string }>("signals");
 const root = new URL("../../..", import.meta.url).pathname;
 
 /** Ends with 130 when it is interrupted and with 0 after SIGUSR2. It prints its pid, because a shell may be its parent. */
@@ -31,8 +32,10 @@ test.before(async (context) => {
   symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   mkdirSync(join(folder, "cmd"));
   writeFileSync(join(folder, "cmd/probe.ts"), PROBE);
-  const { programs } = await build({ sourceDir: folder, outDir: join(folder, "dist") });
-  Object.assign(context, { folder, probe: programs[0] });
+  mkdirSync(join(folder, "agent"));
+  writeFileSync(join(folder, "agent/main.ts"), `import "${root}agent/main.ts";\n`);
+  const { programs, agent } = await build({ sourceDir: folder, outDir: join(folder, "dist") });
+  Object.assign(context, { folder, probe: programs[0], agent });
 });
 test.after(({ folder }) => rmSync(folder, { recursive: true }));
 
@@ -86,6 +89,24 @@ test("a program does not pass the mask on to its children", async ({ probe }) =>
 test("SIGUSR1 does not open Node's debugger", async ({ probe }) => {
   const { code, stderr } = await send('exec "$0"', probe, ["SIGUSR1", "SIGUSR2"]);
   assert.is(code, 0);
+  assert.is(stderr, "");
+});
+
+test("SIGUSR1 does not open Node's debugger in the agent", async ({ folder, agent }) => {
+  const userData = join(folder, "user-data");
+  execFileSync("mkfifo", [userData]);
+  const process = spawn("node", [agent, userData], { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = once(process, "close");
+  let stderr = "";
+  process.stderr.on("data", (bytes: Buffer) => {
+    stderr += bytes.toString();
+  });
+  // open(2) of a FIFO waits until the agent reads it.
+  const writer = await open(userData, "w");
+  process.kill("SIGUSR1");
+  await writer.writeFile("not user data");
+  await writer.close();
+  assert.equal(await ended, [1, null]);
   assert.is(stderr, "");
 });
 

@@ -49,6 +49,13 @@ test("a full disk is reported at once, the program goes on, and ends with 73", (
   assert.match(stderr, /^at once: cannot write to standard output: ENOSPC.*\ngoes on\nprobe: cannot write/);
 });
 
+test("a file gets the whole output, and a closed file is no failure", (context) => {
+  const { status, stderr } = run('"$0" text > whole', context);
+  assert.is(status, 0);
+  assert.is(stderr, "goes on\n");
+  assert.is(readFileSync(join(context.folder, "whole"), "utf8"), "texttexttext");
+});
+
 test("a file that reaches its size limit is a failure, also when only a part of the last text fits", (context) => {
   const { status, stderr } = run('ulimit -f 1; "$0" "$(printf %0400d 1)" > part', context);
   assert.is(status, 73, stderr);
