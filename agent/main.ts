@@ -116,6 +116,8 @@ function log(line: string): void {
   console.log(`${new Date().toISOString()} ${line}`);
 }
 
+// Without a listener Node opens its debugger, and a process of the recipe could command the agent.
+process.on("SIGUSR1", () => undefined);
 main().then(
   () => process.exit(0),
   (error: unknown) => {

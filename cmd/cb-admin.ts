@@ -10,6 +10,7 @@ import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { main } from "../lib/cli/main.ts";
 import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
+import { printText } from "../lib/cli/standard-output.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
@@ -39,7 +40,7 @@ async function withSession(command: Command, work: (session: AdminSession) => Pr
 
 /** Prints the reply as text or, with --json, as it is. */
 function printReply<Reply>(command: Command, reply: Reply, text: (reply: Reply) => string): void {
-  process.stdout.write(optionsOf(command).json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
+  printText(optionsOf(command).json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
 }
 
 function refuseJson(command: Command): void {
@@ -174,7 +175,7 @@ await main("cb-admin", async (argv) => {
       "cb-admin --json plan": "show the plan as JSON",
     },
     variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"],
-    failures: ["output", ...CONNECTED_FAILURES],
+    failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
     .option("--json", "print the queue's whole reply as JSON (user list, builders, plan, streams)");

@@ -6,7 +6,8 @@ import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
-import { Steps, writeOutput } from "../lib/cli/terminal.ts";
+import { errorCursor, isDumbTerminal, writeOutput } from "../lib/cli/standard-output.ts";
+import { Steps } from "../lib/cli/terminal.ts";
 import { duration } from "../lib/cli/text/progress.ts";
 import { REQUESTING } from "../lib/cli/watch/build-steps.ts";
 import { watchBuild } from "../lib/cli/watch/watch-build.ts";
@@ -28,7 +29,7 @@ const command = () =>
       "cb-attach --from-now 60c95481 /tmp/a.sif": "skip earlier output, store the image there",
     },
     variables: CLIENT_VARIABLES,
-    failures: ["recipe", "output", "cancelled", ...CONNECTED_FAILURES],
+    failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<id>", "id of the build, as shown by cb-builds; the first characters are enough")
     .argument("[image]", "path of the image (default: the name given at the start, in the working directory)")
@@ -39,7 +40,7 @@ await main("cb-attach", async (argv) => {
   const { options, args } = parse<Options & Record<string, unknown>>(command(), argv);
   const [text = "", image] = args;
   const interrupted = interruptSignal();
-  const steps = new Steps(process.stderr);
+  const steps = new Steps(process.stderr, { cursor: errorCursor(), plain: isDumbTerminal() });
   const session = await Session.open("cb-attach", {}, steps);
   try {
     const build = await resolveBuildId(session, text);

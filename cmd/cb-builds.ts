@@ -2,6 +2,7 @@
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
+import { isDumbTerminal, printText } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { buildsText } from "../lib/cli/text/builds-text.ts";
 import { builds } from "../lib/protocol/requests.ts";
@@ -17,9 +18,9 @@ const command = () =>
 
 await main("cb-builds", async (argv) => {
   const { json } = parse<{ json?: boolean }>(command(), argv).options;
-  const session = await Session.open("cb-builds", {}, new Steps(process.stderr));
+  const session = await Session.open("cb-builds", {}, new Steps(process.stderr, { plain: isDumbTerminal() }));
   const reply = await session.request(builds, { v: 1 });
-  process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply, process.stdout.columns));
+  printText(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply, process.stdout.columns));
   await session.close();
   return 0;
 });

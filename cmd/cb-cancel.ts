@@ -3,6 +3,7 @@ import { resolveBuildId } from "../lib/cli/build/existing-build.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
+import { isDumbTerminal, printText } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { cancel } from "../lib/protocol/requests.ts";
 
@@ -17,14 +18,14 @@ const command = () =>
 
 await main("cb-cancel", async (argv) => {
   const { args } = parse(command(), argv);
-  const steps = new Steps(process.stderr);
+  const steps = new Steps(process.stderr, { plain: isDumbTerminal() });
   const session = await Session.open("cb-cancel", {}, steps);
   try {
     for (const text of args) {
       const id = await resolveBuildId(session, text);
       const { state } = await session.request(cancel, { v: 1, target: { kind: "build", id } });
       const result = state === "cancelled" ? "cancelled" : `not cancelled, it had already ended: ${state}`;
-      process.stdout.write(`Build ${id}: ${result}\n`);
+      printText(`Build ${id}: ${result}\n`);
     }
   } finally {
     await session.close();

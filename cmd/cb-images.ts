@@ -2,6 +2,7 @@
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
+import { isDumbTerminal, printText, standardOutput } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { imagesNotes, imagesText } from "../lib/cli/text/images-text.ts";
 import { CbError } from "../lib/core/errors.ts";
@@ -22,7 +23,7 @@ const command = () =>
 await main("cb-images", async (argv) => {
   const { json } = parse<{ json?: boolean }>(command(), argv).options;
   // As in cb-status, the steps are part of the output that scripts parse. With --json, standard output has JSON only.
-  const steps = new Steps(json ? process.stderr : process.stdout);
+  const steps = new Steps(json ? process.stderr : standardOutput, { plain: isDumbTerminal() });
   const session = await Session.open("cb-images", {}, steps);
   steps.begin("Requesting image list");
   // A quick request first, so that an absent queue is reported within five seconds and not after REPLY_MS.
@@ -30,7 +31,7 @@ await main("cb-images", async (argv) => {
   const reply = await session.request(images, { v: 1 }, REPLY_MS);
   steps.complete("Fetched");
   await session.close();
-  process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : imagesText(reply));
+  printText(json ? `${JSON.stringify(reply, null, 2)}\n` : imagesText(reply));
   for (const note of imagesNotes(reply)) process.stderr.write(`cb-images: ${note}\n`);
   const failed = reply.registries.filter(({ error }) => error !== undefined);
   if (failed.length > 0 && failed.length === reply.registries.length) {

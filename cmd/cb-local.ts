@@ -4,9 +4,10 @@ import type { BuilderKind } from "../infra/local/builders.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { createCommand, runSubcommand } from "../lib/cli/program.ts";
+import { printText } from "../lib/cli/standard-output.ts";
 
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);
-const print = (line: string): void => void process.stdout.write(`${line}\n`);
+const print = (line: string): void => printText(`${line}\n`);
 
 // The actions are imported when they run, so that --help stays quick.
 function command() {

@@ -1,7 +1,9 @@
 /** cb-queue: the daemon that reserves builders for builds and manages the pools of builders. */
 import { once } from "node:events";
+import { isIgnored } from "../lib/cli/ignored-signals.ts";
 import { main } from "../lib/cli/main.ts";
 import { createCommand, parse } from "../lib/cli/program.ts";
+import { printText } from "../lib/cli/standard-output.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
@@ -30,7 +32,7 @@ const command = () =>
       "cb-queue --check --clouds": "also check that the clouds have what it names",
     },
     variables: ["OS_*", "PATH"],
-    failures: ["usage", "bug", "infrastructure", "denied", "config"],
+    failures: ["usage", "bug", "output", "infrastructure", "denied", "config"],
   })
     .option("-c, --config <file>", "the configuration, a YAML file", "/etc/container-builder/queue.yaml")
     .option("--check", "check the configuration, print its mistakes, and exit")
@@ -48,6 +50,7 @@ await main("cb-queue", async (argv) => {
   const stopping = new AbortController();
   const stopped = once(stopping.signal, "abort");
   for (const signal of ["SIGTERM", "SIGINT"]) {
+    if (isIgnored(signal)) continue;
     process.once(signal, () => {
       log.info({ signal }, "cb-queue is stopping; builds go on");
       setTimeout(() => process.exit(EXIT_CODES.infrastructure), STOP_MS).unref();
@@ -67,5 +70,5 @@ await main("cb-queue", async (argv) => {
 
 async function checkClouds(config: QueueConfig): Promise<void> {
   const lines = await checkProviders(providersFor(config), new AbortController().signal);
-  for (const line of lines) process.stdout.write(`${line}\n`);
+  for (const line of lines) printText(`${line}\n`);
 }

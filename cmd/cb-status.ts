@@ -2,6 +2,7 @@
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
+import { isDumbTerminal, printText, standardOutput } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { statusText } from "../lib/cli/text/status-text.ts";
 import { status } from "../lib/protocol/requests.ts";
@@ -18,11 +19,11 @@ const command = () =>
 await main("cb-status", async (argv) => {
   const { json } = parse<{ json?: boolean }>(command(), argv).options;
   // The steps are part of the output that scripts parse. With --json, standard output has JSON only.
-  const steps = new Steps(json ? process.stderr : process.stdout);
+  const steps = new Steps(json ? process.stderr : standardOutput, { plain: isDumbTerminal() });
   const session = await Session.open("cb-status", {}, steps);
   steps.print("[INFO] Requesting queue status");
   const reply = await session.request(status, { v: 1 });
-  process.stdout.write(json ? `${JSON.stringify(reply, null, 2)}\n` : `${statusText(reply)}\n`);
+  printText(json ? `${JSON.stringify(reply, null, 2)}\n` : `${statusText(reply)}\n`);
   await session.close();
   return 0;
 });

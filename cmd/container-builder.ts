@@ -8,7 +8,8 @@ import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
-import { Steps, writeOutput } from "../lib/cli/terminal.ts";
+import { errorCursor, isDumbTerminal, writeOutput } from "../lib/cli/standard-output.ts";
+import { Steps } from "../lib/cli/terminal.ts";
 import { TimeLeft } from "../lib/cli/watch/build-steps.ts";
 import { CbError } from "../lib/core/errors.ts";
 import type { Backend, ReserveRequest } from "../lib/protocol/build-messages.ts";
@@ -41,7 +42,7 @@ const command = () =>
       "container-builder --arch aarch64 a.sif a.def": "build for another architecture",
     },
     variables: [...CLIENT_VARIABLES, "HOME"],
-    failures: ["recipe", "output", "cancelled", ...CONNECTED_FAILURES],
+    failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<image>", "path of the image, e.g. container.sif")
     .argument("<recipe>", "the recipe: an Apptainer definition file or a Dockerfile")
@@ -76,7 +77,8 @@ await main("container-builder", async (argv) => {
     imagePath,
     signal: interrupted,
   });
-  const steps = new Steps(process.stderr);
+  const plain = isDumbTerminal() || options.tty === false;
+  const steps = new Steps(process.stderr, { cursor: errorCursor(), plain });
   for (const note of [...recipeNotes(recipe), ...(context?.notes ?? [])]) steps.print(`note: ${note}`);
   let session: Session | undefined;
   try {

@@ -81,8 +81,35 @@ async function bundleCommands(names: readonly string[], paths: Required<BuildPat
   return outputFiles.map((file) => (dirname(file.path) === join(outDir, "bin") ? asProgram(file) : file));
 }
 
+/**
+ * The first lines of a program are valid for sh, which starts Node, and a comment for JavaScript. Node cannot do either itself: it
+ * resets ignored signals before the first line of JavaScript (lib/cli/ignored-signals.ts), and with too few file descriptors it
+ * crashes, or ends with 1, while it loads the modules. Node 20.20 needs 28 of them to start (measured); 64 leave some for connections
+ * and files. 75 is EX_TEMPFAIL, as in lib/core/exit-codes.ts. All commands are builtins of the shell: the prologue takes 1 ms.
+ */
+const PROLOGUE = `#!/bin/sh
+":" /*
+CB_IGNORED_SIGNALS= limit=
+if [ -r /proc/self/status ] && [ -r /proc/self/limits ]; then
+  while read -r key value; do
+    case $key in SigIgn:) CB_IGNORED_SIGNALS=$value ;; esac
+  done </proc/self/status
+  while read -r a b c soft hard rest; do
+    case "$a $b $c" in "Max open files") limit=$hard ;; esac
+  done </proc/self/limits
+fi
+case $limit in [0-9] | [1-5][0-9] | 6[0-3])
+  echo "\${0##*[/]}: this process may open $limit files; at least 64 are needed" >&2
+  echo "  raise the limit in a new shell: ulimit -n 1024" >&2
+  exit 75
+esac
+export CB_IGNORED_SIGNALS
+exec node "$0" "$@"
+*/;
+`;
+
 function asProgram(file: OutputFile): OutputFile {
-  const contents = Buffer.from(`#!/usr/bin/env node\n${file.text.replace(/^#!.*\n/, "")}`);
+  const contents = Buffer.from(`${PROLOGUE}${file.text.replace(/^#!.*\n/, "")}`);
   return { ...file, path: file.path.replace(/\.js$/, ""), contents };
 }
 

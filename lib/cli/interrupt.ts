@@ -3,6 +3,8 @@
  * terminal was closed, the build goes on.
  */
 import { CbError } from "../core/errors.ts";
+import { isIgnored } from "./ignored-signals.ts";
+import { restoreTerminal } from "./standard-output.ts";
 
 export type InterruptEffect = "cancel" | "hangup";
 
@@ -31,13 +33,20 @@ export function cancelSignal(interrupted: AbortSignal): AbortSignal {
 }
 
 /**
- * A signal that the first of these process signals aborts, with an Interrupted as the reason. A second one of the same name has
- * its default action, so a second Ctrl-C ends a program that waits for its cancel.
+ * A signal that the first of these process signals aborts, with an Interrupted as the reason. A second one of the same name
+ * restores the terminal and has its default action, so a second Ctrl-C ends a program that waits for its cancel. Signals that the caller ignores have no effect.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   for (const [name, effect] of Object.entries(EFFECTS)) {
-    process.once(name, () => controller.abort(new Interrupted(effect)));
+    if (isIgnored(name)) continue;
+    process.once(name, () => {
+      controller.abort(new Interrupted(effect));
+      process.once(name, () => {
+        restoreTerminal();
+        process.kill(process.pid, name);
+      });
+    });
   }
   return controller.signal;
 }

@@ -1,21 +1,33 @@
 /** Runs a program: prints its error, and exits with the code of the error's kind. */
 import { CbError, messageOf } from "../core/errors.ts";
 import { EXIT_CODES } from "../core/exit-codes.ts";
+import { keepIgnoredSignals, refuseDebugger } from "./ignored-signals.ts";
+import { closeOutput, outputFailure, restoreTerminal } from "./standard-output.ts";
+import { fromSystemError } from "./system-error.ts";
 
 /** `run` resolves with the exit code. No other function prints an error or exits. */
 export async function main(name: string, run: (argv: readonly string[]) => Promise<number>): Promise<void> {
+  refuseDebugger();
+  keepIgnoredSignals();
   const argv = process.argv.slice(2);
   const debug = argv.includes("--debug") || argv.includes("-d");
-  const fail = (error: unknown) => {
+  const fail = (thrown: unknown) => {
+    const error = fromSystemError(thrown);
+    restoreTerminal();
     process.stderr.write(`${describe(name, error, debug)}\n`);
     exitWhenWritten(error instanceof CbError ? EXIT_CODES[error.kind] : EXIT_CODES.bug);
   };
   // By default Node would exit with 1, which means that the recipe failed.
   process.on("uncaughtException", fail);
   // The program goes on when the reader of its output has exited, as `| head` does.
-  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
   try {
-    exitWhenWritten(await run(argv));
+    const code = await run(argv);
+    restoreTerminal();
+    closeOutput();
+    const failure = outputFailure();
+    if (failure !== undefined) throw failure;
+    exitWhenWritten(code);
   } catch (error) {
     fail(error);
   }

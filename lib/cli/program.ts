@@ -6,6 +6,7 @@ import { Command, CommanderError, type OptionValues } from "commander";
 import { CbError } from "../core/errors.ts";
 import { type ErrorKind, EXIT_CODES } from "../core/exit-codes.ts";
 import { VERSION } from "../core/version.ts";
+import { closeOutput, outputFailure, printText } from "./standard-output.ts";
 
 const VARIABLES = {
   NATS_URL: 'address of NATS, tls://HOST:PORT; overrides "url" in config.yaml',
@@ -52,6 +53,7 @@ export const CONNECTED_FAILURES: readonly ErrorKind[] = [
   "usage",
   "unreachable",
   "bug",
+  "output",
   "infrastructure",
   "denied",
   "config",
@@ -80,7 +82,7 @@ export function createCommand(info: ProgramInfo): Command {
     .addHelpText("after", helpDetails(info))
     .showHelpAfterError(false)
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined });
+    .configureOutput({ writeOut: printText, writeErr: () => undefined });
 }
 
 function helpDetails({ examples, variables, failures }: ProgramInfo): string {
@@ -127,7 +129,12 @@ export async function runSubcommand(command: Command, argv: readonly string[]): 
 
 function usageError(program: Command, argv: readonly string[], error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  if (error.exitCode === 0) process.exit(0);
+  if (error.exitCode === 0) {
+    closeOutput();
+    const failure = outputFailure();
+    if (failure !== undefined) return failure;
+    process.exit(0);
+  }
   const { command, path } = subcommandOf(program, argv);
   const help = `see ${path} --help`;
   if (error.code === "commander.help") {

@@ -10,7 +10,7 @@ export const EXIT_CODES = {
   unreachable: 69,
   /** A bug of this project (EX_SOFTWARE). */
   bug: 70,
-  /** The image cannot be written: directory, rights, full disk (EX_CANTCREAT). */
+  /** The image or standard output cannot be written: directory, rights, full disk (EX_CANTCREAT). */
   output: 73,
   /** The infrastructure failed; the same call may succeed later (EX_TEMPFAIL). */
   infrastructure: 75,

@@ -22,9 +22,10 @@ export const userKey = v.pipe(
 );
 /** A longer text for display is truncated to this. */
 const LINE_MAX_CHARS = 2000;
-const CONTROL = /\p{Cc}+/gu;
+/** Control and format characters (U+202E reverses the text behind it), and the line and paragraph separators. */
+const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 /**
- * One line of text for display. Control characters are replaced on arrival, because the sender may be hostile and they would reach a
+ * One line of text for display. Characters that are not visible text are replaced on arrival, because the sender may be hostile and they would reach a
  * user's terminal. A long text is truncated instead of refused, because it often explains a failure.
  */
 export const line = v.pipe(

@@ -9,6 +9,7 @@ import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../../pr
 import { cancel, reserve } from "../../protocol/requests.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { cancelSignal, Interrupted } from "../interrupt.ts";
+import type { Session } from "../session.ts";
 import { type TerminalWindow, watchTerminalSize } from "../watch/terminal-size.ts";
 import { type Watcher, watchBuild } from "../watch/watch-build.ts";
 import { connectToBuild } from "./build-connection.ts";
@@ -50,12 +51,13 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
   const key = createKey("user");
   interrupted.throwIfAborted();
   const request = await reserveRequest(order, requestId, key.publicKey);
-  const { build, jwt } = await unlessAborted(requestReservation(order, request), interrupted);
-  steps.print(`Build ID: ${build}`);
   const sendsContext = request.context?.archive.kind === "object";
-  // As in sendOrCancel: a hang-up does not stop the transfer of the context.
+  // The build cannot run without its context, so a hang-up stops neither the reservation nor the transfer.
   const signal = sendsContext ? cancelSignal(interrupted) : interrupted;
-  const nc = await connectToBuild({ session, steps, build, credential: { jwt, key }, signal });
+  const { build, jwt } = await unlessAborted(requestReservation(order, request, signal), signal);
+  steps.print(`Build ID: ${build}`);
+  const connecting = connectToBuild({ session, steps, build, credential: { jwt, key }, signal });
+  const nc = await (sendsContext ? orCancel(connecting, { session, build, signal }) : connecting);
   const stopWatchingSize = order.window === undefined ? undefined : watchTerminalSize(order.window, session, build);
   try {
     if (sendsContext) await sendOrCancel(order, nc, build);
@@ -81,28 +83,43 @@ async function reserveRequest(order: BuildOrder, request: string, publicKey: str
   };
 }
 
-/** A hang-up does not stop the transfer, because the build goes on. After any other failure the build cannot run and is cancelled. */
+/** Sends the context. After a failure the build cannot run and is cancelled. */
 async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
   const { session, steps, context, interrupted } = order;
   if (context === undefined) return;
-  const cancelled = cancelSignal(interrupted);
-  try {
-    await sendContext({ session, steps, nc, build, context, signal: cancelled });
-  } catch (error) {
-    // After a cancel, buildFlow sends the request itself and waits for the reply.
-    if (!cancelled.aborted) session.publish(cancel, { v: 1, target: { kind: "build", id: build } });
-    throw error;
-  }
+  const signal = cancelSignal(interrupted);
+  await orCancel(sendContext({ session, steps, nc, build, context, signal }), { session, build, signal });
   interrupted.throwIfAborted();
   steps.begin("Requesting remote builder");
 }
 
+interface CancelOnFailure {
+  readonly session: Session;
+  readonly build: string;
+  /** After an abort buildFlow sends the cancel itself and waits for the reply. */
+  readonly signal: AbortSignal;
+}
+
+/** Cancels the build when `part` fails. The queue would keep its bucket until the time limit of the upload. */
+async function orCancel<T>(part: Promise<T>, { session, build, signal }: CancelOnFailure): Promise<T> {
+  try {
+    return await part;
+  } catch (error) {
+    if (!signal.aborted) session.publish(cancel, { v: 1, target: { kind: "build", id: build } });
+    throw error;
+  }
+}
+
 /**
- * Repeats the request while a queue restarts; the request id makes it idempotent. Without a reply it is cancelled, because the
- * queue may still read it later.
+ * Repeats the request while a queue restarts; the request id makes it idempotent. Without a readable reply it is cancelled: the queue
+ * may still read the request later, or may have made the reservation. To cancel a refused one has no effect.
  */
-async function requestReservation(order: BuildOrder, request: ReserveRequest): Promise<ReserveReply> {
-  const { session, steps, interrupted } = order;
+async function requestReservation(
+  order: BuildOrder,
+  request: ReserveRequest,
+  signal: AbortSignal,
+): Promise<ReserveReply> {
+  const { session, steps } = order;
   let printed = false;
   const onNoReply = (message: string) => {
     steps.update(message);
@@ -111,10 +128,9 @@ async function requestReservation(order: BuildOrder, request: ReserveRequest): P
     printed = true;
   };
   try {
-    return await session.requestThroughRestart(reserve, request, { signal: interrupted, onNoReply });
+    return await session.requestThroughRestart(reserve, request, { signal, onNoReply });
   } catch (error) {
-    const noReply = error instanceof CbError && error.kind === "unreachable";
-    if (noReply) session.publish(cancel, { v: 1, target: { kind: "request", id: request.request } });
+    if (!signal.aborted) session.publish(cancel, { v: 1, target: { kind: "request", id: request.request } });
     throw error;
   }
 }

@@ -1,8 +1,10 @@
 /** Watches a build: prints its output and its states, and fetches its image. */
 import type { NatsConnection } from "nats";
+import { CbError } from "../../core/errors.ts";
 import { type FinalState, isFinal } from "../../protocol/build-messages.ts";
 import { received } from "../../protocol/requests.ts";
 import type { Session } from "../session.ts";
+import { onOutputFailure, outputFailure } from "../standard-output.ts";
 import { BuildSteps, type TimeLeft } from "./build-steps.ts";
 import { endOfCutLog, finalStateError } from "./cut-log.ts";
 import { followBuild, LogCut } from "./follow.ts";
@@ -33,13 +35,19 @@ const RECEIVED_RETRY = { limitMs: 10_000, onNoReply: () => undefined };
  * lost, "cancelled", "output" when the image cannot be written, and the reason of `interrupted`.
  */
 export async function watchBuild(watcher: Watcher, watched: WatchedBuild): Promise<void> {
+  const { session, steps, imagePath } = watcher;
+  onOutputFailure(({ message }) => steps.print(`${message}; the build goes on without output`));
   try {
     await showUntilEnd(watcher, watched);
   } finally {
     watcher.timeLeft?.stop();
   }
+  const failure = outputFailure();
+  if (failure !== undefined) {
+    const hint = `the image is complete; for the output run: cb-attach --force ${watched.build} ${imagePath}`;
+    throw new CbError("output", `build ${watched.build} succeeded: ${failure.message}`, { hint, cause: failure });
+  }
   // A failure is ignored, because the image is already here. Without this request the queue keeps its copy for a while.
-  const { session } = watcher;
   await session.requestThroughRestart(received, { v: 1, build: watched.build }, RECEIVED_RETRY).catch(() => undefined);
 }
 

@@ -1,8 +1,10 @@
 /** Ctrl-C at each stage of a build: exit code 130, no file, and the builder is destroyed. */
 // slow: a build for each stage.
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { INLINE_CONTEXT_MAX_BYTES } from "../../../lib/protocol/build-messages.ts";
 import type { StatusReply } from "../../../lib/protocol/status-messages.ts";
 import { endless, HELLO, recipe, uncompressed } from "../../support/recipe/recipes.ts";
 import { Stack } from "../../support/stack.ts";
@@ -92,6 +94,28 @@ test("Ctrl-C before the queue has replied cancels the build as soon as it replie
   const { builds } = await status(stack);
   assert.equal(builds, { waiting: 0, running: 0 });
   assert.equal(filesIn(stack, "reserving"), []);
+});
+
+test("a hang-up before the queue has replied does not leave a build without its context", async ({ stack }) => {
+  mkdirSync(stack.path("hung-up"));
+  // Larger than a context that is sent inside the request.
+  writeFileSync(stack.path("data"), randomBytes(2 * INLINE_CONTEXT_MAX_BYTES));
+  writeFileSync(stack.path("data.def"), `Bootstrap: scratch\n%files\n    ${stack.path("data")} /data\n`);
+  const { pid } = JSON.parse(readFileSync(stack.statePath("queue.pid"), "utf8")) as { pid: number };
+  process.kill(pid, "SIGSTOP");
+  try {
+    const running = stack.start("container-builder", [stack.path("hung-up", "x.sif"), stack.path("data.def")]);
+    await running.seen(/Connected to queue/);
+    running.kill("SIGHUP");
+    await running.seen(/retrying/);
+    process.kill(pid, "SIGCONT");
+    const { code, stderr } = await running.finished;
+    assert.is(code, 130, stderr);
+    assert.match(stderr, /Sending build context: Completed, 1 file/);
+    assert.match(stderr, /the terminal was closed/);
+  } finally {
+    process.kill(pid, "SIGCONT");
+  }
 });
 
 test.run();
