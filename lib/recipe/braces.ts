@@ -3,7 +3,7 @@
  * stops at the caller's bound, so the work is bounded by the length of the text and by that bound.
  */
 
-/** What a piece of text expands to: literal text, or alternatives, each of which is again a sequence of pieces. */
+/** A piece of text: literal text, or alternatives that it expands to, each of which is again a sequence of pieces. */
 type Piece = string | { readonly alternatives: readonly Sequence[] };
 type Sequence = readonly Piece[];
 

@@ -5,8 +5,8 @@
 import { CbError } from "../core/errors.ts";
 import { RECIPE_MAX_BYTES, type Recipe } from "../protocol/build-messages.ts";
 import { indentOf, withLines } from "./definition/edit.ts";
-import type { Line } from "./definition/sections.ts";
 import { readDefinition } from "./definition/sources.ts";
+import type { Line } from "./definition/template-arguments.ts";
 import { escapeForShell } from "./shell-word.ts";
 
 /** A character after a backslash, a variable, or `~` for the caller's home at the beginning of the word. */

@@ -5,7 +5,6 @@ import type { Recipe } from "../protocol/build-messages.ts";
 import { indentOf, withLines } from "./definition/edit.ts";
 import { pathsOf } from "./definition/inputs.ts";
 import { ScriptSigns } from "./definition/made-by-script.ts";
-import type { Line } from "./definition/sections.ts";
 import {
   type AppFilesSource,
   type BaseSource,
@@ -13,6 +12,7 @@ import {
   type FilesSource,
   readDefinition,
 } from "./definition/sources.ts";
+import type { Line } from "./definition/template-arguments.ts";
 import { type PathPattern, pathPattern } from "./path-pattern.ts";
 import { ExpandedPaths, shellWord } from "./shell-word.ts";
 

@@ -13,7 +13,7 @@ export interface RecipeInput {
   /** A script of the recipe may make the path. If the caller has no such file, the builder looks for it. */
   readonly mayBeMadeByScript?: true;
   /**
-   * A pattern of COPY or ADD, or a path whose end is not known: buildah accepts that it matches nothing when another
+   * A pattern of COPY or ADD, or a path with an unknown end: buildah accepts that it matches nothing when another
    * source of the same instruction (the same `where`) exists.
    */
   readonly optional?: true;

@@ -9,7 +9,7 @@ const IMAGE = HEAD.indexOf("IMAGE");
 const GAP = "  ";
 /** A shorter name cannot be told from others. */
 const IMAGE_MIN_COLUMNS = 12;
-/** The begin of an id that is shown where the whole id has no space; all programs accept it. Two of a user's ids never share it. */
+/** The begin of an id that is shown where the whole id has no space. A program refuses it in the unlikely case that it fits two builds. */
 const ID_CHARS = 8;
 
 /**

@@ -17,7 +17,7 @@ export const isPattern = (text: string): boolean => /[*?[\\]/.test(text);
 
 type Token = "star" | ((character: string) => boolean);
 
-/** Matches whole names without slashes. A `[` that nothing closes, or whose range is none, stands for itself. */
+/** Matches whole names without slashes. A `[` without its `]`, or with an invalid range, stands for itself. */
 export function globMatcher(pattern: string, dialect: GlobDialect): GlobMatcher {
   const tokens = tokensOf(pattern, dialect);
   const keepsDots = dialect === "shell" && /^[*?[]/.test(pattern);

@@ -19,7 +19,7 @@ const ANY_FOLDERS = Symbol("**");
 type Part = typeof ANY_FOLDERS | ((name: string) => boolean);
 
 /** A name may contain `**` besides other characters; each occurrence doubles the number of alternatives. */
-const INNER_MAX = 4;
+const INNER_MAX = 3;
 
 /** Undefined for an empty line or a comment. Calls `refuse` for a pattern with more than INNER_MAX `**` inside of names. */
 export function ignoreRule(line: string, refuse: (problem: string) => never): IgnoreRule | undefined {

@@ -1,6 +1,6 @@
 /** Replaces lines of a definition file and keeps all others unchanged. */
 import type { Recipe } from "../../protocol/build-messages.ts";
-import type { Line } from "./sections.ts";
+import type { Line } from "./template-arguments.ts";
 
 /** The text of the recipe with the changed lines replaced. A replaced line has its build arguments substituted. */
 export function withLines(

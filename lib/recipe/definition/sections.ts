@@ -4,16 +4,7 @@
  * (test/integration/recipe/recipe-parsing.full.test.ts).
  */
 import { CbError } from "../../core/errors.ts";
-import { TemplateArguments } from "./template-arguments.ts";
-
-export interface Line {
-  /** Line number in the recipe, from 0. Several lines share it when the value of an argument has line breaks. */
-  readonly origin: number;
-  /** With arguments substituted, without the line ending. */
-  readonly text: string;
-  /** Names of the arguments substituted in this line. */
-  readonly argumentNames: readonly string[];
-}
+import { type Line, TemplateArguments } from "./template-arguments.ts";
 
 export interface Section {
   /** In lower case: `files`. Empty for the header. */

@@ -1,7 +1,8 @@
 /** Finds the places in a definition file that name files on the caller's disk, parsed as apptainer does. */
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { SCRIPTS_BEFORE_FILES } from "./made-by-script.ts";
-import { type Line, type Section, stagesOf } from "./sections.ts";
+import { type Section, stagesOf } from "./sections.ts";
+import type { Line } from "./template-arguments.ts";
 
 /** A line of %files: the source is a word for apptainer's shell, the destination is literal. */
 export interface FilesSource {

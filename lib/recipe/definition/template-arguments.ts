@@ -1,7 +1,15 @@
 /** Substitutes the build arguments of a definition file, `{{ NAME }}`, as apptainer 1.4.5 does. */
 import { CbError } from "../../core/errors.ts";
 import { RECIPE_MAX_BYTES } from "../../protocol/build-messages.ts";
-import type { Line } from "./sections.ts";
+
+export interface Line {
+  /** Line number in the recipe, from 0. Several lines share it when the value of an argument has line breaks. */
+  readonly origin: number;
+  /** With arguments substituted, without the line ending. */
+  readonly text: string;
+  /** Names of the arguments substituted in this line. */
+  readonly argumentNames: readonly string[];
+}
 
 const TEMPLATE = /\{\{\s*(\w+)\s*\}\}/g;
 

@@ -67,7 +67,7 @@ test("a name that is too long, a loop of links and a file as a folder are usage 
   ] as const) {
     const error = await refusal(() => readRecipe(join(folder, name), undefined));
     assert.is(error.kind, "usage", name);
-    assert.match(error.hint ?? "", name === "folder" ? "name the file in it" : hint, name);
+    assert.match(error.hint ?? "", name === "folder" ? "name a file in it" : hint, name);
   }
 });
 
