@@ -11,7 +11,7 @@ const CONFIG_MAX_BYTES = 1024 * 1024;
 export interface Mistake {
   /** Names of fields and indexes of lists, from the top of the file. */
   readonly keys: readonly (string | number)[];
-  /** What is wrong, with the remedy. */
+  /** The fault, with its remedy. */
   readonly text: string;
 }
 

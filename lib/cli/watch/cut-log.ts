@@ -1,4 +1,4 @@
-/** The end of a build whose log has lost its last messages: the queue's record tells how the build ended. */
+/** The end of a build after its log has lost the last messages: the queue's record tells how the build ended. */
 import { CbError } from "../../core/errors.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
 import { builds } from "../../protocol/requests.ts";
