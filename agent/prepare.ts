@@ -88,9 +88,18 @@ interface EnvironmentOptions {
   readonly programs?: string;
 }
 
+/** A build has no input: debconf must not ask, and programs that page their output must print it. A recipe may set them otherwise. */
+const UNATTENDED: Readonly<Record<string, string>> = {
+  DEBIAN_FRONTEND: "noninteractive",
+  PAGER: "cat",
+  GIT_PAGER: "cat",
+  MANPAGER: "cat",
+  SYSTEMD_PAGER: "cat",
+};
+
 /**
- * The environment of a login as root, without any variable of the agent. A build has no input, so it tells debconf not
- * to ask, and programs that page their output to print it. A recipe may set all of them otherwise.
+ * The environment of a login as root, without any variable of the agent. apptainer passes only APPTAINERENV_NAME on to %post, as
+ * NAME; %setup and debootstrap get the plain names.
  */
 function environment(options: EnvironmentOptions): Record<string, string> {
   const { tmp, home, onTerminal, programs } = options;
@@ -101,11 +110,8 @@ function environment(options: EnvironmentOptions): Record<string, string> {
     LOGNAME: "root",
     LANG: "C.UTF-8",
     TERM: onTerminal ? "xterm-256color" : "dumb",
-    DEBIAN_FRONTEND: "noninteractive",
-    PAGER: "cat",
-    GIT_PAGER: "cat",
-    MANPAGER: "cat",
-    SYSTEMD_PAGER: "cat",
+    ...UNATTENDED,
+    ...Object.fromEntries(Object.entries(UNATTENDED).map(([name, value]) => [`APPTAINERENV_${name}`, value])),
     TMPDIR: tmp,
     APPTAINER_TMPDIR: tmp,
     APPTAINER_CACHEDIR: join(home, "cache"),

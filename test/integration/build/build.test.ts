@@ -103,6 +103,16 @@ test("--tty gives the build a terminal, and --no-tty does not", async ({ stack }
   assert.match(await output("--no-tty"), /^pipe$/m);
 });
 
+test("a build has no input and the settings of an unattended build, with and without a terminal", async ({ stack }) => {
+  const post = `    for from in /dev/tty /dev/stdin; do (read a <$from) || echo "nothing from $from"; done; echo "$DEBIAN_FRONTEND $PAGER"`;
+  const path = recipe(stack, "unattended", post);
+  for (const option of ["--tty", "--no-tty"]) {
+    const { stdout } = await stack.run("container-builder", [option, "--force", stack.path("u.sif"), path]);
+    for (const line of ["nothing from /dev/tty", "nothing from /dev/stdin", "noninteractive cat"])
+      assert.match(stdout, new RegExp(`^${line}\\r?$`, "m"), option);
+  }
+});
+
 test("a background process of %post does not delay the end of the build", async ({ stack }) => {
   const path = recipe(stack, "daemon", "    /bin/sleep 3600 &\n    echo the daemon runs");
   const { code, stdout, stderr } = await stack.run("container-builder", ["--debug", stack.path("daemon.sif"), path]);

@@ -8,6 +8,9 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { formatCreds } from "../../../lib/nats/credentials/creds.ts";
+import { userJwt } from "../../../lib/nats/credentials/jwt.ts";
+import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { RecordedCloud } from "../../support/openstack/recorded-cloud.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../../cmd/cb-queue.ts", import.meta.url));
@@ -29,10 +32,17 @@ function configure(home: string, authUrl: string, flavor = "t.nano"): string {
   const provider = { kind: "openstack", cloud: "lab", flavor, image: "stub", networks: ["lab"] };
   const config = {
     installation: "site",
-    nats: { url: "tls://127.0.0.1:1", creds: "/nowhere" },
-    issuer: { account: `A${"B".repeat(55)}`, signingKey: join(home, "none") },
+    nats: { url: "tls://127.0.0.1:1", creds: join(home, "queue.creds") },
+    issuer: { account: `A${"B".repeat(55)}`, signingKey: join(home, "guest.seed") },
     pools: [{ name: "big", max: 3, nats: { url: "tls://127.0.0.1:1" }, provider }],
   };
+  // The check of files is not the subject here: these exist.
+  const account = createKey("account");
+  const user = createKey("user");
+  const subject = { name: "queue", publicKey: user.publicKey, issuedAtMs: Date.now() };
+  const jwt = userJwt(subject, {}, account, account.publicKey);
+  writeFileSync(join(home, "queue.creds"), formatCreds(jwt, user), { mode: 0o600 });
+  writeFileSync(join(home, "guest.seed"), account.seed(), { mode: 0o600 });
   const path = join(home, "queue.yaml");
   writeFileSync(path, JSON.stringify(config));
   return path;

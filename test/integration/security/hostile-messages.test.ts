@@ -163,9 +163,9 @@ test("queue.reserve: a message of a million values does not delay another user",
 for (const verb of ADMIN_VERBS) {
   test(`admin.${verb}: the queue refuses each invalid request of an operator, and nothing changes`, async (world) => {
     const { connection } = await world.lab.nats.operator();
-    const bodies = [...garbage(await payloadLimit(connection)), ...distorted(REQUESTS[verb])].filter(
-      ([name]) => !isValidFor(verb, name),
-    );
+    // The largest messages for each verb would exceed the one operator's rate limit: the first verb gets them.
+    const largestBytes = verb === ADMIN_VERBS[0] ? await payloadLimit(connection) : 256 * 1024;
+    const bodies = [...garbage(largestBytes), ...distorted(REQUESTS[verb])].filter(([name]) => !isValidFor(verb, name));
     await assertUnharmed(world, () => assertRefused(connection, subjects.admin(verb, "operator"), bodies));
     await connection.close();
   });

@@ -37,7 +37,8 @@ mv supervisor.new supervisor
 write_console() {
   local half=$((CB_CONSOLE_BYTES / 2))
   [ ! -s console.1 ] || mv console.1 console.0
-  while stdbuf -o0 head -c "$half" >console.1; do
+  # head dies with this function's process. Left alone it would go on reading beside the next one, and the output would lose its order.
+  while stdbuf -o0 setpriv --pdeathsig KILL head -c "$half" >console.1; do
     [ "$(stat -c %s console.1)" -eq "$half" ] || return 0
     mv console.1 console.0
   done
