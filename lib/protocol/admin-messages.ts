@@ -48,7 +48,7 @@ const consoleOutput = { console: v.array(line), consoleProblem: v.optional(line)
 /** A machine of a pool, with the ids and states of the provider and of the records. For display only. */
 const builder = v.object({
   id: line,
-  /** A state of a builder; or `foreign`: of another generation; or `unknown`: of this generation, but without a record. */
+  /** A state of a builder; or `other generation`: of another generation of records; or `unknown`: of this generation, but without a record. */
   state: line,
   /** The machine's state at the provider; `none` when the provider does not list it. */
   machine: line,
