@@ -7,10 +7,11 @@ import type { NatsConnection } from "nats";
 import type { JetStreamAccess } from "../../lib/nats/jetstream/api.ts";
 import { Publisher } from "../../lib/nats/jetstream/publisher.ts";
 import { StreamReader } from "../../lib/nats/jetstream/reader.ts";
+import { GUEST_API_PREFIX } from "../../lib/protocol/subjects.ts";
 import { getObject } from "../../lib/transfer/get.ts";
 import { LogWriter } from "../../lib/transfer/log-writer.ts";
 import { putObject } from "../../lib/transfer/put.ts";
-import { GUEST_API_PREFIX, startPlainNats } from "../support/nats/plain-nats.ts";
+import { startPlainNats } from "../support/nats/plain-nats.ts";
 
 const MIB = 1024 * 1024;
 const sizeMib = Number(process.argv[2] ?? 256);

@@ -4,8 +4,9 @@ import type { Test } from "uvu";
 import type { JetStreamAccess } from "../../../lib/nats/jetstream/api.ts";
 import { Publisher, type PublisherOptions } from "../../../lib/nats/jetstream/publisher.ts";
 import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
+import { GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 import { type CuttingProxy, startCuttingProxy } from "./cutting-proxy.ts";
-import { GUEST_API_PREFIX, type PlainNats, startPlainNats } from "./plain-nats.ts";
+import { type PlainNats, startPlainNats } from "./plain-nats.ts";
 
 export const STREAM = "build-b1";
 export const LOG = "build.b1.log";

@@ -11,9 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import { GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 import { until } from "../until.ts";
-
-export const GUEST_API_PREFIX = "JSC.API";
 
 /** Chunks are below 1 MiB; the raised limit shows that no code depends on the default. */
 const MAX_PAYLOAD_BYTES = 8 * 1024 * 1024;

@@ -1,7 +1,7 @@
 /** One cloud and a login for it, as clouds.yaml or the OS_* variables describe them. */
-import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { CbError, messageOf } from "../../../core/errors.ts";
+import { readCaFile } from "../../../config/ca-file.ts";
+import { CbError } from "../../../core/errors.ts";
 import type { CloudSettings } from "./cloud-settings.ts";
 import { type KeystoneLogin, loginOf } from "./login.ts";
 
@@ -34,7 +34,7 @@ export function cloudOf(settings: CloudSettings, from: string): Cloud {
     interface: interfaceOf(settings, from),
     verify,
     ...(region === undefined ? {} : { region }),
-    ...(cacert === undefined ? {} : { ca: readCa(cacert, from) }),
+    ...(cacert === undefined ? {} : { ca: readCaFile(cacert.replace(/^~(?=\/)/, homedir()), from) }),
   };
 }
 
@@ -67,12 +67,4 @@ function interfaceOf({ interface: name, endpoint_type: old }: CloudSettings, fro
   throw new CbError("config", `${from}: there is no interface ${configured}`, {
     hint: `one of ${INTERFACES.join(", ")}`,
   });
-}
-
-function readCa(path: string, from: string): string {
-  try {
-    return readFileSync(path.replace(/^~(?=\/)/, homedir()), "utf8");
-  } catch (cause) {
-    throw new CbError("config", `${from}: cannot read the cacert ${path}: ${messageOf(cause)}`, { cause });
-  }
 }

@@ -141,7 +141,7 @@ const WRONG: readonly (readonly [Record<string, string>, RegExp])[] = [
   [{ OS_PROJECT_NAME: "" }, /project_name is missing/],
   [{ OS_INTERFACE: "private" }, /there is no interface private; one of public, internal, admin/],
   [{ OS_AUTH_TYPE: "v3oidcpassword" }, /auth_type v3oidcpassword is not supported; use .* application credential/],
-  [{ OS_CACERT: "/nowhere/ca.pem" }, /cannot read the cacert \/nowhere\/ca\.pem/],
+  [{ OS_CACERT: "/nowhere/ca.pem" }, /cannot read the CA file \/nowhere\/ca\.pem named in /],
   [{ OS_CLOUD: "lab" }, /the cloud lab is not described/],
 ];
 for (const [change, message] of WRONG) {
