@@ -1,12 +1,28 @@
 /**
- * Detects that the builder's disk failed during a build, for example because the disk of its host is full. A program
+ * Detects that a build has filled the builder's disk, and that the disk failed during a build, for example because the disk of its host is full. A program
  * gets a write error only if it waits until its data is written, so a build may succeed and its image still have holes.
  *
  * The build was root on this machine, so nothing that it can replace decides: no program is run, and only records count
  * that the kernel itself wrote.
  */
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, statfs } from "node:fs/promises";
+
+/** Programs print the error of write(2) in this form; those in Go begin it with a small letter. */
+const FULL = /\bno space left on device\b/i;
+
+const GIB = 1024 ** 3;
+
+/**
+ * The reason for the user when the end of the output shows that a build has filled its disk; `folder` is on that disk. The programs
+ * delete their files when they fail, so the free space tells nothing afterwards.
+ */
+export async function fullDisk(output: string, folder: string): Promise<string | undefined> {
+  if (!FULL.test(output)) return undefined;
+  const { blocks, bsize } = await statfs(folder);
+  const size = ((blocks * bsize) / GIB).toFixed(1);
+  return `the build has filled the builder's disk of ${size} GiB, or a smaller file system on it; make the image smaller, or ask an operator for a larger disk (diskGiB)`;
+}
 
 const KERNEL_LOG = "/dev/kmsg";
 /** Device number of the kernel log, major 1 and minor 11 (Linux: admin-guide/devices.txt), as stat(2) encodes it. */

@@ -12,6 +12,7 @@ import { createKey, type NKey } from "../lib/nats/credentials/nkey.ts";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
 import { decode } from "../lib/protocol/codec.ts";
 import { ownImage } from "./image.ts";
+import { keepAgentAlive } from "./memory-failure.ts";
 import { QueueClient } from "./queue-client.ts";
 import { Terminal } from "./terminal.ts";
 import { work } from "./work.ts";
@@ -29,6 +30,7 @@ const FOLDER = join(tmpdir(), "build");
 const never = new AbortController().signal;
 
 async function main(): Promise<void> {
+  await keepAgentAlive();
   const path = process.argv[2] ?? USER_DATA_PATH;
   const data = decode(userData, await readFile(path), path);
   const key = createKey("user");

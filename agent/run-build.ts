@@ -89,8 +89,10 @@ async function runStep(options: StepOptions): Promise<BuildExit> {
 
 function start({ argv, cwd, env, terminal }: StepOptions): ChildProcess & { stdout: Readable } {
   const command = terminal?.command(argv) ?? argv;
-  // One pipe for standard output and standard error: two pipes would lose the order of the lines.
-  const child = spawn("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], {
+  // One pipe for standard output and standard error: two pipes would lose the order of the lines. With this score the kernel ends
+  // the build before the agent when memory runs out (memory-failure.ts).
+  const script = '{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null; exec "$@" 2>&1';
+  const child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
     cwd,
     env,
     detached: true,

@@ -11,8 +11,9 @@ import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
 import { deviceFailure } from "./device-failure.ts";
-import { diskFailure } from "./disk-failure.ts";
+import { diskFailure, fullDisk } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
+import { memoryFailure } from "./memory-failure.ts";
 import { prepareWorkDir, type WorkDir, writeRecipe } from "./prepare.ts";
 import type { QueueClient } from "./queue-client.ts";
 import { receiveContext } from "./receive-context.ts";
@@ -97,7 +98,7 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
       },
       signal,
     });
-    const remedy = exit.code === 0 ? undefined : remedyFor(last.text());
+    const remedy = exit.code === 0 ? undefined : await remedyFor(last.text(), options.folder);
     return remedy === undefined ? exit : { ...exit, reason: `${exit.reason}: ${remedy}` };
   } finally {
     await log.end();
@@ -105,7 +106,11 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
 }
 
 /** The remedy for the user, when the end of the output shows the cause of the failure. */
-const remedyFor = (output: string): string | undefined => baseImageFailure(output) ?? deviceFailure(output);
+const remedyFor = async (output: string, folder: string): Promise<string | undefined> =>
+  (await memoryFailure(output)) ??
+  (await fullDisk(output, folder)) ??
+  baseImageFailure(output) ??
+  deviceFailure(output);
 
 /**
  * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images;

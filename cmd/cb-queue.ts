@@ -43,7 +43,7 @@ await main("cb-queue", async (argv) => {
   // At a start each reader of a file reports its absence.
   const config = readYamlFile(options.config, queueConfig, options.check ? checkFiles : undefined);
   if (options.check) {
-    if (options.clouds) await checkClouds(config);
+    await checkPools(config, options.clouds === true);
     return 0;
   }
   const log = createLogger({ name: "cb-queue", level: config.logLevel });
@@ -68,7 +68,9 @@ await main("cb-queue", async (argv) => {
   return 0;
 });
 
-async function checkClouds(config: QueueConfig): Promise<void> {
-  const lines = await checkProviders(providersFor(config), new AbortController().signal);
+/** Prints the limits of each pool. Clouds are asked only when `clouds` is set, because the check of a file needs no network. */
+async function checkPools(config: QueueConfig, clouds: boolean): Promise<void> {
+  const pools = config.pools.filter(({ provider }) => clouds || provider.kind !== "openstack");
+  const lines = await checkProviders(providersFor({ ...config, pools }), new AbortController().signal);
   for (const line of lines) printText(`${line}\n`);
 }

@@ -1,5 +1,5 @@
 /** The schema of cb-queue's configuration, one YAML file. The reason for each default is in its comment. */
-import { machine } from "node:os";
+import { machine, totalmem } from "node:os";
 import * as v from "valibot";
 import { architecture } from "../protocol/fields.ts";
 
@@ -60,6 +60,16 @@ const sandboxProvider = v.strictObject({
   rootfs: path,
   /** Folder with the agent's bundle; it is mounted read-only into each sandbox. */
   agentDir: path,
+  /**
+   * Memory of each sandbox, its tmpfs included and without swap. Three quarters of this machine's memory, so that one recipe cannot
+   * take the memory of NATS and the queue, and no build on a workstation fails that had room before. A site sets less: the memory
+   * for builders divided by `max`.
+   */
+  memoryMiB: v.optional(whole(256, 16 * 1024 * 1024), () => Math.floor((totalmem() * 3) / 4 / MIB)),
+  /** Processor time, in processors. Without it the kernel divides the time between the sandboxes, and none is left unused. */
+  cores: v.optional(v.pipe(v.number(), v.minValue(0.1), v.maxValue(1024))),
+  /** 20 GiB: as of a virtual machine below. The file system's file grows as it is written. */
+  diskGiB: v.optional(whole(2, 16_384), 20),
 });
 
 /** Virtual machines on this machine. */

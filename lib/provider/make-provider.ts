@@ -33,6 +33,7 @@ function localProvider(config: LocalConfig, installation: string): Provider {
       ...shared,
       agentCommand: ["node", `${AGENT_INSIDE}/agent.mjs`],
       agentBinds: [{ from: config.agentDir, to: AGENT_INSIDE }],
+      bounds: { memoryMib: config.memoryMiB, cores: config.cores, diskMib: config.diskGiB * 1024 },
     });
   }
   const { disk, cores, memoryMiB: memoryMib, diskGiB: diskGib, acceleration } = config;

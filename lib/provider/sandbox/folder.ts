@@ -5,6 +5,8 @@
  *   supervisor          the process id, start time and boot of the first stage (scripts/launch.sh)
  *   status              "started" when the command runs inside, "exit N" at the end
  *   console.0, .1       the output of the sandbox
+ *   groups              the folders of its control groups on the host, one a line
+ *   disk                the file system that the sandbox writes to, when its disk is bounded; data/ is then its mount point
  *   destroying          exists once a destroy has begun
  *   data/               the writable layer, which belongs to subordinate ids
  */
@@ -18,6 +20,7 @@ import { CbError } from "../../core/errors.ts";
 import { id } from "../../protocol/fields.ts";
 import { isId } from "../../protocol/ids.ts";
 import type { MachineIdentity } from "../provider.ts";
+import { removeGroups } from "./make-groups.ts";
 import { endProcessesOf, parseSupervisor, type Supervisor } from "./processes.ts";
 
 const metadataSchema = v.strictObject({
@@ -59,12 +62,20 @@ export async function clearData(folder: string): Promise<void> {
   }
 }
 
-/** Creates the folder of a builder with its metadata, atomically. Returns false when the builder already has a folder. */
-export async function claimFolder(stateDir: string, metadata: SandboxMetadata): Promise<boolean> {
+/**
+ * Creates the folder of a builder with its metadata and the names of its control groups, atomically. The groups are made
+ * afterwards, so a destroy finds them at any time. Returns false when the builder already has a folder.
+ */
+export async function claimFolder(
+  stateDir: string,
+  metadata: SandboxMetadata,
+  groups: readonly string[],
+): Promise<boolean> {
   const prepared = unlistedPath(stateDir);
   await makeFolder(prepared);
   try {
     await writeFile(join(prepared, "machine.json"), JSON.stringify(metadata), { mode: 0o600 });
+    await writeFile(join(prepared, "groups"), groups.map((group) => `${group}\n`).join(""), { mode: 0o600 });
     await rename(prepared, join(stateDir, metadata.builder));
     return true;
   } catch (error) {
@@ -104,6 +115,7 @@ export async function destroyAllSandboxes(stateDir: string): Promise<void> {
 async function removeUnlisted(folder: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     await endSandboxIn(folder);
+    await removeGroups(await readGroups(folder));
     try {
       await rm(folder, { recursive: true, force: true });
       return;
@@ -111,6 +123,12 @@ async function removeUnlisted(folder: string): Promise<void> {
       if (attempt === REMOVAL_ATTEMPTS_MAX || (error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
     }
   }
+}
+
+/** Returns the recorded control groups; none for a sandbox without bounds. */
+export async function readGroups(folder: string): Promise<string[]> {
+  const text = await readOr(join(folder, "groups"), "");
+  return text.split("\n").filter((line) => line !== "");
 }
 
 /** Ends all processes of the sandbox in this folder. Throws CbError "infrastructure" when one does not end. */

@@ -40,6 +40,16 @@ export const DEFAULT_LIMITS: SandboxLimits = { processes: 4096, files: 65_536 };
  */
 export type Weakness = "egress-filter";
 
+/** The bounds of a sandbox that hold on this host. */
+export interface LaunchBounds {
+  /** Folders of the control groups that the sandbox enters. */
+  readonly groups: readonly string[];
+  /** Size of the sandbox's own file system; 0: it writes into its folder on the host's file system. */
+  readonly diskMib: number;
+  /** The memory limit, of which the sandbox's tmpfs may take a part; 0: none. */
+  readonly memoryMib: number;
+}
+
 export interface SandboxLaunch {
   /** Created by makeFolder. */
   readonly folder: string;
@@ -51,6 +61,7 @@ export interface SandboxLaunch {
   /** `undefined`: the sandbox has its own loopback and no other network. */
   readonly network: EgressPolicy | undefined;
   readonly limits: SandboxLimits;
+  readonly bounds: LaunchBounds;
   readonly devices: readonly Device[];
   readonly allowWeak: readonly Weakness[];
   /** Text of /run/container-builder/user-data inside. */
@@ -123,6 +134,9 @@ function environmentOf(spec: SandboxLaunch): Record<string, string> {
     CB_CONSOLE_BYTES: String(spec.consoleBytes),
     CB_PROCESSES: String(spec.limits.processes),
     CB_FILES: String(spec.limits.files),
+    CB_GROUPS: spec.bounds.groups.join("\n"),
+    CB_DISK_MIB: String(spec.bounds.diskMib),
+    CB_MEMORY_MIB: String(spec.bounds.memoryMib),
     CB_DEVICES: spec.devices.map(({ name, path }) => `${name}\t${path}`).join("\n"),
     CB_WEAK: spec.allowWeak.join(" "),
   };

@@ -10,8 +10,10 @@ import { CbError } from "../../core/errors.ts";
 import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
 import type { BuilderSpec, Machine, MachineListing, Provider } from "../provider.ts";
+import { type Bounds, type BoundsPlan, describeBounds, planBounds, UNBOUNDED } from "./bounds.ts";
 import type { HostPort } from "./egress.ts";
 import { claimFolder, destroySandbox, identityOf, listFolders, readMetadata, sweepUnlisted } from "./folder.ts";
+import { hostSupport } from "./host-support.ts";
 import {
   type Bind,
   DEFAULT_LIMITS,
@@ -21,6 +23,7 @@ import {
   type SandboxLimits,
   type Weakness,
 } from "./launch.ts";
+import { makeGroups, removeGroups } from "./make-groups.ts";
 import { newestConsole, readMachine } from "./read-machine.ts";
 
 export interface SandboxProviderOptions {
@@ -39,6 +42,8 @@ export interface SandboxProviderOptions {
   /** Further networks that builders may not reach, such as a management network: "10.1.0.0/16". */
   readonly denyNetworks?: readonly string[];
   readonly limits?: SandboxLimits;
+  /** Default: none. Those that this host cannot hold are left out, and check() names them. */
+  readonly bounds?: Bounds;
   /** Default: none. */
   readonly devices?: readonly Device[];
   /** Parts of the boundary that may be absent on this host. Default: none. */
@@ -80,24 +85,38 @@ export class SandboxProvider implements Provider {
     const host = `cb-${spec.builder.slice(0, 8)}`;
     await mkdir(stateDir, { recursive: true, mode: 0o700 });
     await sweepUnlisted(stateDir);
-    if (!(await claimFolder(stateDir, { ...identityOf(spec), host, createdAtMs: Date.now() }))) {
-      return await this.#confirmSame(spec);
+    const plan = await this.#planBounds(spec.builder);
+    const metadata = { ...identityOf(spec), host, createdAtMs: Date.now() };
+    if (!(await claimFolder(stateDir, metadata, plan.launch.groups))) return await this.#confirmSame(spec);
+    try {
+      await makeGroups(plan.groups);
+      const child = await launchSandbox({
+        folder: join(stateDir, spec.builder),
+        rootfs,
+        hostname: INSIDE_HOSTNAME,
+        command: agentCommand,
+        binds: [...agentBinds, ...plan.binds],
+        network: { allowHostPorts, refused },
+        limits: this.#options.limits ?? DEFAULT_LIMITS,
+        bounds: plan.launch,
+        devices: this.#options.devices ?? [],
+        allowWeak: this.#options.allowWeak ?? [],
+        userData: spec.userData,
+        consoleBytes: this.#options.consoleBytes ?? DEFAULT_CONSOLE_BYTES,
+        output: "ignore",
+      });
+      child.unref();
+    } catch (error) {
+      // A concurrent destroy may have removed the folder before the groups were made, and then no other call removes them.
+      await removeGroups(plan.launch.groups);
+      throw error;
     }
-    const child = await launchSandbox({
-      folder: join(stateDir, spec.builder),
-      rootfs,
-      hostname: INSIDE_HOSTNAME,
-      command: agentCommand,
-      binds: agentBinds,
-      network: { allowHostPorts, refused },
-      limits: this.#options.limits ?? DEFAULT_LIMITS,
-      devices: this.#options.devices ?? [],
-      allowWeak: this.#options.allowWeak ?? [],
-      userData: spec.userData,
-      consoleBytes: this.#options.consoleBytes ?? DEFAULT_CONSOLE_BYTES,
-      output: "ignore",
-    });
-    child.unref();
+  }
+
+  /** Returns a sentence about the bounds of each sandbox, and about those that do not hold on this host. */
+  async check(): Promise<string> {
+    const { bounds } = this.#options;
+    return bounds === undefined ? "" : describeBounds(bounds, await hostSupport());
   }
 
   async destroy(builder: string, signal: AbortSignal): Promise<void> {
@@ -109,6 +128,11 @@ export class SandboxProvider implements Provider {
   async consoleOutput(builder: string, maxBytes: number, _signal: AbortSignal): Promise<Uint8Array> {
     if (!isId(builder)) throw new CbError("config", `not a builder id: ${builder}`);
     return await newestConsole(join(this.#options.stateDir, builder), maxBytes);
+  }
+
+  async #planBounds(builder: string): Promise<BoundsPlan> {
+    const { bounds } = this.#options;
+    return bounds === undefined ? UNBOUNDED : planBounds(`container-builder-${builder}`, bounds, await hostSupport());
   }
 
   /** Accepts a repeated create of the same attempt. Throws CbError "infrastructure" when the folder is of another attempt. */

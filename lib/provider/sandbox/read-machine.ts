@@ -4,7 +4,8 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { consoleLines } from "../console-lines.ts";
 import type { Machine, MachineStatus } from "../provider.ts";
-import { readMetadata, readOr, readSupervisor, type SandboxMetadata } from "./folder.ts";
+import { readGroups, readMetadata, readOr, readSupervisor, type SandboxMetadata } from "./folder.ts";
+import { exceededMemory } from "./make-groups.ts";
 import { isAlive, type Supervisor } from "./processes.ts";
 
 /** The first stage writes its supervisor file within milliseconds. After this time it was never started, or was killed. */
@@ -58,15 +59,16 @@ async function faultOf({ folder, supervisor, status, program }: DeadSandbox): Pr
   }
   if (code === undefined) return "it was killed";
   const [last] = consoleLines(printed, 1);
-  return `${program} ${endOf(Number(code))}${last === undefined ? "" : `; its last line: ${last}`}`;
+  const limit = await exceededMemory(await readGroups(folder));
+  return `${program} ${endOf(Number(code), limit)}${last === undefined ? "" : `; its last line: ${last}`}`;
 }
 
 /** A shell's exit code of a program that a signal ended is 128 plus the number of the signal. */
-function endOf(code: number): string {
+function endOf(code: number, exceeded: string | undefined): string {
   const signal = Object.entries(constants.signals).find(([, number]) => number === code - 128)?.[0];
   if (signal === undefined) return `ended with exit code ${code}`;
-  const causes = signal === "SIGKILL" ? "a command of the recipe, or the kernel because memory ran out" : "";
-  return `was ended by ${signal}${causes === "" ? "" : ` (sent by ${causes})`}`;
+  if (signal !== "SIGKILL") return `was ended by ${signal}`;
+  return `was ended by ${signal} (${exceeded ?? "sent by a command of the recipe, or the kernel because memory ran out"})`;
 }
 
 /** Returns the newest bytes of the sandbox's output, from the two files that the first stage writes alternately. */

@@ -6,6 +6,7 @@ import { join, resolve } from "node:path";
 import type { Readable } from "node:stream";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { signalProcess } from "../../core/signal-process.ts";
+import { UNBOUNDED } from "./bounds.ts";
 import type { EgressPolicy } from "./egress.ts";
 import { clearData, endSandboxIn, makeFolder } from "./folder.ts";
 import { type Bind, DEFAULT_LIMITS, hostNetworks, launchSandbox } from "./launch.ts";
@@ -52,6 +53,7 @@ export async function runInSandbox(options: SandboxRunOptions): Promise<RunResul
       binds: options.binds ?? [],
       network: options.network === true ? await openNetwork() : undefined,
       limits: DEFAULT_LIMITS,
+      bounds: UNBOUNDED.launch,
       devices: [],
       allowWeak: [],
       userData: "",

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SandboxProvider } from "../../../lib/provider/sandbox/provider.ts";
-import { newSpec, observedAs, signal, untilPrinted } from "../../support/provider-contract.ts";
+import { allOf, inside, SCRIPT_AGENT, succeeded } from "../../support/inside-sandbox.ts";
+import { newSpec, signal, untilPrinted } from "../../support/provider-contract.ts";
 import { testRootfs } from "../../support/rootfs.ts";
 import { cleanUpWhenInterrupted } from "../../support/sandboxes.ts";
 
@@ -16,26 +17,12 @@ const provider = new SandboxProvider({
   stateDir: join(home, "state"),
   rootfs,
   installation: "test",
-  agentCommand: ["bash", "/run/container-builder/user-data"],
+  agentCommand: SCRIPT_AGENT,
   agentBinds: [],
   allowHostPorts: [],
 });
 cleanUpWhenInterrupted(home, [provider]);
 test.after(() => rm(home, { recursive: true, force: true }));
-
-/** Runs a script in the place of the agent and resolves with its output. */
-async function inside(script: string): Promise<string> {
-  const spec = newSpec("test", `${script}\necho "the end"`);
-  try {
-    await provider.create(spec, signal());
-    await observedAs(provider, spec.builder, "error");
-    const printed = Buffer.from(await provider.consoleOutput(spec.builder, 1_000_000, signal())).toString();
-    assert.match(printed, "the end", "the script ran to its end");
-    return printed;
-  } finally {
-    await provider.destroy(spec.builder, signal());
-  }
-}
 
 test("a sandbox can neither make keys of the kernel nor find those of another sandbox", async () => {
   // Call numbers of x86_64, with those of x32 programs; aarch64 has the calls in another order.
@@ -67,33 +54,22 @@ test("a sandbox can neither make keys of the kernel nor find those of another sa
       calls.map(() => `errno ${constants.errno.ENOSYS}`),
       printed,
     );
-    assert.not.match(await inside("cat /proc/keys"), "secret-of-a-build");
+    assert.not.match(await inside(provider, "cat /proc/keys"), "secret-of-a-build");
   } finally {
     await provider.destroy(first.builder, signal());
   }
 });
 
 test("setuid programs work inside, which a filter without privileges would prevent", async () => {
-  const printed = await inside("grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status");
+  const printed = await inside(provider, "grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status");
   assert.match(printed, /^NoNewPrivs:\s0$/m);
   assert.match(printed, /^Seccomp:\s2$/m);
 });
 
 test("every builder has the same host name inside", async () => {
-  const printed = await inside('echo "I am $(hostname), $(cat /etc/hostname)"; cat /etc/hosts');
+  const printed = await inside(provider, 'echo "I am $(hostname), $(cat /etc/hostname)"; cat /etc/hosts');
   assert.match(printed, "I am container-builder, container-builder\n");
   assert.match(printed, "127.0.1.1 container-builder\n");
 });
-
-/** Returns a script that runs each attempt and prints whether it succeeded. */
-function allOf(attempts: Record<string, string>): string {
-  return Object.entries(attempts)
-    .map(([name, attempt]) => `if (${attempt}); then echo "SUCCEEDED ${name}"; else echo "failed ${name}"; fi`)
-    .join("\n");
-}
-
-function succeeded(printed: string): string[] {
-  return printed.match(/^SUCCEEDED .*/gm) ?? [];
-}
 
 test.run();

@@ -13,7 +13,7 @@ import { hostAptSettings } from "../../../lib/provider/sandbox/apt-settings.ts";
 import { HOST_LOOPBACK, localNetworks } from "../../../lib/provider/sandbox/egress.ts";
 import { DEFAULT_LIMITS, type SandboxLimits } from "../../../lib/provider/sandbox/launch.ts";
 import { SandboxProvider } from "../../../lib/provider/sandbox/provider.ts";
-import { newSpec, observedAs, signal } from "../../support/provider-contract.ts";
+import { allOf, inside, SCRIPT_AGENT, succeeded } from "../../support/inside-sandbox.ts";
 import { testRootfs } from "../../support/rootfs.ts";
 import { cleanUpWhenInterrupted } from "../../support/sandboxes.ts";
 
@@ -59,27 +59,15 @@ function portOf(server: Server | Socket): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** Runs a script in the place of the agent and resolves with its output. */
-async function inside(script: string, limits = DEFAULT_LIMITS): Promise<string> {
-  const provider = providerWith(limits);
-  const spec = newSpec("test", `${script}\necho "the end"`);
-  try {
-    await provider.create(spec, signal());
-    await observedAs(provider, spec.builder, "error");
-    const printed = Buffer.from(await provider.consoleOutput(spec.builder, 1_000_000, signal())).toString();
-    assert.match(printed, "the end", "the script ran to its end");
-    return printed;
-  } finally {
-    await provider.destroy(spec.builder, signal());
-  }
-}
+/** Runs a script in a sandbox with these limits and resolves with its output. */
+const insideWith = (script: string, limits = DEFAULT_LIMITS): Promise<string> => inside(providerWith(limits), script);
 
 function providerWith(limits: SandboxLimits): SandboxProvider {
   return new SandboxProvider({
     stateDir: join(home, "state"),
     rootfs,
     installation: "test",
-    agentCommand: ["bash", "/run/container-builder/user-data"],
+    agentCommand: SCRIPT_AGENT,
     agentBinds: [{ from: home, to: "/opt/agent" }],
     allowHostPorts: [{ address: HOST_LOOPBACK, port: portOf(allowed) }],
     limits,
@@ -97,7 +85,7 @@ async function connect(targets: readonly string[]): Promise<Record<string, strin
       socket.once("connect", () => report("open")).once("error", (error) => report(error.code));
       socket.setTimeout(3000, () => report("silent"));
     }`;
-  const printed = await inside(`node -e '${code}'`);
+  const printed = await insideWith(`node -e '${code}'`);
   const results = [...printed.matchAll(/^RESULT (.*)$/gm)].map(
     ([, json]) => JSON.parse(json ?? "") as [string, string],
   );
@@ -143,7 +131,7 @@ test("device-bound sockets and broadcast datagrams do not bypass the filter", as
       socket(my $s, PF_INET, SOCK_STREAM, 0) or die; setsockopt($s, SOL_SOCKET, 25, "tap0\\0") or die;
       print "TCP $port ", (connect($s, pack_sockaddr_in($port, inet_aton("10.0.2.2"))) ? "open" : "closed"), "\\n";
     }`;
-  const printed = await inside(`perl -e '${perl}'`);
+  const printed = await insideWith(`perl -e '${perl}'`);
   assert.match(printed, `TCP ${portOf(onLoopback)} closed`);
   assert.match(printed, `TCP ${portOf(onAll)} closed`);
   assert.match(printed, `TCP ${portOf(allowed)} open`);
@@ -162,7 +150,7 @@ test("routes, devices and the filter cannot be changed from inside", async () =>
     "nested namespaces": "unshare --user --map-root-user nft flush ruleset",
     "enter the first process": "nsenter --target 1 --user true",
   };
-  const printed = await inside(allOf(attempts));
+  const printed = await insideWith(allOf(attempts));
   assert.equal(succeeded(printed), [], printed);
 });
 
@@ -181,12 +169,12 @@ test("host devices cannot be made or opened, nor file systems of the host mounte
     "load a module": "busybox insmod /nonexistent || busybox modprobe dummy",
     "set the clock": "date -s @0",
   };
-  const printed = await inside(allOf(attempts));
+  const printed = await insideWith(allOf(attempts));
   assert.equal(succeeded(printed), [], printed);
 });
 
 test("/proc/sys is read-only, and a fresh /proc opens nothing but settings of the sandbox's own namespaces", async () => {
-  const printed = await inside(`
+  const printed = await insideWith(`
     open_in() {
       for file in $(find "$1/sys" -type f) "$1/sysrq-trigger" "$1/kcore" "$1/kmsg"; do
         if (exec 3>>"$file") 2>/dev/null; then echo "OPEN $file"; fi
@@ -209,7 +197,7 @@ test("/proc/sys is read-only, and a fresh /proc opens nothing but settings of th
 
 test("a process of the host is neither visible nor reachable by signals", async () => {
   const { pid } = bystander;
-  const printed = await inside(`
+  const printed = await insideWith(`
     kill -9 ${pid} && echo "SIGNALLED ${pid}"
     ls /proc | grep -x ${pid} && echo "VISIBLE"
     grep -al 'sleep.1000' /proc/[0-9]*/cmdline && echo "VISIBLE by name"
@@ -220,7 +208,7 @@ test("a process of the host is neither visible nor reachable by signals", async 
 });
 
 test("no file of the host is visible, except the read-only binds", async () => {
-  const printed = await inside(`
+  const printed = await insideWith(`
     ls ${home} && echo "VISIBLE ${home}"
     cat /opt/agent/canary-of-the-host && echo " BOUND"
     find / -xdev -name canary-of-the-host | grep -v ^/opt/agent && echo "VISIBLE a copy"
@@ -238,14 +226,14 @@ test("a fork bomb stops at the process limit, counted over all ids", async () =>
     my $first = bomb(200);
     my $kid = fork; if (!$kid) { $( = $) = 65534; $> = $< = 65534; print "MOST ", $first + bomb(1000), "\\n"; exit }
     waitpid $kid, 0;`;
-  const printed = await inside(`perl -e '${perl}'`, limits);
+  const printed = await insideWith(`perl -e '${perl}'`, limits);
   const most = Number(/^MOST (\d+)$/m.exec(printed)?.[1]);
   assert.ok(most > 200 && most < 300, printed);
 });
 
 test("a sandbox reaches the package mirror by name", async () => {
   const { mirror } = await hostAptSettings();
-  const printed = await inside(
+  const printed = await insideWith(
     `wget --no-verbose --timeout=20 -O /tmp/release ${mirror}/dists/trixie/InRelease && echo "REACHED"`,
   );
   assert.match(printed, "REACHED");
@@ -254,21 +242,10 @@ test("a sandbox reaches the package mirror by name", async () => {
 test("a sandbox changes neither the host's mounts nor the rootfs", async () => {
   const before = await readFile("/proc/self/mountinfo", "utf8");
   const marker = join(rootfs, "written-by-a-test");
-  await inside("touch /written-by-a-test; mount -t tmpfs none /mnt; rm -rf /usr/share/perl /etc/apt");
+  await insideWith("touch /written-by-a-test; mount -t tmpfs none /mnt; rm -rf /usr/share/perl /etc/apt");
   assert.is(await readFile("/proc/self/mountinfo", "utf8"), before);
   assert.is(await stat(marker).catch(() => "absent"), "absent");
   assert.ok(await stat(join(rootfs, "etc/apt")));
 });
-
-/** Returns a script that runs each attempt and prints whether it succeeded. */
-function allOf(attempts: Record<string, string>): string {
-  return Object.entries(attempts)
-    .map(([name, attempt]) => `if (${attempt}); then echo "SUCCEEDED ${name}"; else echo "failed ${name}"; fi`)
-    .join("\n");
-}
-
-function succeeded(printed: string): string[] {
-  return printed.match(/^SUCCEEDED .*/gm) ?? [];
-}
 
 test.run();

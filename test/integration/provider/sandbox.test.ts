@@ -95,7 +95,7 @@ test("listMachines() names the fault: the agent's exit code, a kill, a failed st
   assert.match((await observedAs(provider, missing.builder, "error")).fault ?? "", "/nowhere");
 
   const interrupted = newSpec("test", "");
-  await claimFolder(stateDir, { ...identityOf(interrupted), host: "cb", createdAtMs: Date.now() - 10_000 });
+  await claimFolder(stateDir, { ...identityOf(interrupted), host: "cb", createdAtMs: Date.now() - 10_000 }, []);
   assert.match((await observedAs(provider, interrupted.builder, "error")).fault ?? "", "interrupted");
   for (const spec of [ended, shot, killed, missing, interrupted]) await provider.destroy(spec.builder, signal());
   await nothingLeft(leftovers);

@@ -34,7 +34,7 @@ async function addOtherGeneration(stack: Stack): Promise<string> {
   const builder = randomUUID();
   const identity = { installation: "local", generation: "lost", pool: "local", builder, attempt: randomUUID() };
   const stateDir = stack.statePath("sandboxes");
-  await claimFolder(stateDir, { ...identity, host: "cb-planted", createdAtMs: Date.now() - 3 * 3_600_000 });
+  await claimFolder(stateDir, { ...identity, host: "cb-planted", createdAtMs: Date.now() - 3 * 3_600_000 }, []);
   const console =
     "first\n\u001b]0;title\u0007\u001b[2Jwiped\u001b[31m red\u001b[0m\n10%\r90%\r\n\u202eevil\u0000\u009b1m\n";
   writeFileSync(join(stateDir, builder, "console.0"), console);

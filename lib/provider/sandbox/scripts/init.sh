@@ -3,7 +3,8 @@
 # Job control is on, because a shell without it starts background commands with SIGINT ignored, and their children inherit that.
 exec 2>&3 3>&-
 set -m
-"$@" &
+# When memory runs out, the kernel ends the command or its children first, because of this score, and never a stage.
+{ echo 500 >/proc/self/oom_score_adj; exec "$@"; } &
 child=$!
 trap 'kill -TERM -- "-$child"' TERM
 while :; do

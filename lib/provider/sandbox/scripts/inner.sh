@@ -10,10 +10,13 @@ mount -t proc -o nosuid,nodev,noexec proc proc
 # Host settings are closed to these ids anyway. The read-only mount also closes the settings of the sandbox's own namespaces.
 mount --bind proc/sys proc/sys
 mount -o remount,bind,ro,nosuid,nodev,noexec proc/sys
-mount -t tmpfs -o mode=0755,nosuid dev dev
+# Files in a tmpfs take memory that no end of a process frees. The kernel's default size is half of the host's memory.
+tmpfs=
+[ "$CB_MEMORY_MIB" -eq 0 ] || tmpfs=,size=$((CB_MEMORY_MIB / 4))m
+mount -t tmpfs -o "mode=0755,nosuid$tmpfs" dev dev
 mkdir dev/pts dev/shm
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5,nosuid,noexec devpts dev/pts
-mount -t tmpfs -o mode=1777,nosuid,nodev shm dev/shm
+mount -t tmpfs -o "mode=1777,nosuid,nodev$tmpfs" shm dev/shm
 for name in null zero full random urandom tty; do
   : >"dev/$name"
   mount --bind "/dev/$name" "dev/$name"
@@ -27,7 +30,7 @@ ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
 ln -s /proc/self/fd/2 dev/stderr
 if mountpoint -q /mnt/sys; then mount --rbind /mnt/sys sys; fi
-mount -t tmpfs -o mode=0755,nosuid,nodev run run
+mount -t tmpfs -o "mode=0755,nosuid,nodev$tmpfs" run run
 mkdir -p run/lock
 printf '%s\n' "$CB_HOSTNAME" >etc/hostname
 printf '%s' "$CB_HOSTS" >etc/hosts

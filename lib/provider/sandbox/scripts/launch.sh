@@ -20,6 +20,9 @@
 #   CB_SLIRP                 options of slirp4netns
 #   CB_CONSOLE_BYTES         limit of the kept output; 0: the output goes to stdout
 #   CB_PROCESSES, CB_FILES   limits
+#   CB_GROUPS                lines with the folders of the control groups that the sandbox enters
+#   CB_DISK_MIB              size of the sandbox's own file system; 0: data/ itself
+#   CB_MEMORY_MIB            the memory limit; 0: none
 #   CB_DEVICES               lines "name<TAB>path" of the devices that the command inherits as open descriptors
 #   CB_WEAK                  weaknesses that the configuration allows, by name
 set -euo pipefail
@@ -104,10 +107,32 @@ open_and_become_root='
   cd /
   exec setpriv --reuid 0 --regid 0 --clear-groups --inh-caps=-all --ambient-caps=-all bash -c "$CB_OUTER" outer "$@"'
 
+# The file system is mounted in a mount namespace of the sandbox, so that the kernel unmounts it, and detaches the loop device,
+# when the last process has exited, however that came about. Nothing in it outlives the sandbox, hence no journal.
+with_disk() {
+  [ "$CB_DISK_MIB" -gt 0 ] || exec "$@"
+  if ! { truncate --size "${CB_DISK_MIB}M" disk &&
+    mkfs.ext4 -q -F -m 0 -O ^has_journal -E lazy_itable_init=1,nodiscard disk; }; then
+    echo "sandbox: its disk of $CB_DISK_MIB MiB could not be made" >&2
+    exit 1
+  fi
+  exec unshare --mount --propagation private bash -c '
+    mount -t ext4 -o loop,noatime,discard disk data && chmod 0777 data ||
+      { echo "sandbox: its disk could not be mounted" >&2; exit 1; }
+    exec "$@"' disk "$@"
+}
+# The supervisor stays outside of the control groups, so that no limit can end it.
+enter_groups() {
+  while read -r group; do
+    [ -z "$group" ] || echo "$BASHPID" >"$group/cgroup.procs"
+  done <<<"$CB_GROUPS"
+}
+
 exec {console}>&1 {userdata}<&0
 coproc OUTER {
   eval "exec$close_inherited"
-  exec unshare --user --map-auto --keep-caps --net --mount --pid --fork --mount-proc \
+  enter_groups
+  with_disk unshare --user --map-auto --keep-caps --net --mount --pid --fork --mount-proc \
     bash -euo pipefail -c "$open_and_become_root" open "$@" 4>&"$console" {userdata}<&- {console}>&-
 }
 outer=$OUTER_PID

@@ -40,9 +40,7 @@ if [ -n "$CB_RULES" ]; then
   fi
 fi
 
-# Memory, processor time and disk have no limit here. When memory runs out, the kernel kills a sandbox first, because of this
-# score. The process limit counts the processes of all ids inside, because it is set before the inner namespace is created.
-echo 500 >/proc/self/oom_score_adj
+# The process limit counts the processes of all ids inside, because it is set before the inner namespace is created.
 ulimit -c 0
 # A limit can only be lowered here, so a lower limit of the host stays in effect.
 ulimit -n "$CB_FILES" 2>/dev/null || ulimit -Sn hard

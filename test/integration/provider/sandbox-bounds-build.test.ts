@@ -1,0 +1,69 @@
+/** Builds that take more memory or disk space than their sandbox has: their callers read which bound it was. */
+// slow: starts a local stack and two queues.
+import { writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { destroyAllSandboxes } from "../../../lib/provider/sandbox/folder.ts";
+import { hostSupport } from "../../../lib/provider/sandbox/host-support.ts";
+import { busyboxLayer } from "../../support/oci/busybox-layer.ts";
+import { writeOciArchive } from "../../support/oci/oci-image.ts";
+import { queueWith, stopped } from "../../support/queue/own-queue.ts";
+import { type Finished, type Running, Stack } from "../../support/stack.ts";
+
+const test = suite<{ stack: Stack; queue: Running }>("builds beyond the bounds of a sandbox");
+const { reasons } = await hostSupport();
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+  const { stack } = context;
+  writeOciArchive(stack.path("base.tar"), [await busyboxLayer()]);
+  await stack.queueEnds("SIGTERM");
+  // The reserve of the first queue has other bounds.
+  await destroyAllSandboxes(stack.statePath("sandboxes"));
+  context.queue = await queueWith(stack, ({ pools }) => {
+    for (const { provider } of pools) Object.assign(provider, { memoryMiB: 400, diskGiB: 2 });
+  });
+});
+test.after(async ({ stack, queue }) => {
+  await stopped(queue);
+  await stack.stop();
+});
+
+function build(stack: Stack, name: string, post: string): Promise<Finished> {
+  const recipe = `Bootstrap: oci-archive\nFrom: ${stack.path("base.tar")}\n\n%post\n${post}\n`;
+  writeFileSync(stack.path(`${name}.def`), recipe);
+  return stack.run("container-builder", [stack.path(`${name}.sif`), stack.path(`${name}.def`)]);
+}
+
+test("a recipe that takes all memory fails with the limit, and its builder is not lost", async ({ stack }) => {
+  const { code, stdout, stderr } = await build(stack, "memory", "    tail /dev/zero");
+  assert.is(code, 1, stdout + stderr);
+  if (reasons.memory === undefined) assert.match(stderr, "the builder's memory limit of 400 MiB ended");
+  assert.not.match(stdout + stderr, "Attempt 2");
+});
+
+test("a recipe that fills the disk fails with its size", async ({ stack }) => {
+  const { code, stdout, stderr } = await build(stack, "disk", "    cat /dev/zero >/full");
+  assert.is(code, 1, stdout + stderr);
+  if (reasons.disk === undefined) assert.match(stderr, "the build has filled the builder's disk of 2.0 GiB");
+});
+
+test("the queue's log and cb-queue --check name the bounds, and without the rights the reason and the remedy", async ({
+  stack,
+  queue,
+}) => {
+  const line = /pool local: (a sandbox gets at most|NOT bounded on this host)/;
+  await queue.seen(line);
+  const check = ["--check", "--config", stack.path("queue.yaml")];
+  const { code, stdout } = await stack.run("cb-queue", check);
+  assert.is(code, 0);
+  assert.match(stdout, line);
+  const withoutRights = await stack.runInShell('exec setpriv --bounding-set=-sys_admin "$@"', "cb-queue", check);
+  assert.is(withoutRights.code, 0);
+  assert.match(
+    withoutRights.stdout,
+    /NOT bounded on this host: memory \([^)]*run cb-queue as root[^)]*\); disk space \(/,
+  );
+});
+
+test.run();

@@ -1,0 +1,179 @@
+/**
+ * Root of a sandbox takes all memory, processor time, disk space and inodes that it can get, and tries to change its bounds. On a host
+ * that cannot hold a bound, the check of the provider must say so.
+ */
+// slow: starts a dozen sandboxes.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Bounds, planBounds } from "../../../lib/provider/sandbox/bounds.ts";
+import { hostSupport, type Resource } from "../../../lib/provider/sandbox/host-support.ts";
+import { SandboxProvider } from "../../../lib/provider/sandbox/provider.ts";
+import { allOf, inside, SCRIPT_AGENT, succeeded } from "../../support/inside-sandbox.ts";
+import { newSpec, observedAs, signal, untilPrinted } from "../../support/provider-contract.ts";
+import { testRootfs } from "../../support/rootfs.ts";
+import { cleanUpWhenInterrupted } from "../../support/sandboxes.ts";
+
+const rootfs = await testRootfs();
+const home = await mkdtemp(join(tmpdir(), "container-builder-test-"));
+const support = await hostSupport();
+const test = suite("sandbox-bounds");
+const BOUNDS: Bounds = { memoryMib: 256, cores: undefined, diskMib: 64 };
+
+function providerWith(bounds: Bounds): SandboxProvider {
+  return new SandboxProvider({
+    stateDir: join(home, "state"),
+    rootfs,
+    installation: "test",
+    agentCommand: SCRIPT_AGENT,
+    agentBinds: [],
+    allowHostPorts: [],
+    limits: { processes: 500, files: 1000 },
+    bounds,
+  });
+}
+const provider = providerWith(BOUNDS);
+cleanUpWhenInterrupted(home, [provider]);
+test.after(() => rm(home, { recursive: true, force: true }));
+
+/** False, when the host cannot hold the bound and the check says so. */
+async function isHeld(resource: Resource, name: string, bounds = BOUNDS): Promise<boolean> {
+  const reason = support.reasons[resource];
+  if (reason === undefined) return true;
+  assert.match(await providerWith(bounds).check(), `${name} (${reason})`);
+  return false;
+}
+
+/** The control groups of a sandbox. */
+function groupsOf(builder: string, bounds = BOUNDS): readonly string[] {
+  return planBounds(`container-builder-${builder}`, bounds, support).launch.groups;
+}
+
+/** Runs a script in one sandbox, and then has a second one, which ran meanwhile, write a file. */
+async function besideAnother(script: string): Promise<string> {
+  const writing = `
+    while dd if=/dev/zero of=/root/x bs=1M count=20 status=none; do echo "wrote $((n += 1))"; sleep 0.2; done`;
+  const other = newSpec("test", writing);
+  try {
+    await provider.create(other, signal());
+    await untilPrinted(provider, other.builder, "wrote 1\n");
+    const printed = await inside(provider, script);
+    const console = Buffer.from(await provider.consoleOutput(other.builder, 100_000, signal())).toString();
+    const rounds = console.match(/^wrote/gm)?.length ?? 0;
+    await untilPrinted(provider, other.builder, `wrote ${rounds + 1}\n`);
+    return printed;
+  } finally {
+    await provider.destroy(other.builder, signal());
+  }
+}
+
+test("a process that takes all memory is ended at the limit, and nothing else is", async () => {
+  if (!(await isHeld("memory", "memory"))) return;
+  const printed = await besideAnother(`
+    perl -e '$x .= "x" x 1048576 while 1'; echo "ended by $?"
+    cat /run/sandbox/memory-limit; grep -h '^oom_kill ' /run/sandbox/memory-events`);
+  assert.match(printed, "ended by 137\n");
+  assert.match(printed, `${BOUNDS.memoryMib * 1024 * 1024}\noom_kill 1\n`);
+});
+
+test("files in memory leave room for the processes", async () => {
+  if (!(await isHeld("memory", "memory"))) return;
+  const printed = await inside(provider, "for folder in /dev /dev/shm /run; do cat /dev/zero >$folder/full; done");
+  assert.is(printed.match(/No space left on device/g)?.length, 3, printed);
+});
+
+test("the memory limit that ends the agent is the reason of the machine's fault", async () => {
+  if (!(await isHeld("memory", "memory"))) return;
+  const spec = newSpec("test", `exec perl -e '$x .= "x" x 1048576 while 1'`);
+  await provider.create(spec, signal());
+  const { fault } = await observedAs(provider, spec.builder, "error");
+  assert.match(
+    fault ?? "",
+    "was ended by SIGKILL (the kernel ended a process at the sandbox's memory limit of 256 MiB)",
+  );
+  await provider.destroy(spec.builder, signal());
+});
+
+test("a fork bomb stops at the process limit", async () => {
+  const perl = `while (defined(my $kid = fork)) { if (!$kid) { sleep 600; exit } $n++ } print "forked $n\\n"`;
+  const printed = await besideAnother(`perl -e '${perl}'; kill -9 -1`);
+  const forked = Number(/^forked (\d+)$/m.exec(printed)?.[1]);
+  assert.ok(forked > 400 && forked < 500, printed);
+});
+
+test("a disk that is full of data or of files is full for its sandbox only", async () => {
+  if (!(await isHeld("disk", "disk space"))) return;
+  const perl = `for (1 .. 1_000_000) { open(my $f, ">", $_) or print("stopped at $_: $!\\n"), last }`;
+  const printed = await besideAnother(`
+    cat /dev/zero >/root/full; stat -c 'size %s' /root/full; rm /root/full
+    mkdir /root/many; cd /root/many; perl -e '${perl}'`);
+  const size = Number(/^size (\d+)$/m.exec(printed)?.[1]) / 1024 / 1024;
+  assert.ok(size > BOUNDS.diskMib / 2 && size < BOUNDS.diskMib, printed);
+  const files = Number(/^stopped at (\d+): No space left on device$/m.exec(printed)?.[1]);
+  assert.ok(files > 1000 && files < 100_000, printed);
+});
+
+test("processor time is limited", async () => {
+  const bounds: Bounds = { ...BOUNDS, cores: 0.5 };
+  if (!(await isHeld("cpu", "processor time", bounds))) return;
+  const spec = newSpec("test", "timeout 1 perl -e '1 while 1'; echo spun; sleep 1000");
+  const bounded = providerWith(bounds);
+  await bounded.create(spec, signal());
+  await untilPrinted(bounded, spec.builder, "spun");
+  const stats = groupsOf(spec.builder, bounds).map((group) => readIfThere(join(group, "cpu.stat")));
+  await bounded.destroy(spec.builder, signal());
+  assert.match(stats.join(), /^nr_throttled [1-9]/m);
+});
+
+test("a sandbox can neither change its limits nor leave its control groups", async () => {
+  const mountThen = (options: string, attempt: string) => `mount -t ${options} none /mnt && (${attempt})`;
+  const printed = await inside(
+    provider,
+    allOf({
+      "raise the memory limit": mountThen("cgroup -o memory", "echo -1 >/mnt/memory.limit_in_bytes"),
+      "leave the memory group": mountThen("cgroup -o memory", "mkdir /mnt/x && echo 0 >/mnt/x/cgroup.procs"),
+      "enter the root group": mountThen("cgroup -o memory", "echo 0 >/mnt/cgroup.procs"),
+      "turn the killer off": mountThen("cgroup -o memory", "echo 1 >/mnt/memory.oom_control"),
+      "raise the limit of version 2": mountThen("cgroup2", "echo max >/mnt/memory.max"),
+      "leave the group of version 2": mountThen("cgroup2", "mkdir /mnt/x && echo 0 >/mnt/x/cgroup.procs"),
+      "take a controller away": mountThen("cgroup2", "echo -memory >/mnt/cgroup.subtree_control"),
+      "write the files of the limit": "echo 999999999999 >/run/sandbox/memory-limit",
+      "make them writable": "mount -o remount,bind,rw /run/sandbox/memory-limit",
+      "enter another cgroup namespace": `unshare --cgroup --mount bash -c '${mountThen("cgroup -o memory", "echo 0 >/mnt/tasks")}'`,
+      "forbid the kernel to end it": "echo -1 >/proc/self/oom_score_adj",
+      "grow the disk": "mount -o remount,size=1G / || resize2fs /dev/loop0",
+      "mount the disk's file": "mount /dev/loop0 /mnt",
+    }),
+  );
+  assert.equal(succeeded(printed), [], printed);
+});
+
+test("neither a control group nor a loop device is left of a sandbox, also when its supervisor was killed", async () => {
+  const spec = newSpec("test", "sleep 1000");
+  await provider.create(spec, signal());
+  await observedAs(provider, spec.builder, "running");
+  const groups = groupsOf(spec.builder);
+  assert.equal(
+    groups.filter((group) => !existsSync(group)),
+    [],
+  );
+  const disk = join(home, "state", spec.builder, "disk");
+  const isAttached = () => execFileSync("losetup", ["--associated", disk]).toString() !== "";
+  assert.is(isAttached(), support.reasons.disk === undefined);
+  const [pid] = readFileSync(join(home, "state", spec.builder, "supervisor"), "utf8").split(" ");
+  process.kill(Number(pid), "SIGKILL");
+  await observedAs(provider, spec.builder, "error");
+  await provider.destroy(spec.builder, signal());
+  assert.equal(groups.filter(existsSync), []);
+  assert.not(isAttached());
+});
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
+test.run();
