@@ -87,15 +87,23 @@ async function runStep(options: StepOptions): Promise<BuildExit> {
   }
 }
 
+/** One pipe for standard output and standard error: two pipes would lose the order of the lines. */
+const ONE_OUTPUT = 'exec "$@" 2>&1';
+
+/**
+ * Node passes a socket as standard output. A program can read from it and waits for ever, and it cannot open it again as
+ * /dev/stdout. A shell pipe has neither fault. `cat` ends when no process can write to the pipe any more; the program
+ * itself replaces the shell, so its exit does not wait for `cat`. On a terminal script(1) alone gets the socket.
+ */
+const ONE_PIPE = 'exec "$@" > >(exec cat) 2>&1';
+
 function start({ argv, cwd, env, terminal }: StepOptions): ChildProcess & { stdout: Readable } {
-  const command = terminal?.command(argv) ?? argv;
-  // One pipe for standard output and standard error: two pipes would lose the order of the lines.
-  const child = spawn("/bin/sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], {
-    cwd,
-    env,
-    detached: true,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  const shell =
+    terminal === undefined
+      ? ["/bin/bash", "-c", ONE_PIPE, "bash", ...argv]
+      : ["/bin/sh", "-c", ONE_OUTPUT, "sh", ...terminal.command(argv)];
+  const [program = "", ...args] = shell;
+  const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   return child as ChildProcess & { stdout: Readable };
 }
 
