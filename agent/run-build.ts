@@ -87,17 +87,26 @@ async function runStep(options: StepOptions): Promise<BuildExit> {
   }
 }
 
+/** One pipe for standard output and standard error: two pipes would lose the order of the lines. */
+const ONE_OUTPUT = 'exec "$@" 2>&1';
+
+/**
+ * Node passes a socket as standard output. A program can read from it and waits for ever, and it cannot open it again as
+ * /dev/stdout. A shell pipe has neither fault. `cat` ends when no process can write to the pipe any more; the program
+ * itself replaces the shell, so its exit does not wait for `cat`. On a terminal script(1) alone gets the socket.
+ */
+const ONE_PIPE = 'exec "$@" > >(exec cat) 2>&1';
+
+/** With this score the kernel ends the build before the agent when memory runs out (memory-failure.ts). */
+const ENDED_FIRST = "{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null";
+
 function start({ argv, cwd, env, terminal }: StepOptions): ChildProcess & { stdout: Readable } {
-  const command = terminal?.command(argv) ?? argv;
-  // One pipe for standard output and standard error: two pipes would lose the order of the lines. With this score the kernel ends
-  // the build before the agent when memory runs out (memory-failure.ts).
-  const script = '{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null; exec "$@" 2>&1';
-  const child = spawn("/bin/sh", ["-c", script, "sh", ...command], {
-    cwd,
-    env,
-    detached: true,
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  const shell =
+    terminal === undefined
+      ? ["/bin/bash", "-c", `${ENDED_FIRST}; ${ONE_PIPE}`, "bash", ...argv]
+      : ["/bin/sh", "-c", `${ENDED_FIRST}; ${ONE_OUTPUT}`, "sh", ...terminal.command(argv)];
+  const [program = "", ...args] = shell;
+  const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   return child as ChildProcess & { stdout: Readable };
 }
 

@@ -3,6 +3,7 @@
  * writes, so that neither erases a line of the other.
  */
 import { stripVTControlCharacters } from "node:util";
+import { TerminalModes } from "./terminal-modes.ts";
 
 /** Moves to the start of the line and erases it. */
 const CLEAR_LINE = "\r\u001b[K";
@@ -19,11 +20,19 @@ export class Cursor {
   #hasEscapes = false;
   /** The build has written escape sequences after the last line of the program. */
   #mayBeColoured = false;
+  readonly #modes = new TerminalModes();
 
   /** To be written before a line of the program. `plain`: without escape sequences. */
   beforeOwnLine(plain: boolean): string {
+    const modes = plain ? "" : this.#resetModes();
     const text = this.#at === "output" ? "\n" : plain ? "" : CLEAR_LINE;
-    return this.#mayBeColoured && !plain ? DEFAULT_COLOURS + text : text;
+    return this.#mayBeColoured && !plain ? modes + DEFAULT_COLOURS + text : modes + text;
+  }
+
+  #resetModes(): string {
+    // Back on its first screen the terminal has the cursor where the build left it there, perhaps in mid-line.
+    if (this.#modes.isAlternateScreen) this.#at = "output";
+    return this.#modes.reset();
   }
 
   /** The program has written; `open`: the cursor is behind its line. */
@@ -42,6 +51,7 @@ export class Cursor {
   }
 
   afterOutput(bytes: Uint8Array): void {
+    this.#modes.observe(bytes);
     if (bytes.includes(ESCAPE)) {
       this.#hasEscapes = true;
       this.#mayBeColoured = true;
@@ -53,7 +63,8 @@ export class Cursor {
 
   /** To be written at the end of the program. Empty if the build has left the terminal as it was. */
   restore(plain: boolean): string {
-    const text = (this.#hasEscapes && !plain ? RESTORE : "") + (this.#at === "output" ? "\n" : "");
+    const escapes = plain ? "" : this.#resetModes() + (this.#hasEscapes ? RESTORE : "");
+    const text = escapes + (this.#at === "output" ? "\n" : "");
     this.#hasEscapes = false;
     if (this.#at === "output") this.#at = "start";
     return text;

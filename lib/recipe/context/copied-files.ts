@@ -4,11 +4,12 @@
  * sent.
  */
 import { posix } from "node:path";
+import { CbError } from "../../core/errors.ts";
 import type { RecipeInput } from "../recipe-input.ts";
 import { type BytePath, childPath, foldersBetween, isWithin, toText } from "./byte-path.ts";
 import type { ContextEntry } from "./collection.ts";
 import { expand } from "./expand.ts";
-import { checkReadable, isReadable, linkTarget, lstatOf, resolveWithin, statOf } from "./file-access.ts";
+import { checkReadable, isReadable, linkTarget, lstatOf, realPath, resolveWithin, statOf } from "./file-access.ts";
 import { type IgnoreFile, readIgnoreFile } from "./ignore-file.ts";
 import { isSendable, missing, refusal, type Search, storedLink } from "./search.ts";
 import { type VisitResult, walk } from "./walk.ts";
@@ -68,11 +69,27 @@ class OptionalSources {
   }
 }
 
-/** The ignore file of a recipe may be outside of the directory. */
+/**
+ * The ignore file of a recipe may be outside of the directory. buildah reads the target of an ignore file that is a link, so the
+ * target is sent, under the name of the link. Throws CbError "usage" for a link to a place that the caller has not named:
+ * a directory from another person may have one to ~/.ssh.
+ */
 function* ignoreEntries(path: BytePath, search: Search): Generator<ContextEntry> {
-  if (isWithin(search.directory, path)) return yield* entriesTo(path, search);
+  const isLink = lstatOf(path)?.isSymbolicLink() === true;
+  if (isLink) checkIgnoreLink(path, search);
+  else if (isWithin(search.directory, path)) return yield* entriesTo(path, search);
   const stat = statOf(path);
   if (stat !== undefined && search.claim(path, "itself")) yield { path, stat, as: "followed" };
+}
+
+function checkIgnoreLink(path: BytePath, { realDirectory }: Search): void {
+  const target = realPath(path) ?? "";
+  const folder = realPath(posix.dirname(path)) ?? "";
+  if (isWithin(realDirectory, target) || isWithin(folder, target)) return;
+  const problem = `is a symbolic link that leads out of ${toText(folder)}, to ${toText(target)}`;
+  throw new CbError("usage", `the ignore file ${toText(path)} ${problem}`, {
+    hint: "replace the link by a copy of the file",
+  });
 }
 
 function* namedPaths(

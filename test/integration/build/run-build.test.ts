@@ -104,26 +104,41 @@ test("a program on a terminal starts with its size", async ({ folder }) => {
   assert.is(build.text, "22 77\r\nboth outputs\r\n");
 });
 
-/** Each fails at once. */
+/** Each fails at once. Most read from the output, as a pager does when it finds no other terminal. */
 const READ_ATTEMPTS: readonly string[] = [
   "read a </dev/tty",
   "read a",
   "{ read a </dev/tty; } & wait $!",
   'setsid sh -c "read a </dev/tty"',
+  'setsid -c sh -c "read a </dev/tty" <&1',
+  "read a <&1",
+  "read a <&2",
+  "stty raw <&1 2>/dev/null; read a </dev/tty",
 ];
-/** Each reads from the output, as a pager does when it finds no other terminal. */
-const READ_ATTEMPTS_OF_A_TERMINAL = ["read a <&1", "read a <&2", 'setsid -c sh -c "read a </dev/tty" <&1'];
+/** Opened by name: a terminal gives an error. A pipe would give the program its own output. */
+const READ_ATTEMPTS_OF_A_TERMINAL: readonly string[] = [
+  "read a </dev/stdout",
+  'read a <"$(tty <&1 || readlink /proc/self/fd/1)"',
+  "seq 3 | less",
+];
 
 test("a program has no input, on a terminal as on a pipe", async ({ folder }) => {
-  const terminal = await Terminal.open(join(folder, "terminal"), SIZE);
-  const attempts = [
-    ...READ_ATTEMPTS.flatMap((attempt) => [[attempt, undefined] as const, [attempt, terminal] as const]),
-    ...READ_ATTEMPTS_OF_A_TERMINAL.map((attempt) => [attempt, terminal] as const),
-  ];
-  for (const [attempt, on] of attempts) {
-    const build = new RunningBuild([attempt], { terminal: on, limitMs: 10_000 });
-    const { code, reason } = await build.exit;
-    assert.ok(code !== 0 && code !== 124, `${attempt}: ${reason}`);
+  for (const terminal of [await Terminal.open(join(folder, "terminal"), SIZE), undefined]) {
+    for (const attempt of [...READ_ATTEMPTS, ...(terminal === undefined ? [] : READ_ATTEMPTS_OF_A_TERMINAL)]) {
+      const build = new RunningBuild([attempt], { terminal, limitMs: 10_000 });
+      const { code, reason } = await build.exit;
+      assert.ok(code !== 0 && code !== 124, `${attempt}: ${reason}`);
+    }
+  }
+});
+
+test("a program can open its output by name, on a terminal as on a pipe", async ({ folder }) => {
+  for (const terminal of [await Terminal.open(join(folder, "terminal"), SIZE), undefined]) {
+    const script =
+      "echo one >/dev/stdout; echo two >>/dev/stderr; echo three | tee /dev/stderr; echo four >/proc/self/fd/1";
+    const build = new RunningBuild([script], { terminal });
+    assert.equal(await build.exit, { code: 0, reason: "" });
+    assert.is(build.text.replaceAll("\r", ""), "one\ntwo\nthree\nthree\nfour\n");
   }
 });
 

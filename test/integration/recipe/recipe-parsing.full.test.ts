@@ -1,4 +1,5 @@
 /** Compares inputsOf() with apptainer and buildah themselves, where their documentation is unclear. */
+// timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { Recipe } from "../../../lib/protocol/build-messages.ts";

@@ -118,6 +118,29 @@ test("an ignore file outside of the directory is sent from its place", async ({ 
   ]);
 });
 
+test("an ignore file that is a link is sent as its target, which must be in the directory or beside the link", async ({
+  tree,
+}) => {
+  for (const path of ["src/x", "secret"]) tree.file(path);
+  tree.file("shared/ignore", "secret\n");
+  tree.link(".dockerignore", "shared/ignore");
+  const followed = async (ignoreFile?: string) => {
+    const { parts } = await tree.found({ ...copying("."), ...(ignoreFile === undefined ? {} : { ignoreFile }) });
+    return parts.find(({ as }) => as === "followed")?.paths.length;
+  };
+  assert.is(await followed(), 1);
+  assert.not.ok((await tree.paths(copying("."))).includes("./secret"));
+  const outside = tree.file("../elsewhere/key", "secret\n");
+  tree.link(".containerignore", outside);
+  assert.match(
+    (await tree.refused(copying("."))).message,
+    /the ignore file \S+\.containerignore is a symbolic link that leads out of .*elsewhere\/key/,
+  );
+  tree.file("../recipes/D.ignore", "secret\n");
+  tree.link("../recipes/D.dockerignore", "D.ignore");
+  assert.is(await followed(join(tree.directory, "../recipes/D.dockerignore")), 1);
+});
+
 test("an ignore file that is a pipe or a folder is refused", async ({ tree }) => {
   tree.file("src/x");
   execFileSync("mkfifo", [join(tree.directory, ".dockerignore")]);
