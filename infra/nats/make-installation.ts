@@ -109,7 +109,7 @@ async function writeJwts(files: Files, keys: Keys, options: InstallationOptions)
   const { operator, sys, core, guest } = keys;
   const limits = options.limits ?? DEFAULT_LIMITS;
   const about = (name: string, key: NKey) => ({ name, publicKey: key.publicKey, issuedAtMs: options.nowMs });
-  const coreRights = coreAccount(keys.coreSigning.publicKey, limits);
+  const coreRights = coreAccount(keys.coreSigning.publicKey, sys.publicKey, limits);
   const guestRights = guestAccount(keys.guestSigning.publicKey, core.publicKey, limits);
   const jwts = [
     [files.operatorJwt, operatorJwt(about(options.name, operator), { system_account: sys.publicKey }, operator)],

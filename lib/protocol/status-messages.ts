@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { builderImage } from "./builder-image.ts";
 import { count, id, line, version } from "./fields.ts";
+import { storageFigures } from "./storage-figures.ts";
 
 export const statusRequest = v.object({ v: version });
 
@@ -31,5 +32,9 @@ export const statusReply = v.object({
     }),
   ),
   builds: v.object({ waiting: count, running: count }),
+  /** Absent while NATS does not report it. */
+  storage: v.optional(storageFigures),
+  /** Streams of NATS that do not answer or cannot be written, at most ten. An older queue sends none. */
+  faults: v.optional(v.array(line), []),
 });
 export type StatusReply = v.InferOutput<typeof statusReply>;

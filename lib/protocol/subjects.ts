@@ -66,6 +66,9 @@ export const patterns = {
  */
 export const GUEST_READER_PREFIX = "guest.reader";
 
+/** Each nats-server replies to the queue with its JetStream figures (its JSZ report), through an import from the system account. */
+export const STORAGE_SUBJECT = "$SYS.REQ.SERVER.PING.JSZ";
+
 /** One kind of principals: their requests have subjects of one form, in which one token is the principal. */
 export interface Principals {
   /** The wildcard subject of all their requests. */

@@ -13,6 +13,8 @@ import { readCreds } from "../nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../nats/credentials/issuer.ts";
 import { openConsumerProxy } from "../nats/jetstream/consumer-proxy.ts";
 import { openKvStore } from "../nats/jetstream/kv.ts";
+import { readStorage } from "../nats/jetstream/storage.ts";
+import { StreamHealth } from "../nats/jetstream/stream-health.ts";
 import { isQueueReachable, startService } from "../nats/rpc/server.ts";
 import type { Registry } from "../oci/address.ts";
 import { openPool } from "../pool/open.ts";
@@ -28,6 +30,7 @@ import { checkAtStart } from "./check-providers.ts";
 import { ParkedRequests } from "./leases/parked-requests.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./services.ts";
+import { StorageMonitor } from "./storage/storage-monitor.ts";
 import { Users } from "./users/users.ts";
 
 /** A hundred thousand records of builds of 1 KiB each. JetStream reserves this space on the disk. */
@@ -176,12 +179,14 @@ async function openOnePool(
 async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }): Promise<QueueOptions> {
   const { config, nc, issuer, pools, log } = wiring;
   const { replicas } = config.nats;
-  const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES });
-  const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES });
+  const health = new StreamHealth({ nc, log });
+  const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES, health });
+  const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES, health });
   return {
     builds: new Builds({ records: keys, recipes: recipeKeys, log }),
     users: await Users.open({ nc, replicas, clock: systemClock, log }),
-    streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }),
+    streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }, health),
+    storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
     parked: new ParkedRequests(),

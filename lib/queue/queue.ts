@@ -11,6 +11,9 @@ import { createServices, type QueueOptions, type Services } from "./services.ts"
 /** Time between two ticks. Callers see a change of their position, and the end of a time limit, within a second. */
 const TICK_MS = 1_000;
 
+/** The end of a build that no builder can build: an earlier queue could not complete its reservation, or the recipes were lost. */
+const RECIPE_MISSING = { v: 1, state: "lost", reason: "the queue has lost its recipe; start the build again" } as const;
+
 export interface QueueConnections {
   /** Carries the requests. */
   readonly requests: NatsConnection;
@@ -36,8 +39,9 @@ export class Queue {
     const { builds, pools } = this.#options;
     const { lost, placement } = this.#services;
     this.#readers = readers;
+    await this.#options.storage.refresh();
     await builds.load();
-    await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());
+    const unbuildable = await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());
     for (const pool of pools.values()) {
       pool.onLost((event) => this.#logFailure(lost.handleLoss(event)));
       pool.onGone(() => placement.request());
@@ -46,6 +50,7 @@ export class Queue {
     // After this round trip nats-server has the subscriptions, so that it drops no request of a client that finds the queue.
     await nc.flush();
     for (const pool of pools.values()) pool.setListening(true);
+    for (const build of unbuildable) this.#logFailure(this.#services.endings.end(build, RECIPE_MISSING));
     this.#ticker = this.#tick();
   }
 
@@ -125,6 +130,7 @@ export class Queue {
       retention,
     } = this.#services;
     while (!this.#stopping.signal.aborted) {
+      await this.#options.storage.refresh();
       await this.#attempt("subscriptions of builders", async () => this.#expectBuilders());
       await this.#attempt("leases", () => placement.pass());
       await this.#attempt("lost builders", () => lost.check());
@@ -148,9 +154,9 @@ export class Queue {
     }
   }
 
-  #logFailure(work: Promise<void>): void {
+  #logFailure(work: Promise<unknown>): void {
     work.catch((error: unknown) =>
-      this.#options.log.error({ err: error }, "handling a lost builder failed; the next tick tries again"),
+      this.#options.log.error({ err: error }, "ending a lost build failed; the next tick tries again"),
     );
   }
 }

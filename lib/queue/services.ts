@@ -28,6 +28,7 @@ import { LostBuilders } from "./leases/lost-builders.ts";
 import type { ParkedRequests } from "./leases/parked-requests.ts";
 import { Placement } from "./leases/placement.ts";
 import { Retention } from "./retention/retention.ts";
+import type { StorageMonitor } from "./storage/storage-monitor.ts";
 import { RevokedBuilds } from "./users/revoked-builds.ts";
 import type { Users } from "./users/users.ts";
 
@@ -36,6 +37,7 @@ export interface QueueOptions {
   readonly builds: Builds;
   readonly users: Users;
   readonly streams: BuildStreams;
+  readonly storage: StorageMonitor;
   /** By name, in the order of the configuration: a build without a named pool waits in the first that meets its requirements. */
   readonly pools: ReadonlyMap<string, Pool>;
   /** The same pools with the architecture that each builds for. */
@@ -53,7 +55,8 @@ export interface QueueOptions {
 export type Services = ReturnType<typeof createServices>;
 
 export function createServices(options: QueueOptions) {
-  const { builds, users, streams, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } = options;
+  const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
+    options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
@@ -76,7 +79,18 @@ export function createServices(options: QueueOptions) {
     revokedBuilds,
     agentRequests: new AgentRequests({ builds, builders, leases, attempts, placement, terminalSizes, parked }),
     contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log }),
-    reservations: new Reservations({ builds, streams, endings, placement, credentials, poolKinds, limits, clock, log }),
+    reservations: new Reservations({
+      builds,
+      streams,
+      storage,
+      endings,
+      placement,
+      credentials,
+      poolKinds,
+      limits,
+      clock,
+      log,
+    }),
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
     unrecorded: new UnrecordedBuilds({ builds, streams, log }),
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),

@@ -11,6 +11,7 @@ import { putObject } from "../../transfer/put.ts";
 import type { Session } from "../session.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
+import { outageNotice } from "../watch/outage-notice.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
 
 type ContextOffer = NonNullable<ReserveRequest["context"]>;
@@ -50,6 +51,7 @@ export async function sendContext({ session, steps, nc, build, context, signal }
       name: "context",
       signal,
       onProgress: (bytes) => progress.show(bytes),
+      onWaiting: outageNotice(steps),
     });
     const onNoReply = (message: string) => steps.update(message);
     await session.requestUntilReply(sent, { v: 1, build }, { signal, onNoReply });

@@ -1,15 +1,22 @@
 /** The output of cb-status, in the format of the original container-builder, which users' scripts parse. */
 import { imageText } from "../../protocol/builder-image.ts";
 import type { BuilderStatus, StatusReply } from "../../protocol/status-messages.ts";
+import { storageText } from "../../protocol/storage-figures.ts";
 
 const RULE = "-------------";
 
-/** `Active builders` are the leased ones, `Reserve builders` the ready ones. The builder images follow if they are known. */
-export function statusText({ pools }: StatusReply): string {
+/** `Active builders` are the leased ones, `Reserve builders` the ready ones. The builder images and the storage follow if they are known. */
+export function statusText({ pools, storage, faults }: StatusReply): string {
   const builders = pools.flatMap((pool) => pool.builders);
   const of = (state: BuilderStatus["state"]) => builders.filter((builder) => builder.state === state);
   const sections = [...section("Active builders", of("leased")), "", ...section("Reserve builders", of("ready"))];
-  return [...sections, ...images(pools)].join("\n");
+  return [...sections, ...images(pools), ...storageSection(storage, faults)].join("\n");
+}
+
+/** Free space, and each stream with a fault. */
+function storageSection(storage: StatusReply["storage"], faults: readonly string[]): string[] {
+  const lines = [...(storage === undefined ? [] : [storageText(storage)]), ...faults];
+  return lines.length === 0 ? [] : ["", RULE, "Storage of NATS", RULE, "", ...lines];
 }
 
 /** One line for each pool, and another while its builders are being replaced with builders of a newer image. */

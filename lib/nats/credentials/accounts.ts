@@ -6,7 +6,7 @@
  * within one account, permissions do not cover reply subjects, so a guest could make the server publish on any subject.
  */
 import type { Account, Export, Import } from "@nats-io/jwt";
-import { GUEST_API_PREFIX, GUEST_READER_PREFIX, patterns } from "../../protocol/subjects.ts";
+import { GUEST_API_PREFIX, GUEST_READER_PREFIX, patterns, STORAGE_SUBJECT } from "../../protocol/subjects.ts";
 
 interface Service {
   readonly name: string;
@@ -64,11 +64,21 @@ export interface AccountLimits {
   readonly coreConnections: number;
 }
 
-/** CORE: JetStream without limits, and the exports. `signingKey` is the public half of the key that signs user JWTs. */
-export function coreAccount(signingKey: string, limits: AccountLimits): Partial<Account> {
+/**
+ * SYS reports the limit of JetStream (`max_file`) and what is reserved of it, for each server. The account info of JetStream shows
+ * no limit for an account without one.
+ */
+const STORAGE_SERVICE: Service = { name: "storage", subject: STORAGE_SUBJECT, responseType: "Stream" };
+
+/**
+ * CORE: JetStream without limits, the exports, and the import from SYS. `signingKey` is the public half of the key that signs user
+ * JWTs, `sys` the public key of SYS.
+ */
+export function coreAccount(signingKey: string, sys: string, limits: AccountLimits): Partial<Account> {
   return {
     ...accountOf(signingKey, limits.coreConnections),
     exports: GUEST_SERVICES.map(exportOf),
+    imports: [importOf(STORAGE_SERVICE, sys)],
     limits: {
       ...unlimited(limits.coreConnections),
       mem_storage: -1,
@@ -90,9 +100,9 @@ export function guestAccount(signingKey: string, core: string, limits: AccountLi
   };
 }
 
-/** SYS: the system account. Its users are administrators. */
+/** SYS: the system account. Its users are administrators. No account but CORE imports from it. */
 export function systemAccount(): Partial<Account> {
-  return { limits: unlimited(-1) };
+  return { limits: unlimited(-1), exports: [exportOf(STORAGE_SERVICE)] };
 }
 
 function accountOf(signingKey: string, connections: number): Partial<Account> {
@@ -124,7 +134,7 @@ function exportOf(service: Service): Export {
   };
 }
 
-function importOf(service: Service, core: string): Import {
+function importOf(service: Service, account: string): Import {
   const local = service.local === undefined ? {} : { local_subject: service.local };
-  return { name: service.name, subject: service.subject, account: core, type: "service", ...local };
+  return { name: service.name, subject: service.subject, account, type: "service", ...local };
 }

@@ -6,6 +6,7 @@
 
 import { headers, type JetStreamClient, type JetStreamManager, type KV, type NatsConnection, NatsError } from "nats";
 import { CbError, messageOf } from "../../core/errors.ts";
+import type { StreamHealth } from "./stream-health.ts";
 
 export interface KvEntry {
   readonly key: string;
@@ -47,16 +48,27 @@ export interface BucketOptions {
   readonly replicas: number;
   /** The server reserves this on its disk at once. */
   readonly maxBytes: number;
+  /** Learns whether the stream of the bucket answers, and refuses calls at once while it does not. */
+  readonly health?: StreamHealth;
 }
 
 /** Opens the bucket, and creates it if it does not exist. Throws CbError "infrastructure". */
 export async function openKvStore(nc: NatsConnection, options: BucketOptions): Promise<KvStore> {
-  const { bucket, replicas, maxBytes } = options;
+  const { bucket, replicas, maxBytes, health } = options;
   return withKvErrors(`opening the bucket ${bucket}`, async () => {
     const settings = { history: 1, replicas, max_bytes: maxBytes, allow_direct: false };
     const js = nc.jetstream();
-    return new NatsKvStore({ bucket, js, kv: await js.views.kv(bucket, settings), jsm: await js.jetstreamManager() });
+    const clients = { js, kv: await js.views.kv(bucket, settings), jsm: await js.jetstreamManager() };
+    return new NatsKvStore({ bucket, health, ...clients });
   });
+}
+
+interface NatsKvStoreOptions {
+  readonly js: JetStreamClient;
+  readonly kv: KV;
+  readonly jsm: JetStreamManager;
+  readonly bucket: string;
+  readonly health: StreamHealth | undefined;
 }
 
 class NatsKvStore implements KvStore {
@@ -64,12 +76,14 @@ class NatsKvStore implements KvStore {
   readonly #kv: KV;
   readonly #jsm: JetStreamManager;
   readonly #bucket: string;
+  readonly #health: StreamHealth | undefined;
 
-  constructor(clients: { js: JetStreamClient; kv: KV; jsm: JetStreamManager; bucket: string }) {
+  constructor(clients: NatsKvStoreOptions) {
     this.#js = clients.js;
     this.#kv = clients.kv;
     this.#jsm = clients.jsm;
     this.#bucket = clients.bucket;
+    this.#health = clients.health;
   }
 
   /**
@@ -87,23 +101,23 @@ class NatsKvStore implements KvStore {
 
   async names(prefix: string): Promise<string[]> {
     const filter = `${this.#subject(prefix)}.>`;
-    const info = await withKvErrors(`listing ${this.#bucket}`, () =>
+    const info = await this.#call(`listing ${this.#bucket}`, () =>
       this.#jsm.streams.info(`KV_${this.#bucket}`, { subjects_filter: filter }),
     );
     return Object.keys(info.state.subjects ?? {}).map((subject) => subject.slice(this.#subject("").length));
   }
 
   async get(key: string): Promise<KvEntry | undefined> {
-    const entry = await withKvErrors(`reading ${key}`, () => this.#kv.get(key));
+    const entry = await this.#call(`reading ${key}`, () => this.#kv.get(key));
     return entry?.operation === "PUT" ? { key, value: entry.string(), revision: entry.revision } : undefined;
   }
 
   async create(key: string, value: string): Promise<number> {
-    return withKvErrors(`creating ${key}`, () => this.#kv.create(key, value), key);
+    return this.#call(`creating ${key}`, () => this.#kv.create(key, value), key);
   }
 
   async update(key: string, value: string, revision: number): Promise<number> {
-    return withKvErrors(`writing ${key}`, () => this.#kv.update(key, value, revision), key);
+    return this.#call(`writing ${key}`, () => this.#kv.update(key, value, revision), key);
   }
 
   /**
@@ -116,14 +130,19 @@ class NatsKvStore implements KvStore {
     marker.set("KV-Operation", "DEL");
     const expect = { lastSubjectSequence: revision };
     const subject = this.#subject(key);
-    const { seq } = await withKvErrors(
+    const { seq } = await this.#call(
       `removing ${key}`,
       () => this.#js.publish(subject, "", { headers: marker, expect }),
       key,
     );
-    await withKvErrors(`clearing ${key}`, () =>
+    await this.#call(`clearing ${key}`, () =>
       this.#jsm.streams.purge(`KV_${this.#bucket}`, { filter: subject, seq: seq + 1 }),
     );
+  }
+
+  #call<T>(operation: string, work: () => Promise<T>, key?: string): Promise<T> {
+    const health = this.#health;
+    return withKvErrors(operation, () => health?.call(`KV_${this.#bucket}`, work) ?? work(), key);
   }
 
   #subject(key: string): string {
@@ -140,6 +159,8 @@ async function withKvErrors<T>(operation: string, call: () => Promise<T>, key?: 
   } catch (cause) {
     const code = cause instanceof NatsError ? cause.api_error?.err_code : undefined;
     if (key !== undefined && code === WRONG_LAST_SEQUENCE) throw new StaleWriteError(key, cause);
+    // It names the stream and the remedy.
+    if (cause instanceof CbError) throw cause;
     const hint = "is NATS running, with JetStream enabled and free space on its disk?";
     throw new CbError("infrastructure", `${operation} failed: ${messageOf(cause)}`, { hint, cause });
   }

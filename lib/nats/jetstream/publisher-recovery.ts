@@ -59,7 +59,10 @@ export class PublisherRecovery {
   #recovering = false;
   #probing = false;
   #retryMs = RETRY_MS.first;
+  /** The last acknowledgement, or the moment when the window got its first message. */
   #progressAtMs = performance.now();
+  /** As `#progressAtMs`, or the last repetition of the window. */
+  #sentAtMs = performance.now();
   #reported = false;
   #mayLookUp = true;
   #notFoundCount = 0;
@@ -97,12 +100,12 @@ export class PublisherRecovery {
 
   /** A message entered the empty window: the time without acknowledgements starts now. */
   started(): void {
-    this.#progressAtMs = performance.now();
+    this.#progressAtMs = this.#sentAtMs = performance.now();
   }
 
   /** A message was acknowledged. */
   progressed(): void {
-    this.#progressAtMs = performance.now();
+    this.#progressAtMs = this.#sentAtMs = performance.now();
     this.#retryMs = RETRY_MS.first;
   }
 
@@ -141,7 +144,7 @@ export class PublisherRecovery {
     if (this.#stopped) return;
     this.#resent += this.#publisher.window.all.length;
     this.#live = true;
-    this.#progressAtMs = performance.now();
+    this.#sentAtMs = performance.now();
     this.#publisher.sender.sendAgain(this.#publisher.window.all);
   }
 
@@ -168,9 +171,10 @@ export class PublisherRecovery {
   }
 
   async #tick(): Promise<void> {
-    const silentMs = this.#publisher.window.first === undefined ? 0 : performance.now() - this.#progressAtMs;
-    this.#report(silentMs);
-    if (silentMs < this.#ackTimeoutMs || this.#recovering || this.#probing || !this.#watch.connected) return;
+    const isWaiting = this.#publisher.window.first !== undefined;
+    this.#report(isWaiting ? performance.now() - this.#progressAtMs : 0);
+    const unansweredMs = isWaiting ? performance.now() - this.#sentAtMs : 0;
+    if (unansweredMs < this.#ackTimeoutMs || this.#recovering || this.#probing || !this.#watch.connected) return;
     this.#probing = true;
     if (!this.#live || (await this.#acksAreLost())) await this.#recover(0);
     this.#probing = false;
@@ -185,7 +189,7 @@ export class PublisherRecovery {
       return false;
     }
     await new Promise((resolve) => setTimeout(resolve, this.#ackTimeoutMs / 2));
-    return round === this.#publisher.sender.round && performance.now() - this.#progressAtMs >= this.#ackTimeoutMs;
+    return round === this.#publisher.sender.round && performance.now() - this.#sentAtMs >= this.#ackTimeoutMs;
   }
 
   #report(silentMs: number): void {

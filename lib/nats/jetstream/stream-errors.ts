@@ -30,6 +30,8 @@ const FULL_CODES: readonly number[] = [10077, 10047, 10023, 10028];
  * JSMaximumConsumersLimitErr.
  */
 const TEMPORARY_CODES: readonly number[] = [10158, 10026];
+/** JSStreamStoreFailedF and JSStreamCreateErrF also carry the error of the operating system or of the file store. */
+export const DISK_FULL = /no space left on device|error creating store/;
 /** JSStreamSealedErr. */
 const SEALED_CODE = 10109;
 
@@ -93,8 +95,9 @@ export class Stopped extends CbError {
   }
 }
 
-/** The error of a final refusal; undefined if a retry may succeed. */
+/** The error of a final refusal; undefined if a retry may succeed, as when an operator makes space on a full disk. */
 export function finalError(stream: string, refusal: Refusal): CbError | undefined {
+  if (DISK_FULL.test(refusal.text)) return undefined;
   if (FULL_CODES.includes(refusal.code)) return new StreamFull(stream, refusal.text);
   if (refusal.code === SEALED_CODE) return new StreamSealed(stream);
   if (refusal.code === ERR_CODE.streamNotFound) return new StreamNotFound(stream);

@@ -20,15 +20,18 @@ import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 import { choosePool, type PoolKind } from "../leases/choose-pool.ts";
 import type { Placement } from "../leases/placement.ts";
+import { admit } from "../storage/admission.ts";
+import type { StorageMonitor } from "../storage/storage-monitor.ts";
 
 export interface ReservationsOptions {
   readonly builds: Builds;
   readonly streams: BuildStreams;
+  readonly storage: Pick<StorageMonitor, "figures">;
   readonly endings: Endings;
   readonly placement: Placement;
   readonly credentials: BuildCredentials;
   readonly poolKinds: readonly PoolKind[];
-  readonly limits: Pick<BuildLimits, "contextBytes" | "waitingPerUser">;
+  readonly limits: Pick<BuildLimits, "contextBytes" | "logBytes" | "waitingPerUser">;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -44,7 +47,7 @@ export class Reservations {
 
   /**
    * Throws CbError "usage" for a pool that does not exist or a context over the limit, "infrastructure" when the user has too
-   * many waiting builds or NATS no storage left.
+   * many waiting builds or NATS no storage left, "unreachable" while the records do not answer.
    */
   async reserve(user: string, request: ReserveRequest): Promise<ReserveReply> {
     const { build } = await this.#reserveOnce(user, request);
@@ -83,10 +86,13 @@ export class Reservations {
   }
 
   async #add(user: string, { request, name, recipe, context, terminal, ...requirements }: ReserveRequest) {
-    const { builds, streams, poolKinds, log } = this.#options;
+    const { builds, streams, storage, poolKinds, limits, log } = this.#options;
     this.#refuseTooMany(user);
     const pool = choosePool(poolKinds, requirements);
     const uploadMaxBytes = this.#uploadMaxBytes(context);
+    const { figures } = storage;
+    const { logBytes } = limits;
+    admit({ figures, contextBytes: uploadMaxBytes ?? 0, logBytes, running: builds.leased().length });
     const record: BuildRecord = {
       v: 1,
       build: randomUUID(),

@@ -6,24 +6,30 @@ import { imageText } from "../../protocol/builder-image.ts";
 import type { StatusReply } from "../../protocol/status-messages.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { PoolKind } from "../leases/choose-pool.ts";
+import type { StorageMonitor } from "../storage/storage-monitor.ts";
 
 type PoolReply = StatusReply["pools"][number];
 
 /** Each builder may report another image; a correct pool has two while its image is replaced. */
 const IMAGES_MAX = 4;
+/** Of the streams with a fault: enough to see the kind of fault. The log names all. */
+const FAULTS_MAX = 10;
 
 export interface StatusOptions {
   readonly pools: ReadonlyMap<string, Pool>;
   readonly poolKinds: readonly PoolKind[];
   readonly builds: Builds;
+  readonly storage: Pick<StorageMonitor, "figures" | "faults">;
 }
 
-export function replyToStatus({ pools, poolKinds, builds }: StatusOptions): StatusReply {
+export function replyToStatus({ pools, poolKinds, builds, storage }: StatusOptions): StatusReply {
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,
     pools: [...pools].map(([name, pool]) => poolReply(name, archOf.get(name) ?? "", pool)),
     builds: { waiting: builds.waiting().length, running: builds.leased().length },
+    ...(storage.figures === undefined ? {} : { storage: storage.figures }),
+    faults: storage.faults.slice(0, FAULTS_MAX),
   };
 }
 

@@ -15,6 +15,8 @@ export interface BuildStores {
 export class Builds {
   readonly #cache: KvCache<BuildRecord>;
   readonly #recipes: Records<RecipeRecord>;
+  /** Builds of failed reservations: their records are removed once KV has told whether they were stored. */
+  readonly #abandoned = new Set<string>();
   /** `user/request` → build. */
   readonly #byRequest = new Map<string, string>();
 
@@ -31,17 +33,27 @@ export class Builds {
 
   /**
    * Deletes the recipes of builds that have ended and of unfinished reservations. `unrecorded`: builds that have lost their
-   * records; their recipes are kept, because an operator may restore the records.
+   * records; their recipes are kept, because an operator may restore the records. Returns the waiting builds without a recipe,
+   * which no builder can build.
    */
-  async dropUnusedRecipes(unrecorded: ReadonlySet<string>): Promise<void> {
+  async dropUnusedRecipes(unrecorded: ReadonlySet<string>): Promise<string[]> {
     const live = new Set([...this.waiting(), ...this.leased()].map(({ build }) => build));
-    for (const build of await this.#recipes.ids())
-      if (!live.has(build) && !unrecorded.has(build)) await this.dropRecipe(build);
+    const recipes = new Set(await this.#recipes.ids());
+    for (const build of recipes) if (!live.has(build) && !unrecorded.has(build)) await this.dropRecipe(build);
+    return this.waiting().flatMap(({ build }) => (recipes.has(build) ? [] : [build]));
   }
 
-  /** Reads the records of failed writes again. Never throws: a record that cannot be read stays in doubt. */
-  settle(): Promise<void> {
-    return this.#cache.settle();
+  /** Reads the records of failed writes again. A record that cannot be read stays in doubt. Throws when a record cannot be removed. */
+  async settle(): Promise<void> {
+    await this.#cache.settle();
+    for (const build of this.#abandoned) if (!this.#cache.isInDoubt(build)) await this.#removeAbandoned(build);
+  }
+
+  async #removeAbandoned(build: string): Promise<void> {
+    const stored = this.#cache.get(build);
+    if (stored !== undefined) await this.#cache.remove(build, stored.revision);
+    await this.dropRecipe(build);
+    this.#abandoned.delete(build);
   }
 
   /** True after a failed write that KV may have stored: the build may be leased, or ended, although this record does not show it. */
@@ -49,15 +61,19 @@ export class Builds {
     return this.#cache.isInDoubt(build);
   }
 
-  /** Stores a new build: the recipe first, so that no record is ever without one. */
+  /**
+   * Stores a new build: the recipe first, so that no record is ever without one. Succeeds too when the reply to the write of the
+   * record is lost and the record can be read.
+   */
   async add(record: BuildRecord, needs: Omit<RecipeRecord, "v">): Promise<void> {
     await this.#recipes.create(record.build, { v: 1, ...needs });
     try {
       await this.#cache.create(record.build, record);
     } catch (error) {
-      // The reservation fails and is undone. If the record was stored all the same, the next start of the queue reads it.
-      this.#cache.forget(record.build);
-      throw error;
+      if (this.#cache.get(record.build) === undefined) {
+        if (this.#cache.isInDoubt(record.build)) this.#abandoned.add(record.build);
+        throw error;
+      }
     }
     this.#byRequest.set(requestKey(record), record.build);
   }

@@ -1,8 +1,9 @@
 /** Contexts that are uploaded into the buckets of their builds: completed, or given up when no more bytes arrive. */
 
 import type { Clock } from "../../core/clock.ts";
-import { CbError } from "../../core/errors.ts";
+import { CbError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
+import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { Placement } from "../leases/placement.ts";
 import type { Builds } from "./builds.ts";
 import type { Endings } from "./endings.ts";
@@ -13,6 +14,8 @@ import { contextCompleted } from "./transitions.ts";
 
 /** How often the progress is read: each time costs one request to JetStream for each upload. */
 const CHECK_MS = 5_000;
+/** Uploads that are checked at the same time. */
+const CALLS_AT_ONCE = 16;
 /** The most that counts as passed between two checks: a longer time is a clock that was set, or a queue that was paused. */
 const PASSED_MAX_MS = 2 * CHECK_MS;
 
@@ -67,12 +70,22 @@ export class ContextUploads {
     if (passedMs < CHECK_MS) return;
     this.#checkedAtMs = nowMs;
     const progress = new Map<string, Progress>();
-    for (const record of builds.waiting()) {
-      if (!record.awaitsContext) continue;
-      const current = await this.#check(record, Math.min(passedMs, PASSED_MAX_MS));
+    const uploading = builds.waiting().filter(({ awaitsContext }) => awaitsContext);
+    await eachAtMost(uploading, CALLS_AT_ONCE, async (record) => {
+      const current = await this.#tryToCheck(record, Math.min(passedMs, PASSED_MAX_MS));
       if (current !== undefined) progress.set(record.build, current);
-    }
+    });
     this.#progress = progress;
+  }
+
+  /** No time passes for an upload while its bucket does not answer. */
+  async #tryToCheck(record: BuildRecord, passedMs: number): Promise<Progress | undefined> {
+    try {
+      return await this.#check(record, passedMs);
+    } catch (error) {
+      this.#options.log.warn({ build: record.build, reason: messageOf(error) }, "an upload cannot be checked");
+      return this.#progress.get(record.build);
+    }
   }
 
   /** Undefined when the build was ended. */

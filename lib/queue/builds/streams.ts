@@ -6,10 +6,13 @@ import {
   RetentionPolicy,
   StorageType,
   type StreamConfig,
+  type StreamInfo,
 } from "nats";
 import { CbError } from "../../core/errors.ts";
 import { parseJson } from "../../nats/jetstream/api.ts";
 import { ERR_CODE } from "../../nats/jetstream/stream-errors.ts";
+import { codeOf } from "../../nats/jetstream/stream-failures.ts";
+import { JETSTREAM_API, type StreamHealth } from "../../nats/jetstream/stream-health.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import { encode } from "../../protocol/codec.ts";
 import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
@@ -23,7 +26,6 @@ import {
   buildStream,
   subjects,
 } from "../../protocol/subjects.ts";
-import { codeOf, explained } from "./stream-failures.ts";
 
 export interface StreamLimits {
   readonly replicas: number;
@@ -76,10 +78,12 @@ const COMMON: Partial<StreamConfig> = {
 export class BuildStreams {
   readonly #nc: NatsConnection;
   readonly #limits: StreamLimits;
+  readonly #health: StreamHealth;
 
-  constructor(nc: NatsConnection, limits: StreamLimits) {
+  constructor(nc: NatsConnection, limits: StreamLimits, health: StreamHealth) {
     this.#nc = nc;
     this.#limits = limits;
+    this.#health = health;
   }
 
   /**
@@ -103,29 +107,28 @@ export class BuildStreams {
    * and must not fail because of the output of attempt 1. Throws CbError "infrastructure" when NATS has no storage left.
    */
   async reserveLog(build: string): Promise<void> {
-    const { streams } = await this.#manager();
     const name = buildStream(build);
-    const { state: used } = await streams.info(name).catch(explained(name));
-    const max_bytes = used.bytes + Math.ceil(this.#limits.logBytes * (1 + LOG_OVERHEAD)) + STATES_BYTES;
-    const max_msgs = used.messages + MESSAGES_MAX;
-    await streams.update(name, { max_bytes, max_msgs }).catch(explained(name));
+    const used = (await this.#info(name))?.state ?? { bytes: 0, messages: 0 };
+    const max_bytes = used.bytes + attemptBytes(this.#limits.logBytes);
+    await this.#update(name, { max_bytes, max_msgs: used.messages + MESSAGES_MAX });
   }
 
   /** The streams and buckets of all builds. */
   async names(): Promise<{ build: string; stream: string }[]> {
     const { streams } = await this.#manager();
-    const found: { build: string; stream: string }[] = [];
-    for await (const stream of streams.names()) {
-      const build = buildOfStream(stream);
-      if (build !== undefined) found.push({ build, stream });
-    }
-    return found;
+    return this.#health.call(JETSTREAM_API, async () => {
+      const found: { build: string; stream: string }[] = [];
+      for await (const stream of streams.names()) {
+        const build = buildOfStream(stream);
+        if (build !== undefined) found.push({ build, stream });
+      }
+      return found;
+    });
   }
 
-  /** The content of a stream or bucket; undefined when it does not exist. Throws NatsError when it does not answer. */
+  /** The content of a stream or bucket; undefined when it does not exist. */
   async contentOf(stream: string): Promise<StreamContent | undefined> {
-    const { streams } = await this.#manager();
-    const info = await streams.info(stream).catch(unlessNotFound);
+    const info = await this.#info(stream);
     if (info === undefined) return undefined;
     const { bytes, last_seq } = info.state;
     return { bytes, everWritten: last_seq > 0, createdAtMs: Date.parse(info.created) };
@@ -137,9 +140,8 @@ export class BuildStreams {
    * beyond `maxBytes`.
    */
   async reserveObject(build: string, object: AnnouncedObject, maxBytes: number): Promise<void> {
-    const { streams } = await this.#manager();
     const name = buildBucketStream(build);
-    const existing = await streams.info(name).catch(unlessNotFound);
+    const existing = await this.#info(name);
     const neededBytes = (existing?.state.bytes ?? 0) + storedBytes(object);
     if (existing !== undefined && existing.config.max_bytes >= neededBytes) return;
     if (neededBytes > storedBytes({ bytes: maxBytes, chunkBytes: CHUNK_MIN_BYTES })) {
@@ -148,7 +150,7 @@ export class BuildStreams {
         `the bucket of build ${build} would take ${neededBytes} bytes; at most ${maxBytes} are allowed`,
       );
     }
-    if (existing !== undefined) return this.#resize(name, neededBytes);
+    if (existing !== undefined) return this.#update(name, { max_bytes: neededBytes });
     await this.#add({
       ...COMMON,
       name,
@@ -163,26 +165,25 @@ export class BuildStreams {
   async contextOf(build: string): Promise<StoredObject | undefined> {
     const { streams } = await this.#manager();
     const query = { last_by_subj: buildMetaSubject(build, "context") };
-    const message = await streams.getMessage(buildBucketStream(build), query).catch(unlessNotFound);
+    const name = buildBucketStream(build);
+    const message = await this.#health.call(name, () => streams.getMessage(name, query)).catch(unlessNotFound);
     return message === undefined ? undefined : parseMeta(parseJson(message.data));
   }
 
   /** Bytes in use in the build's bucket; undefined when there is no bucket. */
   async bucketBytes(build: string): Promise<number | undefined> {
-    const { streams } = await this.#manager();
-    return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.bytes;
+    return (await this.#info(buildBucketStream(build)))?.state.bytes;
   }
 
   /** Number of consumers of the bucket; one that was not deleted counts for a minute more. 0 when there is no bucket. */
   async bucketReaders(build: string): Promise<number> {
-    const { streams } = await this.#manager();
-    return (await streams.info(buildBucketStream(build)).catch(unlessNotFound))?.state.consumer_count ?? 0;
+    return (await this.#info(buildBucketStream(build)))?.state.consumer_count ?? 0;
   }
 
   /** Appends a state. Throws CbError "infrastructure" when the stream does not answer. */
   async publishState(build: string, state: BuildState): Promise<void> {
-    const published = this.#nc.jetstream().publish(subjects.state(build), encode(state));
-    await published.catch(explained(buildStream(build)));
+    const publish = () => this.#nc.jetstream().publish(subjects.state(build), encode(state));
+    await this.#health.call(buildStream(build), publish);
   }
 
   /**
@@ -190,21 +191,24 @@ export class BuildStreams {
    * when the stream is sealed or deleted already: a queue that was killed half way calls it again.
    */
   async seal(build: string, state: BuildState): Promise<void> {
-    const { streams } = await this.#manager();
     const name = buildStream(build);
-    const before = await streams.info(name).catch(unlessNotFound).catch(explained(name));
+    const before = await this.#info(name);
     if (before === undefined || before.config.sealed) return;
     try {
       await this.publishState(build, state);
     } catch (error) {
       if (!STREAM_FULL.includes(codeOf(error) ?? 0)) throw error;
       const { max_bytes, max_msgs } = before.config;
-      await streams.update(name, { max_bytes: max_bytes + FINAL_STATE_BYTES, max_msgs: max_msgs + 1 });
+      await this.#update(name, { max_bytes: max_bytes + FINAL_STATE_BYTES, max_msgs: max_msgs + 1 });
       await this.publishState(build, state);
     }
-    const { state: used } = await streams.info(name);
-    const sealed: Partial<StreamConfig> = { sealed: true, max_bytes: used.bytes };
-    await streams.update(name, sealed);
+    const after = await this.#info(name);
+    await this.#update(name, { sealed: true, max_bytes: after?.state.bytes ?? before.state.bytes });
+  }
+
+  /** Changes with each start of nats-server. Undefined while there is no connection. */
+  serverId(): string | undefined {
+    return this.#nc.info?.server_id;
   }
 
   /** Deletes the bucket with image and context, if it exists. */
@@ -220,23 +224,32 @@ export class BuildStreams {
 
   async #add(config: Partial<StreamConfig> & { name: string }): Promise<void> {
     const { streams } = await this.#manager();
-    await streams.add(config).catch(explained(config.name));
+    await this.#health.call(JETSTREAM_API, () => streams.add(config), config.name);
   }
 
-  async #resize(stream: string, maxBytes: number): Promise<void> {
+  /** Undefined when there is no such stream. */
+  async #info(stream: string): Promise<StreamInfo | undefined> {
     const { streams } = await this.#manager();
-    await streams.update(stream, { max_bytes: maxBytes }).catch(explained(stream));
+    return this.#health.call(stream, () => streams.info(stream)).catch(unlessNotFound);
+  }
+
+  async #update(stream: string, change: Partial<StreamConfig>): Promise<void> {
+    const { streams } = await this.#manager();
+    await this.#health.call(stream, () => streams.update(stream, change));
   }
 
   async #delete(stream: string): Promise<void> {
     const { streams } = await this.#manager();
-    await streams.delete(stream).catch(unlessNotFound);
+    await this.#health.call(stream, () => streams.delete(stream)).catch(unlessNotFound);
   }
 
   #manager(): Promise<JetStreamManager> {
     return this.#nc.jetstreamManager({ checkAPI: false });
   }
 }
+
+/** The space that is reserved for one attempt: its log with JetStream's overhead, and the states. */
+export const attemptBytes = (logBytes: number): number => Math.ceil(logBytes * (1 + LOG_OVERHEAD)) + STATES_BYTES;
 
 /** The space that JetStream needs for an object: its bytes, a record with each chunk, its description. */
 const storedBytes = ({ bytes, chunkBytes }: AnnouncedObject): number =>

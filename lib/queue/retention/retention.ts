@@ -3,6 +3,7 @@
 import type { BuildLimits } from "../../config/queue-config.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
+import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
 import type { BuildRecord } from "../builds/record.ts";
@@ -10,6 +11,9 @@ import type { BuildStreams } from "../builds/streams.ts";
 
 /** The most ended builds that are kept for one user, so that a loop of requests cannot fill the records of all users. */
 const KEPT_PER_USER = 200;
+
+/** Builds that are swept at the same time. */
+const CALLS_AT_ONCE = 16;
 
 /** The agent ends a build that runs for too long; the queue does so this much later if the agent has not. */
 const GRACE_MS = 60_000;
@@ -25,17 +29,27 @@ export interface RetentionOptions {
 
 export class Retention {
   readonly #options: RetentionOptions;
+  #serverId: string | undefined;
+  /**
+   * Ended builds with streams that are checked for their seal: a power failure of NATS can lose seal and final state although
+   * the record of the end survived, and a reader of that stream would wait for ever.
+   */
+  #unchecked = new Set<string>();
 
   constructor(options: RetentionOptions) {
     this.#options = options;
   }
 
-  /** Does everything that is due. Called at each tick. A build that fails is logged and does not delay the others. */
+  /**
+   * Does everything that is due. Called at each tick. A build that fails is logged, and delays only those of its own batch: its
+   * stream may not answer for 5 s.
+   */
   async sweep(): Promise<void> {
     const { builds, clock, log } = this.#options;
     const nowMs = clock.nowMs();
     const surplus = surplusOf(builds.all());
-    for (const record of builds.all()) {
+    this.#checkSealsAfterRestart();
+    await eachAtMost(builds.all(), CALLS_AT_ONCE, async (record) => {
       try {
         if (record.state === "ended") await this.#sweepEnded(record, nowMs, surplus.has(record.build));
         else await this.#endOverdue(record, nowMs);
@@ -45,7 +59,17 @@ export class Retention {
           "limits or retention of a build failed; the next tick tries again",
         );
       }
-    }
+    });
+  }
+
+  /** At the first sweep, and when the queue is connected to a nats-server that has started since the last one. */
+  #checkSealsAfterRestart(): void {
+    const { builds, streams } = this.#options;
+    const serverId = streams.serverId();
+    if (serverId === undefined || serverId === this.#serverId) return;
+    this.#serverId = serverId;
+    const announced = builds.all().filter((record) => record.announced);
+    this.#unchecked = new Set(announced.map(({ build }) => build));
   }
 
   async #endOverdue(record: BuildRecord, nowMs: number): Promise<void> {
@@ -67,6 +91,10 @@ export class Retention {
     const { builds, streams, endings, limits, log } = this.#options;
     const ageMs = nowMs - (record.endedAtMs ?? record.createdAtMs);
     if (!record.announced) await endings.finish(record);
+    else if (this.#unchecked.has(record.build) && record.final !== undefined) {
+      await streams.seal(record.build, record.final);
+      this.#unchecked.delete(record.build);
+    }
     if (!record.bucketDeleted && ageMs >= limits.imageKeptMs) await endings.deleteBucket(record.build);
     else if (!record.bucketDeleted && record.received) await endings.deleteBucketUnlessRead(record.build);
     if (ageMs >= limits.recordKeptMs || isSurplus) {

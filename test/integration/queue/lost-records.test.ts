@@ -7,6 +7,7 @@ import { call } from "../../../lib/nats/rpc/client.ts";
 import { adminDeleteStreams, adminStreams } from "../../../lib/protocol/requests.ts";
 import { buildBucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
 import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
+import { healthOf } from "../../support/nats/health-of.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
 import { rejection } from "../../support/rejection.ts";
 
@@ -44,7 +45,7 @@ test("records that are lost cost no stream; those of an unfinished reservation a
   await lab.queue.kill();
   await (await core.jetstreamManager()).streams.delete("KV_cb-builds");
   const unfinished = randomUUID();
-  const streams = new BuildStreams(core, { replicas: 1, logBytes: 1024 });
+  const streams = new BuildStreams(core, { replicas: 1, logBytes: 1024 }, healthOf(core));
   await streams.create(unfinished);
   await streams.reserveObject(unfinished, { bytes: 1024, chunkBytes: 65_536 }, 2048);
 
@@ -62,7 +63,7 @@ test("records that are lost cost no stream; those of an unfinished reservation a
 
 test("a bucket with content keeps the empty stream beside it", async ({ lab, core, request }) => {
   const build = randomUUID();
-  const streams = new BuildStreams(core, { replicas: 1, logBytes: 1024 });
+  const streams = new BuildStreams(core, { replicas: 1, logBytes: 1024 }, healthOf(core));
   await streams.create(build);
   await streams.reserveObject(build, { bytes: 1024, chunkBytes: 65_536 }, 2048);
   assert.not.ok((await request.list()).builds.some((listed) => listed.build === build));

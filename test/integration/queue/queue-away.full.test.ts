@@ -142,19 +142,23 @@ test("waiting builds keep their positions when the queue is killed, and only a r
   await killed.assertClean();
 });
 
-test("a build without storage for its log waits with that reason, and is built when storage is free", async ({
+test("a build without storage for its log waits for that of a running build, and is built when storage is free", async ({
   killed,
 }) => {
   const { stack, queue, core } = killed;
   await queue.kill("SIGTERM");
   await killed.start();
   const jsm = await core.jetstreamManager();
+  const first = start(stack, "first", endless(stack, "first"));
+  await first.seen(/it has begun/);
   const fillers = await fillStorage(core);
   const running = start(stack, "held", HELLO);
   await running.seen(/NATS has no storage left for build-/);
   for (const name of fillers) await jsm.streams.delete(name);
   const { code, stderr } = await running.finished;
   assert.is(code, 0, stderr);
+  first.kill("SIGINT");
+  assert.is((await first.finished).code, 130);
   await killed.assertClean();
 });
 
@@ -179,7 +183,7 @@ test("a reservation that fails half way leaves no stream behind", async ({ kille
   const options = { nc, principal: credential.name, request, timeoutMs: 10_000 };
   const refused = await rejection(call(reserve, options));
   await nc.close();
-  assert.match(messageOf(refused), "NATS has no storage left");
+  assert.match(messageOf(refused), "no storage for this build; storage: ");
   const left: string[] = [];
   for await (const name of (await core.jetstreamManager()).streams.names()) {
     const build = buildOfStream(name);

@@ -34,8 +34,10 @@ export class QueueLab {
   readonly #users = new Map<string, Promise<Guest>>();
   /** Time on the agents' machines: setting the queue's clock does not change it. */
   #passedMs = 0;
-  /** The next update of a build's record that contains this text is written, and its reply is lost. */
+  /** The next write of a build's record that contains this text is done, and its reply is lost. */
   loseReplyTo: string | undefined;
+  /** The replies to that many reads of builds' records are lost. */
+  loseReads = 0;
   readonly #steps: KV;
 
   private constructor(nats: TestNats, core: NatsConnection, steps: KV) {
@@ -77,8 +79,9 @@ export class QueueLab {
     const { issuer } = this.nats;
     const nc = await this.nats.core({ reconnect: false });
     const losesReplyTo = (value: string) => this.#losesReplyTo(value);
+    const losesRead = () => this.loseReads > 0 && this.loseReads-- > 0;
     try {
-      const started = await startQueueProcess({ nc, issuer, clock, cloud, losesReplyTo });
+      const started = await startQueueProcess({ nc, issuer, clock, cloud, losesReplyTo, losesRead });
       this.#processes.push(started);
       return started;
     } catch (error) {

@@ -4,6 +4,8 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import type { Issuer } from "../../../lib/nats/credentials/issuer.ts";
 import { type KvStore, openKvStore } from "../../../lib/nats/jetstream/kv.ts";
+import { readStorage } from "../../../lib/nats/jetstream/storage.ts";
+import { StreamHealth } from "../../../lib/nats/jetstream/stream-health.ts";
 import { openPool } from "../../../lib/pool/open.ts";
 import type { Pool } from "../../../lib/pool/pool.ts";
 import { poolPolicy } from "../../../lib/pool/reconciler/policy.ts";
@@ -13,6 +15,7 @@ import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
 import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import type { QueueOptions } from "../../../lib/queue/services.ts";
+import { StorageMonitor } from "../../../lib/queue/storage/storage-monitor.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
 import type { ManualClock } from "../manual-clock.ts";
 import type { LabCloud } from "./lab-cloud.ts";
@@ -41,8 +44,10 @@ export interface QueueProcessOptions {
   readonly issuer: Issuer;
   readonly clock: ManualClock;
   readonly cloud: LabCloud;
-  /** True: the update with that value is written, and its reply is lost. */
+  /** True: the record with that value is written, and the reply is lost. */
   readonly losesReplyTo: (value: string) => boolean;
+  /** True: the reply to a read of a record is lost. */
+  readonly losesRead: () => boolean;
 }
 
 export interface QueueProcess {
@@ -84,13 +89,15 @@ export async function startQueueProcess(options: QueueProcessOptions): Promise<Q
 }
 
 async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promise<QueueOptions> {
-  const { nc, clock, issuer, losesReplyTo } = options;
-  const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB });
-  const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB });
+  const { nc, clock, issuer, losesReplyTo, losesRead } = options;
+  const health = new StreamHealth({ nc, log });
+  const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB, health });
+  const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB, health });
   return {
-    builds: new Builds({ records: losingReplies(keys, losesReplyTo), recipes: recipeKeys, log }),
+    builds: new Builds({ records: losingReplies(keys, losesReplyTo, losesRead), recipes: recipeKeys, log }),
     users: await Users.open({ nc, replicas: 1, clock, log }),
-    streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }),
+    streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }, health),
+    storage: new StorageMonitor({ read: () => readStorage(nc, 1), health, log }),
     pools: new Map([[POOL, pool]]),
     poolKinds: [{ name: POOL, arch: "x86_64" }],
     parked: new ParkedRequests(),
@@ -103,17 +110,18 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
   };
 }
 
-function losingReplies(keys: KvStore, losesReplyTo: (value: string) => boolean): KvStore {
+function losingReplies(keys: KvStore, losesReplyTo: (value: string) => boolean, losesRead: () => boolean): KvStore {
+  const lost = () => new CbError("infrastructure", "the reply is lost");
+  const orLost = (value: string, revision: number) => {
+    if (losesReplyTo(value)) throw lost();
+    return revision;
+  };
   return {
     list: (prefix) => keys.list(prefix),
     names: (prefix) => keys.names(prefix),
-    get: (key) => keys.get(key),
-    create: (key, value) => keys.create(key, value),
+    get: (key) => (losesRead() ? Promise.reject(lost()) : keys.get(key)),
+    create: async (key, value) => orLost(value, await keys.create(key, value)),
     remove: (key, revision) => keys.remove(key, revision),
-    update: async (key, value, revision) => {
-      const written = await keys.update(key, value, revision);
-      if (!losesReplyTo(value)) return written;
-      throw new CbError("infrastructure", "the reply is lost");
-    },
+    update: async (key, value, revision) => orLost(value, await keys.update(key, value, revision)),
   };
 }

@@ -12,6 +12,11 @@ test("finalError() tells a full stream from a missing responder, though both are
   assert.is(final(503, 10008), undefined);
 });
 
+test("finalError() lets a publisher wait when the disk of NATS is full", () => {
+  const text = "write /store/msgs/8.blk: no space left on device";
+  assert.is(finalError("s", { status: 503, code: 10077, text }), undefined);
+});
+
 test("finalError() returns an error for final refusals only", () => {
   assert.instance(final(400, 10109), StreamSealed);
   assert.instance(final(404, 10059), StreamNotFound);

@@ -7,13 +7,14 @@ import { join } from "node:path";
 import { connect, DiscardPolicy, type NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { Installation } from "../../../infra/nats/installation.ts";
-import { makeInstallation } from "../../../infra/nats/make-installation.ts";
-import { type RunningServer, type StartOptions, startNatsServer } from "../../../infra/nats/server.ts";
-import { authenticator } from "../../../lib/nats/credentials/authenticator.ts";
-import { readCreds } from "../../../lib/nats/credentials/creds.ts";
-import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
-import { rejection } from "../../support/rejection.ts";
+import type { Installation } from "../../../../infra/nats/installation.ts";
+import { makeInstallation } from "../../../../infra/nats/make-installation.ts";
+import { type RunningServer, type StartOptions, startNatsServer } from "../../../../infra/nats/server.ts";
+import { authenticator } from "../../../../lib/nats/credentials/authenticator.ts";
+import { readCreds } from "../../../../lib/nats/credentials/creds.ts";
+import { BuildStreams } from "../../../../lib/queue/builds/streams.ts";
+import { healthOf } from "../../../support/nats/health-of.ts";
+import { rejection } from "../../../support/rejection.ts";
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
@@ -58,7 +59,7 @@ async function withServer(
 test("a user's bucket is refused before the disk is full, and other streams go on", async ({ disk, installation }) => {
   await withServer({ installation, dataDir: join(disk, "nats") }, async (nc) => {
     const { streams } = await nc.jetstreamManager();
-    const builds = new BuildStreams(nc, { replicas: 1, logBytes: MiB });
+    const builds = new BuildStreams(nc, { replicas: 1, logBytes: MiB }, healthOf(nc));
     const [large, small] = ["6b1f3a52-0d64-4c5e-9d57-2a1c3e4f5a6b", "7b1f3a52-0d64-4c5e-9d57-2a1c3e4f5a6b"];
     await builds.create(small);
     const object = { bytes: 100 * MiB, chunkBytes: MiB };
