@@ -24,6 +24,7 @@ export const TOOLS = {
   patchelf: { package: "patchelf", purpose: "it makes the Node of a package find its libraries beside it" },
   xz: { package: "xz-utils", purpose: "it compresses packages" },
   readelf: { package: "binutils", purpose: "tests read with it which glibc a program needs" },
+  "systemd-analyze": { package: "systemd", purpose: "tests read with it how well the units are protected" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
 
@@ -33,7 +34,7 @@ export type Tool = keyof typeof TOOLS;
 const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
 
 /** The programs that make and examine the packages of a release. */
-export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf"];
+export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "systemd-analyze"];
 
 /** The programs for builds in sandboxes on this machine. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
@@ -41,7 +42,7 @@ export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).fil
 );
 
 /** The programs for the tests of `npm test`. */
-export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq"];
+export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq", "xz", "systemd-analyze"];
 
 /** The programs for all tests. */
 export const ALL_TOOLS: readonly Tool[] = Object.keys(TOOLS) as Tool[];
