@@ -26,12 +26,20 @@ const SHARED = {
   write: false,
 } as const satisfies BuildOptions;
 
-export interface BuildPaths {
+export interface ProgramBuild {
   /** Default: `dist` in the project. */
   readonly outDir?: string;
   /** The root of the project, with `cmd` and `agent`. */
   readonly sourceDir?: string;
+  /** Names of the programs to build. Default: all of `cmd`. */
+  readonly programs?: readonly string[];
+  /** "path": the `node` of the caller's PATH, the default. "own": `lib/node` beside the folder of the programs. */
+  readonly node?: NodeSource;
+  /** Default true. False: the agent is left out. */
+  readonly withAgent?: boolean;
 }
+
+type NodeSource = "path" | "own";
 
 export interface BuildResult {
   /** Absolute paths of the executable programs in `bin`. */
@@ -45,11 +53,13 @@ export interface BuildResult {
  * replaced by rename(2), so programs may start from `outDir` at any time. Throws esbuild's BuildFailure when a source does not
  * compile.
  */
-export async function build({ outDir = join(root, "dist"), sourceDir = root }: BuildPaths = {}): Promise<BuildResult> {
-  const commands = (await list(join(sourceDir, "cmd"))).filter((name) => name.endsWith(".ts"));
-  const hasAgent = (await list(join(sourceDir, "agent"))).includes("main.ts");
+export async function build(options: ProgramBuild = {}): Promise<BuildResult> {
+  const { outDir = join(root, "dist"), sourceDir = root, node = "path", withAgent = true } = options;
+  const all = (await list(join(sourceDir, "cmd"))).filter((name) => name.endsWith(".ts"));
+  const commands = all.filter((name) => options.programs?.includes(basename(name, ".ts")) ?? true);
+  const hasAgent = withAgent && (await list(join(sourceDir, "agent"))).includes("main.ts");
   const [programs, agent] = await Promise.all([
-    commands.length > 0 ? bundleCommands(commands, { outDir, sourceDir }) : [],
+    commands.length > 0 ? bundleCommands(commands, { outDir, sourceDir, node }) : [],
     hasAgent ? bundleAgent({ outDir, sourceDir }) : [],
   ]);
   // Node runs a program without extension as ESM if the nearest package.json has this type.
@@ -65,9 +75,11 @@ export async function build({ outDir = join(root, "dist"), sourceDir = root }: B
   };
 }
 
+type Folders = Required<Pick<ProgramBuild, "outDir" | "sourceDir">>;
+
 /** With splitting, a program does not load lazily imported modules at its start. */
-async function bundleCommands(names: readonly string[], paths: Required<BuildPaths>): Promise<OutputFile[]> {
-  const { outDir, sourceDir } = paths;
+async function bundleCommands(names: readonly string[], paths: Folders & { node: NodeSource }): Promise<OutputFile[]> {
+  const { outDir, sourceDir, node } = paths;
   const { build: bundle } = await import("esbuild");
   const { outputFiles } = await bundle({
     ...SHARED,
@@ -78,7 +90,7 @@ async function bundleCommands(names: readonly string[], paths: Required<BuildPat
     chunkNames: "chunks/[name]-[hash]",
     splitting: true,
   });
-  return outputFiles.map((file) => (dirname(file.path) === join(outDir, "bin") ? asProgram(file) : file));
+  return outputFiles.map((file) => (dirname(file.path) === join(outDir, "bin") ? asProgram(file, node) : file));
 }
 
 /**
@@ -104,17 +116,25 @@ case $limit in [0-9] | [1-5][0-9] | 6[0-3])
   exit 75
 esac
 export CB_IGNORED_SIGNALS
-exec node "$0" "$@"
-*/;
 `;
 
-function asProgram(file: OutputFile): OutputFile {
-  const contents = Buffer.from(`${PROLOGUE}${file.text.replace(/^#!.*\n/, "")}`);
+/** How the shell starts Node. The slash stands in brackets, because after `*` it would end the JavaScript comment. */
+const START: Readonly<Record<NodeSource, string>> = {
+  path: 'exec node "$0" "$@"',
+  // readlink is another program, so it runs only for a link, such as that of a package in /usr/bin.
+  own: `self=$0
+case $self in *[/]*) ;; *) self=./$self ;; esac
+if [ -h "$self" ]; then self=$(readlink -f -- "$self"); fi
+exec "\${self%/*}/../lib/node" "$self" "$@"`,
+};
+
+function asProgram(file: OutputFile, node: NodeSource): OutputFile {
+  const contents = Buffer.from(`${PROLOGUE}${START[node]}\n*/;\n${file.text.replace(/^#!.*\n/, "")}`);
   return { ...file, path: file.path.replace(/\.js$/, ""), contents };
 }
 
 /** One file for the builder image, minified because an emulated builder takes seconds to read a large file. */
-async function bundleAgent({ outDir, sourceDir }: Required<BuildPaths>): Promise<OutputFile[]> {
+async function bundleAgent({ outDir, sourceDir }: Folders): Promise<OutputFile[]> {
   const outfile = join(outDir, "agent/agent.mjs");
   const entry = { absWorkingDir: sourceDir, entryPoints: ["agent/main.ts"], outfile };
   const { build: bundle } = await import("esbuild");

@@ -40,22 +40,31 @@ export async function aptInstall(packages: readonly string[]): Promise<void> {
 export async function aptUnpack(name: string, into: string, source?: string): Promise<void> {
   const scratch = mkdtempSync(join(tmpdir(), "cb-apt-"));
   try {
-    const deb = await download(name, scratch, source);
-    const unpacked = await runCommand(["dpkg", "-x", deb, into]);
-    if (unpacked.code !== 0) throw new CbError("infrastructure", `cannot unpack ${deb}: ${unpacked.output.trim()}`);
+    await unpackDeb(await aptDownload(name, scratch, source), into);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-/** Uses the system's package lists first. Fetches lists of its own for another source, or when the system's are out of date. */
-async function download(name: string, scratch: string, source?: string): Promise<string> {
+/** Throws CbError "infrastructure" with dpkg's output. */
+export async function unpackDeb(deb: string, into: string): Promise<void> {
+  const unpacked = await runCommand(["dpkg", "-x", deb, into]);
+  if (unpacked.code !== 0) throw new CbError("infrastructure", `cannot unpack ${deb}: ${unpacked.output.trim()}`);
+}
+
+/**
+ * Downloads a package into the empty folder `scratch`, checks its signature as apt does, and returns its path. Uses the system's package lists
+ * first. Fetches lists of its own for another source, or when the system's are out of date. Throws as aptUnpack does.
+ */
+export async function aptDownload(name: string, scratch: string, source?: string): Promise<string> {
   const first = source === undefined ? await runCommand(["apt-get", "download", name], { cwd: scratch }) : undefined;
   if (first?.code !== 0) {
     const own = [
       ...(source === undefined ? [] : [`Dir::Etc::SourceList=${scratch}/sources.list`, "Dir::Etc::SourceParts=-"]),
       `Dir::State::Lists=${scratch}/lists`,
       `Dir::Cache=${scratch}/cache`,
+      // Otherwise apt chooses the installed version, which another release does not have.
+      "Dir::State::status=/dev/null",
       "APT::Sandbox::User=root",
     ].flatMap((setting) => ["-o", setting]);
     mkdirSync(join(scratch, "lists/partial"), { recursive: true });

@@ -21,6 +21,10 @@ export const TOOLS = {
   "qemu-img": { package: "qemu-utils", purpose: "it writes the builder's disk image in other formats" },
   genisoimage: { package: "genisoimage", purpose: "tests create config drives with it" },
   jq: { package: "jq", purpose: "tests run the filter that reads a machine's network metadata" },
+  patchelf: { package: "patchelf", purpose: "it makes the Node of a package find its libraries beside it" },
+  xz: { package: "xz-utils", purpose: "it compresses packages" },
+  readelf: { package: "binutils", purpose: "tests read with it which glibc a program needs" },
+  "systemd-analyze": { package: "systemd", purpose: "tests read with it how well the units are protected" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
 
@@ -29,13 +33,16 @@ export type Tool = keyof typeof TOOLS;
 /** The tests of the disk image run these on the host. A machine of the local stack has them in its sandbox. */
 const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
 
+/** The programs that make and examine the packages of a release. */
+export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "systemd-analyze"];
+
 /** The programs for builds in sandboxes on this machine. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
-  (tool) => tool !== "jq" && !MACHINE_TOOLS.includes(tool),
+  (tool) => tool !== "jq" && !MACHINE_TOOLS.includes(tool) && !PACKAGE_TOOLS.includes(tool),
 );
 
 /** The programs for the tests of `npm test`. */
-export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq"];
+export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq", "xz", "systemd-analyze"];
 
 /** The programs for all tests. */
 export const ALL_TOOLS: readonly Tool[] = Object.keys(TOOLS) as Tool[];
