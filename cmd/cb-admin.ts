@@ -1,6 +1,7 @@
-/** cb-admin: manages users and machines, and shows the reconciler's plan. For operators. */
+/** cb-admin: manages users and machines, shows the reconciler's plan, saves and restores the streams. For operators. */
 import type { Command } from "commander";
 import { AdminSession } from "../lib/cli/admin/admin-session.ts";
+import { addBackupCommands } from "../lib/cli/admin/backup-commands.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
 import { deleteStreams } from "../lib/cli/admin/delete-streams.ts";
 import { planText } from "../lib/cli/admin/plan-text.ts";
@@ -167,12 +168,13 @@ function addStreamsCommands(program: Command): void {
 await main("cb-admin", async (argv) => {
   const program = createCommand({
     name: "cb-admin",
-    summary: "Manage the users and the machines of an installation, and show the reconciler's plan.",
+    summary: "Manage the users and the machines of an installation, show the reconciler's plan, back up and restore.",
     examples: {
       "cb-admin user add ada > ada.creds": "add a user",
       "cb-admin user revoke ada": "revoke a user",
       "cb-admin builders --console 20": "show the machines with 20 console lines each",
       "cb-admin --json plan": "show the plan as JSON",
+      "cb-admin backup /backup/$(date +%F)": "save the streams into a new folder",
     },
     variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"],
     failures: CONNECTED_FAILURES,
@@ -183,6 +185,7 @@ await main("cb-admin", async (argv) => {
   addBuilderCommands(program);
   addPlanCommand(program);
   addStreamsCommands(program);
+  addBackupCommands(program);
   await runSubcommand(program, argv);
   return 0;
 });

@@ -152,5 +152,6 @@ async function writeClient(paths: Layout, installation: Installation, url: strin
 /** On a workstation the user is the operator too, and the operator key stays in the installation. */
 function adminSettings({ files, serverName }: Installation, url: string) {
   const account = { jwt: files.guestJwt, operatorKey: files.operatorSeed, sysCreds: files.sysCreds };
-  return { url, servername: serverName, ca: files.caFile, creds: files.operatorCreds, account };
+  const streams = { backupCreds: files.backupCreds, restoreCreds: files.queueCreds };
+  return { url, servername: serverName, ca: files.caFile, creds: files.operatorCreds, ...streams, account };
 }

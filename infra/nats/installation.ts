@@ -7,7 +7,7 @@
  * operator.jwt  sys.jwt  core.jwt  guest.jwt
  * offline/            seeds of operator and accounts, key of the CA: needed to change accounts, not at run time
  * keys/               signing seeds of CORE and GUEST
- * creds/              queue (CORE), operator (CORE, reads), sys (administration of the server)
+ * creds/              queue (CORE), operator (CORE, reads), backup (CORE, snapshots), sys (administration of the server)
  * tls/                ca.crt, server.crt, server.key
  * ```
  */
@@ -51,6 +51,7 @@ export function filesOf(folder: string) {
     guestSigningSeed: at("keys", "guest-signing.seed"),
     queueCreds: at("creds", "queue.creds"),
     operatorCreds: at("creds", "operator.creds"),
+    backupCreds: at("creds", "backup.creds"),
     sysCreds: at("creds", "sys.creds"),
     caFile: at("tls", "ca.crt"),
     certFile: at("tls", "server.crt"),
@@ -59,16 +60,18 @@ export function filesOf(folder: string) {
 }
 
 /**
- * Returns the installation in `folder`, or undefined when a file outside `offline` is missing or empty. Reads no secret. Throws
+ * Returns the installation in `folder`, or undefined when a file outside `offline` is missing or empty, except the backup
+ * credential. Reads no secret. Throws
  * CbError "config" when `installation.json` is malformed or of another version.
  */
 export async function openInstallation(folder: string): Promise<Installation | undefined> {
-  const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, ...needed } = filesOf(folder);
-  const offline = { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile };
+  const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, backupCreds, ...needed } = filesOf(folder);
+  // An installation of an earlier version has no backup credential; makeInstallation adds it.
+  const optional = { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, backupCreds };
   const sizes = await Promise.all(Object.values(needed).map((path) => sizeOf(path)));
   if (sizes.includes(0)) return undefined;
   const { version: _, ...record } = parseRecord(await readFile(needed.record, "utf8"), needed.record);
-  return { ...record, folder, files: { ...needed, ...offline } };
+  return { ...record, folder, files: { ...needed, ...optional } };
 }
 
 async function sizeOf(path: string): Promise<number> {

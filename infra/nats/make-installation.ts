@@ -1,14 +1,17 @@
 /** Creates the keys, JWTs, first credentials and certificates of an installation: all of them or none. */
+import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { CbError } from "../../lib/core/errors.ts";
 import { type AccountLimits, coreAccount, guestAccount, systemAccount } from "../../lib/nats/credentials/accounts.ts";
 import { formatCreds } from "../../lib/nats/credentials/creds.ts";
+import { readKeyFile } from "../../lib/nats/credentials/issuer.ts";
 import { accountJwt, operatorJwt, userJwt } from "../../lib/nats/credentials/jwt.ts";
 import { createKey, type NKey } from "../../lib/nats/credentials/nkey.ts";
 import { writeSecretFile } from "../../lib/nats/credentials/secret-file.ts";
 import {
+  backupPermissions,
   operatorPermissions,
   queuePermissions,
   type Rights,
@@ -34,7 +37,8 @@ const DEFAULT_LIMITS: AccountLimits = { guestConnections: 4096, coreConnections:
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
 /**
- * Returns the installation in `folder`, and creates it first unless it is complete. The remains of an interrupted run are replaced.
+ * Returns the installation in `folder`, and creates it first unless it is complete. The remains of an interrupted run are replaced;
+ * an installation of an earlier version gets its backup credential.
  * Throws CbError "config" when the folder holds other files, when its installation has another server name, when `serverName` is
  * not a DNS name, or when openssl fails.
  */
@@ -45,7 +49,11 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
     });
   }
   const found = await openInstallation(options.folder);
-  if (found !== undefined) return withSameName(found, options);
+  if (found !== undefined) {
+    refuseOtherName(found, options);
+    await ensureBackupCreds(found, options.nowMs);
+    return found;
+  }
   await mkdir(dirname(options.folder), { recursive: true });
   const scratch = await mkdtemp(join(dirname(options.folder), `.${basename(options.folder)}-`));
   try {
@@ -56,6 +64,7 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
   }
   const created = await openInstallation(options.folder);
   if (created === undefined) throw new Error(`the installation just created in ${options.folder} is incomplete`);
+  await ensureBackupCreds(created, options.nowMs);
   return created;
 }
 
@@ -133,6 +142,16 @@ async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, n
   await writeSecretFile(files.sysCreds, creds("sys", systemPermissions, sys, sys));
 }
 
+/** Creates the credential that takes snapshots of the streams, if it is missing. Throws as readKeyFile. */
+async function ensureBackupCreds({ files, core }: Installation, nowMs: number): Promise<void> {
+  if (existsSync(files.backupCreds)) return;
+  const signer = await readKeyFile(files.coreSigningSeed);
+  const key = createKey("user");
+  const about = { name: "backup", publicKey: key.publicKey, issuedAtMs: nowMs };
+  const jwt = userJwt(about, backupPermissions(key.publicKey), signer, core);
+  await writeSecretFile(files.backupCreds, formatCreds(jwt, key));
+}
+
 /**
  * rename(2) does not replace a folder that holds files. If two processes create the same installation at once, one rename
  * succeeds and the other process uses that installation.
@@ -160,8 +179,8 @@ async function removeIncomplete(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
 }
 
-function withSameName(found: Installation, options: InstallationOptions): Installation {
-  if (found.serverName === options.serverName) return found;
+function refuseOtherName(found: Installation, options: InstallationOptions): void {
+  if (found.serverName === options.serverName) return;
   throw new CbError("config", `the installation in ${found.folder} is for the server name ${found.serverName}`, {
     hint: `use that name instead of ${options.serverName}, or create another installation in another folder`,
   });

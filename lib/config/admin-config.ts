@@ -16,6 +16,10 @@ const schema = v.strictObject({
   ca: v.optional(path),
   /** The operator's credential, in the account CORE. */
   creds: path,
+  /** Needed only for a backup: the credential that takes snapshots, in the account CORE. */
+  backupCreds: v.optional(path),
+  /** Needed only for a restore, which writes every record: the queue's own credential. */
+  restoreCreds: v.optional(path),
   /**
    * Needed only for a revocation. The files are not read before that, because the operator key belongs on a medium that is
    * locked away.
@@ -40,6 +44,8 @@ export interface AdminConfig {
   /** The CA as PEM. */
   readonly ca?: string;
   readonly creds: string;
+  readonly backupCreds?: string;
+  readonly restoreCreds?: string;
   readonly account?: AccountFiles;
   /** The file that the settings were read from, for messages. */
   readonly from: string;
@@ -61,11 +67,13 @@ export function adminConfig(configFile: string | undefined, { config, local }: F
       hint: `write ${candidates[0]} or ${candidates[1]}, or name a file with --config; or start a local stack with: cb-local up`,
     });
   }
-  const { url, servername, ca, creds, account } = readYamlFile(from, schema);
+  const { url, servername, ca, creds, backupCreds, restoreCreds, account } = readYamlFile(from, schema);
   return {
     ...{ url, creds, from },
     ...(servername === undefined ? {} : { servername }),
     ...(ca === undefined ? {} : { ca: readCaFile(ca, from) }),
+    ...(backupCreds === undefined ? {} : { backupCreds }),
+    ...(restoreCreds === undefined ? {} : { restoreCreds }),
     ...(account === undefined ? {} : { account }),
   };
 }

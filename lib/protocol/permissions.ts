@@ -95,6 +95,23 @@ export function operatorPermissions(name: string, publicKey: string): Rights {
   });
 }
 
+/**
+ * The backup, in CORE: lists streams and takes snapshots of them. It cannot restore one: with that right a credential could replace
+ * every record. Like that of an operator this is not a sandbox, because its holder could misuse reply subjects within CORE, and the
+ * snapshots hold the recipes, logs and images of all users.
+ */
+export function backupPermissions(publicKey: string): Rights {
+  const calls = ["STREAM.LIST", "STREAM.INFO.*", "STREAM.SNAPSHOT.*"].map((call) => `$JS.API.${call}`);
+  return rights({
+    // Without the acknowledgements the server ends a snapshot after 8 MiB.
+    publish: [...calls, "$JS.SNAPSHOT.ACK.>"],
+    publicKey,
+    // The inbox for replies, and one for the chunks of a snapshot.
+    subscriptions: 4,
+    payloadBytes: 64 * KiB,
+  });
+}
+
 /** The queue, in CORE: all subjects. It creates the streams, replies to all requests and keeps the records. */
 export function queuePermissions(): Rights {
   return { pub: {}, sub: {}, allowed_connection_types: ["STANDARD"] };

@@ -34,13 +34,8 @@ export class AdminSession {
   static async open(configFile: string | undefined): Promise<AdminSession> {
     const firstReplyDeadlineMs = performance.now() + FIRST_REPLY_MS;
     const config = adminConfig(configFile, folders());
-    const { url, servername, ca } = config;
     const creds = await readCreds(config.creds, systemClock.nowMs());
-    const address: NatsAddress = {
-      url,
-      ...(servername === undefined ? {} : { servername }),
-      ...(ca === undefined ? {} : { ca }),
-    };
+    const address = addressOf(config);
     const nc = await connectNats({ address, credential: creds, name: `cb-admin ${creds.name}` }).catch((error) => {
       throw withConfigFile(error, config);
     });
@@ -49,7 +44,9 @@ export class AdminSession {
       return session;
     await session.close();
     throw withConfigFile(
-      new CbError("unreachable", `the queue does not answer (NATS at ${url})`, { hint: "check that cb-queue runs" }),
+      new CbError("unreachable", `the queue does not answer (NATS at ${config.url})`, {
+        hint: "check that cb-queue runs",
+      }),
       config,
     );
   }
@@ -71,7 +68,15 @@ export class AdminSession {
   }
 }
 
-function withConfigFile(error: unknown, { from }: AdminConfig): unknown {
+/** The address of NATS in the operator's settings. */
+export const addressOf = ({ url, servername, ca }: AdminConfig): NatsAddress => ({
+  url,
+  ...(servername === undefined ? {} : { servername }),
+  ...(ca === undefined ? {} : { ca }),
+});
+
+/** The error with the settings file in its hint. */
+export function withConfigFile(error: unknown, { from }: AdminConfig): unknown {
   if (!(error instanceof CbError)) return error;
   const { kind, message, hint, cause } = error;
   const origin = `the settings come from ${from}`;

@@ -1,0 +1,48 @@
+/** The connection of `cb-admin backup` and `restore`, in the account CORE. They talk to JetStream, and need no queue. */
+import type { NatsConnection } from "nats";
+import { type AdminConfig, adminConfig } from "../../config/admin-config.ts";
+import { folders } from "../../config/folders.ts";
+import { systemClock } from "../../core/clock.ts";
+import { CbError } from "../../core/errors.ts";
+import { connectNats } from "../../nats/connection.ts";
+import { readCreds } from "../../nats/credentials/creds.ts";
+import type { JetStreamAccess } from "../../nats/jetstream/api.ts";
+import { inboxPrefix } from "../../protocol/subjects.ts";
+import { addressOf, withConfigFile } from "./admin-session.ts";
+
+export interface BackupSession {
+  readonly config: AdminConfig;
+  readonly nc: NatsConnection;
+  readonly js: JetStreamAccess;
+  /** Public key of the account CORE, which identifies the installation. */
+  readonly installation: string;
+}
+
+const REMEDIES = {
+  backupCreds: "the backup credential (creds/backup.creds of the installation)",
+  restoreCreds: "the queue's credential (creds/queue.creds of the installation), because a restore writes every record",
+} as const;
+
+/**
+ * Connects with the credential that the settings name under `key`. Throws CbError "config" for settings that are missing or wrong,
+ * "denied" and "unreachable" as connectNats does.
+ */
+export async function openBackupSession(
+  configFile: string | undefined,
+  key: keyof typeof REMEDIES,
+): Promise<BackupSession> {
+  const config = adminConfig(configFile, folders());
+  const path = config[key];
+  if (path === undefined) {
+    throw new CbError("config", `${config.from} has no "${key}"`, { hint: `set it to the path of ${REMEDIES[key]}` });
+  }
+  const creds = await readCreds(path, systemClock.nowMs());
+  try {
+    const options = { address: addressOf(config), credential: creds, name: `cb-admin ${creds.name}` };
+    const nc = await connectNats(options);
+    const js = { nc, apiPrefix: "$JS.API", inboxPrefix: inboxPrefix(creds.key.publicKey) };
+    return { config, nc, js, installation: creds.account };
+  } catch (error) {
+    throw withConfigFile(error, config);
+  }
+}

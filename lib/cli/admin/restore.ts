@@ -1,0 +1,90 @@
+/** `cb-admin restore`: makes the streams of a backup on an empty server, while no queue runs. */
+import { join } from "node:path";
+import { CbError } from "../../core/errors.ts";
+import { VERSION } from "../../core/version.ts";
+import { callApi } from "../../nats/jetstream/api.ts";
+import { restoreStream } from "../../nats/jetstream/snapshot-restore.ts";
+import { listStreams } from "../../nats/jetstream/snapshot-streams.ts";
+import { isQueueReachable, startService } from "../../nats/rpc/server.ts";
+import type { Steps } from "../terminal.ts";
+import { duration, size } from "../text/progress.ts";
+import { TransferProgress } from "../watch/transfer-progress.ts";
+import { restoreGuestJwt } from "./backup-account.ts";
+import { type BackupManifest, GUEST_JWT, type ManifestStream, readManifest } from "./backup-manifest.ts";
+import type { BackupSession } from "./backup-session.ts";
+import { archiveBytes, counter, readArchive, verifyBackup } from "./restore-files.ts";
+import { planRestore } from "./restore-plan.ts";
+
+export interface RestoreOptions {
+  readonly folder: string;
+  /** Replicas of each stream. Default: as in the backup. */
+  readonly replicas?: number;
+  readonly steps: Steps;
+  readonly signal: AbortSignal;
+}
+
+const TITLE = "Restoring";
+
+/** A running queue replies within milliseconds. NATS reports at once that there is none. */
+const QUEUE_REPLY_MS = 2_000;
+
+/**
+ * Idempotent: after an interruption it makes the streams that are missing. Throws CbError "usage" when the backup is incomplete,
+ * damaged or of another installation, when a queue runs, and when the server has other streams; nothing was changed then. While it
+ * restores, errors as restoreStream, and the reason of `signal`.
+ */
+export async function restore(session: BackupSession, options: RestoreOptions): Promise<void> {
+  const { folder, steps, signal } = options;
+  const { nc, js, installation, config } = session;
+  const startedMs = performance.now();
+  const manifest = await readManifest(folder);
+  refuseOther(manifest, installation, folder);
+  await requireJetStream(session);
+  await refuseRunningQueue(session);
+  // cb-queue refuses to start beside another, so from here on none can write beside the restore. Nor can a second restore.
+  const service = await startService(nc, VERSION);
+  try {
+    const guestJwt = await verifyBackup(folder, manifest, options);
+    const { missing, restored } = planRestore(manifest, await listStreams(js));
+    if (restored > 0) steps.print(`${restored} streams were restored before`);
+    const total = archiveBytes(missing);
+    steps.begin(TITLE);
+    const count = counter(new TransferProgress(steps, TITLE, total));
+    for (const stream of missing) {
+      const chunks = readArchive(folder, stream.name, { signal, count });
+      await restoreStream(js, withReplicas(stream, options.replicas), chunks);
+    }
+    steps.complete(`${missing.length} streams, ${size(total)}, after ${duration(performance.now() - startedMs)}`);
+    if (guestJwt !== undefined) {
+      const path = join(folder, GUEST_JWT);
+      await restoreGuestJwt(config, { jwt: guestJwt, path }, (line) => steps.print(line));
+    }
+  } finally {
+    await service.stop();
+  }
+}
+
+function refuseOther(manifest: BackupManifest, installation: string, folder: string): void {
+  if (manifest.installation === installation) return;
+  throw new CbError("usage", `${folder} is a backup of another installation, ${manifest.installation}`, {
+    hint: `this one is ${installation}: its keys would not fit the records`,
+  });
+}
+
+/** Also shows whether the credential is one that may restore: the ping to the queue does not tell. Throws NotAllowed. */
+async function requireJetStream({ js }: BackupSession): Promise<void> {
+  const reply = await callApi(js, "INFO", {});
+  if (reply.kind === "ok") return;
+  const reason = reply.kind === "silent" ? "no server answers" : reply.refusal.text;
+  throw new CbError("infrastructure", `JetStream is not available: ${reason}`, { hint: "see the log of nats-server" });
+}
+
+async function refuseRunningQueue({ nc }: BackupSession): Promise<void> {
+  if (!(await isQueueReachable(nc, QUEUE_REPLY_MS))) return;
+  throw new CbError("usage", "cb-queue, or another restore, is running on this NATS", {
+    hint: "stop it first: systemctl stop cb-queue",
+  });
+}
+
+const withReplicas = (stream: ManifestStream, replicas: number | undefined): ManifestStream =>
+  replicas === undefined ? stream : { ...stream, config: { ...stream.config, num_replicas: replicas } };
