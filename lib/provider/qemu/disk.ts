@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { CbError } from "../../core/errors.ts";
 import { isMade, type MakingProgress, makeOnce, type Phase } from "../sandbox/make-once.ts";
 import { ensureRootfs } from "../sandbox/rootfs.ts";
-import { DISK_FOLDER } from "../sandbox/scripts.ts";
+import { BOOT_FOLDER, DISK_FOLDER } from "../sandbox/scripts.ts";
 
 export interface DiskImageOptions {
   /** The user's cache folder for this program. */
@@ -17,8 +17,9 @@ export interface DiskImageOptions {
 }
 
 const MAKE_DISK = join(DISK_FOLDER, "make-disk.sh");
-/** Files of the folder that the layer does not depend on: the script of the next step, and the program that calls both. */
-const NOT_IN_LAYER_KEY = ["make-disk.sh", "main.ts"];
+const WRITE_DISK = join(BOOT_FOLDER, "disk.sh");
+/** Files of the folders that the layer does not depend on: the scripts of the next step, and the program that calls both. */
+const NOT_IN_LAYER_KEY = ["make-disk.sh", "disk.sh", "main.ts"];
 
 /** Lines of mmdebstrap, and the percentage of the time after which it prints each (16 s in all on 2 cores with a near mirror). */
 const LAYER_PHASES: readonly Phase[] = [
@@ -59,7 +60,8 @@ export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal 
 
 /** Changes with the recipe of the layer and with the root file system below it, because the key of that is the name of its folder. */
 async function layerKeyFor(rootfs: string): Promise<string> {
-  const found = await readdir(DISK_FOLDER, { recursive: true, withFileTypes: true });
+  const list = (folder: string) => readdir(folder, { recursive: true, withFileTypes: true });
+  const found = [...(await list(DISK_FOLDER)), ...(await list(BOOT_FOLDER))];
   const paths = found.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
   const files = paths.filter((path) => !NOT_IN_LAYER_KEY.includes(basename(path))).sort();
   return await keyOf(basename(dirname(rootfs)), files);
@@ -74,7 +76,7 @@ async function keyOf(start: string, files: readonly string[]): Promise<string> {
 
 async function diskKeyFor(layerKey: string, agentFile: string): Promise<string> {
   try {
-    return await keyOf(layerKey, [MAKE_DISK, agentFile]);
+    return await keyOf(layerKey, [MAKE_DISK, WRITE_DISK, agentFile]);
   } catch (cause) {
     throw new CbError("config", `cannot read the agent ${agentFile}`, { hint: "make it with: npm run build", cause });
   }

@@ -18,6 +18,8 @@ export const ENSURE_SCRIPT = join(image, "cache", "ensure.sh");
 export const IMAGE_FOLDER = join(image, "rootfs");
 /** Folder with the script that runs a virtual machine inside a sandbox, and with the packages that it needs. */
 export const MACHINE_FOLDER = join(image, "machine");
+/** Folder with what the disk images have in common: kernel, initramfs, boot loader, partition and file system. */
+export const BOOT_FOLDER = join(image, "boot");
 /** Folder with the recipe that makes a disk image from that root file system. */
 export const DISK_FOLDER = join(image, "disk");
 
