@@ -31,5 +31,7 @@ export const statusReply = v.object({
     }),
   ),
   builds: v.object({ waiting: count, running: count }),
+  /** Tasks for an operator, such as a certificate to renew: one sentence each. An older queue sends none. */
+  warnings: v.optional(v.array(line), []),
 });
 export type StatusReply = v.InferOutput<typeof statusReply>;

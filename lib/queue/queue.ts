@@ -1,11 +1,13 @@
 /** The queue: loads the records, serves the requests of users, agents and operators, and does periodic work at each tick. */
 import type { NatsConnection } from "nats";
 import type { ClientSubscriptions } from "../nats/rpc/client-subscriptions.ts";
-import { RpcServer } from "../nats/rpc/server.ts";
+import { RpcServer, type RpcServerOptions } from "../nats/rpc/server.ts";
+import type { LostEvent } from "../pool/reconciler/executor.ts";
 import * as requests from "../protocol/requests.ts";
 import { buildBucketStream, buildStream, principals } from "../protocol/subjects.ts";
 import { serveAdmin } from "./api/admin.ts";
 import { replyToStatus } from "./api/status.ts";
+import type { Explanation } from "./builds/explain.ts";
 import { createServices, type QueueOptions, type Services } from "./services.ts";
 
 /** Time between two ticks. Callers see a change of their position, and the end of a time limit, within a second. */
@@ -39,7 +41,7 @@ export class Queue {
     await builds.load();
     await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());
     for (const pool of pools.values()) {
-      pool.onLost((event) => this.#logFailure(lost.handleLoss(event)));
+      pool.onLost((event) => this.#logFailure(lost.handleLoss(event), event));
       pool.onGone(() => placement.request());
     }
     this.#serve(nc);
@@ -62,10 +64,19 @@ export class Queue {
     refusalLog.flush();
   }
 
+  /** The waiting builds, for the status page. */
+  waiting(): Explanation[] {
+    return this.#services.waitingNotices.explanations();
+  }
+
   #serve(nc: NatsConnection): void {
-    const { users, images, builds, pools, clock, log } = this.#options;
+    const { users, images, builds, pools, clock, log, events } = this.#options;
     const { refusalLog, adminUsers, unrecorded } = this.#services;
-    const server = new RpcServer({ nc, onRefused: (subject, error) => refusalLog.add(subject, error) });
+    const onRefused: RpcServerOptions["onRefused"] = (subject, error, isExcess) => {
+      refusalLog.add(subject, error);
+      events?.refused(subject, error, isExcess);
+    };
+    const server = new RpcServer({ nc, onRefused, onRequest: events?.requested });
     this.#server = server;
     this.#serveUsers(server);
     server.serve(requests.status, async () => replyToStatus(this.#options));
@@ -148,9 +159,12 @@ export class Queue {
     }
   }
 
-  #logFailure(work: Promise<void>): void {
+  #logFailure(work: Promise<void>, { build, builder }: LostEvent): void {
     work.catch((error: unknown) =>
-      this.#options.log.error({ err: error }, "handling a lost builder failed; the next tick tries again"),
+      this.#options.log.error(
+        { err: error, build, builder },
+        "handling a lost builder failed; the next tick tries again",
+      ),
     );
   }
 }

@@ -30,6 +30,7 @@ import { Placement } from "./leases/placement.ts";
 import { Retention } from "./retention/retention.ts";
 import { RevokedBuilds } from "./users/revoked-builds.ts";
 import type { Users } from "./users/users.ts";
+import type { QueueEvents } from "./watch/events.ts";
 
 /** Everything that the queue needs from outside. Only `createServices` and `Queue` take all of it. */
 export interface QueueOptions {
@@ -48,12 +49,17 @@ export interface QueueOptions {
   readonly limits: BuildLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Counts the events. Default: they are not counted. */
+  readonly events?: QueueEvents | undefined;
+  /** Warnings for cb-status. Default: none. */
+  readonly warnings?: (() => readonly string[]) | undefined;
 }
 
 export type Services = ReturnType<typeof createServices>;
 
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } = options;
+  const { events } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
@@ -75,7 +81,7 @@ export function createServices(options: QueueOptions) {
     terminalSizes,
     revokedBuilds,
     agentRequests: new AgentRequests({ builds, builders, leases, attempts, placement, terminalSizes, parked }),
-    contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log }),
+    contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log, events }),
     reservations: new Reservations({ builds, streams, endings, placement, credentials, poolKinds, limits, clock, log }),
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
     unrecorded: new UnrecordedBuilds({ builds, streams, log }),

@@ -21,6 +21,8 @@ export const TOOLS = {
   "qemu-img": { package: "qemu-utils", purpose: "it writes the builder's disk image in other formats" },
   genisoimage: { package: "genisoimage", purpose: "tests create config drives with it" },
   jq: { package: "jq", purpose: "tests run the filter that reads a machine's network metadata" },
+  "systemd-notify": { package: "systemd", purpose: "tests send messages for systemd with it" },
+  chromium: { package: "chromium", purpose: "tests show the status page with it" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
 
@@ -29,13 +31,17 @@ export type Tool = keyof typeof TOOLS;
 /** The tests of the disk image run these on the host. A machine of the local stack has them in its sandbox. */
 const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
 
+/** Only tests run these. The test of the status page installs the browser itself, because it has 300 MB with its libraries. */
+const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify"];
+const BROWSER: Tool = "chromium";
+
 /** The programs for builds in sandboxes on this machine. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
-  (tool) => tool !== "jq" && !MACHINE_TOOLS.includes(tool),
+  (tool) => tool !== BROWSER && !TEST_ONLY_TOOLS.includes(tool) && !MACHINE_TOOLS.includes(tool),
 );
 
 /** The programs for the tests of `npm test`. */
-export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq"];
+export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, ...TEST_ONLY_TOOLS];
 
-/** The programs for all tests. */
-export const ALL_TOOLS: readonly Tool[] = Object.keys(TOOLS) as Tool[];
+/** The programs for all tests but that of the status page. */
+export const ALL_TOOLS: readonly Tool[] = [...TEST_TOOLS, ...MACHINE_TOOLS];

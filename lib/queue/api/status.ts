@@ -16,14 +16,16 @@ export interface StatusOptions {
   readonly pools: ReadonlyMap<string, Pool>;
   readonly poolKinds: readonly PoolKind[];
   readonly builds: Builds;
+  readonly warnings?: (() => readonly string[]) | undefined;
 }
 
-export function replyToStatus({ pools, poolKinds, builds }: StatusOptions): StatusReply {
+export function replyToStatus({ pools, poolKinds, builds, warnings }: StatusOptions): StatusReply {
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,
     pools: [...pools].map(([name, pool]) => poolReply(name, archOf.get(name) ?? "", pool)),
     builds: { waiting: builds.waiting().length, running: builds.leased().length },
+    warnings: [...(warnings?.() ?? [])],
   };
 }
 

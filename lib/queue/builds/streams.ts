@@ -23,11 +23,13 @@ import {
   buildStream,
   subjects,
 } from "../../protocol/subjects.ts";
+import type { QueueEvents } from "../watch/events.ts";
 import { codeOf, explained } from "./stream-failures.ts";
 
 export interface StreamLimits {
   readonly replicas: number;
   readonly logBytes: number;
+  readonly events?: QueueEvents | undefined;
 }
 
 /** An object that will be stored in a build's bucket. */
@@ -205,6 +207,7 @@ export class BuildStreams {
     const { state: used } = await streams.info(name);
     const sealed: Partial<StreamConfig> = { sealed: true, max_bytes: used.bytes };
     await streams.update(name, sealed);
+    this.#limits.events?.bytesStored("log", used.bytes);
   }
 
   /** Deletes the bucket with image and context, if it exists. */

@@ -5,6 +5,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 
@@ -41,7 +42,7 @@ export class Retention {
         else await this.#endOverdue(record, nowMs);
       } catch (error) {
         log.error(
-          { err: error, build: record.build },
+          { err: error, ...buildFields(record) },
           "limits or retention of a build failed; the next tick tries again",
         );
       }
@@ -72,7 +73,7 @@ export class Retention {
     if (ageMs >= limits.recordKeptMs || isSurplus) {
       await streams.deleteAll(record.build);
       await builds.remove(record.build);
-      log.info({ build: record.build }, "build deleted");
+      log.info(buildFields(record), "build deleted");
     }
   }
 }
