@@ -8,10 +8,12 @@ import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
 import { createLogger } from "../lib/core/log.ts";
+import { serviceManager } from "../lib/core/notify.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
 import { checkFiles } from "../lib/queue/check-files.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";
 import { startQueueDaemon } from "../lib/queue/daemon.ts";
+import { Watch } from "../lib/queue/watch/watch.ts";
 
 interface Options {
   readonly config: string;
@@ -47,6 +49,7 @@ await main("cb-queue", async (argv) => {
     return 0;
   }
   const log = createLogger({ name: "cb-queue", level: config.logLevel });
+  const manager = serviceManager({ env: process.env, pid: process.pid, log });
   const stopping = new AbortController();
   const stopped = once(stopping.signal, "abort");
   for (const signal of ["SIGTERM", "SIGINT"]) {
@@ -57,12 +60,15 @@ await main("cb-queue", async (argv) => {
       stopping.abort();
     });
   }
+  const watch = await Watch.open({ config, log, manager });
   try {
-    const daemon = await startQueueDaemon({ config, log, signal: stopping.signal });
+    const daemon = await startQueueDaemon({ config, log, signal: stopping.signal, watch });
     await stopped;
     await daemon.stop();
   } catch (error) {
     if (!stopping.signal.aborted) throw error;
+  } finally {
+    await watch.close();
   }
   log.info("cb-queue has stopped");
   return 0;

@@ -24,6 +24,8 @@ await main("cb-status", async (argv) => {
   steps.print("[INFO] Requesting queue status");
   const reply = await session.request(status, { v: 1 });
   printText(json ? `${JSON.stringify(reply, null, 2)}\n` : `${statusText(reply)}\n`);
+  // Scripts parse standard output.
+  if (!json) for (const warning of reply.warnings) process.stderr.write(`cb-status: warning: ${warning}\n`);
   await session.close();
   return 0;
 });

@@ -15,6 +15,8 @@ export interface Layout {
   readonly natsData: string;
   /** The port that nats-server listened on last. */
   readonly natsPort: string;
+  /** The port of the queue's metrics and status page. */
+  readonly httpPort: string;
   readonly queueConfig: string;
   readonly queueLog: string;
   readonly queuePid: string;
@@ -37,6 +39,7 @@ export function layout(): Layout {
     installation: join(root, "installation"),
     natsData: join(root, "nats"),
     natsPort: join(root, "nats.port"),
+    httpPort: join(root, "http.port"),
     queueConfig: join(root, "queue.yaml"),
     queueLog: join(root, "queue.log"),
     queuePid: join(root, "queue.pid"),

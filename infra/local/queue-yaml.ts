@@ -3,18 +3,20 @@ import { parse, stringify } from "yaml";
 import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";
 import type { Installation } from "../nats/installation.ts";
 import type { BuilderKind, LocalBuilders } from "./builders.ts";
+import { HTTP_ADDRESS } from "./http-port.ts";
 
 export interface QueueYaml {
   readonly installation: Installation;
   /** The address of NATS for programs on this machine. */
   readonly natsUrl: string;
   readonly natsPort: number;
+  readonly httpPort: number;
   readonly sandboxes: string;
   readonly builders: LocalBuilders;
 }
 
 export function queueYaml(options: QueueYaml): string {
-  const { installation, natsUrl, natsPort, builders } = options;
+  const { installation, natsUrl, natsPort, httpPort, builders } = options;
   const tls = { servername: installation.serverName, ca: installation.files.caFile };
   const nats = { url: `tls://${HOST_LOOPBACK}:${natsPort}`, ...tls };
   const sandbox = { stateDir: options.sandboxes, allowHostPorts: [`${HOST_LOOPBACK}:${natsPort}`] };
@@ -25,6 +27,7 @@ export function queueYaml(options: QueueYaml): string {
     pools: poolsOf(builders, sandbox).map((pool) => ({ ...pool, nats })),
     // JetStream reserves the max_bytes of each stream on disk, and a workstation has less disk than a site.
     limits: { logMiB: 256, imageMiB: 8192 },
+    http: { listen: `${HTTP_ADDRESS}:${httpPort}` },
   };
   return `# Written by cb-local; changes are lost at the next "cb-local up".\n${stringify(config)}`;
 }

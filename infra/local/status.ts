@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { openInstallation } from "../nats/installation.ts";
 import { findNatsServer } from "../nats/server.ts";
 import { runningPid } from "./daemon.ts";
+import { HTTP_ADDRESS } from "./http-port.ts";
 import { layout, localUser } from "./layout.ts";
 import { kindIn } from "./queue-yaml.ts";
 import type { Notify } from "./up.ts";
@@ -15,7 +16,10 @@ export async function localStatus(notify: Notify): Promise<void> {
   notify(`nats-server: ${describe(natsPid)}${user === undefined ? "" : `, ${user.url}`}`);
   const queuePid = runningPid(paths.queuePid);
   notify(`cb-queue:    ${describe(queuePid)}, log ${paths.queueLog}`);
-  if (queuePid !== undefined) notify(`builders:    ${kindIn(await readFile(paths.queueConfig, "utf8"))}`);
+  if (queuePid !== undefined) {
+    notify(`builders:    ${kindIn(await readFile(paths.queueConfig, "utf8"))}`);
+    notify(`status page: http://${HTTP_ADDRESS}:${await readFile(paths.httpPort, "utf8")}/`);
+  }
   if (user === undefined || installation === undefined) return;
   const { caFile, operatorCreds } = installation.files;
   notify(`watch all builds as an operator:

@@ -17,6 +17,7 @@ import { natsServerPath } from "../tools/setup/nats-server.ts";
 import { SANDBOX_TOOLS } from "../tools/setup/packages.ts";
 import { type BuilderKind, type LocalBuilders, prepareBuilders } from "./builders.ts";
 import { QUEUE_STOP_MS, runningPid, startProcess, stopProcess } from "./daemon.ts";
+import { httpPort } from "./http-port.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { kindIn, queueYaml } from "./queue-yaml.ts";
@@ -101,7 +102,8 @@ async function startStack(paths: Layout, { installation, builders, notify }: Sta
   const natsUrl = nats?.url ?? (await startNats(paths, installation, notify));
   const natsPort = Number(new URL(natsUrl).port);
   await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
-  const config = queueYaml({ installation, natsUrl, natsPort, sandboxes: paths.sandboxes, builders });
+  const port = await httpPort(paths.httpPort, runningPid(paths.queuePid) !== undefined);
+  const config = queueYaml({ installation, natsUrl, natsPort, httpPort: port, sandboxes: paths.sandboxes, builders });
   // A running queue and its builders have the old address of NATS, so they could not connect again.
   const changed = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
   if (changed) await stopProcess(paths.queuePid, QUEUE_STOP_MS);

@@ -2,6 +2,7 @@
 import { machine, totalmem } from "node:os";
 import * as v from "valibot";
 import { architecture } from "../protocol/fields.ts";
+import { httpConfig } from "./http-config.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_S = 3600;
@@ -260,6 +261,8 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
+  /** Metrics, health checks and the status page. None by default: the queue then opens no port. */
+  http: v.optional(httpConfig),
   /** "info" logs a line for each build that is reserved, leased or ended, so that an operator can trace a build. */
   logLevel: v.optional(v.picklist(["debug", "info", "warn", "error"]), "info"),
 });

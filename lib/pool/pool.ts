@@ -8,6 +8,7 @@ import type { Logger } from "../core/log.ts";
 import { type KvStore, StaleWriteError } from "../nats/jetstream/kv.ts";
 import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Provider } from "../provider/provider.ts";
+import type { PoolObserver } from "./observer.ts";
 import type { ExecutorDependencies, GoneEvent, LostEvent } from "./reconciler/executor.ts";
 import { withTimeLimit } from "./reconciler/limit.ts";
 import { type Preview, Reconciler } from "./reconciler/loop.ts";
@@ -34,6 +35,7 @@ export interface PoolDependencies {
   readonly clock: Clock;
   readonly log: Logger;
   readonly newId: () => string;
+  readonly observer?: PoolObserver | undefined;
 }
 
 /** The state that an agent reports with its request; an `idle` one can take a lease. */
@@ -64,8 +66,8 @@ export class Pool {
 
   /** Reads the records. Throws CbError "infrastructure" without NATS, "config" on a record that cannot be read. */
   static async open(dependencies: PoolDependencies): Promise<Pool> {
-    const { log, journal, policy } = dependencies;
-    const store = new RecordStore({ keys: dependencies.builderKeys, journal, log, pool: policy.pool });
+    const { log, journal, observer, policy } = dependencies;
+    const store = new RecordStore({ keys: dependencies.builderKeys, journal, observer, log, pool: policy.pool });
     const slots = new Slots({ keys: dependencies.slotKeys, log, pool: policy.pool });
     const generation = await generationOf(dependencies.builderKeys, dependencies.newId);
     await store.load();

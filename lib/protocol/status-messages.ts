@@ -36,5 +36,7 @@ export const statusReply = v.object({
   storage: v.optional(storageFigures),
   /** Streams of NATS that do not answer or cannot be written, at most ten. An older queue sends none. */
   faults: v.optional(v.array(line), []),
+  /** Tasks for an operator, such as a certificate to renew: one sentence each. An older queue sends none. */
+  warnings: v.optional(v.array(line), []),
 });
 export type StatusReply = v.InferOutput<typeof statusReply>;

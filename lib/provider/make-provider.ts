@@ -1,5 +1,6 @@
 /** Creates the providers that the pools of a queue configuration name. */
 import type { PoolConfig, QueueConfig } from "../config/queue-config.ts";
+import type { OnCall } from "./openstack/api/session.ts";
 import { OpenStackProvider } from "./openstack/provider.ts";
 import { SharedClouds } from "./openstack/shared-cloud.ts";
 import type { Provider } from "./provider.ts";
@@ -13,11 +14,11 @@ type LocalConfig = Exclude<ProviderConfig, { kind: "openstack" }>;
 const AGENT_INSIDE = "/opt/container-builder";
 
 /** Returns the provider of each pool, by pool name. Pools on one cloud share its login and listing. Throws CbError "config". */
-export function providersFor({
-  installation,
-  pools,
-}: Pick<QueueConfig, "installation" | "pools">): Map<string, Provider> {
-  const clouds = new SharedClouds(installation);
+export function providersFor(
+  { installation, pools }: Pick<QueueConfig, "installation" | "pools">,
+  onCall?: OnCall,
+): Map<string, Provider> {
+  const clouds = new SharedClouds(installation, onCall);
   const make = (config: ProviderConfig): Provider =>
     config.kind === "openstack"
       ? new OpenStackProvider(clouds.of({ cloud: config.cloud, region: config.region }), config)

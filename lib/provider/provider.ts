@@ -79,6 +79,15 @@ interface RefusalOptions {
   readonly retryAfterMs?: number | undefined;
 }
 
+/** A quota, and its use. */
+export interface ProviderLimit {
+  /** For messages: "instances", "MiB of memory". */
+  readonly unit: string;
+  readonly used: number;
+  /** Undefined: unlimited. */
+  readonly max: number | undefined;
+}
+
 export interface Provider {
   /** Lists all machines that carry this installation's mark. Throws CbError. */
   listMachines(signal: AbortSignal): Promise<MachineListing>;
@@ -96,6 +105,8 @@ export interface Provider {
    * when the provider cannot be asked now.
    */
   check?(signal: AbortSignal): Promise<string>;
+  /** The quotas that a machine counts against. Absent when the provider has none. Throws CbError. */
+  limits?(signal: AbortSignal): Promise<readonly ProviderLimit[]>;
   /** Returns the newest `maxBytes` of the machine's console output, for operators. Empty when there is none. */
   consoleOutput(builder: string, maxBytes: number, signal: AbortSignal): Promise<Uint8Array>;
 }

@@ -41,10 +41,10 @@ export async function checkProviders(
 export async function checkAtStart(providers: ProvidersByPool, log: Logger, signal: AbortSignal): Promise<void> {
   const checkOne = async (entry: readonly [string, Provider]) => {
     try {
-      for (const line of await checkProviders(new Map([entry]), signal, START_MS)) log.info(line);
+      for (const line of await checkProviders(new Map([entry]), signal, START_MS)) log.info({ pool: entry[0] }, line);
     } catch (error) {
       if (signal.aborted || needsOperator(error)) throw error;
-      log.warn({ err: error }, "a provider cannot be reached yet; the queue starts without this check");
+      log.warn({ err: error, pool: entry[0] }, "a provider cannot be reached yet; the queue starts without this check");
     }
   };
   await Promise.all([...providers].map(checkOne));

@@ -32,6 +32,8 @@ import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./services.ts";
 import { StorageMonitor } from "./storage/storage-monitor.ts";
 import { Users } from "./users/users.ts";
+import type { ConnectionName } from "./watch/readiness.ts";
+import type { Watch } from "./watch/watch.ts";
 
 /** A hundred thousand records of builds of 1 KiB each. JetStream reserves this space on the disk. */
 const BUILDS_BUCKET = "cb-builds";
@@ -50,6 +52,7 @@ export interface QueueDaemonOptions {
   readonly log: Logger;
   /** Aborts the start, which may wait for NATS. */
   readonly signal: AbortSignal;
+  readonly watch: Watch;
 }
 
 /**
@@ -57,9 +60,9 @@ export interface QueueDaemonOptions {
  * `signal`.
  */
 export async function startQueueDaemon(options: QueueDaemonOptions): Promise<Daemon> {
-  const { config, log } = options;
+  const { config, log, watch } = options;
   const issuer = await makeIssuer(config, systemClock);
-  const providers = providersFor(config);
+  const providers = providersFor(config, watch.onCloudCall);
   await checkAtStart(providers, log, options.signal);
   const pools = new Map<string, Pool>();
   const nc = await connect(options, "records");
@@ -73,17 +76,20 @@ export async function startQueueDaemon(options: QueueDaemonOptions): Promise<Dae
   const readerNc = await connect(options, "readers");
   for (const pool of config.pools) {
     const provider = providers.get(pool.name);
-    if (provider) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log, provider }));
+    if (provider) pools.set(pool.name, await openOnePool(pool, { config, nc, issuer, log, watch, provider }));
   }
-  const queue = new Queue(await openQueueOptions({ config, nc, issuer, pools, log }));
+  const queueOptions = await openQueueOptions({ config, nc, issuer, pools, log, watch });
+  const queue = new Queue(queueOptions);
   const consumerProxy = openConsumerProxy(readerNc);
   const service = await startService(nc, VERSION);
   await queue.start({ requests: requestNc, readers: consumerProxy });
   await readerNc.flush();
   for (const pool of pools.values()) pool.start();
+  await watch.start({ ...queueOptions, nc, providers, waiting: () => queue.waiting() });
   log.info({ pools: [...pools.keys()] }, "cb-queue answers");
   return {
     async stop() {
+      await watch.setStopping();
       await Promise.all([service.stop(), consumerProxy.close(), queue.stop()]);
       await Promise.all([...pools.values()].map((pool) => pool.stop()));
       await Promise.all([nc, requestNc, readerNc].map((connection) => connection.drain()));
@@ -92,8 +98,8 @@ export async function startQueueDaemon(options: QueueDaemonOptions): Promise<Dae
 }
 
 async function connect(
-  { config, log, signal }: QueueDaemonOptions,
-  purpose: string,
+  { config, log, signal, watch }: QueueDaemonOptions,
+  purpose: ConnectionName,
   onStatus: (status: "lost" | "back") => void = () => undefined,
 ): Promise<NatsConnection> {
   const { url, servername, ca, creds } = config.nats;
@@ -107,14 +113,17 @@ async function connect(
     name: `cb-queue ${purpose}`,
     onStatus: (status, server) => {
       log.warn({ status, server, connection: purpose }, "NATS");
+      watch.setConnected(purpose, status === "back");
       onStatus(status);
     },
   };
   // At boot the queue and NATS may start in any order.
-  return connectWithRetry(options, {
+  const nc = await connectWithRetry(options, {
     signal,
     onFailure: (error) => log.warn({ err: error }, "NATS cannot be reached yet"),
   });
+  watch.setConnected(purpose, true);
+  return nc;
 }
 
 /** The longest wait for the reply of another running queue. */
@@ -138,11 +147,12 @@ interface Wiring {
   readonly nc: NatsConnection;
   readonly issuer: Issuer;
   readonly log: Logger;
+  readonly watch: Watch;
 }
 
 async function openOnePool(
   pool: PoolConfig,
-  { config, nc, issuer, log, provider }: Wiring & { provider: Provider },
+  { config, nc, issuer, log, watch, provider }: Wiring & { provider: Provider },
 ): Promise<Pool> {
   const { installation, limits } = config;
   const policy = poolPolicy({
@@ -172,20 +182,22 @@ async function openOnePool(
     },
     clock: systemClock,
     log: log.child({ pool: pool.name }),
+    observer: watch.poolObserver,
   });
 }
 
 /** Opens the records. Throws CbError "infrastructure". */
 async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Pool> }): Promise<QueueOptions> {
-  const { config, nc, issuer, pools, log } = wiring;
+  const { config, nc, issuer, pools, log, watch } = wiring;
+  const { events } = watch;
   const { replicas } = config.nats;
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES, health });
   const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES, health });
   return {
-    builds: new Builds({ records: keys, recipes: recipeKeys, log }),
+    builds: new Builds({ records: keys, recipes: recipeKeys, log, events }),
     users: await Users.open({ nc, replicas, clock: systemClock, log }),
-    streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes }, health),
+    streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes, events }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
@@ -196,6 +208,8 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     limits: config.limits,
     clock: systemClock,
     log,
+    events,
+    warnings: () => watch.warnings(),
   };
 }
 

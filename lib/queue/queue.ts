@@ -1,11 +1,13 @@
 /** The queue: loads the records, serves the requests of users, agents and operators, and does periodic work at each tick. */
 import type { NatsConnection } from "nats";
 import type { ClientSubscriptions } from "../nats/rpc/client-subscriptions.ts";
-import { RpcServer } from "../nats/rpc/server.ts";
+import { RpcServer, type RpcServerOptions } from "../nats/rpc/server.ts";
+import type { LostEvent } from "../pool/reconciler/executor.ts";
 import * as requests from "../protocol/requests.ts";
 import { buildBucketStream, buildStream, principals } from "../protocol/subjects.ts";
 import { serveAdmin } from "./api/admin.ts";
 import { replyToStatus } from "./api/status.ts";
+import type { Explanation } from "./builds/explain.ts";
 import { createServices, type QueueOptions, type Services } from "./services.ts";
 
 /** Time between two ticks. Callers see a change of their position, and the end of a time limit, within a second. */
@@ -43,14 +45,14 @@ export class Queue {
     await builds.load();
     const unbuildable = await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());
     for (const pool of pools.values()) {
-      pool.onLost((event) => this.#logFailure(lost.handleLoss(event)));
+      pool.onLost((event) => this.#logFailure(lost.handleLoss(event), event));
       pool.onGone(() => placement.request());
     }
     this.#serve(nc);
     // After this round trip nats-server has the subscriptions, so that it drops no request of a client that finds the queue.
     await nc.flush();
     for (const pool of pools.values()) pool.setListening(true);
-    for (const build of unbuildable) this.#logFailure(this.#services.endings.end(build, RECIPE_MISSING));
+    for (const build of unbuildable) this.#logFailure(this.#services.endings.end(build, RECIPE_MISSING), { build });
     this.#ticker = this.#tick();
   }
 
@@ -67,10 +69,19 @@ export class Queue {
     refusalLog.flush();
   }
 
+  /** The waiting builds, for the status page. */
+  waiting(): Explanation[] {
+    return this.#services.waitingNotices.explanations();
+  }
+
   #serve(nc: NatsConnection): void {
-    const { users, images, builds, pools, clock, log } = this.#options;
+    const { users, images, builds, pools, clock, log, events } = this.#options;
     const { refusalLog, adminUsers, unrecorded } = this.#services;
-    const server = new RpcServer({ nc, onRefused: (subject, error) => refusalLog.add(subject, error) });
+    const onRefused: RpcServerOptions["onRefused"] = (subject, error, isExcess) => {
+      refusalLog.add(subject, error);
+      events?.refused(subject, error, isExcess);
+    };
+    const server = new RpcServer({ nc, onRefused, onRequest: events?.requested });
     this.#server = server;
     this.#serveUsers(server);
     server.serve(requests.status, async () => replyToStatus(this.#options));
@@ -154,9 +165,9 @@ export class Queue {
     }
   }
 
-  #logFailure(work: Promise<unknown>): void {
+  #logFailure(work: Promise<unknown>, { build, builder }: Partial<LostEvent>): void {
     work.catch((error: unknown) =>
-      this.#options.log.error({ err: error }, "ending a lost build failed; the next tick tries again"),
+      this.#options.log.error({ err: error, build, builder }, "a build could not be ended; the next tick tries again"),
     );
   }
 }

@@ -31,6 +31,7 @@ import { Retention } from "./retention/retention.ts";
 import type { StorageMonitor } from "./storage/storage-monitor.ts";
 import { RevokedBuilds } from "./users/revoked-builds.ts";
 import type { Users } from "./users/users.ts";
+import type { QueueEvents } from "./watch/events.ts";
 
 /** Everything that the queue needs from outside. Only `createServices` and `Queue` take all of it. */
 export interface QueueOptions {
@@ -50,6 +51,10 @@ export interface QueueOptions {
   readonly limits: BuildLimits;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Counts the events. Default: they are not counted. */
+  readonly events?: QueueEvents | undefined;
+  /** Warnings for cb-status. Default: none. */
+  readonly warnings?: (() => readonly string[]) | undefined;
 }
 
 export type Services = ReturnType<typeof createServices>;
@@ -57,6 +62,7 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
+  const { events } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
@@ -78,7 +84,7 @@ export function createServices(options: QueueOptions) {
     terminalSizes,
     revokedBuilds,
     agentRequests: new AgentRequests({ builds, builders, leases, attempts, placement, terminalSizes, parked }),
-    contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log }),
+    contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log, events }),
     reservations: new Reservations({
       builds,
       streams,

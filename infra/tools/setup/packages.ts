@@ -25,6 +25,8 @@ export const TOOLS = {
   xz: { package: "xz-utils", purpose: "it compresses packages" },
   readelf: { package: "binutils", purpose: "tests read with it which glibc a program needs" },
   "systemd-analyze": { package: "systemd", purpose: "tests read with it how well the units are protected" },
+  "systemd-notify": { package: "systemd", purpose: "tests send messages for systemd with it" },
+  chromium: { package: "chromium", purpose: "tests show the status page with it" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
 
@@ -35,14 +37,19 @@ const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genis
 
 /** The programs that make and examine the packages of a release. */
 export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "systemd-analyze"];
+/** Only tests run these. */
+const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify"];
+/** The test of the status page installs the browser itself, because it has 300 MB with its libraries. */
+const BROWSER: Tool = "chromium";
+const NOT_FOR_SANDBOXES: readonly Tool[] = [...MACHINE_TOOLS, ...PACKAGE_TOOLS, ...TEST_ONLY_TOOLS, BROWSER];
 
 /** The programs for builds in sandboxes on this machine. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
-  (tool) => tool !== "jq" && !MACHINE_TOOLS.includes(tool) && !PACKAGE_TOOLS.includes(tool),
+  (tool) => !NOT_FOR_SANDBOXES.includes(tool),
 );
 
 /** The programs for the tests of `npm test`. */
-export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, "jq", "xz", "systemd-analyze"];
+export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, ...TEST_ONLY_TOOLS, "xz", "systemd-analyze"];
 
-/** The programs for all tests. */
-export const ALL_TOOLS: readonly Tool[] = Object.keys(TOOLS) as Tool[];
+/** The programs for all tests but that of the status page. */
+export const ALL_TOOLS: readonly Tool[] = [...TEST_TOOLS, ...MACHINE_TOOLS];

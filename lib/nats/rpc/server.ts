@@ -11,8 +11,10 @@ export type Handler<Request, Reply> = (principal: string, request: Request) => P
 
 export interface RpcServerOptions {
   readonly nc: NatsConnection;
-  /** Called for every refusal, including those beyond a principal's rate limit, so that the caller can log it. */
-  readonly onRefused: (subject: string, error: CbError) => void;
+  /** Called for every refusal, including those beyond a principal's rate limit, so that the caller can log it. `isExcess`: it is one of those. */
+  readonly onRefused: (subject: string, error: CbError, isExcess: boolean) => void;
+  /** Called with the name of each request that has a handler. */
+  readonly onRequest?: ((name: string) => void) | undefined;
 }
 
 /** For a request without a recipe. Parsing a larger one would block the requests of others. */
@@ -85,6 +87,7 @@ export class RpcServer {
     this.#handlers.set(definition.pattern, async (principal, { data }) => {
       // Throws if the principal is not a name or an id, although the permissions of the credentials allow no such subject.
       definition.subject(principal);
+      this.#options.onRequest?.(definition.name);
       const bounds = { maxBytes, maxValues: REQUEST_MAX_VALUES };
       return encode(await handler(principal, decode(definition.request, data, definition.name, bounds)));
     });
@@ -127,7 +130,7 @@ export class RpcServer {
 
   /** As NATS services refuse. The message is in the body only: a header ends at a line break, and nats.js does not check that. */
   #refuse(message: Msg, { error, code, body }: Refusal): void {
-    this.#options.onRefused(message.subject, error);
+    this.#options.onRefused(message.subject, error, code === 429);
     const head = headers();
     head.set("Nats-Service-Error", error.kind);
     head.set("Nats-Service-Error-Code", String(code));

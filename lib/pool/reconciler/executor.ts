@@ -10,6 +10,7 @@ import { CbError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { StaleWriteError } from "../../nats/jetstream/kv.ts";
 import { type Provider, RefusedError } from "../../provider/provider.ts";
+import type { PoolObserver } from "../observer.ts";
 import type { Failure } from "../state/failures.ts";
 import type { RecordStore, Slots } from "../state/store.ts";
 import { booting, builderCreateFailed, gone, hosted, markedForDestroy, requested } from "../state/transitions.ts";
@@ -46,6 +47,7 @@ export interface ExecutorDependencies {
   readonly onLost: (event: LostEvent) => void;
   readonly onGone: (event: GoneEvent) => void;
   readonly onFailure: (failure: Failure) => void;
+  readonly observer?: PoolObserver | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Default `crypto.randomUUID`; a simulation seeds it. */
@@ -73,7 +75,11 @@ export async function execute(
     } catch (error) {
       undone++;
       const isStale = error instanceof StaleWriteError;
-      dependencies.log[isStale ? "debug" : "warn"]({ action, err: error }, "an action of the pool's plan failed");
+      const { builder, build } = { builder: undefined, build: undefined, ...action };
+      dependencies.log[isStale ? "debug" : "warn"](
+        { builder, build, action, err: error },
+        "an action of the pool's plan failed",
+      );
       if (action.kind === "create" && !isStale) createFailures.push(failureOf(error));
     }
   });
@@ -196,7 +202,7 @@ async function keepEvidence(
   { builder, reason, call: isListed }: Destroy,
   { dependencies, signal }: ExecutorCall,
 ): Promise<void> {
-  const { provider, clock, log, onFailure } = dependencies;
+  const { provider, policy, clock, log, onFailure, observer } = dependencies;
   let printed = new Uint8Array();
   if (isListed) {
     const limit = limitOf(dependencies, signal, "the console call");
@@ -206,6 +212,7 @@ async function keepEvidence(
   }
   log.warn({ builder, reason, console: new TextDecoder().decode(printed) }, "a builder failed");
   onFailure({ builder, atMs: clock.nowMs(), reason, printed });
+  observer?.builderFailed(policy.pool);
 }
 
 /** The record that the plan decided on. Throws StaleWriteError if it has changed since. */

@@ -145,7 +145,7 @@ export class Reconciler {
   }
 
   async #runOnePass(): Promise<Plan> {
-    const { clock, policy, store, slots } = this.#dependencies;
+    const { clock, policy, store, slots, observer } = this.#dependencies;
     await Promise.all([store.settle(), slots.settle()]);
     this.#detectClockStepBack();
     const startedMs = clock.nowMs();
@@ -160,6 +160,7 @@ export class Reconciler {
       const backoff = backoffAfterCreateFailure(this.#memory.backoff, failure, policy.backoff, clock.nowMs());
       this.#memory = { ...this.#memory, backoff };
     }
+    observer?.passDone(policy.pool, listing.complete);
     const retryAtMs = report.undone > 0 ? clock.nowMs() + policy.pendingMs : Number.POSITIVE_INFINITY;
     return { ...decided, nextPassAtMs: Math.min(decided.nextPassAtMs, retryAtMs) };
   }

@@ -66,8 +66,8 @@ class NatsJournal implements Journal {
   }
 
   publish(stored: StoredBuilder): void {
-    const { builder, state, reason } = stored.record;
-    this.#log.info({ builder, state, reason }, "builder");
+    const { builder, build, state, reason } = stored.record;
+    this.#log.info({ builder, build, state, reason }, "builder");
     if (this.#pending.size >= PENDING_MAX) return;
     const sending: Promise<void> = this.#send(stored).finally(() => this.#pending.delete(sending));
     this.#pending.add(sending);
@@ -82,7 +82,10 @@ class NatsJournal implements Journal {
       const msgID = `${record.builder}.${revision}`;
       await this.#js.publish(subjects.builderState(record.builder), JSON.stringify(record), { msgID });
     } catch (cause) {
-      this.#log.warn({ builder: record.builder, cause: messageOf(cause) }, "a lifecycle event was not stored");
+      this.#log.warn(
+        { builder: record.builder, build: record.build, cause: messageOf(cause) },
+        "a lifecycle event was not stored",
+      );
     }
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from "../../core/log.ts";
 import { type KvStore, StaleWriteError } from "../../nats/jetstream/kv.ts";
 import { KvCache } from "../../nats/jetstream/kv-cache.ts";
 import { Records, type StoredRecord } from "../../nats/jetstream/records.ts";
+import type { PoolObserver } from "../observer.ts";
 import type { Slot, StoredBuilder } from "../reconciler/observation.ts";
 import type { Journal } from "./journal.ts";
 import { type BuilderRecord, parseClaim, parseRecord, type SlotClaim } from "./record.ts";
@@ -16,6 +17,7 @@ export interface SlotsOptions {
 
 export interface StoreOptions extends SlotsOptions {
   readonly journal: Journal;
+  readonly observer?: PoolObserver | undefined;
 }
 
 /**
@@ -23,10 +25,12 @@ export interface StoreOptions extends SlotsOptions {
  */
 export class RecordStore {
   readonly #journal: Journal;
+  readonly #observer: PoolObserver | undefined;
   readonly #cache: KvCache<BuilderRecord>;
 
-  constructor({ keys, journal, log, pool }: StoreOptions) {
+  constructor({ keys, journal, observer, log, pool }: StoreOptions) {
     this.#journal = journal;
+    this.#observer = observer;
     this.#cache = new KvCache(new Records({ keys, prefix: pool, parse: parseRecord }), log);
   }
 
@@ -54,15 +58,16 @@ export class RecordStore {
   /** Publishes an event if the state differs from that of `before`, the record that was decided on. */
   async update(record: BuilderRecord, before: StoredBuilder): Promise<StoredBuilder> {
     const stored = storedBuilder(await this.#cache.update(record.builder, record, before.revision));
-    return record.state === before.record.state ? stored : this.#published(stored);
+    return record.state === before.record.state ? stored : this.#published(stored, before.record);
   }
 
   remove({ record, revision }: StoredBuilder): Promise<void> {
     return this.#cache.remove(record.builder, revision);
   }
 
-  #published(stored: StoredBuilder): StoredBuilder {
+  #published(stored: StoredBuilder, before?: BuilderRecord): StoredBuilder {
     this.#journal.publish(stored);
+    this.#observer?.builderChanged(stored.record, before);
     return stored;
   }
 }

@@ -7,7 +7,7 @@ import { CbError, messageOf } from "../../core/errors.ts";
 import type { JsonReply } from "../../core/http-json.ts";
 import { isId } from "../../protocol/ids.ts";
 import { checkSpec } from "../check-spec.ts";
-import type { BuilderSpec, MachineListing, Provider } from "../provider.ts";
+import type { BuilderSpec, MachineListing, Provider, ProviderLimit } from "../provider.ts";
 import { RefusedError } from "../provider.ts";
 import { faultText } from "./api/fault-text.ts";
 import { NoReplyError } from "./api/http.ts";
@@ -73,6 +73,10 @@ export class OpenStackProvider implements Provider {
   async check(signal: AbortSignal): Promise<string> {
     await this.#template(signal);
     return limitsText(await this.#cloud.limits.read(signal));
+  }
+
+  limits(signal: AbortSignal): Promise<readonly ProviderLimit[]> {
+    return this.#cloud.limits.read(signal);
   }
 
   async #template(signal: AbortSignal): Promise<ServerTemplate> {

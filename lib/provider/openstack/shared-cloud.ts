@@ -3,7 +3,7 @@
 import { CloudResources } from "./api/cloud-resources.ts";
 import { Compute } from "./api/compute.ts";
 import { CloudLimits } from "./api/limits.ts";
-import { CloudSession, type SessionOptions } from "./api/session.ts";
+import { CloudSession, type OnCall, type SessionOptions } from "./api/session.ts";
 import { Attempts } from "./attempts.ts";
 import type { Cloud } from "./auth/cloud.ts";
 import { type CloudChoice, findCloud } from "./auth/find-cloud.ts";
@@ -37,16 +37,19 @@ export function openCloud(cloud: Cloud, installation: string, options: SessionOp
 /** Opens each cloud once, however many pools name it. */
 export class SharedClouds {
   readonly #installation: string;
+  readonly #onCall: OnCall | undefined;
   readonly #open = new Map<string, SharedCloud>();
 
-  constructor(installation: string) {
+  constructor(installation: string, onCall?: OnCall) {
     this.#installation = installation;
+    this.#onCall = onCall;
   }
 
   /** Throws CbError "config" when the cloud is not described; see findCloud. */
   of({ cloud, region }: CloudChoice): SharedCloud {
     const key = JSON.stringify([cloud, region]);
-    const open = this.#open.get(key) ?? openCloud(findCloud({ cloud, region }), this.#installation);
+    const open =
+      this.#open.get(key) ?? openCloud(findCloud({ cloud, region }), this.#installation, { onCall: this.#onCall });
     this.#open.set(key, open);
     return open;
   }

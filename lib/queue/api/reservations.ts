@@ -15,6 +15,7 @@ import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
 import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import { buildFields } from "../builds/log-fields.ts";
 import { unknownBuild } from "../builds/own-build.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
@@ -115,7 +116,7 @@ export class Reservations {
       await this.#undo(record.build);
       throw error;
     }
-    log.info({ build: record.build, user, request, backend: recipe.backend }, "build reserved");
+    log.info({ ...buildFields(record), request, backend: recipe.backend }, "build reserved");
     return record;
   }
 

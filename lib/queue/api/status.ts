@@ -20,9 +20,10 @@ export interface StatusOptions {
   readonly poolKinds: readonly PoolKind[];
   readonly builds: Builds;
   readonly storage: Pick<StorageMonitor, "figures" | "faults">;
+  readonly warnings?: (() => readonly string[]) | undefined;
 }
 
-export function replyToStatus({ pools, poolKinds, builds, storage }: StatusOptions): StatusReply {
+export function replyToStatus({ pools, poolKinds, builds, storage, warnings }: StatusOptions): StatusReply {
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,
@@ -30,6 +31,7 @@ export function replyToStatus({ pools, poolKinds, builds, storage }: StatusOptio
     builds: { waiting: builds.waiting().length, running: builds.leased().length },
     ...(storage.figures === undefined ? {} : { storage: storage.figures }),
     faults: storage.faults.slice(0, FAULTS_MAX),
+    warnings: [...(warnings?.() ?? [])],
   };
 }
 

@@ -4,12 +4,14 @@ import type { Logger } from "../../core/log.ts";
 import type { KvStore } from "../../nats/jetstream/kv.ts";
 import { KvCache } from "../../nats/jetstream/kv-cache.ts";
 import { Records, recordParser } from "../../nats/jetstream/records.ts";
+import type { QueueEvents } from "../watch/events.ts";
 import { type BuildRecord, buildRecord, type RecipeRecord, recipeRecord } from "./record.ts";
 
 export interface BuildStores {
   readonly records: KvStore;
   readonly recipes: KvStore;
   readonly log: Logger;
+  readonly events?: QueueEvents | undefined;
 }
 
 export class Builds {
@@ -17,10 +19,12 @@ export class Builds {
   readonly #recipes: Records<RecipeRecord>;
   /** Builds of failed reservations: their records are removed once KV has told whether they were stored. */
   readonly #abandoned = new Set<string>();
+  readonly #events: QueueEvents | undefined;
   /** `user/request` → build. */
   readonly #byRequest = new Map<string, string>();
 
-  constructor({ records, recipes, log }: BuildStores) {
+  constructor({ records, recipes, log, events }: BuildStores) {
+    this.#events = events;
     this.#cache = new KvCache(new Records({ keys: records, prefix: "build", parse: recordParser(buildRecord) }), log);
     this.#recipes = new Records({ keys: recipes, prefix: "recipe", parse: recordParser(recipeRecord) });
   }
@@ -76,6 +80,7 @@ export class Builds {
       }
     }
     this.#byRequest.set(requestKey(record), record.build);
+    this.#events?.buildChanged(record);
   }
 
   get(build: string): BuildRecord | undefined {
@@ -116,8 +121,17 @@ export class Builds {
    * Writes the record that `decide` returns, and returns it. Undefined when `decide` returns undefined, or the build was
    * deleted. `decide` is called again when another handler has written the record in the meantime.
    */
-  change(build: string, decide: (record: BuildRecord) => BuildRecord | undefined): Promise<BuildRecord | undefined> {
-    return this.#cache.change(build, decide);
+  async change(
+    build: string,
+    decide: (record: BuildRecord) => BuildRecord | undefined,
+  ): Promise<BuildRecord | undefined> {
+    let before: BuildRecord | undefined;
+    const record = await this.#cache.change(build, (current) => {
+      before = current;
+      return decide(current);
+    });
+    if (record !== undefined) this.#events?.buildChanged(record, before);
+    return record;
   }
 
   /** Deletes record and recipe. */

@@ -5,8 +5,10 @@ import { CbError, messageOf } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { Placement } from "../leases/placement.ts";
+import type { QueueEvents } from "../watch/events.ts";
 import type { Builds } from "./builds.ts";
 import type { Endings } from "./endings.ts";
+import { buildFields } from "./log-fields.ts";
 import { ownBuild } from "./own-build.ts";
 import type { BuildRecord } from "./record.ts";
 import type { BuildStreams } from "./streams.ts";
@@ -34,6 +36,7 @@ export interface ContextUploadsOptions {
   readonly idleMaxMs: number;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly events?: QueueEvents | undefined;
 }
 
 export class ContextUploads {
@@ -51,13 +54,14 @@ export class ContextUploads {
    * would fail an hour later. Throws CbError "usage" for an unknown build or an incomplete upload.
    */
   async sent(user: string, { build }: { build: string }): Promise<{ v: 1 }> {
-    const { builds, streams, placement, log } = this.#options;
+    const { builds, streams, placement, log, events } = this.#options;
     const record = ownBuild(builds, user, build);
     if (record.state !== "waiting" || !record.awaitsContext) return { v: 1 };
     const context = await streams.contextOf(build);
     if (context === undefined) throw new CbError("usage", `the upload of the context of build ${build} is incomplete`);
     await builds.change(build, contextCompleted);
-    log.info({ build, bytes: context.sizeBytes }, "context upload complete");
+    log.info({ ...buildFields(record), bytes: context.sizeBytes }, "context upload complete");
+    events?.bytesStored("context", context.sizeBytes);
     placement.request();
     return { v: 1 };
   }

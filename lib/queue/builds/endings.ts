@@ -5,6 +5,7 @@ import type { Logger } from "../../core/log.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
 import type { BuilderLeases } from "../leases/builders.ts";
 import type { Builds } from "./builds.ts";
+import { buildFields } from "./log-fields.ts";
 import type { BuildRecord } from "./record.ts";
 import type { BuildStreams } from "./streams.ts";
 import { buildEnded } from "./transitions.ts";
@@ -31,7 +32,7 @@ export class Endings {
     const { builds, clock, log } = this.#options;
     const record = await builds.change(build, (current) => buildEnded(current, final, clock.nowMs()));
     if (record === undefined) return false;
-    log.info({ build, user: record.user, attempt: record.attempt, final }, "build ended");
+    log.info({ ...buildFields(record), attempt: record.attempt, final }, "build ended");
     await this.finish(record);
     return true;
   }

@@ -26,10 +26,12 @@ import {
   buildStream,
   subjects,
 } from "../../protocol/subjects.ts";
+import type { QueueEvents } from "../watch/events.ts";
 
 export interface StreamLimits {
   readonly replicas: number;
   readonly logBytes: number;
+  readonly events?: QueueEvents | undefined;
 }
 
 /** An object that will be stored in a build's bucket. */
@@ -203,7 +205,9 @@ export class BuildStreams {
       await this.publishState(build, state);
     }
     const after = await this.#info(name);
-    await this.#update(name, { sealed: true, max_bytes: after?.state.bytes ?? before.state.bytes });
+    const bytes = after?.state.bytes ?? before.state.bytes;
+    await this.#update(name, { sealed: true, max_bytes: bytes });
+    this.#limits.events?.bytesStored("log", bytes);
   }
 
   /** Changes with each start of nats-server. Undefined while there is no connection. */

@@ -5,7 +5,7 @@ import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { LostBuilders } from "../leases/lost-builders.ts";
 import type { Placement } from "../leases/placement.ts";
 import type { Builds } from "./builds.ts";
-import { explain, type PoolOutlook } from "./explain.ts";
+import { type Explanation, explain, type PoolOutlook } from "./explain.ts";
 import type { BuildStreams } from "./streams.ts";
 
 export interface WaitingNoticesOptions {
@@ -30,19 +30,24 @@ export class WaitingNotices {
     this.#options = options;
   }
 
+  /** The position of each waiting build and the reason why it waits, in the order of the queue. */
+  explanations(): Explanation[] {
+    const { builds, pools, lost, placement, leasedPerUser } = this.#options;
+    const outlooks = [...pools].map(([name, pool]) => outlook(name, pool));
+    const input = { waiting: lost.waiting(), pools: outlooks, leasedByUser: builds.leasedByUser(), leasedPerUser };
+    return explain(input).map((usual) => ({ ...usual, reason: placement.failureOf(usual.build) ?? usual.reason }));
+  }
+
   /** Also informs each pool of the number of builds that wait for it. Called at each tick. */
   async publish(): Promise<void> {
-    const { builds, pools, lost, placement, leasedPerUser } = this.#options;
+    const { pools, lost, placement } = this.#options;
     const waiting = lost.waiting();
     for (const [name, pool] of pools) pool.setWaiting(waiting.filter((build) => build.pool === name).length);
-    const outlooks = [...pools].map(([name, pool]) => outlook(name, pool));
-    const explanations = explain({ waiting, pools: outlooks, leasedByUser: builds.leasedByUser(), leasedPerUser });
     const ids = new Set(waiting.map(({ build }) => build));
     for (const build of [...this.#published.keys()]) if (!ids.has(build)) this.#published.delete(build);
     placement.forgetUnless((build) => ids.has(build));
     const due: { build: string; position: number; reason: string }[] = [];
-    for (const { build, position, reason: usual } of explanations) {
-      const reason = placement.failureOf(build) ?? usual;
+    for (const { build, position, reason } of this.explanations()) {
       const notice = `${position} ${reason}`;
       if (this.#published.get(build) === notice) continue;
       this.#published.set(build, notice);

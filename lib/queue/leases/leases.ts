@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import type { AgentReply } from "../../protocol/builder-messages.ts";
 import type { Builds } from "../builds/builds.ts";
+import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 import { buildLeased } from "../builds/transitions.ts";
@@ -61,7 +62,7 @@ export class Leases {
       current.state === "waiting" ? buildLeased(current, builder, clock.nowMs()) : undefined,
     );
     if (record === undefined) return builders.release(ref, "its build was cancelled before it began");
-    log.info({ build, builder, attempt: record.attempt, user: record.user }, "build leased");
+    log.info({ ...buildFields(record), attempt: record.attempt }, "build leased");
     await announcements.publish(record);
     const request = parked.get(builder);
     if (request === undefined) return;
@@ -103,7 +104,7 @@ export class Leases {
     for (const { pool, builder, build } of builders.leases()) {
       if (this.#inProgress.has(builder) || isLeasedTo(builds.get(build), builder)) continue;
       if (builds.isInDoubt(build)) continue;
-      log.warn({ builder, build }, "released a builder: the record of its build has no such lease");
+      log.warn({ build, builder, pool }, "released a builder: the record of its build has no such lease");
       await builders.release({ pool, builder }, "its build is not leased to it");
     }
   }

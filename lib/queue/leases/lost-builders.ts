@@ -8,6 +8,7 @@ import type { Logger } from "../../core/log.ts";
 import { ATTEMPTS_MAX } from "../../protocol/build-messages.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord, Loss } from "../builds/record.ts";
 import { builderLost } from "../builds/transitions.ts";
 import type { BuilderLeases } from "./builders.ts";
@@ -60,7 +61,10 @@ export class LostBuilders {
     if (record.attempt >= ATTEMPTS_MAX) return this.#endAsLost(record, loss);
     const waiting = await builds.change(build, (current) => builderLost(current, loss));
     if (waiting === undefined) return;
-    log.warn({ build, builder, attempt: record.attempt, reason }, "a build lost its builder and waits for another");
+    log.warn(
+      { ...buildFields(record), attempt: record.attempt, reason },
+      "a build lost its builder and waits for another",
+    );
     await builders.dismiss(ref, `lost: ${reason}`, "the queue has released this builder");
   }
 

@@ -6,6 +6,7 @@ import type { Logger } from "../../core/log.ts";
 import { eachAtMost } from "../../pool/reconciler/limit.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 
@@ -55,7 +56,7 @@ export class Retention {
         else await this.#endOverdue(record, nowMs);
       } catch (error) {
         log.error(
-          { err: error, build: record.build },
+          { err: error, ...buildFields(record) },
           "limits or retention of a build failed; the next tick tries again",
         );
       }
@@ -100,7 +101,7 @@ export class Retention {
     if (ageMs >= limits.recordKeptMs || isSurplus) {
       await streams.deleteAll(record.build);
       await builds.remove(record.build);
-      log.info({ build: record.build }, "build deleted");
+      log.info(buildFields(record), "build deleted");
     }
   }
 }

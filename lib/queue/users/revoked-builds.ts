@@ -3,6 +3,7 @@
 import type { Logger } from "../../core/log.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { Users } from "./users.ts";
 
@@ -31,7 +32,7 @@ export class RevokedBuilds {
       try {
         await this.#cancel(record);
       } catch (error) {
-        log.error({ err: error, build: record.build, user }, "a revoked user's build could not be cancelled yet");
+        log.error({ err: error, ...buildFields(record) }, "a revoked user's build could not be cancelled yet");
       }
     }
   }

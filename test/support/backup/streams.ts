@@ -4,6 +4,7 @@ import type { NatsConnection } from "nats";
 import { openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { buildChunkWildcard, subjects } from "../../../lib/protocol/subjects.ts";
 import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
+import { healthOf } from "../nats/health-of.ts";
 
 export interface MadeStreams {
   readonly ended: string;
@@ -20,7 +21,7 @@ export async function makeStreams(core: NatsConnection, imageBytes = 3 * 1024 * 
     await kv.update("a.kept", `the newest value in ${bucket}`, revision);
     await kv.remove("a.removed", 1);
   }
-  const streams = new BuildStreams(core, { replicas: 1, logBytes: 1024 ** 2 });
+  const streams = new BuildStreams(core, { replicas: 1, logBytes: 1024 ** 2 }, healthOf(core));
   const js = core.jetstream();
   for (const build of [ended, live]) {
     await streams.create(build);

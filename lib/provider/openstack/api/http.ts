@@ -19,6 +19,8 @@ export const CALL_MS = 20_000;
 export interface HttpCall extends Pick<JsonRequest, "method" | "headers" | "body" | "signal"> {
   readonly url: string;
   readonly limitMs: number;
+  /** Called with the status of the reply; undefined when there was none. */
+  readonly onDone?: ((status: number | undefined) => void) | undefined;
 }
 
 /** No usable reply. `maybeSent` is false only when the service cannot have received the request, so it had no effect. */
@@ -37,12 +39,15 @@ export function connectionsTo({ ca, verify }: Pick<Cloud, "ca" | "verify">): Dis
 }
 
 /** Resolves with the reply, whatever its status. Throws NoReplyError, or the reason of `signal` once that is aborted. */
-export async function send(connections: Dispatcher, { url: address, ...call }: HttpCall): Promise<JsonReply> {
+export async function send(connections: Dispatcher, { url: address, onDone, ...call }: HttpCall): Promise<JsonReply> {
   const url = new URL(address);
   const request = `${call.method} ${url.host}${url.pathname}`;
   try {
-    return await requestJson({ ...call, url, connections, maxBytes: BODY_MAX_BYTES });
+    const reply = await requestJson({ ...call, url, connections, maxBytes: BODY_MAX_BYTES });
+    onDone?.(reply.status);
+    return reply;
   } catch (error) {
+    onDone?.(undefined);
     if (error instanceof ReplyTooLongError) throw new NoReplyError(`the reply to ${request} is ${error.message}`, true);
     if (!(error instanceof NoHttpReplyError)) throw error;
     throw new NoReplyError(`no reply to ${request}: ${error.message}`, error.maybeSent, error.cause);

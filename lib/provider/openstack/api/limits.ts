@@ -1,17 +1,10 @@
 /** The project's quotas and their use: nova's limits of servers, cores and memory, and neutron's limit of ports. */
 import * as v from "valibot";
 import { CbError } from "../../../core/errors.ts";
+import type { ProviderLimit } from "../../provider.ts";
 import type { Compute } from "./compute.ts";
 import { refusalOf } from "./refusal.ts";
 import type { CloudSession } from "./session.ts";
-
-export interface Limit {
-  /** For messages: "instances", "MiB of memory". */
-  readonly unit: string;
-  readonly used: number;
-  /** Undefined: unlimited. */
-  readonly max: number | undefined;
-}
 
 /** nova and neutron send -1 for "unlimited". */
 const max = v.pipe(
@@ -39,12 +32,12 @@ export class CloudLimits {
   }
 
   /** The limits that a machine counts against. Throws CbError. */
-  async read(signal: AbortSignal): Promise<Limit[]> {
+  async read(signal: AbortSignal): Promise<ProviderLimit[]> {
     const [compute, ports] = await Promise.all([this.#computeLimits(signal), this.#portLimit(signal)]);
     return [...compute, ...ports];
   }
 
-  async #computeLimits(signal: AbortSignal): Promise<Limit[]> {
+  async #computeLimits(signal: AbortSignal): Promise<ProviderLimit[]> {
     const { body } = await this.#compute.get("/limits", signal, "nova's limits");
     const parsed = v.safeParse(computeReply, body);
     if (!parsed.success) throw new CbError("infrastructure", "nova's reply is not a list of limits");
@@ -57,7 +50,7 @@ export class CloudLimits {
   }
 
   /** Empty on a cloud without neutron's "details" of quotas, which not every network plugin implements. */
-  async #portLimit(signal: AbortSignal): Promise<Limit[]> {
+  async #portLimit(signal: AbortSignal): Promise<ProviderLimit[]> {
     const path = `/v2.0/quotas/${encodeURIComponent(await this.#session.projectId(signal))}/details.json`;
     const reply = await this.#session.call({ service: "network", path, method: "GET", signal });
     if (reply.status >= 500) throw refusalOf(reply, "neutron's limits");
@@ -69,11 +62,11 @@ export class CloudLimits {
 }
 
 /** "4 of 20 instances, 8 cores (no limit)". */
-export function limitsText(limits: readonly Limit[]): string {
+export function limitsText(limits: readonly ProviderLimit[]): string {
   return limits
     .map(({ unit, used, max }) => (max === undefined ? `${used} ${unit} (no limit)` : `${used} of ${max} ${unit}`))
     .join(", ");
 }
 
-export const exhaustedLimits = (limits: readonly Limit[]): Limit[] =>
+export const exhaustedLimits = (limits: readonly ProviderLimit[]): ProviderLimit[] =>
   limits.filter(({ used, max }) => max !== undefined && used >= max);

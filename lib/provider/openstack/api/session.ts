@@ -23,19 +23,26 @@ export interface SessionOptions {
   readonly callMs?: number;
   /** Monotonic clock; default: the process's own. */
   readonly nowMs?: () => number;
+  readonly onCall?: OnCall | undefined;
 }
+
+/** Called at the end of each call to a service of the cloud, with the reply's status; undefined when there was none. */
+export type OnCall = (service: ServiceType | "identity", status: number | undefined) => void;
 
 export class CloudSession {
   readonly cloud: Cloud;
   readonly #connections: Dispatcher;
   readonly #tokens: TokenCache;
   readonly #callMs: number;
+  readonly #onCall: OnCall | undefined;
 
-  constructor(cloud: Cloud, { callMs = CALL_MS, nowMs = () => performance.now() }: SessionOptions = {}) {
+  constructor(cloud: Cloud, { callMs = CALL_MS, nowMs = () => performance.now(), onCall }: SessionOptions = {}) {
     this.cloud = cloud;
     this.#callMs = callMs;
     this.#connections = connectionsTo(cloud);
-    this.#tokens = new TokenCache(cloud, { connections: this.#connections, callMs, nowMs });
+    this.#onCall = onCall;
+    const onLogin = (status: number | undefined): void => onCall?.("identity", status);
+    this.#tokens = new TokenCache(cloud, { connections: this.#connections, callMs, nowMs, onLogin });
   }
 
   /** Resolves with the reply, unless its status is 401. Throws NoReplyError; CbError "config" for a wrong login or catalog. */
@@ -59,6 +66,7 @@ export class CloudSession {
     const endpoint = endpointOf(catalog, service, this.cloud);
     const url = `${root?.exec(endpoint)?.[1] ?? endpoint}${path}`;
     const signed = { ...headers, "x-auth-token": value };
-    return send(this.#connections, { limitMs: this.#callMs, ...call, url, headers: signed });
+    const onDone = (status: number | undefined): void => this.#onCall?.(service, status);
+    return send(this.#connections, { limitMs: this.#callMs, ...call, url, headers: signed, onDone });
   }
 }

@@ -25,6 +25,8 @@ export interface TokenCacheOptions {
   readonly callMs: number;
   /** Monotonic clock. */
   readonly nowMs: () => number;
+  /** Called at the end of each login, with the status of Keystone's reply; undefined when there was none. */
+  readonly onLogin?: ((status: number | undefined) => void) | undefined;
 }
 
 export class TokenCache {
@@ -74,7 +76,7 @@ export class TokenCache {
   }
 
   async #requestToken(): Promise<Token> {
-    const { connections, callMs } = this.#options;
+    const { connections, callMs, onLogin } = this.#options;
     const { authUrl, login } = this.#cloud;
     const { signal } = new AbortController();
     const call = {
@@ -83,6 +85,7 @@ export class TokenCache {
       body: login.body(),
       signal,
       limitMs: callMs,
+      onDone: onLogin,
     } as const;
     try {
       return tokenIn(await send(connections, call), this.#cloud);

@@ -17,6 +17,7 @@ const reply = (...builders: BuilderStatus[]): StatusReply => ({
   pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, reason: "", builders, images: [] }],
   builds: { waiting: 0, running: 1 },
   faults: [],
+  warnings: [],
 });
 
 test("statusText() has the format that scripts parse: leased builders are active, ready ones in reserve", () => {

@@ -1,0 +1,59 @@
+/**
+ * Reads the certificate that a NATS server serves. The client of NATS does not show it. A server sends its INFO in plain text first
+ * and then expects TLS, so the certificate is not found by a plain TLS connection.
+ */
+import { once } from "node:events";
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+import { CbError, messageOf } from "../core/errors.ts";
+
+/** As the first connection of the queue itself. */
+const LIMIT_MS = 5_000;
+/** The default of nats-server. */
+const PORT = 4222;
+
+export interface ServerCertificate {
+  /** HOST:PORT of the server. */
+  readonly host: string;
+  readonly endsAtMs: number;
+}
+
+/**
+ * The certificates of all servers in `url`; empty for `nats://` addresses, which have none. Throws CbError "infrastructure" when one
+ * of the servers does not answer within 5 s.
+ */
+export async function serverCertificates(url: string, servername: string | undefined): Promise<ServerCertificate[]> {
+  const servers = url.split(",").map((one) => new URL(one.trim()));
+  const secure = servers.filter(({ protocol }) => protocol === "tls:");
+  return await Promise.all(secure.map((server) => certificateOf(server, servername)));
+}
+
+async function certificateOf(server: URL, servername: string | undefined): Promise<ServerCertificate> {
+  const hostname = server.hostname.replace(/^\[|\]$/g, "");
+  const port = server.port === "" ? PORT : Number(server.port);
+  const host = `${server.hostname}:${port}`;
+  const signal = AbortSignal.timeout(LIMIT_MS);
+  const socket = connectTcp({ host: hostname, port });
+  try {
+    return { host, endsAtMs: await endOfCertificate(socket, servername ?? hostname, signal) };
+  } catch (cause) {
+    const reason = signal.aborted ? `no answer within ${LIMIT_MS / 1000} s` : messageOf(cause);
+    throw new CbError("infrastructure", `cannot read the certificate of the NATS server ${host}: ${reason}`, { cause });
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function endOfCertificate(socket: Socket, servername: string, signal: AbortSignal): Promise<number> {
+  // The INFO has about 500 bytes and arrives as the first chunk; TLS begins after it.
+  await once(socket, "data", { signal });
+  socket.pause();
+  // Not verified: an expired certificate is to be read too, and nothing is sent over this connection.
+  const secure = connectTls({ socket, servername, rejectUnauthorized: false });
+  try {
+    await once(secure, "secureConnect", { signal });
+    return Date.parse(secure.getPeerCertificate().valid_to);
+  } finally {
+    secure.destroy();
+  }
+}

@@ -1,0 +1,32 @@
+/** Work that is repeated while the queue runs, such as a reading of a value that changes slowly. */
+import type { Clock } from "../../core/clock.ts";
+import type { Logger } from "../../core/log.ts";
+
+export interface Periodic {
+  /** Names it in the log, as in "the quotas". */
+  readonly subject: string;
+  readonly everyMs: number;
+  readonly work: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface PeriodicOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Works at once and then every `everyMs`, until the signal is aborted. A failure is logged once, until it succeeds again. */
+export async function repeat({ subject, everyMs, work }: Periodic, options: PeriodicOptions): Promise<void> {
+  const { clock, log, signal } = options;
+  let failing = false;
+  while (!signal.aborted) {
+    try {
+      await work(signal);
+      failing = false;
+    } catch (error) {
+      if (!failing && !signal.aborted) log.warn({ err: error }, `${subject} cannot be read; the next try follows`);
+      failing = true;
+    }
+    await clock.sleep(everyMs, signal);
+  }
+}
