@@ -142,12 +142,12 @@ export async function readSupervisor(folder: string): Promise<Supervisor | undef
   return parseSupervisor(await readOr(join(folder, "supervisor"), ""));
 }
 
-/** Removes the folders that a killed program left half created or half removed. They hold a few small files each. */
+/** Removes the folders that a killed program left half created or half removed, with the control groups recorded in them. */
 export async function sweepUnlisted(stateDir: string): Promise<void> {
   for (const name of await readdir(stateDir)) {
     const pid = /^\.unlisted-(\d+)-/.exec(name)?.[1];
     if (pid === undefined || (await readOr(`/proc/${pid}/comm`, undefined)) !== undefined) continue;
-    await rm(join(stateDir, name), { recursive: true, force: true });
+    await removeUnlisted(join(stateDir, name));
   }
 }
 

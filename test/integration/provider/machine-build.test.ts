@@ -28,6 +28,8 @@ test("container-builder builds on a machine that cb-admin shows with its console
   const image = stack.path("hello.sif");
   const built = await stack.run("container-builder", [image, HELLO]);
   assert.is(built.code, 0, built.stdout + built.stderr);
+  // The recipe prints the builder's host name, which debootstrap would copy into an image.
+  assert.match(built.stdout, /building as root, uid 0, on container-builder\s/);
   const run = await runImageInSandbox(image, { rootfs: await testRootfs(), stdio: "pipe" });
   assert.is(run.code, 0, run.stderr);
 });

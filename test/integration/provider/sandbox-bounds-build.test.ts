@@ -1,4 +1,4 @@
-/** Builds that take more memory or disk space than their sandbox has: their callers read which bound it was. */
+/** Builds that need more than their sandbox has: memory, disk space, or the right to make devices. Their callers read which it was. */
 // slow: starts a local stack and two queues.
 import { writeFileSync } from "node:fs";
 import { suite } from "uvu";
@@ -10,7 +10,7 @@ import { writeOciArchive } from "../../support/oci/oci-image.ts";
 import { queueWith, stopped } from "../../support/queue/own-queue.ts";
 import { type Finished, type Running, Stack } from "../../support/stack.ts";
 
-const test = suite<{ stack: Stack; queue: Running }>("builds beyond the bounds of a sandbox");
+const test = suite<{ stack: Stack; queue: Running }>("builds that need more than a sandbox has");
 const { reasons } = await hostSupport();
 
 test.before(async (context) => {
@@ -36,16 +36,24 @@ function build(stack: Stack, name: string, post: string): Promise<Finished> {
 }
 
 test("a recipe that takes all memory fails with the limit, and its builder is not lost", async ({ stack }) => {
-  const { code, stdout, stderr } = await build(stack, "memory", "    tail /dev/zero");
+  const { code, stdout, stderr } = await build(stack, "memory", "    head -c 2000000000 /dev/zero | tail");
   assert.is(code, 1, stdout + stderr);
   if (reasons.memory === undefined) assert.match(stderr, "the builder's memory limit of 400 MiB ended");
   assert.not.match(stdout + stderr, "Attempt 2");
 });
 
 test("a recipe that fills the disk fails with its size", async ({ stack }) => {
-  const { code, stdout, stderr } = await build(stack, "disk", "    cat /dev/zero >/full");
+  const { code, stdout, stderr } = await build(stack, "disk", "    head -c 3000000000 /dev/zero >/full");
   assert.is(code, 1, stdout + stderr);
   if (reasons.disk === undefined) assert.match(stderr, "the build has filled the builder's disk of 2.0 GiB");
+});
+
+test("a %setup that makes a device fails with the reason and the remedy", async ({ stack }) => {
+  const recipe = 'Bootstrap: scratch\n\n%setup\n    mknod "$APPTAINER_ROOTFS/null" c 1 3\n';
+  writeFileSync(stack.path("device.def"), recipe);
+  const { code, stderr } = await stack.run("container-builder", [stack.path("device.sif"), stack.path("device.def")]);
+  assert.is(code, 1, stderr);
+  assert.match(stderr, "builders in a sandbox have no right to make device files (mknod)");
 });
 
 test("the queue's log and cb-queue --check name the bounds, and without the rights the reason and the remedy", async ({
