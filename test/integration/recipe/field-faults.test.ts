@@ -1,5 +1,6 @@
 /** Recipes that failed in the field, built with the shipped programs, and by hand with the builder's own programs. */
 // slow: a dozen builds.
+// timeout: 600 s
 import { chmodSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { suite } from "uvu";
@@ -43,23 +44,18 @@ async function byHand(stack: Stack, folder: string, script: string): Promise<str
   return stdout;
 }
 
-const BUILDAH = "buildah bud --isolation=chroot --layers=false -q";
+const BUILDAH = "buildah bud --isolation=chroot --layers=false";
 /** The lines that `find /c` printed. */
 const foundIn = (output: string): string[] => output.split("\n").filter((line) => line.startsWith("/c/"));
 
 /** Sources of COPY and ADD of which one at least exists. */
 const PRESENT: readonly string[] = [
   "COPY there.txt perhaps*",
-  "ADD there.txt perhaps*",
-  "COPY there.txt perhap?",
-  "COPY perhap[st] there.txt",
-  'COPY ["there.txt", "perhaps*"',
-  'ADD ["perhaps*", "there.txt"',
-  "COPY there.txt $NAME*",
-  `COPY \${NAME}* a* b*`,
-  "COPY there.txt nofolder/*",
-  "COPY there.txt nofolder/*/deep sub/*",
-  "COPY --chmod=640 there.txt perhaps*",
+  "ADD perhap? there.txt",
+  "COPY there.txt perhap[st]",
+  'COPY ["perhaps*", "there.txt"',
+  "COPY there.txt $NAME* a*",
+  "COPY there.txt nofolder/* nofolder/*/deep",
 ];
 const PRESENT_DOCKERFILE = [
   "FROM scratch",
@@ -70,36 +66,30 @@ const PRESENT_DOCKERFILE = [
   "",
 ].join("\n");
 /** Instructions without any source. */
-const ABSENT: readonly string[] = [
-  "COPY perhaps* /c/",
-  "ADD perhap? nope[12] /c/",
-  'COPY ["perhaps*", "/c/"]',
-  "COPY nofolder/* /c/",
-  "COPY there.txt absent.txt /c/",
-];
+const ABSENT: readonly string[] = ["COPY perhaps* nofolder/* /c/", 'ADD ["perhap?", "/c/"]', "COPY there.txt gone /c/"];
 
 test("sources of COPY and ADD that match nothing have the effect that they have in buildah", async ({ stack }) => {
   write(stack, "copy/layer.tar", await busyboxLayer());
   for (const path of ["there.txt", "a1", "sub/x"]) write(stack, `copy/${path}`, path);
   write(stack, "copy/Dockerfile", PRESENT_DOCKERFILE);
-  for (const [n, line] of ABSENT.entries()) write(stack, `copy/absent${n}`, `FROM scratch\nARG NAME=none\n${line}\n`);
+  for (const [n, line] of ABSENT.entries()) write(stack, `copy/no${n}`, `FROM scratch\nARG NAME=none\n${line}\n`);
   const [hand, built] = await Promise.all([
     byHand(
       stack,
       "copy",
-      `${BUILDAH} . 2>&1; for n in ${[...ABSENT.keys()].join(" ")}; do ${BUILDAH} -f absent$n . >/dev/null 2>&1; echo "absent $?"; done`,
+      `${BUILDAH} . 2>&1; for n in ${[...ABSENT.keys()].join(" ")}; do ${BUILDAH} -f no$n . >/dev/null 2>&1; echo "absent $?"; done`,
     ),
     build(stack, "copy", ["Dockerfile"]),
   ]);
   assert.is(built.code, 0, built.stdout + built.stderr);
   assert.equal(foundIn(built.stdout).sort(), foundIn(hand).sort());
-  assert.is(foundIn(hand).length, PRESENT.length + 1);
+  assert.is(foundIn(hand).length, PRESENT.length + 1, "each instruction has there.txt, one has a1 too");
   assert.equal(
     hand.match(/^absent \d+$/gm),
     ABSENT.map(() => "absent 125"),
   );
   for (const n of ABSENT.keys()) {
-    const { code, stderr } = await build(stack, "copy", [`absent${n}`]);
+    const { code, stderr } = await build(stack, "copy", [`no${n}`]);
     assert.is(code, 64, `${ABSENT[n]}: ${stderr}`);
     assert.match(stderr, /line 3: (COPY|ADD): \S+ (matches nothing|does not exist)/);
   }
