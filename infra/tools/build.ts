@@ -101,6 +101,7 @@ async function bundleCommands(names: readonly string[], paths: Folders & { node:
  */
 const PROLOGUE = `#!/bin/sh
 ":" /*
+trap '' USR1
 CB_IGNORED_SIGNALS= limit=
 if [ -r /proc/self/status ] && [ -r /proc/self/limits ]; then
   while read -r key value; do
@@ -118,14 +119,20 @@ esac
 export CB_IGNORED_SIGNALS
 `;
 
+/**
+ * SIGUSR1 makes Node open its debugger until the first line of JavaScript has taken the signal, some 40 ms after the start. No address
+ * of 192.0.2.0/24 is ever a host's own (RFC 5737), so it cannot. Node has --disable-sigusr1 from 22.14 on; with 20 it is an error.
+ */
+const NO_DEBUGGER = "--inspect-port=192.0.2.1:9229";
+
 /** How the shell starts Node. The slash stands in brackets, because after `*` it would end the JavaScript comment. */
 const START: Readonly<Record<NodeSource, string>> = {
-  path: 'exec node "$0" "$@"',
+  path: `exec node ${NO_DEBUGGER} "$0" "$@"`,
   // readlink is another program, so it runs only for a link, such as that of a package in /usr/bin.
   own: `self=$0
 case $self in *[/]*) ;; *) self=./$self ;; esac
 if [ -h "$self" ]; then self=$(readlink -f -- "$self"); fi
-exec "\${self%/*}/../lib/node" "$self" "$@"`,
+exec "\${self%/*}/../lib/node" ${NO_DEBUGGER} "$self" "$@"`,
 };
 
 function asProgram(file: OutputFile, node: NodeSource): OutputFile {

@@ -4,6 +4,7 @@
  */
 import { type Stats, statfsSync } from "node:fs";
 import { type BytePath, toBytes } from "./byte-path.ts";
+import { orUnreadable } from "./file-access.ts";
 
 const BLOCK_BYTES = 512;
 /** End of an archive: two empty blocks, and padding to a full record of 20 blocks. */
@@ -37,7 +38,7 @@ export interface ArchiveEntry {
   readonly isRepeat: boolean;
 }
 
-/** Upper bound for header and content of one entry. */
+/** Upper bound for header and content of one entry. Throws CbError as orUnreadable() when a sparse file has just been deleted. */
 export function entryBytes({ path, stat, linkBytes, isRepeat }: ArchiveEntry): number {
   const nameBytes = path.length + 2;
   let records = record("path", nameBytes) + NUMBERS_BYTES + (linkBytes === 0 ? 0 : record("linkpath", linkBytes + 2));
@@ -66,6 +67,7 @@ const PLAIN_BLOCKS = new Set([0xef53, 0x58465342, 0x01021994]);
 const INLINE_BYTES = 4096;
 
 function dataBytes(path: BytePath, { blocks, size }: Stats): number {
-  if (!PLAIN_BLOCKS.has(statfsSync(toBytes(path)).type)) return size;
+  const { type } = orUnreadable(path, () => statfsSync(toBytes(path)));
+  if (!PLAIN_BLOCKS.has(type)) return size;
   return Math.min(size, blocks * 512 + INLINE_BYTES);
 }

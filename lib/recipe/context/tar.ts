@@ -18,16 +18,33 @@ const environment = (): NodeJS.ProcessEnv => ({
   POSIXLY_CORRECT: undefined,
 });
 
-/** The name of GNU tar on this machine. Throws CbError "usage" when there is none. */
+/** The name of GNU tar on this machine. Throws CbError "usage" when there is none, and as startTar(). */
 export async function gnuTar(): Promise<string> {
-  for (const name of NAMES) {
-    const { stdout } = await promisify(execFile)(name, ["--version"], { env: environment() }).catch(() => ({
-      stdout: "",
-    }));
-    if (stdout.includes("GNU tar")) return name;
-  }
+  for (const name of NAMES) if ((await versionOf(name)).includes("GNU tar")) return name;
   throw new CbError("usage", "no GNU tar in the PATH; it is needed to pack and unpack contexts", {
     hint: "install GNU tar as `tar` or as `gtar`",
+  });
+}
+
+/** "" when there is no such program, or it has no such option. */
+async function versionOf(name: string): Promise<string> {
+  try {
+    return (await promisify(execFile)(name, ["--version"], { env: environment() })).stdout;
+  } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (typeof code !== "string" || ABSENT_CODES.includes(code)) return "";
+    throw notStarted(code, error);
+  }
+}
+
+/** Errors of execve(2) that mean that a folder of the PATH has no such program. */
+const ABSENT_CODES = ["ENOENT", "ENOTDIR", "EACCES", "ENOEXEC"];
+
+/** fork(2), execve(2) and pipe(2) fail with EAGAIN, EMFILE, ENFILE, ENOMEM, ETXTBSY and EIO: the same call may work later. */
+function notStarted(code: string, cause?: unknown): CbError {
+  return new CbError("infrastructure", `tar could not be started (${code})`, {
+    hint: "end other programs, or raise the limits of processes, open files and memory (ulimit -a shows them)",
+    cause,
   });
 }
 
@@ -37,9 +54,14 @@ export interface Tar {
   readonly ended: Promise<string>;
 }
 
-/** An abort of `signal` kills tar. The caller kills it when it needs tar no more. */
+/** An abort of `signal` kills tar. The caller kills it when it needs tar no more. Throws CbError "infrastructure" when no process can be started. */
 export function startTar(program: string, args: readonly string[], signal?: AbortSignal): Tar {
   const child = spawn(program, args, { env: environment(), stdio: ["pipe", "pipe", "pipe"] });
+  // Without a free file descriptor Node has made no pipes; it reports the error as an event.
+  if ((child.stdin as Writable | undefined) === undefined) {
+    child.on("error", () => undefined);
+    throw notStarted("EMFILE");
+  }
   let errorOutput = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     if (errorOutput.length < ERROR_OUTPUT_MAX_BYTES) errorOutput += text;

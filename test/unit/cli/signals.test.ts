@@ -92,6 +92,23 @@ test("SIGUSR1 does not open Node's debugger", async ({ probe }) => {
   assert.is(stderr, "");
 });
 
+test("SIGUSR1 does not open Node's debugger before the first line of a program", async ({ probe }) => {
+  const early = "data:text/javascript,process.kill(process.pid,'SIGUSR1')";
+  const program = spawn(probe, { env: { ...process.env, NODE_OPTIONS: `--import ${early}` }, stdio: "pipe" });
+  const ended = once(program, "close");
+  const [line] = (await once(createInterface(program.stderr), "line")) as [string];
+  assert.match(line, /^Starting inspector on 192\.0\.2\.1:9229 failed/);
+  program.kill("SIGKILL");
+  await ended;
+});
+
+test("SIGUSR1 does not end a program that is about to start Node", ({ folder, probe }) => {
+  mkdirSync(join(folder, "fake"));
+  writeFileSync(join(folder, "fake/node"), "#!/bin/sh\nkill -USR1 $$\necho started\n", { mode: 0o755 });
+  const PATH = `${join(folder, "fake")}:${process.env.PATH}`;
+  assert.is(execFileSync(probe, { encoding: "utf8", env: { ...process.env, PATH } }), "started\n");
+});
+
 test("SIGUSR1 does not open Node's debugger in the agent", async ({ folder, agent }) => {
   const userData = join(folder, "user-data");
   execFileSync("mkfifo", [userData]);

@@ -73,6 +73,11 @@ test("a closed pipe is harmless", (context) => {
   assert.is(stderr, "goes on\n");
 });
 
+test("standard streams that the caller has closed count as /dev/null", (context) => {
+  for (const closed of [">&-", "<&-", ">&- 2>&- <&-"]) assert.is(run(`"$0" text ${closed}`, context).status, 0, closed);
+  assert.is(run('"$0" --version >&-', context).status, 0);
+});
+
 test("a deleted working directory is reported as such", (context) => {
   const { status, stderr } = run('mkdir gone; cd gone; rmdir ../gone; "$0" text relative', context);
   assert.is(status, 64, stderr);
