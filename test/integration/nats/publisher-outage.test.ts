@@ -57,6 +57,18 @@ test("Publisher reports and waits for a frozen server, without duplicates", asyn
   assert.ok((await stored(world.core)).data.equals(Buffer.concat(lines)));
 });
 
+test("Publisher reports the time since a message was last stored, also after it has sent the window again", async (world) => {
+  const waited = new Recorder<number>();
+  // No stream stores the message. The window is sent again each time that twice this has passed.
+  const ackTimeoutMs = 200;
+  const publisher = publisherOn(world.guest, { ackTimeoutMs, onWaiting: waited.add });
+  await publisher.publish(LOG, Buffer.from("a line\n"));
+  await waited.any((ms) => ms > 10 * ackTimeoutMs && publisher.counters.resent > 2);
+  await addStream(world);
+  await publisher.flush();
+  publisher.close();
+});
+
 test("Publisher looks up the last stored message after an outage longer than the duplicate window", async (world) => {
   await addStream(world, { duplicate_window: nanos(100) });
   await throughProxy(world, async (proxy, js) => {
