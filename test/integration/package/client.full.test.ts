@@ -39,7 +39,7 @@ test("no program or library of the package needs a glibc above 2.28", ({ client 
 test("each program runs through links to the folder and to the program, and by its bare name", ({ client, folder }) => {
   symlinkSync(client, join(folder, "current"));
   mkdirSync(join(folder, "links"));
-  assert.equal(readdirSync(join(client, "bin")), PROGRAMS.client);
+  assert.equal(readdirSync(join(client, "bin")).sort(), [...PROGRAMS.client].sort());
   for (const name of PROGRAMS.client) {
     symlinkSync(join(folder, "current/bin", name), join(folder, "links", name));
     for (const path of [join(client, "bin", name), join(folder, "current/bin", name), join(folder, "links", name)])

@@ -60,7 +60,7 @@ test("the package installs programs, users and folders, and starts nothing", asy
   assert.is(await machine.run("systemctl is-enabled cb-nats cb-queue || true"), "disabled\ndisabled");
 });
 
-test("both services start from the files of an installation, whose secrets no other user can read", async (context) => {
+test("both services start from the files of an installation; no other user can read the secrets", async (context) => {
   const { machine, folder } = context;
   const keys = { folder: join(folder, "keys"), name: "trial", serverName: "nats.trial", nowMs: Date.now() };
   await writeSiteFiles(await makeInstallation(keys), machine.path(ETC));

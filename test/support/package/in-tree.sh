@@ -17,4 +17,4 @@ mount -o remount,bind,ro "$place/container-builder-0"
 ln -s container-builder-0 "$place/current"
 mount -t proc proc /mnt/root/proc
 mount --bind /dev /mnt/root/dev
-exec env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/bin chroot /mnt/root "$@"
+exec env -i HOME=/root PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin chroot /mnt/root "$@"

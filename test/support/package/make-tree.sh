@@ -6,4 +6,4 @@ conf=$(mktemp)
 trap 'rm -f "$conf"' EXIT
 printf '%s\n' "${CB_APT_CONF-}" >"$conf"
 mmdebstrap --mode=root --variant=minbase --format=directory --aptopt="$conf" --aptopt='APT::Install-Recommends "false"' \
-  --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io --include="${3-}" "$2" "$1/rootfs" "$CB_MIRROR"
+  --aptopt='Acquire::Languages "none"' --dpkgopt=force-unsafe-io ${3:+--include="$3"} "$2" "$1/rootfs" "$CB_MIRROR"

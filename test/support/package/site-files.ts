@@ -22,8 +22,7 @@ export async function writeSiteFiles(installation: Installation, folder: string)
   ] as const;
   for (const [from, to] of copies) await copyFile(from, join(folder, to));
   await chmod(join(folder, "tls/ca.crt"), 0o644);
-  const yaml = queueYaml(installation, { url: URL_OF_NATS, folder: ETC });
-  await writeFile(join(folder, "queue.yaml"), yaml);
+  await writeFile(join(folder, "queue.yaml"), queueYaml(installation));
 }
 
 async function natsConfig({ files, ...installation }: Installation): Promise<string> {
@@ -50,15 +49,14 @@ async function natsConfig({ files, ...installation }: Installation): Promise<str
   return text.replace(/^log_?file.*\n/gm, "");
 }
 
-/** A queue's configuration with one pool. `folder` has the files of the secrets. */
-export function queueYaml(installation: Installation, paths: { url: string; folder: string }): string {
-  const { url, folder } = paths;
-  const address = { url, servername: installation.serverName, ca: `${folder}/tls/ca.crt` };
+/** A queue's configuration with one pool. */
+function queueYaml(installation: Installation): string {
+  const address = { url: URL_OF_NATS, servername: installation.serverName, ca: `${ETC}/tls/ca.crt` };
   const provider = { kind: "openstack", flavor: "small", image: "builder", networks: ["builders"] };
   return stringify({
     installation: installation.name,
-    nats: { ...address, creds: `${folder}/queue.creds` },
-    issuer: { account: installation.guest, signingKey: `${folder}/guest-signing.seed` },
+    nats: { ...address, creds: `${ETC}/queue.creds` },
+    issuer: { account: installation.guest, signingKey: `${ETC}/guest-signing.seed` },
     pools: [{ name: "cloud", reserve: 0, max: 1, nats: address, provider }],
   });
 }
