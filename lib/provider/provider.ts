@@ -10,7 +10,7 @@ import type { ErrorKind } from "../core/exit-codes.ts";
 export interface MachineIdentity {
   /** The installation that created it. Two installations on one cloud do not touch each other's machines. */
   readonly installation: string;
-  /** The generation of the queue's records. It changes when records are lost or restored from a backup. */
+  /** The generation of the queue's records. It changes when records are lost. */
   readonly generation: string;
   readonly pool: string;
   /** UUID of the builder; also its name in NATS subjects. */

@@ -48,6 +48,8 @@ const manifestSchema = v.object({
 export type BackupManifest = Readonly<v.InferOutput<typeof manifestSchema>>;
 export type ManifestStream = Readonly<v.InferOutput<typeof savedStream>>;
 
+export const streamCount = (streams: number): string => (streams === 1 ? "1 stream" : `${streams} streams`);
+
 /** The file of one stream. Throws CbError "usage" for a name that is no file name. */
 export function streamFile(folder: string, name: string): string {
   if (STREAM_NAME.test(name)) return join(folder, "streams", name);

@@ -9,7 +9,7 @@ import { duration, size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
 import { guestJwt } from "./backup-account.ts";
 import { BackupFolder } from "./backup-folder.ts";
-import { type BackupManifest, type ManifestStream, STREAM_NAME } from "./backup-manifest.ts";
+import { type BackupManifest, type ManifestStream, STREAM_NAME, streamCount } from "./backup-manifest.ts";
 import { imagesOnly, mustBeQuiet, otherStreams, recordStreams } from "./backup-order.ts";
 import type { BackupSession } from "./backup-session.ts";
 
@@ -81,7 +81,7 @@ class Backup {
     });
     for (const { name, reason } of this.#left) if (reason !== IMAGE) steps.print(`not saved: ${name}: ${reason}`);
     const bytes = this.#saved.reduce((sum, stream) => sum + stream.bytes, 0);
-    const count = `${this.#saved.length} ${this.#saved.length === 1 ? "stream" : "streams"}`;
+    const count = streamCount(this.#saved.length);
     steps.begin("Backup");
     steps.complete(`${count}, ${size(bytes)} in ${this.#options.folder}, after ${duration(endedMs - startedMs)}`);
   }
@@ -103,7 +103,7 @@ class Backup {
       this.#doneBytes += stream.bytes;
       progress.show(this.#doneBytes);
     }
-    steps.complete(`${streams.length} streams, ${size(total)}`);
+    steps.complete(`${streamCount(streams.length)}, ${size(total)}`);
   }
 
   async #save({ name, bytes, isInMemory }: ListedStream, progress: TransferProgress): Promise<void> {

@@ -8,7 +8,7 @@ import { RESTORE_CHUNK_BYTES } from "../../nats/jetstream/snapshot-restore.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
-import { type BackupManifest, GUEST_JWT, type ManifestStream, streamFile } from "./backup-manifest.ts";
+import { type BackupManifest, GUEST_JWT, type ManifestStream, streamCount, streamFile } from "./backup-manifest.ts";
 
 export interface ReadOptions {
   readonly signal: AbortSignal;
@@ -34,7 +34,7 @@ export async function verifyBackup(
     for await (const chunk of readArchive(folder, name, { signal, count })) hash.update(chunk);
     if (hash.digest("hex") !== sha256) throw damaged(streamFile(folder, name));
   }
-  steps.complete(`${streams.length} streams, ${size(total)}, saved at ${endedAt}`);
+  steps.complete(`${streamCount(streams.length)}, ${size(total)}, saved at ${endedAt}`);
   return guestJwt && readGuestJwt(join(folder, GUEST_JWT), guestJwt.sha256);
 }
 

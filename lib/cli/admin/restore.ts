@@ -10,7 +10,7 @@ import type { Steps } from "../terminal.ts";
 import { duration, size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
 import { restoreGuestJwt } from "./backup-account.ts";
-import { type BackupManifest, GUEST_JWT, type ManifestStream, readManifest } from "./backup-manifest.ts";
+import { type BackupManifest, GUEST_JWT, type ManifestStream, readManifest, streamCount } from "./backup-manifest.ts";
 import type { BackupSession } from "./backup-session.ts";
 import { archiveBytes, counter, readArchive, verifyBackup } from "./restore-files.ts";
 import { planRestore } from "./restore-plan.ts";
@@ -46,7 +46,7 @@ export async function restore(session: BackupSession, options: RestoreOptions): 
   try {
     const guestJwt = await verifyBackup(folder, manifest, options);
     const { missing, restored } = planRestore(manifest, await listStreams(js));
-    if (restored > 0) steps.print(`${restored} streams were restored before`);
+    if (restored > 0) steps.print(`${streamCount(restored)} restored before`);
     const total = archiveBytes(missing);
     steps.begin(TITLE);
     const count = counter(new TransferProgress(steps, TITLE, total));
@@ -54,7 +54,7 @@ export async function restore(session: BackupSession, options: RestoreOptions): 
       const chunks = readArchive(folder, stream.name, { signal, count });
       await restoreStream(js, withReplicas(stream, options.replicas), chunks);
     }
-    steps.complete(`${missing.length} streams, ${size(total)}, after ${duration(performance.now() - startedMs)}`);
+    steps.complete(`${streamCount(missing.length)}, ${size(total)}, after ${duration(performance.now() - startedMs)}`);
     if (guestJwt !== undefined) {
       const path = join(folder, GUEST_JWT);
       await restoreGuestJwt(config, { jwt: guestJwt, path }, (line) => steps.print(line));

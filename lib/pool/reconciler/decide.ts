@@ -138,7 +138,7 @@ function confirmGone({ record, revision }: StoredBuilder, input: PlanInput): Act
 
 /**
  * Decides about a machine of this installation that has no record. One of this generation is destroyed once confirmed.
- * If the generation is another one, the records were lost or restored and a build may run on the machine: it is
+ * If the generation is another one, the records were lost and a build may run on the machine: it is
  * reported, and only the operator may destroy it.
  */
 export function decideUnrecorded(machine: Machine, input: PlanInput): Action | undefined {

@@ -1,0 +1,104 @@
+// slow: it builds, loses the NATS host with its store, restores a backup and builds again.
+// timeout: 400 s
+/** The NATS host is lost with its disk. After a restore everything goes on: builds, images, users, machines. */
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { openInstallation } from "../../../infra/nats/installation.ts";
+import { startNatsServer } from "../../../infra/nats/server.ts";
+import type { BuildersReply } from "../../../lib/protocol/admin-messages.ts";
+import type { BuildsReply } from "../../../lib/protocol/builds-messages.ts";
+import { counting, endless, HELLO } from "../../support/recipe/recipes.ts";
+import { Stack } from "../../support/stack.ts";
+import { until } from "../../support/until.ts";
+
+const test = suite<{ stack: Stack }>("a lost NATS host");
+
+test.before(async (context) => {
+  context.stack = await Stack.start();
+});
+test.after(async ({ stack }) => {
+  await stack?.stop();
+});
+
+async function succeeds(stack: Stack, program: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await stack.run(program, args);
+  assert.is(code, 0, `${program} ${args.join(" ")}: ${stderr}`);
+  return stdout;
+}
+
+const builds = async (stack: Stack) => (JSON.parse(await succeeds(stack, "cb-builds", "--json")) as BuildsReply).builds;
+const machines = async (stack: Stack) =>
+  (JSON.parse(await succeeds(stack, "cb-admin", "builders", "--json")) as BuildersReply).pools.flatMap(
+    ({ builders }) => builders,
+  );
+
+async function addUser(stack: Stack, name: string): Promise<void> {
+  writeFileSync(stack.path(`${name}.creds`), await succeeds(stack, "cb-admin", "user", "add", name), { mode: 0o600 });
+}
+
+const statusAs = (stack: Stack, user: string) =>
+  stack.run("cb-status", [], { env: { NATS_CREDS: stack.path(`${user}.creds`) } });
+
+/** A build that has ended, with an image that no client has fetched. */
+async function keptImage(stack: Stack): Promise<string> {
+  const building = stack.start("container-builder", [stack.path("gone.sif"), counting(stack, "kept", 5)]);
+  await building.seen(/line 1\n/);
+  building.kill("SIGKILL");
+  await building.finished;
+  return until("the build has ended", async () => {
+    const [build] = await builds(stack);
+    return build?.state === "succeeded" && build.imageUntilMs !== undefined && build.build;
+  });
+}
+
+test("a restore brings back builds, images, users, revocations and machines", async ({ stack }) => {
+  const original = stack.path("guest.jwt.original");
+  copyFileSync(stack.statePath("installation", "guest.jwt"), original);
+  const kept = await keptImage(stack);
+  await addUser(stack, "ada");
+  await addUser(stack, "bob");
+  await succeeds(stack, "cb-admin", "user", "revoke", "bob");
+  const running = stack.start("container-builder", [stack.path("live.sif"), endless(stack, "live")]);
+  await running.seen(/it has begun/);
+  const before = await machines(stack);
+  const backup = await stack.run("cb-admin", ["backup", stack.path("saved")]);
+  assert.is(backup.code, 0, backup.stderr);
+  const early = await stack.run("cb-admin", ["restore", stack.path("saved")]);
+  assert.is(early.code, 64);
+  assert.match(early.stderr, "cb-queue, or another restore, is running");
+
+  await stack.queueEnds("SIGTERM");
+  await stack.natsEnds("SIGKILL");
+  rmSync(stack.statePath("nats"), { recursive: true });
+  // The new host is set up from the installation as it was made, before the user was revoked.
+  copyFileSync(original, stack.statePath("installation", "guest.jwt"));
+  const installation = await openInstallation(stack.statePath("installation"));
+  assert.ok(installation);
+  const port = Number(readFileSync(stack.statePath("nats.port"), "utf8"));
+  await startNatsServer({ installation, dataDir: stack.statePath("nats"), port, detached: true });
+  const restored = await stack.run("cb-admin", ["restore", stack.path("saved")]);
+  assert.is(restored.code, 0, restored.stderr);
+  await stack.up();
+
+  // The running build had found no stream for a moment, so its agent may have given up: it is leased still, or waits for attempt 2.
+  const listed = await builds(stack);
+  const live = listed.find(({ build }) => build !== kept);
+  assert.match(live?.state ?? "", /^(waiting|leased)$/);
+  assert.is(listed.find(({ build }) => build === kept)?.state, "succeeded");
+  await succeeds(stack, "cb-attach", kept, stack.path("fetched.sif"));
+  assert.ok(readFileSync(stack.path("fetched.sif")).length > 0);
+  assert.is((await statusAs(stack, "ada")).code, 0);
+  assert.is((await statusAs(stack, "bob")).code, 77);
+  // The records know the machines that waited in the reserve, so they wait again.
+  const after = await machines(stack);
+  const ready = (id: string) => after.some((machine) => machine.id === id && machine.state === "ready");
+  assert.ok(before.some(({ id }) => ready(id)));
+  assert.not.ok(after.some(({ state }) => state === "other generation"));
+  await succeeds(stack, "cb-cancel", live?.build ?? "");
+  await succeeds(stack, "container-builder", stack.path("new.sif"), HELLO);
+  running.kill("SIGKILL");
+  await running.finished;
+});
+
+test.run();
