@@ -20,6 +20,7 @@ export const TOOLS = {
   "qemu-system-x86_64": { package: "qemu-system-x86", purpose: "tests start the builder's disk image with it" },
   "qemu-img": { package: "qemu-utils", purpose: "it writes the builder's disk image in other formats" },
   genisoimage: { package: "genisoimage", purpose: "tests create config drives with it" },
+  ssh: { package: "openssh-client", purpose: "tests log in to a host that runs the host image" },
   jq: { package: "jq", purpose: "tests run the filter that reads a machine's network metadata" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
@@ -27,7 +28,7 @@ export const TOOLS = {
 export type Tool = keyof typeof TOOLS;
 
 /** The tests of the disk image run these on the host. A machine of the local stack has them in its sandbox. */
-const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
+const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage", "ssh"];
 
 /** The programs for builds in sandboxes on this machine. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(
