@@ -1,4 +1,4 @@
-# What a machine boots from: functions for the scripts that make an image.
+# Kernel, initramfs and boot loader of an image: functions for the scripts that make it.
 #
 # A script sources this file for boot_texts, which reads the files of this folder. Then it puts this file before the text that it
 # runs as root of a user namespace, because the ids of the namespace may have no access to this folder. The functions there use

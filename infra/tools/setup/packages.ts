@@ -20,6 +20,7 @@ export const TOOLS = {
   "qemu-system-x86_64": { package: "qemu-system-x86", purpose: "tests start the builder's disk image with it" },
   "qemu-img": { package: "qemu-utils", purpose: "it writes the builder's disk image in other formats" },
   genisoimage: { package: "genisoimage", purpose: "tests create config drives with it" },
+  ssh: { package: "openssh-client", purpose: "tests log in to a host that runs the host image" },
   jq: { package: "jq", purpose: "tests run the filter that reads a machine's network metadata" },
   patchelf: { package: "patchelf", purpose: "it makes the Node of a package find its libraries beside it" },
   xz: { package: "xz-utils", purpose: "it compresses packages" },
@@ -33,7 +34,7 @@ export const TOOLS = {
 export type Tool = keyof typeof TOOLS;
 
 /** The tests of the disk image run these on the host. A machine of the local stack has them in its sandbox. */
-const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage"];
+const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genisoimage", "ssh"];
 
 /** The programs that make and examine the packages of a release. */
 export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "systemd-analyze"];

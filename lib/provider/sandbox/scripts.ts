@@ -22,6 +22,8 @@ export const MACHINE_FOLDER = join(image, "machine");
 export const BOOT_FOLDER = join(image, "boot");
 /** Folder with the recipe that makes a disk image from that root file system. */
 export const DISK_FOLDER = join(image, "disk");
+/** Folder with the recipe of the image from which a site's hosts start. */
+export const HOST_FOLDER = join(image, "host");
 
 /** Returns the nearest folder above that has the scripts; `/`, which has none, when there is no such folder. */
 function rootAbove(folder: string): string {
