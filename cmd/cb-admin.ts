@@ -1,5 +1,6 @@
 /** cb-admin: manages users and machines, and shows the reconciler's plan. For operators. */
 import type { Command } from "commander";
+import { addSiteCommands } from "../infra/site/commands.ts";
 import { AdminSession } from "../lib/cli/admin/admin-session.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
 import { deleteStreams } from "../lib/cli/admin/delete-streams.ts";
@@ -183,6 +184,7 @@ await main("cb-admin", async (argv) => {
   addBuilderCommands(program);
   addPlanCommand(program);
   addStreamsCommands(program);
+  addSiteCommands(program);
   await runSubcommand(program, argv);
   return 0;
 });
