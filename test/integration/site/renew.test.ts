@@ -1,3 +1,4 @@
+// slow: a lame-duck stop, three starts of cb-queue and six renewals take half a minute
 /** `cb-admin site renew` on a running site: a real nats-server 2.10 and cb-queue, and a client that stays connected. */
 import { readFileSync, rmSync } from "node:fs";
 import { suite } from "uvu";
@@ -20,6 +21,11 @@ const root = stack.path("site");
 const [port = 0] = await freePorts(1);
 const host = { etc: stack.path("site/hosts/n1/etc/container-builder"), varLib: stack.path("var-lib") };
 const SERVER_NAME = "nats.lab.internal";
+/** All three connections of cb-queue are back. */
+const BACK = new RegExp(
+  // Anchored, so that a long log is scanned once.
+  `^${["records", "requests", "readers"].map((name) => `(?=[^]*"status":"back"[^}]*"connection":"${name}")`).join("")}`,
+);
 let nats: HostProcess;
 let queue: HostProcess;
 
@@ -66,7 +72,7 @@ test.after(async () => {
   await stack.stop();
 });
 
-test("nats-server serves a new certificate after a reload, and its clients stay connected", async () => {
+test("nats-server serves a new certificate after a reload, and cb-queue and clients are back by themselves", async () => {
   const operator = await connected(read("operator/ada/operator.creds"));
   const old = certificate();
   assert.is(await served(), old);
@@ -79,9 +85,10 @@ test("nats-server serves a new certificate after a reload, and its clients stay 
   nats.signal("SIGHUP");
   await nats.seen(/Reloaded server configuration/);
   assert.is(await served(), certificate());
+  // nats-server 2.10 closes the connections of all JWT users at a reload.
+  await queue.seen(BACK);
   await queueAnswers(read("operator/ada/operator.creds"));
   await operator.nc.flush();
-  assert.equal(operator.lost, []);
   await operator.nc.close();
 });
 
@@ -124,7 +131,7 @@ test("a restarted nats-server keeps the new accounts, also with its old configur
   const creds = read("operator/ada/operator.creds");
   await nats.end("SIGUSR2");
   nats = await startNats(host);
-  await queue.seen(/"status":"back"[^}]*"connection":"records"/);
+  await queue.seen(BACK);
   await queueAnswers(creds);
 });
 
