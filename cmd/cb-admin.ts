@@ -1,5 +1,6 @@
 /** cb-admin: manages users and machines, shows the reconciler's plan, saves and restores the streams. For operators. */
 import type { Command } from "commander";
+import { addSiteCommands } from "../infra/site/commands.ts";
 import { AdminSession } from "../lib/cli/admin/admin-session.ts";
 import { addBackupCommands } from "../lib/cli/admin/backup-commands.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
@@ -186,6 +187,7 @@ await main("cb-admin", async (argv) => {
   addPlanCommand(program);
   addStreamsCommands(program);
   addBackupCommands(program);
+  addSiteCommands(program);
   await runSubcommand(program, argv);
   return 0;
 });

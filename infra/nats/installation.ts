@@ -34,7 +34,7 @@ export interface Installation extends Omit<InstallationRecord, "version"> {
 export type Files = ReturnType<typeof filesOf>;
 
 /** The paths in an installation. `offline` may be moved to another machine: no program reads it at run time. */
-export function filesOf(folder: string) {
+export function filesOf(folder: string, offline = join(folder, "offline")) {
   const at = (...path: string[]) => join(folder, ...path);
   return {
     record: at("installation.json"),
@@ -42,11 +42,11 @@ export function filesOf(folder: string) {
     sysJwt: at("sys.jwt"),
     coreJwt: at("core.jwt"),
     guestJwt: at("guest.jwt"),
-    operatorSeed: at("offline", "operator.seed"),
-    sysSeed: at("offline", "sys.seed"),
-    coreSeed: at("offline", "core.seed"),
-    guestSeed: at("offline", "guest.seed"),
-    caKeyFile: at("offline", "ca.key"),
+    operatorSeed: join(offline, "operator.seed"),
+    sysSeed: join(offline, "sys.seed"),
+    coreSeed: join(offline, "core.seed"),
+    guestSeed: join(offline, "guest.seed"),
+    caKeyFile: join(offline, "ca.key"),
     coreSigningSeed: at("keys", "core-signing.seed"),
     guestSigningSeed: at("keys", "guest-signing.seed"),
     queueCreds: at("creds", "queue.creds"),

@@ -36,6 +36,9 @@ const DEFAULT_LIMITS: AccountLimits = { guestConnections: 4096, coreConnections:
 
 const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 
+/** A lower-case DNS name, which is no address. */
+export const isDnsName = (text: string): boolean => DNS_NAME.test(text) && isIP(text) === 0;
+
 /**
  * Returns the installation in `folder`, and creates it first unless it is complete. The remains of an interrupted run are replaced;
  * an installation of an earlier version gets its backup credential.
@@ -43,7 +46,7 @@ const DNS_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9
  * not a DNS name, or when openssl fails.
  */
 export async function makeInstallation(options: InstallationOptions): Promise<Installation> {
-  if (!DNS_NAME.test(options.serverName) || isIP(options.serverName) !== 0) {
+  if (!isDnsName(options.serverName)) {
     throw new CbError("config", `not a DNS name: ${JSON.stringify(options.serverName)}`, {
       hint: "the server's name in the certificate is a lower-case DNS name, not an address",
     });

@@ -21,6 +21,28 @@ export interface ServerConfig {
   readonly tags: readonly string[];
   /** `sync_interval` is a setting since nats-server 2.10; an older server refuses to start with it. */
   readonly hasSyncInterval: boolean;
+  /**
+   * True under a service manager, which has the log and the process id. False: the server writes its log, pid and ports files into
+   * `dataDir`.
+   */
+  readonly isManaged?: boolean;
+  /** Absent: the server stands alone. */
+  readonly cluster?: ClusterConfig;
+}
+
+/** The routes between the nodes of a cluster. Both ends of a route verify the certificate of the other end. */
+interface ClusterConfig {
+  readonly name: string;
+  /** The address to listen on for routes. */
+  readonly host: string;
+  readonly port: number;
+  /** HOST:PORT of the other nodes. */
+  readonly peers: readonly string[];
+  /** With the node's address as a name, for a server and for a client. */
+  readonly certFile: string;
+  readonly keyFile: string;
+  /** The CA of the routes. */
+  readonly caFile: string;
 }
 
 /**
@@ -42,6 +64,11 @@ const TLS_TIMEOUT_S = 10;
 
 /** The server rotates its log file at this size, and keeps one old file. */
 const LOG_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** The default of NATS, written down because the stop of a service manager must wait longer than both together. */
+const LAME_DUCK_GRACE_S = 10;
+/** Short: each client has reconnected after a second, and a node is back before its peers have much to send it. */
+const LAME_DUCK_S = 30;
 
 export function serverConfig(config: ServerConfig): string {
   const at = (name: string) => quote(`${config.dataDir}/${name}`);
@@ -85,12 +112,41 @@ write_deadline: "10s"
 # The server disconnects a frozen client after two unanswered pings, so that it receives no more requests.
 ping_interval: "${config.pingIntervalMs}ms"
 ping_max: 2
-lame_duck_duration: "30s"
+# On SIGUSR2 the server accepts no new client, hands over its streams for the grace period, and then closes its clients one by one.
+lame_duck_grace_period: "${LAME_DUCK_GRACE_S}s"
+lame_duck_duration: "${LAME_DUCK_S}s"
+${config.cluster === undefined ? "" : clusterSection(config.cluster)}${config.isManaged ? "" : runFiles(at, config.dataDir)}`;
+}
 
+/**
+ * Clients must not learn addresses from the cluster (`no_advertise`): the nodes know each other by addresses that a client may not
+ * reach, and every client has the complete list in its settings.
+ */
+function clusterSection({ name, host, port, peers, certFile, keyFile, caFile }: ClusterConfig): string {
+  return `
+cluster {
+  name: ${quote(name)}
+  host: ${quote(host)}
+  port: ${port}
+  no_advertise: true
+  routes: [${peers.map((peer) => quote(`tls://${peer}`)).join(", ")}]
+  tls {
+    cert_file: ${quote(certFile)}
+    key_file: ${quote(keyFile)}
+    ca_file: ${quote(caFile)}
+    verify: true
+    timeout: ${TLS_TIMEOUT_S}
+  }
+}
+`;
+}
+
+function runFiles(at: (name: string) => string, dataDir: string): string {
+  return `
 log_file: ${at("nats-server.log")}
 logfile_size_limit: ${LOG_LIMIT_BYTES}
 pid_file: ${at("nats-server.pid")}
-ports_file_dir: ${quote(config.dataDir)}
+ports_file_dir: ${quote(dataDir)}
 `;
 }
 

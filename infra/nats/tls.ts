@@ -21,35 +21,85 @@ const SERVER_MS = 824 * DAY_MS;
 /** P-256: every TLS library has it, and its handshake is cheap for a builder under emulation. */
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-export interface CertificateFiles {
+export interface AuthorityFiles {
   readonly caFile: string;
+  /** Secret. It is needed for a new certificate only. */
   readonly caKeyFile: string;
+}
+
+export interface CertificateRequest {
+  /** The common name, for people. */
+  readonly name: string;
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
+  /** "clientAuth" for a node of a cluster, which is the client of a route as well. */
+  readonly usages: readonly ("serverAuth" | "clientAuth")[];
   readonly certFile: string;
   readonly keyFile: string;
 }
 
+/** Creates the key and the certificate of a CA. Throws CbError "config" when openssl is missing or fails. */
+function makeAuthority({ caFile, caKeyFile }: AuthorityFiles, nowMs: number): Promise<void> {
+  return withRequest({ name: "container-builder CA", keyFile: caKeyFile, scratch: dirname(caKeyFile) }, (sign) =>
+    sign(span(nowMs, CA_MS), ["-selfsign", "-keyfile", caKeyFile, "-out", caFile, "-extensions", "authority"]),
+  );
+}
+
 /**
- * Creates both certificates. The server's certificate carries one DNS name, which all clients set as `servername`, and no address:
- * a client that verifies the name accepts the server at any address. Throws CbError "config" when openssl is missing or fails.
+ * Creates a new key and its certificate, signed by the authority, and replaces files of these names. Throws CbError "config" when
+ * openssl is missing or fails.
  */
-export async function makeCertificates(files: CertificateFiles, serverName: string, nowMs: number): Promise<void> {
-  const folder = await mkdtemp(join(dirname(files.caKeyFile), "certificates-"));
-  try {
-    const { caFile, caKeyFile, certFile, keyFile } = files;
-    const request = join(folder, "request");
-    await Promise.all([writeFile(join(folder, "config"), configIn(folder)), writeFile(join(folder, "index"), "")]);
-    // In OpenSSL 1.1 and 3.0 only `openssl ca` accepts start and end dates.
-    const sign = (span: readonly string[], args: readonly string[]) =>
-      openssl(["ca", "-batch", "-notext", "-config", join(folder, "config"), "-in", request, ...span, ...args]);
-    const subject = (name: string, key: string) =>
-      openssl(["req", "-new", ...NEW_KEY, "-subj", `/CN=${name}`, "-keyout", key, "-out", request]);
-    await subject("container-builder CA", caKeyFile);
-    await sign(span(nowMs, CA_MS), ["-selfsign", "-keyfile", caKeyFile, "-out", caFile, "-extensions", "authority"]);
-    await subject(serverName, keyFile);
-    await writeFile(join(folder, "names"), `subjectAltName=DNS:${serverName}\nextendedKeyUsage=serverAuth\n`);
+export function makeCertificate(authority: AuthorityFiles, request: CertificateRequest, nowMs: number): Promise<void> {
+  const { name, certFile, keyFile } = request;
+  const { caFile, caKeyFile } = authority;
+  return withRequest({ name, keyFile, scratch: dirname(keyFile) }, async (sign, folder) => {
+    await writeFile(join(folder, "names"), extensionsOf(request));
     const signer = ["-cert", caFile, "-keyfile", caKeyFile, "-extfile", join(folder, "names")];
     await sign(span(nowMs, SERVER_MS), [...signer, "-out", certFile]);
-    await Promise.all([chmod(caKeyFile, 0o600), chmod(keyFile, 0o600)]);
+  });
+}
+
+/**
+ * Creates a CA and the servers' certificate, which carries one DNS name, and no address: all clients set the name as `servername`, and
+ * a client that verifies the name accepts the server at any address. Errors as makeCertificate.
+ */
+export async function makeCertificates(
+  files: AuthorityFiles & { readonly certFile: string; readonly keyFile: string },
+  serverName: string,
+  nowMs: number,
+): Promise<void> {
+  await makeAuthority(files, nowMs);
+  await makeCertificate(files, serverRequest(files, serverName), nowMs);
+}
+
+export function serverRequest(
+  { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
+  serverName: string,
+): CertificateRequest {
+  return { name: serverName, dnsNames: [serverName], addresses: [], usages: ["serverAuth"], certFile, keyFile };
+}
+
+function extensionsOf({ dnsNames, addresses, usages }: CertificateRequest): string {
+  const names = [...dnsNames.map((name) => `DNS:${name}`), ...addresses.map((address) => `IP:${address}`)];
+  return `subjectAltName=${names.join(",")}\nextendedKeyUsage=${usages.join(",")}\n`;
+}
+
+type Sign = (span: readonly string[], args: readonly string[]) => Promise<void>;
+
+/** Creates a key and a request in a folder that is removed afterwards, and lets `work` sign the request. */
+async function withRequest(
+  { name, keyFile, scratch }: { name: string; keyFile: string; scratch: string },
+  work: (sign: Sign, folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = await mkdtemp(join(scratch, "certificates-"));
+  try {
+    const request = join(folder, "request");
+    await Promise.all([writeFile(join(folder, "config"), configIn(folder)), writeFile(join(folder, "index"), "")]);
+    await openssl(["req", "-new", ...NEW_KEY, "-subj", `/CN=${name}`, "-keyout", keyFile, "-out", request]);
+    await chmod(keyFile, 0o600);
+    // In OpenSSL 1.1 and 3.0 only `openssl ca` accepts start and end dates.
+    const command = ["ca", "-batch", "-notext", "-config", join(folder, "config"), "-in", request];
+    await work((dates, args) => openssl([...command, ...dates, ...args]), folder);
   } finally {
     await rm(folder, { recursive: true });
   }

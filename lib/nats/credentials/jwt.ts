@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import type { Account, Operator, User } from "@nats-io/jwt";
 import { CbError } from "../../core/errors.ts";
-import { base32, type NKey } from "./nkey.ts";
+import { base32, isSignedBy, type NKey } from "./nkey.ts";
 
 export interface Claims {
   /** The id: a hash of all other claims, so equal claims give an equal JWT. */
@@ -81,6 +81,13 @@ export function readClaims(jwt: string): Claims {
   const claims = header === HEADER && signature && rest.length === 0 ? parse(body) : undefined;
   if (claims !== undefined) return claims;
   throw new CbError("config", "not a NATS JWT of version 2", { hint: "was the text truncated when it was copied?" });
+}
+
+/** Whether the issuer that the JWT names has signed it. Throws as readClaims does. */
+export function hasValidSignature(jwt: string): boolean {
+  const { iss } = readClaims(jwt);
+  const at = jwt.lastIndexOf(".");
+  return isSignedBy(iss, Buffer.from(jwt.slice(0, at)), Buffer.from(jwt.slice(at + 1), "base64url"));
 }
 
 function parse(body: string | undefined): Claims | undefined {

@@ -1,4 +1,4 @@
-/** Adds revoked user keys to the JWT of an account. Pure. */
+/** Changes revoked user keys and signing keys in the JWT of an account. Pure. */
 import type { Account } from "@nats-io/jwt";
 import { accountJwt, readClaims } from "./jwt.ts";
 import type { NKey } from "./nkey.ts";
@@ -33,8 +33,24 @@ export function mergeRevocations(one: Revocations, other: Revocations): Revocati
 export function withRevocations(jwt: string, added: Revocations, { operatorKey, nowMs }: Signing): string {
   const known = revocationsOf(jwt);
   if (Object.entries(added).every(([key, atS]) => (known[key] ?? -1) >= atS)) return jwt;
+  return reissued(jwt, { revocations: { ...mergeRevocations(known, added) } }, { operatorKey, nowMs });
+}
+
+/** The public keys that may sign users of an account. Throws CbError "config" when `jwt` is not a JWT. */
+export function signingKeysOf(jwt: string): readonly string[] {
+  const { signing_keys: keys } = readClaims(jwt).nats as Partial<Account>;
+  return (keys ?? []).filter((key) => typeof key === "string");
+}
+
+/** The account's JWT with exactly these signing keys; `jwt` itself if it has them. Issued, and errors, as withRevocations. */
+export function withSigningKeys(jwt: string, keys: readonly string[], signing: Signing): string {
+  const known = new Set(signingKeysOf(jwt));
+  if (known.size === keys.length && keys.every((key) => known.has(key))) return jwt;
+  return reissued(jwt, { signing_keys: [...keys] }, signing);
+}
+
+function reissued(jwt: string, change: Partial<Account>, { operatorKey, nowMs }: Signing): string {
   const { name, sub, iat, nats } = readClaims(jwt);
-  const account: Partial<Account> = { ...nats, revocations: { ...mergeRevocations(known, added) } };
   const issuedAtMs = Math.max(nowMs, (iat + 1) * 1000);
-  return accountJwt({ name, publicKey: sub, issuedAtMs }, account, operatorKey);
+  return accountJwt({ name, publicKey: sub, issuedAtMs }, { ...nats, ...change }, operatorKey);
 }

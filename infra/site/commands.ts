@@ -1,0 +1,54 @@
+/** Declares the subcommands `site init`, `site check` and `site renew` of cb-admin. */
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { printText } from "../../lib/cli/standard-output.ts";
+import { CbError } from "../../lib/core/errors.ts";
+import type { SiteOptions } from "./answers/site-yaml.ts";
+import { checkSite } from "./check/check-site.ts";
+import { checkText } from "./check/check-text.ts";
+import { initSite } from "./init.ts";
+import { type Renewal, renewSite } from "./renew/renew.ts";
+import { renewText } from "./renew/renew-text.ts";
+import { changesText } from "./tree/changes-text.ts";
+
+const FOLDER = "the folder of the site";
+
+export function addSiteCommands(program: Command): void {
+  const site = program.command("site").description("make the files of an installation, check them, and renew its keys");
+  site
+    .command("init")
+    .description("make the files of all hosts from site.yaml in the folder; the options write it or change it")
+    .argument("<folder>", FOLDER)
+    .option("--name <name>", "the name of the installation")
+    .option("--server-name <dns-name>", "the name in the servers' certificate (default: nats.NAME.internal)")
+    .option("--nats <host=address...>", "one NATS host or three")
+    .option("--queue <host=address...>", "the hosts of cb-queue (default: the first NATS host)")
+    .option("--operator <name...>", "the operators, each with a credential (default: operator)")
+    .option("--port <port>", "the port of NATS (default: 4222)")
+    .option("--storage <size>", "the size of the disk of each NATS host (default: 100GiB)")
+    .action(async (folder: string, options: SiteOptions) => {
+      printText(changesText({ ...(await initSite(resolve(folder), options, Date.now())), folder }));
+    });
+  site
+    .command("check")
+    .description("show when each certificate and credential ends, and every fault with its remedy (exit code 78)")
+    .argument("<folder>", FOLDER)
+    .action(async (folder: string, _, command: Command) => {
+      const report = await checkSite(resolve(folder), Date.now());
+      const { json } = command.optsWithGlobals<{ json?: boolean }>();
+      printText(json ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
+      const { length } = report.faults;
+      if (length > 0) throw new CbError("config", `${folder} has ${length === 1 ? "1 fault" : `${length} faults`}`);
+    });
+  site
+    .command("renew")
+    .description("replace keys without a stop, and show the steps that bring them to the hosts")
+    .argument("<folder>", FOLDER)
+    .option("--certificates", "the certificates of the NATS hosts")
+    .option("--signing-keys", "the keys that sign the credentials of users, builders, operators and the queue")
+    .option("--queue-key", "the credential of cb-queue")
+    .option("--finish", "make NATS refuse the old signing keys and the retired credentials")
+    .action(async (folder: string, renewal: Renewal) => {
+      printText(renewText(await renewSite(resolve(folder), renewal, Date.now()), renewal, folder));
+    });
+}

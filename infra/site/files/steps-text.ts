@@ -1,0 +1,74 @@
+/** The steps of an installation, for people: the copies to each host, the ports, and the keys to take away. */
+import { queueHosts, type Site } from "../answers/site-schema.ts";
+import { ETC, NATS_GROUP, QUEUE_GROUP, ROOT_GROUP, type SiteFile, tableText } from "./site-file.ts";
+
+const SERVICES: Readonly<Record<string, string>> = { [NATS_GROUP]: "cb-nats", [QUEUE_GROUP]: "cb-queue" };
+
+/** Everything that an operator does after the first `init`. */
+export function stepsText(site: Site, files: readonly SiteFile[]): string {
+  const hosts = [...site.nats.hosts, ...queueHosts(site)];
+  const addresses = new Map(hosts.map(({ name, address }) => [name, address]));
+  const nats = [...addresses].filter(([name]) => files.some(isOf(name, NATS_GROUP)));
+  const queues = [...addresses].filter(([name]) => files.some(isOf(name, QUEUE_GROUP)));
+  const numbered = [
+    ["Take the folder offline away: it has the keys of the whole installation. Keep two copies, and no copy here.", ""],
+    ["Install the server package on each host: it has the users, the services and their folders.", ""],
+    ["Open these ports; nothing connects to a builder, a client or a queue host:", tableText(portRows(site))],
+    ["Copy the files, in this folder:", copyLines(files, addresses).join("\n")],
+    ["Start NATS on each of its hosts, and then the queue:", startLines(nats, queues)],
+    ["Give each operator the folder with the operator's name, for /etc/container-builder:", operatorLines(files)],
+    [`Copy client${site.client.folder} to ${site.client.folder} on the machines of users. It has no secret.`, ""],
+    ["As an operator, add users: cb-admin user add NAME > NAME.creds", ""],
+  ] as const;
+  return numbered
+    .map(([text, lines], at) => `${at + 1}. ${text}\n${lines === "" ? "" : `\n${indented(lines)}\n`}`)
+    .join("");
+}
+
+/** Copies the files with owner, group and mode of the manifest, under any umask on either side. */
+export function copyLines(files: readonly SiteFile[], addresses: ReadonlyMap<string, string>): string[] {
+  return [...addresses].flatMap(([name, address]) =>
+    [NATS_GROUP, QUEUE_GROUP].flatMap((group) => {
+      const names = new Set(files.filter(isOf(name, group)).map(({ target }) => target.split("/")[3] ?? ""));
+      if (names.size === 0) return [];
+      const pack = `tar -C hosts/${name}${ETC} --owner=root:0 --group=${group}:0 -c ${[...names].join(" ")}`;
+      return [`${pack} | ssh root@${address} 'install -d -m 755 ${ETC} && tar -C ${ETC} -xp'`];
+    }),
+  );
+}
+
+const isOf = (holder: string, group: string) => (file: SiteFile) => file.holder === holder && file.group === group;
+
+function startLines(nats: readonly (readonly string[])[], queues: readonly (readonly string[])[]): string {
+  const start = (group: string) => (pair: readonly string[]) =>
+    `ssh root@${pair[1]} systemctl enable --now ${SERVICES[group]}`;
+  return [...nats.map(start(NATS_GROUP)), ...queues.slice(0, 1).map(start(QUEUE_GROUP))].join("\n");
+}
+
+function operatorLines(files: readonly SiteFile[]): string {
+  const operators = new Set(files.filter(({ group }) => group === ROOT_GROUP).map(({ holder }) => holder));
+  return [...operators]
+    .filter((holder) => holder.startsWith("operator "))
+    .map((holder) => holder.slice("operator ".length))
+    .map(
+      (name) =>
+        `tar -C operator/${name} --owner=root:0 --group=root:0 -c . | ssh root@MACHINE-OF-${name} 'install -d -m 755 ${ETC} && tar -C ${ETC} -xp'`,
+    )
+    .join("\n");
+}
+
+function portRows(site: Site): string[][] {
+  const nats = site.nats.hosts.map(({ name }) => name).join(", ");
+  const { port, routePort, hosts } = site.nats;
+  const isCloud = site.pools.some(({ provider }) => provider.kind === "openstack");
+  const cluster = [["each NATS host", nats, `${routePort}/tcp`, "routes of the cluster (TLS, both ends verified)"]];
+  return [
+    ["FROM", "TO", "PORT", "PURPOSE"],
+    ["users, builders, operators, queue hosts", nats, `${port}/tcp`, "NATS (TLS)"],
+    ...(hosts.length === 1 ? [] : cluster),
+    ["this machine", "all hosts", "22/tcp", "ssh, for copies"],
+    ...(isCloud ? [["queue hosts", "the cloud", "443/tcp or as in clouds.yaml", "the API of OpenStack"]] : []),
+  ];
+}
+
+const indented = (lines: string): string => lines.trimEnd().replace(/^/gm, "   ");

@@ -1,0 +1,31 @@
+/** The output of `site renew`: the ordered steps that bring the new keys to the hosts. */
+import type { InitResult } from "../init.ts";
+import { copySteps } from "../tree/changes-text.ts";
+import type { Renewal } from "./renew.ts";
+
+/**
+ * A ready builder may wait for a day before it is replaced, a build may take 6 h (docs/reliability.md, "Limits"), and its credential
+ * lives an hour longer.
+ */
+const OLD_KEY_HOURS = 24 + 6 + 1;
+
+/** Ends with a line break. */
+export function renewText(result: InitResult, renewal: Renewal, folder: string): string {
+  const isAccountChange = Boolean(renewal.signingKeys || renewal.finish);
+  const steps = [
+    ...copySteps(result, isAccountChange ? "keep" : "apply"),
+    ...(renewal.signingKeys ? credentialSteps : []),
+    ...(renewal.signingKeys || renewal.queueKey ? [`At last: cb-admin site renew ${folder} --finish`] : []),
+  ];
+  const done = [
+    ...(renewal.signingKeys ? ["NATS accepts credentials of the old and of the new signing keys."] : []),
+    ...(renewal.finish ? ["NATS refuses the old signing keys and the retired credentials."] : []),
+  ];
+  const next = steps.length === 0 ? [] : ["Next, in that folder:", ...steps.map((step, at) => `${at + 1}. ${step}`)];
+  return [...done, ...next].map((line) => `${line}\n`).join("");
+}
+
+const credentialSteps = [
+  "Issue the credential of each user again (cb-admin user list); it ends the user's builds: cb-admin user add --force NAME > NAME.creds",
+  `Wait ${OLD_KEY_HOURS} hours, or longer if site.yaml sets longer builds: builders that wait, and running builds, have credentials of the old key.`,
+];

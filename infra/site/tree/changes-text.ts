@@ -1,0 +1,86 @@
+/** The output of `site init`: the files that changed, and the steps that follow. */
+import { queueHosts, type Site } from "../answers/site-schema.ts";
+import { NATS_GROUP, QUEUE_GROUP, type SiteFile } from "../files/site-file.ts";
+import { copyLines, stepsText } from "../files/steps-text.ts";
+import type { Change } from "./changes.ts";
+
+export interface Changed {
+  readonly folder: string;
+  readonly site: Site;
+  readonly files: readonly SiteFile[];
+  readonly changes: readonly Change[];
+  readonly isNew: boolean;
+  readonly left: readonly string[];
+}
+
+/** Ends with a line break. */
+export function changesText(changed: Changed): string {
+  const { folder, site, files, changes, isNew, left } = changed;
+  const leaving = left.map(
+    (name) => `The credential of operator ${name} works until: cb-admin site renew ${folder} --finish\n`,
+  );
+  if (changes.length === 0) return [...leaving, `nothing to do: ${folder} is as site.yaml describes it\n`].join("");
+  const width = Math.max(...changes.map(({ kind }) => kind.length));
+  const listed = changes.map(({ kind, path }) => `  ${kind.padEnd(width)}  ${path}\n`);
+  const next = isNew
+    ? `Next, in the folder ${folder} (also in install.txt):\n\n${stepsText(site, files)}`
+    : nextText(changed);
+  return [`${folder}:\n`, ...listed, ...leaving, "\n", next].join("");
+}
+
+function nextText(changed: Changed): string {
+  const steps = copySteps(changed, "apply");
+  return [
+    ...(becameCluster(changed.changes) ? [CLUSTER_NOTE] : []),
+    ...(steps.length === 0 ? [] : ["Next, in that folder, one host after the other:", ...steps]),
+  ]
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+type ChangedFiles = Pick<Changed, "site" | "files" | "changes">;
+
+/**
+ * The copies and restarts that the changes need, in their order. "keep": the running NATS servers have the accounts already, and their
+ * file is for their next start.
+ */
+export function copySteps({ site, files, changes }: ChangedFiles, nats: "apply" | "keep"): string[] {
+  const changed = new Set(changes.filter(({ kind }) => kind !== "removed").map(({ path }) => path));
+  const touched = files.filter(({ path }) => changed.has(path));
+  const addresses = new Map([...site.nats.hosts, ...queueHosts(site)].map(({ name, address }) => [name, address]));
+  const people = new Set(
+    touched.map(({ holder }) => holder).filter((holder) => holder === "clients" || holder.startsWith("operator ")),
+  );
+  return [
+    ...[...addresses].flatMap(([name, address]) => {
+      const own = touched.filter(({ holder }) => holder === name);
+      const groups = new Set(own.map(({ group }) => group));
+      const whole = files.filter(({ holder, group }) => holder === name && groups.has(group));
+      const services = serviceLines(nats === "keep" ? own.filter(({ group }) => group !== NATS_GROUP) : own, address);
+      return [...copyLines(whole, new Map([[name, address]])), ...services];
+    }),
+    ...[...people].map((holder) => `Copy the files of ${holder} again (files.txt says where).`),
+  ];
+}
+
+const CLUSTER_NOTE =
+  "A single server's streams do not become those of a cluster: back up first, and restore afterwards (docs/backup.md).";
+
+/** A host that had a configuration gets its first route certificate. */
+function becameCluster(changes: readonly Change[]): boolean {
+  return changes.some(({ kind, path }) => {
+    const conf = path.replace("tls/route.key", "nats-server.conf");
+    return kind === "new" && conf !== path && changes.some((other) => other.path === conf && other.kind === "changed");
+  });
+}
+
+/** nats-server reads certificates again on SIGHUP; a changed configuration needs a restart, which hands over its clients first. */
+function serviceLines(own: readonly SiteFile[], address: string): string[] {
+  const nats = own.filter(({ group }) => group === NATS_GROUP);
+  const verb = nats.every(({ target }) => target.includes("/tls/")) ? "reload" : "restart";
+  const hasQueue = own.some(({ group }) => group === QUEUE_GROUP);
+  return [
+    ...(nats.length === 0 ? [] : [`ssh root@${address} systemctl ${verb} cb-nats`]),
+    ...(hasQueue ? [`ssh root@${address} systemctl try-restart cb-queue`] : []),
+  ];
+}

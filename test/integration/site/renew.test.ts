@@ -1,0 +1,151 @@
+// slow: a lame-duck stop, three starts of cb-queue and six renewals take half a minute
+/** `cb-admin site renew` on a running site: a real nats-server 2.10 and cb-queue, and a client that stays connected. */
+import { readFileSync, rmSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { initSite } from "../../../infra/site/init.ts";
+import { renewSite } from "../../../infra/site/renew/renew.ts";
+import { CbError } from "../../../lib/core/errors.ts";
+import { connectNats } from "../../../lib/nats/connection.ts";
+import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
+import { call } from "../../../lib/nats/rpc/client.ts";
+import { adminUsers } from "../../../lib/protocol/requests.ts";
+import { fingerprintOf, servedFingerprint } from "../../support/site/served-certificate.ts";
+import { freePorts, type HostProcess, startNats, startQueue, takeCloudPool } from "../../support/site/site-host.ts";
+import { Stack } from "../../support/stack.ts";
+
+const test = suite("site renew");
+
+const stack = Stack.unstarted();
+const root = stack.path("site");
+const [port = 0] = await freePorts(1);
+const host = { etc: stack.path("site/hosts/n1/etc/container-builder"), varLib: stack.path("var-lib") };
+const SERVER_NAME = "nats.lab.internal";
+/** All three connections of cb-queue are back. */
+const BACK = new RegExp(
+  // Anchored, so that a long log is scanned once.
+  `^${["records", "requests", "readers"].map((name) => `(?=[^]*"status":"back"[^}]*"connection":"${name}")`).join("")}`,
+);
+let nats: HostProcess;
+let queue: HostProcess;
+
+const read = (path: string) => readFileSync(stack.path("site", path), "utf8");
+const caText = () => read("client/etc/container-builder/ca.crt");
+const served = () => servedFingerprint({ port, ca: caText(), servername: SERVER_NAME });
+const certificate = () => fingerprintOf(read("hosts/n1/etc/container-builder/tls/server.crt"));
+
+/** A connection with a credential file, and the log of its losses. */
+async function connected(creds: string) {
+  const lost: string[] = [];
+  const { jwt, key, name } = parseCreds(creds, "it");
+  const address = { url: `tls://127.0.0.1:${port}`, servername: SERVER_NAME, ca: caText() };
+  const nc = await connectNats({ address, credential: { jwt, key }, name, onStatus: (status) => lost.push(status) });
+  return { nc, lost, name };
+}
+
+/** The queue answers this operator. */
+async function queueAnswers(creds: string): Promise<void> {
+  const { nc, name } = await connected(creds);
+  await call(adminUsers, { nc, principal: name, request: { v: 1 }, timeoutMs: 10_000 });
+  await nc.close();
+}
+
+async function isRefused(creds: string): Promise<void> {
+  const error = await connected(creds).then(
+    ({ nc }) => nc.close(),
+    (caught: unknown) => caught,
+  );
+  assert.is(error instanceof CbError && error.kind, "denied");
+}
+
+test.before(async () => {
+  await initSite(root, { name: "lab", nats: ["n1=127.0.0.1"], operator: ["ada"] }, Date.now());
+  takeCloudPool(root, { port });
+  await initSite(root, {}, Date.now());
+  nats = await startNats(host);
+  queue = await startQueue(host);
+});
+
+test.after(async () => {
+  await queue?.end();
+  await nats?.end();
+  await stack.stop();
+});
+
+test("nats-server serves a new certificate after a reload, and cb-queue and clients are back by themselves", async () => {
+  const operator = await connected(read("operator/ada/operator.creds"));
+  const old = certificate();
+  assert.is(await served(), old);
+  const { changes } = await renewSite(root, { certificates: true }, Date.now());
+  assert.equal(
+    changes.map(({ path }) => path),
+    ["server.crt", "server.key"].map((name) => `hosts/n1/etc/container-builder/tls/${name}`),
+  );
+  assert.is.not(certificate(), old);
+  nats.signal("SIGHUP");
+  await nats.seen(/Reloaded server configuration/);
+  assert.is(await served(), certificate());
+  // nats-server 2.10 closes the connections of all JWT users at a reload.
+  await queue.seen(BACK);
+  await queueAnswers(read("operator/ada/operator.creds"));
+  await operator.nc.flush();
+  await operator.nc.close();
+});
+
+test("the queue's old key works until the renewal is finished, and NATS refuses it then", async () => {
+  const operator = await connected(read("operator/ada/operator.creds"));
+  const old = read("installation/creds/queue.creds");
+  await renewSite(root, { queueKey: true }, Date.now());
+  await queueAnswers(read("operator/ada/operator.creds"));
+  await queue.end();
+  queue = await startQueue(host);
+  await renewSite(root, { finish: true }, Date.now());
+  await queueAnswers(read("operator/ada/operator.creds"));
+  await isRefused(old);
+  assert.equal(operator.lost, []);
+  await operator.nc.close();
+});
+
+test("both signing keys work until the renewal is finished, revocations stay, and the old keys are refused then", async () => {
+  const oldOperator = read("operator/ada/operator.creds");
+  const seed = read("installation/keys/guest-signing.seed");
+  const operator = await connected(oldOperator);
+  await renewSite(root, { signingKeys: true }, Date.now());
+  assert.is.not(read("installation/keys/guest-signing.seed"), seed);
+  // The same again, as after a kill, makes no third key.
+  const second = await renewSite(root, { signingKeys: true }, Date.now());
+  assert.equal(second.changes, []);
+  await queueAnswers(oldOperator);
+  await queueAnswers(read("operator/ada/operator.creds"));
+  await queue.end();
+  queue = await startQueue(host);
+  const revoked = Object.keys(revocations());
+  await renewSite(root, { finish: true }, Date.now());
+  assert.equal(Object.keys(revocations()), revoked);
+  await queueAnswers(read("operator/ada/operator.creds"));
+  await isRefused(oldOperator);
+  await operator.nc.close();
+});
+
+test("a restarted nats-server keeps the new accounts, also with its old configuration file", async () => {
+  const creds = read("operator/ada/operator.creds");
+  await nats.end("SIGUSR2");
+  nats = await startNats(host);
+  await queue.seen(BACK);
+  await queueAnswers(creds);
+});
+
+test("a renewal without the offline key names the missing file", async () => {
+  rmSync(stack.path("site/offline"), { recursive: true });
+  for (const renewal of [{ certificates: true }, { signingKeys: true }, { finish: true }]) {
+    const error = await renewSite(root, renewal, Date.now()).catch((caught: unknown) => caught);
+    assert.match(error instanceof CbError ? error.message : "", /site\/offline\/(ca\.key|operator\.seed)/);
+  }
+});
+
+function revocations(): Record<string, number> {
+  const body = read("installation/core.jwt").split(".")[1] ?? "";
+  return JSON.parse(Buffer.from(body, "base64url").toString()).nats.revocations ?? {};
+}
+
+test.run();
