@@ -90,8 +90,8 @@ export const siteSchema = v.strictObject({
   offline: v.optional(path, "/media/offline"),
   client: v.optional(
     v.strictObject({
-      /** The folder of config.yaml and ca.crt on the machines of users. */
-      folder: v.optional(path, "/etc/container-builder"),
+      /** The folder of config.yaml and ca.crt on the machines of users. Clients read the default without any variable. */
+      folder: v.optional(path, "/etc/xdg/container-builder"),
     }),
     {},
   ),

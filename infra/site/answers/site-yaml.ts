@@ -91,7 +91,7 @@ pools:
       kind: sandbox
       stateDir: /var/lib/cb-queue/sandboxes
       rootfs: /var/lib/cb-queue/rootfs
-      agentDir: /usr/lib/container-builder/agent
+      agentDir: /opt/container-builder/current/agent
 #  - name: cloud
 #    arch: x86_64
 #    reserve: 5

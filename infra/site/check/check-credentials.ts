@@ -34,6 +34,7 @@ export async function checkCredentials(
       jwt(files.guestJwt, guest),
       creds(files.sysCreds, [sys], restore),
       creds(files.queueCreds, coreKeys, renew),
+      creds(files.backupCreds, coreKeys, init),
       ...operators,
       checkSeed(files.coreSigningSeed, coreKeys, restore),
       checkSeed(files.guestSigningSeed, guestKeys, restore),

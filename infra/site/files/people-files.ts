@@ -20,6 +20,7 @@ export function operatorFiles(site: Site, keys: SiteKeys, operator: string): Sit
     servername: site.serverName,
     ca: `${ETC}/ca.crt`,
     creds: `${ETC}/operator.creds`,
+    backupCreds: `${ETC}/backup.creds`,
     account: {
       jwt: `${ETC}/guest.jwt`,
       operatorKey: `${site.offline}/operator.seed`,
@@ -31,6 +32,7 @@ export function operatorFiles(site: Site, keys: SiteKeys, operator: string): Sit
     file("ca.crt", keys.ca, PUBLIC),
     file("guest.jwt", `${keys.guestJwt}\n`, PUBLIC),
     file("operator.creds", keys.operators.get(operator) ?? "", OWN_SECRET),
+    file("backup.creds", keys.backupCreds, OWN_SECRET),
   ];
 }
 

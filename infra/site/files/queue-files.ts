@@ -30,6 +30,9 @@ export function queueFiles(site: Site, keys: SiteKeys, host: Host): SiteFile[] {
   ];
 }
 
+/** Metrics, health checks and the status page, for the host itself alone. The port is that of docs/monitoring.md. */
+const HTTP_LISTEN = "127.0.0.1:9464";
+
 /** The content of queue.yaml. `guest` is the public key of GUEST. */
 export function queueContent(site: Site, guest: string, host: Host): Record<string, unknown> {
   const tls = { servername: site.serverName, ca: HOST_CA };
@@ -37,7 +40,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
     installation: site.name,
     nats: { url: natsUrl(site), ...tls, creds: `${ETC}/queue.creds`, replicas: site.nats.hosts.length },
     issuer: { account: guest, signingKey: `${ETC}/guest-signing.seed` },
-    // The address for metrics, `http`, goes here.
+    http: { listen: HTTP_LISTEN },
     pools: site.pools.map((pool) => withNats(site, pool, host)),
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),
     ...(Object.keys(site.limits).length === 0 ? {} : { limits: site.limits }),

@@ -23,6 +23,8 @@ export interface SiteKeys {
   readonly routes: ReadonlyMap<string, CertificatePair>;
   /** The text of a credential file. Secret. */
   readonly queueCreds: string;
+  /** The text of the credential that takes snapshots of the streams. Secret. */
+  readonly backupCreds: string;
   /** The seed of GUEST's signing key. Secret. */
   readonly guestSigningSeed: string;
   /** Credential files by operator. Secret. */

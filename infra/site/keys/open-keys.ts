@@ -95,6 +95,7 @@ async function installationKeys({ sys, core, guest }: Installation, files: Files
     guest,
     guestJwt,
     queueCreds: await readFile(files.queueCreds, "utf8"),
+    backupCreds: await readFile(files.backupCreds, "utf8"),
     guestSigningSeed: await readFile(files.guestSigningSeed, "utf8"),
   };
 }

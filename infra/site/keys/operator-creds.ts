@@ -1,5 +1,5 @@
 /** The credentials of the operators: one each, made once. */
-import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { formatCreds, parseCreds } from "../../../lib/nats/credentials/creds.ts";
 import { readClaims, userJwt } from "../../../lib/nats/credentials/jwt.ts";
@@ -59,6 +59,12 @@ export async function signAgain(folder: SiteFolder, queueCreds: string, signer: 
     const text = path === queueCreds ? queueCredsText(key, signer) : operatorCredsText(name, key, signer);
     await writeSecretFile(path, text);
   }
+}
+
+/** Removes a credential that another key than `signer` signed. The next opening of the installation makes another. */
+export async function removeIfSignedByOther(path: string, { signingKey }: CoreSigner): Promise<void> {
+  const text = await readIfPresent(path);
+  if (text !== undefined && readClaims(parseCreds(text, path).jwt).iss !== signingKey.publicKey) await rm(path);
 }
 
 /** Moves a credential that is used no more to the folder of those that `renew --finish` makes NATS refuse. */

@@ -13,7 +13,7 @@ import type { Site } from "../answers/site-schema.ts";
 import { natsUrl } from "../files/queue-files.ts";
 import { type InitResult, writeSite } from "../init.ts";
 import { openKeys, siteFiles } from "../keys/open-keys.ts";
-import { replaceQueueCreds, retiredKeys, signAgain } from "../keys/operator-creds.ts";
+import { removeIfSignedByOther, replaceQueueCreds, retiredKeys, signAgain } from "../keys/operator-creds.ts";
 import { renewCertificate, routeRequest } from "../keys/server-certificates.ts";
 import { readIfPresent, readOffline, type SiteFolder, siteFolder } from "../site-folder.ts";
 import { pushAccounts } from "./push-accounts.ts";
@@ -74,7 +74,9 @@ async function renewSigningKeys(parts: Parts): Promise<void> {
   const { folder, files } = parts;
   const signing = await operatorSigning(parts);
   for (const account of accountsOf(files)) await addSigningKey(account, signing);
-  await signAgain(folder, files.queueCreds, await coreSigner(parts));
+  const signer = await coreSigner(parts);
+  await signAgain(folder, files.queueCreds, signer);
+  await removeIfSignedByOther(files.backupCreds, signer);
   await push(parts, signing);
 }
 

@@ -64,10 +64,10 @@ test("both services start from the files of an installation; no other user can r
   const { machine, folder } = context;
   const keys = { folder: join(folder, "keys"), name: "trial", serverName: "nats.trial", nowMs: Date.now() };
   await writeSiteFiles(await makeInstallation(keys), machine.path(ETC));
-  // Two settings of this trial: the cloud, and a start that does not wait for the queue's own notice of readiness.
+  // A setting of this trial: the cloud.
   const environment = Object.entries(CLOUD_ENV).map(([name, value]) => `Environment=${name}=${value}`);
   await mkdir(machine.path(DROP_IN), { recursive: true });
-  await writeFile(machine.path(`${DROP_IN}/trial.conf`), ["[Service]", "Type=exec", ...environment, ""].join("\n"));
+  await writeFile(machine.path(`${DROP_IN}/trial.conf`), ["[Service]", ...environment, ""].join("\n"));
   await machine.run("systemctl daemon-reload && systemd-tmpfiles --create container-builder.conf");
   assert.is(
     await machine.run(

@@ -82,7 +82,7 @@ test("cb-admin site check ends with 78 when there is a fault, and with 0 otherwi
   const fine = await run(good);
   assert.is(fine.code, 0, fine.stderr);
   assert.match(fine.stdout, /no faults\n$/);
-  await faultsAfter((path) => rmSync(path("client/etc/container-builder/ca.crt")));
+  await faultsAfter((path) => rmSync(path("client/etc/xdg/container-builder/ca.crt")));
   const { code, stdout } = await run(bad, "--json");
   assert.is(code, 78);
   assert.is(JSON.parse(stdout).faults.length, 1);

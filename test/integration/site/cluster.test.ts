@@ -38,7 +38,7 @@ test.after(async () => {
 async function formed(url: string): Promise<void> {
   const read = (path: string) => readFileSync(stack.path("site", path), "utf8");
   const credential = parseCreds(read("installation/creds/sys.creds"), "sys");
-  const address = { url, servername: "nats.lab.internal", ca: read("client/etc/container-builder/ca.crt") };
+  const address = { url, servername: "nats.lab.internal", ca: read("client/etc/xdg/container-builder/ca.crt") };
   const nc = await connectNats({ address, credential, name: "test" });
   try {
     for (;;) {

@@ -67,8 +67,8 @@ test("the files of one host run nats-server and cb-queue, an operator adds a use
   const operator = { etc: stack.path("site/operator/ada"), varLib };
   const user = await runIn(operator, "cb-admin", ["user", "add", "grace"]);
   writeFileSync(stack.path("grace.creds"), user.stdout, { mode: 0o600 });
-  const client = { etc: stack.path("site/client/etc/container-builder"), varLib };
-  const env = { NATS_CREDS: stack.path("grace.creds"), XDG_CONFIG_DIRS: "/etc" };
+  const client = { etc: stack.path("site/client/etc/xdg/container-builder"), varLib };
+  const env = { NATS_CREDS: stack.path("grace.creds") };
   // Rejects unless cb-status ends with 0.
   await runIn(client, "cb-status", [], env);
 });
@@ -89,7 +89,7 @@ test("only the files of a new operator change when one is added, also without th
   const changes = await init("operators", { operator: ["ada", "bob"] });
   assert.equal(
     changes,
-    ["admin.yaml", "ca.crt", "guest.jwt", "operator.creds"].map((name) => `new operator/bob/${name}`),
+    ["admin.yaml", "backup.creds", "ca.crt", "guest.jwt", "operator.creds"].map((name) => `new operator/bob/${name}`),
   );
   const { left } = await initSite(stack.path("operators"), { operator: ["bob"] }, Date.now());
   assert.equal(left, ["ada"]);
@@ -131,7 +131,7 @@ test("modes are those of the manifest under any umask, and a wrong one is correc
 
 test("a run that was killed is completed by the next one, with the same keys and bytes", async () => {
   await init("whole", ANSWERS);
-  for (const missing of ["files.txt", "install.txt", "hosts", "operator", "client/etc/container-builder/ca.crt"]) {
+  for (const missing of ["files.txt", "install.txt", "hosts", "operator", "client/etc/xdg/container-builder/ca.crt"]) {
     rmSync(stack.path("killed"), { recursive: true, force: true });
     cpSync(stack.path("whole"), stack.path("killed"), { recursive: true });
     rmSync(stack.path("killed", missing), { recursive: true });

@@ -30,7 +30,7 @@ let nats: HostProcess;
 let queue: HostProcess;
 
 const read = (path: string) => readFileSync(stack.path("site", path), "utf8");
-const caText = () => read("client/etc/container-builder/ca.crt");
+const caText = () => read("client/etc/xdg/container-builder/ca.crt");
 const served = () => servedFingerprint({ port, ca: caText(), servername: SERVER_NAME });
 const certificate = () => fingerprintOf(read("hosts/n1/etc/container-builder/tls/server.crt"));
 

@@ -42,6 +42,7 @@ function inHost({ etc, varLib }: HostFolders, command: readonly string[]): strin
     mount --bind "$1" /var/lib
     mount -t tmpfs tmpfs /mnt && mkdir /mnt/etc && mount --bind "$2" /mnt/etc
     mount -t tmpfs tmpfs /etc && mkdir /etc/container-builder && mount --bind /mnt/etc /etc/container-builder
+    mkdir /etc/xdg && ln -s /etc/container-builder /etc/xdg/container-builder
     shift 2; exec "$@"`;
   return [
     "--map-root-user",

@@ -61,7 +61,7 @@ test("parseSite() names each mistake with its line", () => {
     ["  - ada", "  - Ada Lovelace", /operators\.0: must be 1 to 32/],
     ["    reserve: 2", "    reserve: 5", /site\.yaml:\d+: pools\.0\.reserve: must not be above max/],
     ["    reserve: 2", "    reserved: 5", /pools\.0\.reserved: is not a setting/],
-    ["      agentDir: /usr/lib/container-builder/agent\n", "", /pools\.0\.provider\.agentDir: is missing/],
+    ["      agentDir: /opt/container-builder/current/agent\n", "", /pools\.0\.provider\.agentDir: is missing/],
     [
       "#registries:\n#  - host: registry.example.org",
       "registries:\n  - host: https://r",

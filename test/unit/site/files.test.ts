@@ -33,6 +33,7 @@ function files(nats: string[], more: object = {}) {
     routeCa: "ROUTECA",
     routes: new Map(nats.length === 1 ? [] : nats.map((host) => [host.split("=")[0] ?? "", pair])),
     queueCreds: "QUEUECREDS",
+    backupCreds: "BACKUPCREDS",
     guestSigningSeed: "GUESTSEED",
     operators: new Map([["ada", "ADACREDS"]]),
   };
@@ -91,7 +92,7 @@ test("a queue host of its own has the CA, and its sandboxes reach NATS as every 
 test("a secret is readable for root and its service or its operator alone, and the client has none", () => {
   for (const { path, text, mode, group } of files(THREE)) {
     const isConfiguration = path.startsWith("hosts/") && /\.(conf|yaml)$/.test(path);
-    const isSecret = ["KEY", "QUEUECREDS", "GUESTSEED", "ADACREDS"].includes(text) || isConfiguration;
+    const isSecret = ["KEY", "QUEUECREDS", "BACKUPCREDS", "GUESTSEED", "ADACREDS"].includes(text) || isConfiguration;
     assert.is(mode & 0o007, isSecret ? 0 : 0o004, path);
     if (path.startsWith("client/")) assert.is(isSecret, false, path);
     if (isSecret && path.startsWith("hosts/")) assert.not.equal(group, "root", path);
@@ -102,12 +103,13 @@ test("the settings of operators and clients name the paths on their machines", (
   const list = files(ONE);
   const admin = parse(textOf(list, "operator/ada/admin.yaml"));
   assert.is(admin.creds, "/etc/container-builder/operator.creds");
+  assert.is(admin.backupCreds, "/etc/container-builder/backup.creds");
   assert.is(admin.account.operatorKey, "/media/offline/operator.seed");
-  const client = parse(textOf(list, "client/etc/container-builder/config.yaml"));
+  const client = parse(textOf(list, "client/etc/xdg/container-builder/config.yaml"));
   assert.equal(client, {
     url: "tls://10.0.0.5:4222",
     servername: "nats.lab.internal",
-    ca: "/etc/container-builder/ca.crt",
+    ca: "/etc/xdg/container-builder/ca.crt",
     account: GUEST,
   });
 });
