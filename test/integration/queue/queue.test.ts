@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { BuildersReply } from "../../../lib/protocol/admin-messages.ts";
+import { configWith } from "../../support/queue/own-queue.ts";
 import { counted, countedIn, counting, endless, HELLO } from "../../support/recipe/recipes.ts";
 import { Stack } from "../../support/stack.ts";
 import { until } from "../../support/until.ts";
@@ -41,7 +42,10 @@ test("a missing configuration, or a missing file in it, is named", async ({ stac
   const missing = await stack.run("cb-queue", ["--config", "/nowhere/queue.yaml"]);
   assert.is(missing.code, 78);
   assert.match(missing.stderr, "cannot read /nowhere/queue.yaml");
-  const config = readFileSync(stack.statePath("queue.yaml"), "utf8");
+  const config = readFileSync(
+    configWith(stack, () => undefined),
+    "utf8",
+  );
   writeFileSync(stack.path("key.yaml"), config.replace(/signingKey: .*/, "signingKey: /nowhere/key"));
   const key = await stack.run("cb-queue", ["--config", stack.path("key.yaml")]);
   assert.is(key.code, 78, key.stderr);
@@ -49,13 +53,16 @@ test("a missing configuration, or a missing file in it, is named", async ({ stac
 });
 
 test("a second queue on the same NATS refuses to start", async ({ stack }) => {
-  const { code, stderr } = await stack.run("cb-queue", ["--config", stack.statePath("queue.yaml")]);
+  const { code, stderr } = await stack.run("cb-queue", ["--config", configWith(stack, () => undefined)]);
   assert.is(code, 78, stderr);
   assert.match(stderr, "another cb-queue is running on this NATS");
 });
 
 test("without NATS cb-queue logs that, waits, and stops at SIGTERM", async ({ stack }) => {
-  const config = readFileSync(stack.statePath("queue.yaml"), "utf8");
+  const config = readFileSync(
+    configWith(stack, () => undefined),
+    "utf8",
+  );
   writeFileSync(stack.path("away.yaml"), config.replace(/url: tls:\/\/127.0.0.1:\d+/, "url: tls://127.0.0.1:1"));
   const running = stack.start("cb-queue", ["--config", stack.path("away.yaml")]);
   await running.seen(/NATS cannot be reached yet/);

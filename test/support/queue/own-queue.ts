@@ -11,9 +11,10 @@ export interface QueueSettings {
   http?: { listen: string; hosts?: string[] };
 }
 
-/** The path of a changed copy of the stack's configuration. */
+/** The path of a changed copy of the stack's configuration, without `http`: the stack's own queue may still have that port. */
 export function configWith(stack: Stack, change: (config: QueueSettings) => void): string {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8")) as QueueSettings;
+  delete config.http;
   change(config);
   const path = stack.path("queue.yaml");
   writeFileSync(path, stringify(config));
