@@ -18,7 +18,7 @@ export interface Hierarchy {
   readonly controllers: readonly string[];
 }
 
-/** What this process may do with the hierarchy of version 2, at its mount point and around its own group. */
+/** The rights of this process in the hierarchy of version 2, at its mount point and around its own group. */
 export interface UnifiedRights {
   /** The own group's parent is writable, and so delegated: systemd's DelegateSubgroup=, or the user's service manager. */
   readonly parent: boolean;

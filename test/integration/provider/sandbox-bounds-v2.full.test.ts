@@ -1,4 +1,4 @@
-/** The control groups of version 2, in a machine whose kernel has all controllers: as root, and delegated to a user in two ways. */
+/** The control groups of version 2, in a machine with all controllers: as root, and delegated to a user in two ways. */
 // timeout: 900 s
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
