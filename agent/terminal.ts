@@ -12,20 +12,16 @@ const sttyArguments = ({ columns, rows }: Size): string[] => ["cols", String(col
 /**
  * Runs a program so that a build on a terminal behaves like one without: its output is a terminal, and it has no input.
  *
- * The shell has the terminal as its controlling terminal and runs the program as a background job (`set -m`: in a process group of
- * its own). A background job that ignores SIGTTIN gets EIO from every read of the terminal, however it has opened it (Linux:
- * n_tty_read); without SIGTTIN ignored it would be stopped. SIGTTOU is ignored so that it may set the modes. Its standard
- * input is /dev/null, and its output is open for writing only. Without a controlling terminal, less would open the terminal by name and
- * wait for a key for ever. whiptail (newt 0.52) repeats a failed read without end, with and without one.
- *
- * The shell passes SIGWINCH on, which the kernel sends to the foreground only, and kills the program when script ends. `env` undoes
- * that a shell may start background commands with SIGINT and SIGQUIT ignored.
+ * setsid starts the program in a session without a controlling terminal, so /dev/tty cannot be opened. Its standard
+ * input is /dev/null, and its output is open for writing only: a pager that falls back to reading standard error fails
+ * at once. The shell keeps the terminal as its own controlling terminal, so no process of the build can acquire it. The
+ * shell passes SIGWINCH on, which the kernel sends to the terminal's session only, and kills the program when script
+ * ends. `env` undoes that a shell starts background commands with SIGINT and SIGQUIT ignored.
  */
 const RUN_WITHOUT_INPUT = `
 trap 'kill -s WINCH -- "-$!" 2>/dev/null' WINCH
 trap 'kill -s KILL -- "-$!" "$!" 2>/dev/null; exit 129' HUP
-set -m
-env --default-signal=INT,QUIT --ignore-signal=TTIN,TTOU,TSTP "$@" </dev/null >"$device" 2>&1 &
+env --default-signal=INT,QUIT setsid "$@" </dev/null >"$device" 2>&1 &
 while :; do
   wait "$!"
   code=$?
