@@ -2,26 +2,26 @@
 import { once } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer } from "node:net";
+import { CbError } from "../../lib/core/errors.ts";
 
 export const HTTP_ADDRESS = "127.0.0.1";
 
-/** The port of an exporter that is common for cb-queue, so that a workstation's bookmark works. */
-const USUAL_PORT = 9464;
-
 /**
- * The port in `file` while the queue runs. Else the last one, the usual one or any other, the first of them that is free; it is
- * written to the file. Another program may still take it before the queue does; then the queue's log says so.
+ * The port in `file` while the queue runs. Else the last one, so that a bookmark works, or any other, the first of them that is free; it
+ * is written to the file. Two stacks of one machine that start at once do not choose the same port. Another program may still take it
+ * before the queue does; then the queue's log says so, and the queue tries again.
  */
 export async function httpPort(file: string, queueRuns: boolean): Promise<number> {
-  const last = await readFile(file, "utf8").then(Number, () => USUAL_PORT);
-  if (queueRuns) return last;
-  const port = (await listenOn(last)) ?? (await listenOn(USUAL_PORT)) ?? (await listenOn(0)) ?? USUAL_PORT;
+  const last = await readFile(file, "utf8").then(Number, () => undefined);
+  if (queueRuns && last !== undefined) return last;
+  const port = (last === undefined ? undefined : await freePort(last)) ?? (await freePort(0));
+  if (port === undefined) throw new CbError("infrastructure", `no port of ${HTTP_ADDRESS} is free`);
   await writeFile(file, String(port));
   return port;
 }
 
-/** The port, released again; undefined when it is in use. */
-async function listenOn(port: number): Promise<number | undefined> {
+/** The port, or for 0 one that the kernel chooses; undefined when it is in use. */
+async function freePort(port: number): Promise<number | undefined> {
   const server = createServer();
   try {
     const listening = once(server, "listening");

@@ -44,7 +44,7 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** Resolves when it listens. Throws CbError "config" when the address cannot be used. */
+/** Resolves when it listens. Throws CbError "infrastructure" when the port is in use, "config" when the address cannot be used. */
 export async function openHttpServer({ listen, hosts }: HttpConfig, routes: Routes): Promise<HttpServer> {
   const timeouts = { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, keepAliveTimeout: IDLE_MS };
   const bounds = { maxHeaderSize: HEADERS_MAX_BYTES, connectionsCheckingInterval: CHECK_MS, ...timeouts };
@@ -71,10 +71,14 @@ async function startListening(server: Server, { address, port }: HttpConfig["lis
     await listening;
   } catch (cause) {
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    throw new CbError("config", `cannot listen on ${address} port ${port}: ${messageOf(cause)}`, {
-      hint: `${remedyFor(code)}; the setting is http.listen`,
-      cause,
-    });
+    throw new CbError(
+      code === "EADDRINUSE" ? "infrastructure" : "config",
+      `cannot listen on ${address} port ${port}: ${messageOf(cause)}`,
+      {
+        hint: `${remedyFor(code)}; the setting is http.listen`,
+        cause,
+      },
+    );
   }
 }
 

@@ -3,8 +3,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 
 export interface Periodic {
-  /** Names it in the log, as in "the quotas". */
-  readonly subject: string;
+  /** The log line of a failure, as in "the quotas cannot be read". */
+  readonly failure: string;
   readonly everyMs: number;
   readonly work: (signal: AbortSignal) => Promise<void>;
 }
@@ -16,7 +16,7 @@ export interface PeriodicOptions {
 }
 
 /** Works at once and then every `everyMs`, until the signal is aborted. A failure is logged once, until it succeeds again. */
-export async function repeat({ subject, everyMs, work }: Periodic, options: PeriodicOptions): Promise<void> {
+export async function repeat({ failure, everyMs, work }: Periodic, options: PeriodicOptions): Promise<void> {
   const { clock, log, signal } = options;
   let failing = false;
   while (!signal.aborted) {
@@ -24,7 +24,7 @@ export async function repeat({ subject, everyMs, work }: Periodic, options: Peri
       await work(signal);
       failing = false;
     } catch (error) {
-      if (!failing && !signal.aborted) log.warn({ err: error }, `${subject} cannot be read; the next try follows`);
+      if (!failing && !signal.aborted) log.warn({ err: error }, `${failure}; the next try follows`);
       failing = true;
     }
     await clock.sleep(everyMs, signal);

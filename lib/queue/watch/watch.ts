@@ -1,7 +1,9 @@
 /** Lets operators watch the queue: metrics, health, status page, warnings of certificates, and messages to systemd. */
 import type { NatsConnection } from "nats";
+import type { HttpConfig } from "../../config/http-config.ts";
 import type { QueueConfig } from "../../config/queue-config.ts";
 import { systemClock } from "../../core/clock.ts";
+import { CbError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import { Registry } from "../../core/metrics.ts";
 import type { ServiceManager } from "../../core/notify.ts";
@@ -24,6 +26,8 @@ import { type ConnectionName, Readiness } from "./readiness.ts";
 import { StateMetrics } from "./state-metrics.ts";
 import { readStorageUse } from "./storage-use.ts";
 
+/** A program that ends, such as the queue that this one replaces, releases its port within seconds. */
+const LISTEN_MS = 10_000;
 /** The end of a certificate does not move; a day is short beside the 60 days of the warning. */
 const EXPIRY_MS = 24 * 3_600_000;
 /** One request to NATS for each 256 streams. */
@@ -61,15 +65,15 @@ export class Watch {
   #watched: Watched | undefined;
   #warnings: readonly string[] = [];
 
-  /** Listens before the queue connects to NATS, so that /readyz shows why it waits. Throws CbError "config"; see openHttpServer. */
+  /**
+   * Listens before the queue connects to NATS, so that /readyz shows why it waits. A port in use is tried again later, since builds
+   * do not depend on it. Throws CbError "config" for an address that cannot be used; see openHttpServer.
+   */
   static async open(options: WatchOptions): Promise<Watch> {
     const watch = new Watch(options);
     const { http } = options.config;
-    if (http !== undefined) {
-      watch.#server = await openHttpServer(http, watchRoutes(watch));
-      options.log.info({ ...http.listen }, "metrics, health checks and the status page are served");
-    }
-    watch.#repeat({ subject: "a certificate", everyMs: EXPIRY_MS, work: () => watch.#checkExpiries() });
+    if (http !== undefined) await watch.#listen(http);
+    watch.#repeat({ failure: "a certificate cannot be read", everyMs: EXPIRY_MS, work: () => watch.#checkExpiries() });
     await options.manager.status("connecting to NATS");
     return watch;
   }
@@ -101,13 +105,17 @@ export class Watch {
   async start(watched: Watched): Promise<void> {
     this.#watched = watched;
     this.#readiness.setServing();
-    if (this.#server !== undefined) {
-      this.#repeat({ subject: "JetStream's storage", everyMs: STORAGE_MS, work: () => this.#readStorage(watched.nc) });
+    if (this.#options.config.http !== undefined) {
+      this.#repeat({
+        failure: "JetStream's storage cannot be read",
+        everyMs: STORAGE_MS,
+        work: () => this.#readStorage(watched.nc),
+      });
       for (const [pool, provider] of watched.providers) this.#watchQuota(pool, provider);
     }
     await this.#options.manager.ready(this.#summary());
     const work = () => this.#options.manager.status(this.#summary());
-    this.#repeat({ subject: "the status for systemd", everyMs: STATUS_MS, work });
+    this.#repeat({ failure: "the status for systemd cannot be sent", everyMs: STATUS_MS, work });
   }
 
   /** The queue stops; /readyz shows it until `close`. */
@@ -120,7 +128,8 @@ export class Watch {
   async close(): Promise<void> {
     this.#stopping.abort();
     this.#process.stop();
-    await Promise.all([this.#server?.close(), ...this.#running]);
+    await Promise.all(this.#running);
+    await this.#server?.close();
   }
 
   warnings(): readonly string[] {
@@ -149,6 +158,20 @@ export class Watch {
     });
   }
 
+  async #listen(http: HttpConfig): Promise<void> {
+    const work = async () => {
+      if (this.#server !== undefined) return;
+      this.#server = await openHttpServer(http, watchRoutes(this));
+      this.#options.log.info({ ...http.listen }, "metrics, health checks and the status page are served");
+    };
+    try {
+      await work();
+    } catch (error) {
+      if (!(error instanceof CbError && error.kind === "infrastructure")) throw error;
+      this.#repeat({ failure: "metrics and the status page are not served", everyMs: LISTEN_MS, work });
+    }
+  }
+
   #repeat(periodic: Periodic): void {
     const { log } = this.#options;
     this.#running.push(repeat(periodic, { clock: systemClock, log, signal: this.#stopping.signal }));
@@ -171,7 +194,7 @@ export class Watch {
   #watchQuota(pool: string, provider: Provider): void {
     if (provider.limits === undefined) return;
     const work = async (signal: AbortSignal) => this.#state.setQuota(pool, (await provider.limits?.(signal)) ?? []);
-    this.#repeat({ subject: `the quotas of pool ${pool}`, everyMs: QUOTA_MS, work });
+    this.#repeat({ failure: `the quotas of pool ${pool} cannot be read`, everyMs: QUOTA_MS, work });
   }
 
   /** One line for `systemctl status`. */

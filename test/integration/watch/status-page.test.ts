@@ -25,7 +25,7 @@ test.after(({ stack }) => stack.stop());
 const BUDGET_MS = 4_000;
 
 /** The document after its script has run, with `width` in CSS pixels. */
-async function documentOf({ stack, url }: { stack: Stack; url: string }, width = 1600, extra: string[] = []) {
+async function documentOf({ stack, url }: { stack: Stack; url: string }, width = 1600) {
   const options = [
     "--headless=new",
     "--no-sandbox",
@@ -34,7 +34,6 @@ async function documentOf({ stack, url }: { stack: Stack; url: string }, width =
     `--window-size=${width},1000`,
     `--virtual-time-budget=${BUDGET_MS}`,
     "--enable-logging=stderr",
-    ...extra,
     "--dump-dom",
     url,
   ];
@@ -72,7 +71,8 @@ test("the page says that the queue takes no builds while NATS is away", async (w
 });
 
 test("without JavaScript the page names the data", async (world) => {
-  const { html } = await documentOf(world, 800, ["--blink-settings=scriptEnabled=false"]);
+  // Chromium prints no document when scripts are disabled, so this is the document as the queue sends it.
+  const html = await (await fetch(world.url)).text();
   assert.match(html, /<noscript>.*needs JavaScript.*status\.json/s);
   assert.match(html, />Loading</);
 });

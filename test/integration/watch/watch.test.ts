@@ -102,22 +102,33 @@ test("only GET and HEAD of known paths under known host names are answered, with
   assert.is((await fetch(`${url}/constructor`)).status, 404);
 });
 
-test("a port that is in use is a configuration error with its remedy", async ({ stack }) => {
+test("a queue with a port in use works, logs the remedy, and listens when the port is free", async ({ stack }) => {
   const taken = createServer();
   await new Promise<void>((resolve) => void taken.listen({ host: "127.0.0.1", port: 0 }, resolve));
-  try {
-    const address = taken.address();
-    const port = typeof address === "object" ? address?.port : undefined;
-    const path = configWith(stack, (config) => {
-      config.http = { listen: `127.0.0.1:${port}` };
-    });
-    const { code, stderr } = await stack.run("cb-queue", ["--config", path]);
-    assert.is(code, 78, stderr);
-    assert.match(stderr, new RegExp(`cannot listen on 127\\.0\\.0\\.1 port ${port}: .*EADDRINUSE`));
-    assert.match(stderr, /another program uses this port: end it, or choose another port; the setting is http\.listen/);
-  } finally {
-    taken.close();
-  }
+  const address = taken.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const path = configWith(stack, (config) => {
+    config.http = { listen: `127.0.0.1:${port}` };
+    config.nats.url = "tls://127.0.0.1:1";
+  });
+  const running = stack.start("cb-queue", ["--config", path]);
+  await running.seen(new RegExp(`cannot listen on 127\\.0\\.0\\.1 port ${port}: .*EADDRINUSE`));
+  await running.seen(/NATS cannot be reached yet/);
+  taken.close();
+  await running.seen(/"msg":"metrics, health checks and the status page are served"/);
+  assert.is((await fetch(`http://127.0.0.1:${port}/healthz`)).status, 200);
+  running.kill("SIGTERM");
+  assert.is((await running.finished).code, 0);
+});
+
+test("an address that this machine does not have is a configuration error with its remedy", async ({ stack }) => {
+  const path = configWith(stack, (config) => {
+    config.http = { listen: "192.0.2.1:9464" };
+  });
+  const { code, stderr } = await stack.run("cb-queue", ["--config", path]);
+  assert.is(code, 78, stderr);
+  assert.match(stderr, /cannot listen on 192\.0\.2\.1 port 9464: .*EADDRNOTAVAIL/);
+  assert.match(stderr, /this machine has no such address: choose one of its own; the setting is http\.listen/);
 });
 
 test("while NATS is away the queue is healthy and not ready, with the reason, and ready again afterwards", async ({
