@@ -55,7 +55,7 @@ test("each build gets a separate builder, which is destroyed afterwards, and the
   }
   assert.is(new Set(builders).size, 2);
   for (const builder of builders) await life.reached(builder, "gone");
-  await life.until(() => life.count("ready") === 2);
+  await life.settled(2);
   const reserve = await ready(stack);
   assert.is(reserve.length, 2);
   assert.not.ok(builders.some((builder) => reserve.includes(builder)));
@@ -75,11 +75,11 @@ test("five builds at once use at most four builders, and all succeed", async ({ 
 });
 
 test("a ready builder that is killed is replaced", async ({ stack, life }) => {
-  await life.until(() => life.count("ready") === 2);
+  await life.settled(2);
   const [lost = ""] = await ready(stack);
   await killBuilder(stack, lost);
   await life.reached(lost, "gone");
-  await life.until(() => life.count("ready") === 2);
+  await life.settled(2);
   assert.not.ok((await ready(stack)).includes(lost));
 });
 

@@ -63,6 +63,11 @@ export class BuilderLife {
     await this.until(() => this.#states.get(builder) === state);
   }
 
+  /** Resolves when the reserve has `ready` builders and no other builder exists. More may be ready for a moment, and are destroyed then. */
+  settled(ready: number): Promise<void> {
+    return this.until(() => this.count("ready") === ready && this.#existing() === ready);
+  }
+
   /** Checks after each event. Without a bound: the time limit of the test file ends a wait that never succeeds. */
   until(isTrue: () => boolean): Promise<void> {
     return new Promise((resolve) => {
