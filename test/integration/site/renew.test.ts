@@ -34,13 +34,21 @@ const caText = () => read("client/etc/xdg/container-builder/ca.crt");
 const served = () => servedFingerprint({ port, ca: caText(), servername: SERVER_NAME });
 const certificate = () => fingerprintOf(read("hosts/n1/etc/container-builder/tls/server.crt"));
 
-/** A connection with a credential file, and the log of its losses. */
+/** A connection with a credential file, the log of its losses, and the moment when it is back after the first one. */
 async function connected(creds: string) {
   const lost: string[] = [];
+  let isBack: () => void;
+  const back = new Promise<void>((resolve) => {
+    isBack = resolve;
+  });
   const { jwt, key, name } = parseCreds(creds, "it");
   const address = { url: `tls://127.0.0.1:${port}`, servername: SERVER_NAME, ca: caText() };
-  const nc = await connectNats({ address, credential: { jwt, key }, name, onStatus: (status) => lost.push(status) });
-  return { nc, lost, name };
+  const onStatus = (status: string) => {
+    lost.push(status);
+    if (status === "back") isBack();
+  };
+  const nc = await connectNats({ address, credential: { jwt, key }, name, onStatus });
+  return { nc, lost, back, name };
 }
 
 /** The queue answers this operator. */
@@ -87,6 +95,7 @@ test("nats-server serves a new certificate after a reload, and cb-queue and clie
   assert.is(await served(), certificate());
   // nats-server 2.10 closes the connections of all JWT users at a reload.
   await queue.seen(BACK);
+  await operator.back;
   await queueAnswers(read("operator/ada/operator.creds"));
   await operator.nc.flush();
   await operator.nc.close();
