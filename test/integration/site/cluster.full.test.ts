@@ -1,4 +1,3 @@
-// slow: three servers elect leaders, and cb-queue creates its streams with three replicas
 /** The files of three NATS hosts form one cluster. The hosts are three loopback addresses of this machine. */
 
 import { readFileSync } from "node:fs";
