@@ -37,7 +37,9 @@ export function natsFiles(site: Site, keys: SiteKeys, host: NatsHost): SiteFile[
 
 function natsConf(site: Site, keys: SiteKeys, host: NatsHost): string {
   const { hosts, port, routePort, storage } = site.nats;
-  const peers = hosts.filter((other) => other !== host).map(({ address }) => hostPort(address, routePort));
+  // JetStream expects as many members as routes are listed, so the host's own, which nats-server does not use, is among them. With
+  // two of three it may start with two members, and a third one was then not accepted in some trials.
+  const peers = hosts.length === 1 ? [] : hosts.map(({ address }) => hostPort(address, routePort));
   const cluster = {
     name: site.name,
     host: host.listen,

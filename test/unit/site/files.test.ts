@@ -63,7 +63,7 @@ test("one host has a server without a cluster, one replica, and everything of th
 test("three hosts have routes to each other, server names of their own, three replicas, and one queue", () => {
   const list = files(THREE);
   const conf = textOf(list, NATS_CONF);
-  assert.match(conf, 'routes: ["tls://10.0.0.6:6222", "tls://node3.example:6222"]');
+  assert.match(conf, 'routes: ["tls://10.0.0.5:6222", "tls://10.0.0.6:6222", "tls://node3.example:6222"]');
   assert.match(conf, "no_advertise: true");
   assert.match(conf, "verify: true");
   assert.match(conf, 'server_name: "n1"');
