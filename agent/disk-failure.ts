@@ -1,6 +1,7 @@
 /**
- * Detects that a build has filled the builder's disk, and that the disk failed during a build, for example because the disk of its host is full. A program
- * gets a write error only if it waits until its data is written, so a build may succeed and its image still have holes.
+ * Detects that a build has filled the builder's disk, and that the disk failed during a build, for example because the disk of
+ * its host is full. A program gets a write error only if it waits until its data is written, so a build may succeed and its image
+ * still have holes.
  *
  * The build was root on this machine, so nothing that it can replace decides: no program is run, and only records count
  * that the kernel itself wrote.

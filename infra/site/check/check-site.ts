@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { relative } from "node:path";
 import { CbError } from "../../../lib/core/errors.ts";
+import { endsSoon } from "../../../lib/queue/watch/expiry.ts";
 import { openInstallation } from "../../nats/installation.ts";
 import { parseSite } from "../answers/read-site.ts";
 import { siteFiles } from "../keys/open-keys.ts";
@@ -12,8 +13,6 @@ import { checkHostFiles, checkOperators, checkSecrets } from "./check-files.ts";
 import { type Fault, type Findings, joined, type Lifetime } from "./fault.ts";
 
 const DAY_MS = 24 * 3_600_000;
-/** Long enough for a certificate of a site that another department signs. */
-const WARN_MS = 60 * DAY_MS;
 
 export interface SiteReport {
   readonly folder: string;
@@ -64,7 +63,7 @@ function report(folder: string, nowMs: number, found: Findings & { hasOffline: b
 }
 
 function endFault({ path, endsAtMs }: Lifetime, folder: string, nowMs: number): Fault[] {
-  if (endsAtMs === undefined || endsAtMs - nowMs >= WARN_MS) return [];
+  if (endsAtMs === undefined || !endsSoon(endsAtMs, nowMs)) return [];
   const days = daysLeft(endsAtMs, nowMs);
   const text = days < 0 ? `ended ${-days} days ago` : `ends in ${days} days`;
   return [{ path, text, remedy: `cb-admin site renew ${folder} --certificates` }];

@@ -49,8 +49,8 @@ export class StreamHealth {
   }
 
   /**
-   * Makes a call to a stream, or to the JetStream API about a stream. Throws CbError "unreachable" without a call while the stream is silent, "infrastructure" with the
-   * remedy as `explanation` does, and every other error as it is.
+   * Makes a call to a stream, or to the JetStream API about a stream. Throws CbError "unreachable" without a call while the stream
+   * is silent, "infrastructure" with the remedy as `explanation` does, and every other error as it is.
    */
   async call<T>(stream: string, work: () => Promise<T>, about = stream): Promise<T> {
     const fault = this.#faults.get(stream);

@@ -13,6 +13,9 @@ const DAY_MS = 24 * 3_600_000;
 /** Two months: a new certificate of a site's own CA takes weeks where several departments take part. */
 const WARNING_MS = 60 * DAY_MS;
 
+/** True from 60 days before the end: the log, cb-status and `cb-admin site check` warn. */
+export const endsSoon = (endsAtMs: number, nowMs: number): boolean => endsAtMs - nowMs <= WARNING_MS;
+
 /** The earliest of each kind. */
 export function earliest(expiries: readonly Expiry[]): Expiry[] {
   const byKind = new Map<ExpiryKind, Expiry>();
@@ -26,8 +29,8 @@ export function earliest(expiries: readonly Expiry[]): Expiry[] {
 /** A sentence for each that ends within 60 days, or has ended. */
 export function expiryWarnings(expiries: readonly Expiry[], nowMs: number): string[] {
   return expiries.flatMap(({ name, endsAtMs }) => {
+    if (!endsSoon(endsAtMs, nowMs)) return [];
     const leftMs = endsAtMs - nowMs;
-    if (leftMs > WARNING_MS) return [];
     const date = new Date(endsAtMs).toISOString().slice(0, 10);
     const when = leftMs <= 0 ? `ended on ${date}` : `ends on ${date}, in ${days(leftMs)}`;
     return [`${name} ${when}; the operators must renew it`];

@@ -47,8 +47,8 @@ test("a certificate that ends within 60 days is a fault, and one that ended too"
   const endsAtMs = first?.endsAtMs ?? 0;
   const texts = async (nowMs: number) =>
     (await checkSite(good, nowMs)).faults.map(({ path, text }) => `${path} ${text}`);
-  assert.equal(await texts(endsAtMs - 60 * DAY_MS), []);
-  assert.ok((await texts(endsAtMs - 60 * DAY_MS + 1)).includes(`${first?.path} ends in 59 days`));
+  assert.equal(await texts(endsAtMs - 60 * DAY_MS - 1), []);
+  assert.ok((await texts(endsAtMs - 60 * DAY_MS)).includes(`${first?.path} ends in 60 days`));
   assert.ok((await texts(endsAtMs + DAY_MS)).includes(`${first?.path} ended 1 days ago`));
 });
 
