@@ -37,8 +37,7 @@ export function natsFiles(site: Site, keys: SiteKeys, host: NatsHost): SiteFile[
 
 function natsConf(site: Site, keys: SiteKeys, host: NatsHost): string {
   const { hosts, port, routePort, storage } = site.nats;
-  // JetStream expects as many members as routes are listed, so the host's own, which nats-server does not use, is among them. With
-  // two of three it may start with two members, and a third one was then not accepted in some trials.
+  // JetStream expects as many members as routes are listed, so the host's own, which nats-server does not use, is among them.
   const peers = hosts.length === 1 ? [] : hosts.map(({ address }) => hostPort(address, routePort));
   const cluster = {
     name: site.name,
