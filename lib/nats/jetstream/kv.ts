@@ -6,6 +6,7 @@
 
 import { headers, type JetStreamClient, type JetStreamManager, type KV, type NatsConnection, NatsError } from "nats";
 import { CbError, messageOf } from "../../core/errors.ts";
+import { TOO_FEW_SERVERS_CODES } from "./stream-errors.ts";
 import type { StreamHealth } from "./stream-health.ts";
 
 export interface KvEntry {
@@ -55,7 +56,7 @@ export interface BucketOptions {
 /** Opens the bucket, and creates it if it does not exist. Throws CbError "infrastructure". */
 export async function openKvStore(nc: NatsConnection, options: BucketOptions): Promise<KvStore> {
   const { bucket, replicas, maxBytes, health } = options;
-  return withKvErrors(`opening the bucket ${bucket}`, async () => {
+  return withKvErrors(`opening the bucket ${bucket} with ${replicas} replicas`, async () => {
     const settings = { history: 1, replicas, max_bytes: maxBytes, allow_direct: false };
     const js = nc.jetstream();
     const clients = { js, kv: await js.views.kv(bucket, settings), jsm: await js.jetstreamManager() };
@@ -161,7 +162,9 @@ async function withKvErrors<T>(operation: string, call: () => Promise<T>, key?: 
     if (key !== undefined && code === WRONG_LAST_SEQUENCE) throw new StaleWriteError(key, cause);
     // It names the stream and the remedy.
     if (cause instanceof CbError) throw cause;
-    const hint = "is NATS running, with JetStream enabled and free space on its disk?";
+    const hint = TOO_FEW_SERVERS_CODES.includes(code ?? 0)
+      ? "JetStream has fewer servers than replicas: are all NATS hosts running? (docs/operations.md, Three NATS hosts)"
+      : "is NATS running, with JetStream enabled and free space on its disk?";
     throw new CbError("infrastructure", `${operation} failed: ${messageOf(cause)}`, { hint, cause });
   }
 }

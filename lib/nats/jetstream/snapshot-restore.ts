@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { callApi, type JetStreamAccess, parseJson, refusalIn } from "./api.ts";
 import { type SavedStream, type SnapshotContent, snapshotState } from "./snapshot.ts";
-import type { Refusal } from "./stream-errors.ts";
+import { type Refusal, TOO_FEW_SERVERS_CODES } from "./stream-errors.ts";
 
 /** Chunks of half a MiB keep a round trip of milliseconds small beside their transfer. */
 export const RESTORE_CHUNK_BYTES = 512 * 1024;
@@ -22,8 +22,6 @@ const finishedSchema = v.object({ state: snapshotState });
 const EXISTS_CODES = [10130, 10058];
 /** JSStorageResourcesExceededErr, JSInsufficientResourcesErr, JSMemoryResourcesExceededErr. */
 const NO_STORAGE_CODES = [10047, 10023, 10028];
-/** JSStreamReplicasNotSupportedErr, and JSClusterNoPeersErr: fewer servers than replicas. */
-const REPLICAS_CODES = [10074, 10005];
 
 /**
  * `chunks`: the archive, in pieces of at most RESTORE_CHUNK_BYTES. Throws CbError "usage" when the stream exists, "config" when the
@@ -92,7 +90,7 @@ function refused({ config, state }: SnapshotContent, { code, text }: Refusal): C
       hint: 'raise "max_file" of nats-server, restart it, and repeat the command',
     });
   }
-  if (REPLICAS_CODES.includes(code)) {
+  if (TOO_FEW_SERVERS_CODES.includes(code)) {
     return new CbError("config", `NATS cannot keep ${num_replicas} replicas of ${name}: ${text}`, {
       hint: "name the number that its servers can keep: --replicas 1",
     });

@@ -32,6 +32,8 @@ const FULL_CODES: readonly number[] = [10077, 10047, 10023, 10028];
 const TEMPORARY_CODES: readonly number[] = [10158, 10026];
 /** JSStreamStoreFailedF and JSStreamCreateErrF also carry the error of the operating system or of the file store. */
 export const DISK_FULL = /no space left on device|error creating store/;
+/** JSStreamReplicasNotSupportedErr, and JSClusterNoPeersErr: JetStream has fewer servers than replicas. */
+export const TOO_FEW_SERVERS_CODES: readonly number[] = [10074, 10005];
 /** JSStreamSealedErr. */
 const SEALED_CODE = 10109;
 

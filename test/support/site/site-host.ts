@@ -12,9 +12,6 @@ import { parse, stringify } from "yaml";
 import { natsServerOf } from "../../../infra/tools/setup/nats-server.ts";
 import { PROJECT } from "../stack.ts";
 
-/** Debian 13's, the version that a site has. */
-const NATS_RELEASE = "trixie";
-
 export interface HostProcess {
   readonly pid: number;
   /** Resolves with the output as soon as it matches. Rejects when the process ends first. */
@@ -60,8 +57,9 @@ function inHost({ etc, varLib }: HostFolders, command: readonly string[]): strin
   ];
 }
 
-export async function startNats(host: HostFolders): Promise<HostProcess> {
-  const program = await natsServerOf(NATS_RELEASE);
+/** The release is Debian's: "trixie" has 2.10, the oldest version that a site may use, and "sid" the one of the server package. */
+export async function startNats(host: HostFolders, release: "trixie" | "sid" = "trixie"): Promise<HostProcess> {
+  const program = await natsServerOf(release);
   const nats = start(host, [program, "-c", "/etc/container-builder/nats-server.conf"]);
   await nats.seen(/Server is ready/);
   return nats;

@@ -1,4 +1,5 @@
 /** The files of three NATS hosts form one cluster. The hosts are three loopback addresses of this machine. */
+// slow: an election among three servers takes seconds
 
 import { readFileSync } from "node:fs";
 import { suite } from "uvu";
@@ -58,13 +59,21 @@ test("three hosts form a cluster of three, cb-queue keeps three replicas, and an
   const hosts = NAMES.map((name, at) => ({ name, address: `127.0.0.${at + 1}`, listen: `127.0.0.${at + 1}` }));
   takeCloudPool(root, { port, routePort, hosts });
   await initSite(root, {}, Date.now());
-  running.push(...(await Promise.all(NAMES.map((name) => startNats(host(name))))));
+  running.push(...(await Promise.all(NAMES.map((name) => startNats(host(name), "sid")))));
   await formed(`tls://127.0.0.3:${port}`);
   running.push(await startQueue(host("n1")));
   const operator = { etc: stack.path("site/operator/ada"), varLib: stack.path("var-lib/operator") };
   await runIn(operator, "cb-admin", ["user", "add", "grace"]);
   const users = await runIn(operator, "cb-admin", ["user", "list"]);
   assert.match(users.stdout, /grace +active/);
+});
+
+test("while one of three hosts is down, an operator is served, and cb-queue needs no restart", async () => {
+  await running[0]?.end("SIGKILL");
+  const operator = { etc: stack.path("site/operator/ada"), varLib: stack.path("var-lib/operator") };
+  await runIn(operator, "cb-admin", ["user", "add", "linus"]);
+  const users = await runIn(operator, "cb-admin", ["user", "list"]);
+  assert.match(users.stdout, /linus +active/);
 });
 
 test.run();
