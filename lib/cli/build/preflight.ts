@@ -8,7 +8,10 @@ import { decodeRecipe } from "../../recipe/recipe-text.ts";
 import { checkTarget } from "../../transfer/target.ts";
 import { absolute } from "./working-directory.ts";
 
-/** Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind. */
+/**
+ * Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind, and
+ * for an ignore file of it that cannot be read; "infrastructure" when the disk or the machine fails.
+ */
 export async function readRecipe(
   path: string,
   backend: Backend | undefined,
@@ -36,9 +39,14 @@ async function ignoreFileOf(path: string): Promise<string | undefined> {
   for (const suffix of IGNORE_SUFFIXES) {
     const exists = await stat(path + suffix).then(
       () => true,
-      (error: NodeJS.ErrnoException) => !ABSENT_CODES.includes(error.code ?? ""),
+      (cause: NodeJS.ErrnoException) => {
+        const { code = messageOf(cause) } = cause;
+        if (ABSENT_CODES.includes(code)) return false;
+        // Without its ignore file a build would send the files that it excludes.
+        const { kind, hint } = readFailure(code);
+        throw new CbError(kind, `cannot read the ignore file ${path}${suffix} (${code})`, { hint, cause });
+      },
     );
-    // A file that exists and cannot be read is refused later, with its name.
     if (exists) return path + suffix;
   }
   return undefined;

@@ -53,6 +53,16 @@ test("readRecipe() finds the Dockerfile's own ignore file, .dockerignore first",
   assert.is((await readRecipe(path, "singularity")).ignoreFile, undefined);
 });
 
+test("readRecipe() refuses an ignore file that cannot be read, because its files would be sent", async ({ folder }) => {
+  const path = join(folder, "Dockerfile");
+  writeFileSync(path, "FROM debian\n");
+  symlinkSync("Dockerfile.dockerignore", `${path}.dockerignore`);
+  const error = await refusal(() => readRecipe(path, undefined));
+  assert.is(error.kind, "usage");
+  assert.match(error.message, `cannot read the ignore file ${path}.dockerignore (ELOOP)`);
+  assert.match(error.hint ?? "", "leads in a circle");
+});
+
 test("a name that is too long, a loop of links and a file as a folder are usage errors with their own remedy", async ({
   folder,
 }) => {
