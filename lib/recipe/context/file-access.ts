@@ -12,8 +12,8 @@ import {
   statSync,
 } from "node:fs";
 import { posix } from "node:path";
-import { CbError, messageOf } from "../../core/errors.ts";
-import { readFailure } from "../read-failure.ts";
+import { CbError, codeOf, messageOf } from "../../core/errors.ts";
+import { readFailure } from "../../core/read-failure.ts";
 import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
 
 /**
@@ -91,7 +91,7 @@ function orUndefined<T>(path: BytePath, read: () => T, absent = [...ABSENT_CODES
   try {
     return read();
   } catch (error) {
-    if (error instanceof Error && "code" in error && absent.includes(String(error.code))) return undefined;
+    if (absent.includes(codeOf(error))) return undefined;
     if (error instanceof CbError) throw error;
     throw unreadable(path, error);
   }
@@ -107,7 +107,7 @@ export function orUnreadable<T>(path: BytePath, read: () => T): T {
 }
 
 function unreadable(path: BytePath, cause: unknown): CbError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
+  const code = codeOf(cause) || messageOf(cause);
   const { kind, hint } = readFailure(code);
   return new CbError(kind, `cannot read ${toText(path)} (${code})`, { hint, cause });
 }

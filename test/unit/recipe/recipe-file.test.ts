@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { readRecipe } from "../../../lib/cli/build/preflight.ts";
 import { absolute } from "../../../lib/cli/build/working-directory.ts";
 import { CbError } from "../../../lib/core/errors.ts";
-import { readFailure } from "../../../lib/recipe/read-failure.ts";
+import { readFailure } from "../../../lib/core/read-failure.ts";
 import { encodeRecipe } from "../../../lib/recipe/recipe-text.ts";
 
 const test = suite<{ folder: string }>("recipe file");
