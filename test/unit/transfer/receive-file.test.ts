@@ -174,6 +174,10 @@ test("receiveFile() leaves an old file as it was until place(), and discard() re
   await kept.discard();
   assert.is(await readFile(path, "utf8"), "new");
   assert.equal(await readdir(dir), ["image.sif"]);
+  const lost = await receiveFile(pieces(["newer"], { ended: false }), { path, force: true });
+  for (const name of await readdir(dir)) if (name.endsWith(".part")) await rm(join(dir, name));
+  assert.is((await failure(lost.place())).kind, "output");
+  assert.is(await readFile(path, "utf8"), "new");
 });
 
 test("a received image may be executed, less the umask; a replaced file keeps its mode, and a link has none", async ({
