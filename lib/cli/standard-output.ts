@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { closeSync, fstatSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
-import { CbError, messageOf } from "../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../core/errors.ts";
 import { Cursor } from "./cursor.ts";
 
 const STDOUT = 1;
@@ -97,9 +97,8 @@ function isFile(): boolean {
 
 function recordFailure(cause: unknown): void {
   if (!canWrite()) return;
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
   // A terminal that was closed answers with EIO.
-  readerGone = READER_GONE.includes(code) || process.stdout.isTTY;
+  readerGone = READER_GONE.includes(codeOf(cause)) || process.stdout.isTTY;
   if (readerGone) return;
   failure = new CbError("output", `cannot write to standard output: ${messageOf(cause)}`, {
     hint: "free some space there, or send the output to another place",

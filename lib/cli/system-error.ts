@@ -1,5 +1,5 @@
 /** Errors of system calls that no module has turned into a CbError. They are faults of the machine or the call, not bugs. */
-import { CbError } from "../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../core/errors.ts";
 import type { ErrorKind } from "../core/exit-codes.ts";
 
 interface Remedy {
@@ -45,6 +45,6 @@ export function fromSystemError(error: unknown): unknown {
       cause: error,
     });
   }
-  const { kind, hint } = REMEDIES[String(error.code)] ?? RETRY;
-  return new CbError(kind, error.message, { hint, cause: error });
+  const { kind, hint } = REMEDIES[codeOf(error)] ?? RETRY;
+  return new CbError(kind, messageOf(error), { hint, cause: error });
 }

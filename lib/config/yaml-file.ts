@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
 import { CbError, messageOf } from "../core/errors.ts";
+import { settingsFailure } from "../core/read-failure.ts";
 
 /** 1 MiB: configurations are written by hand and have a few KiB. */
 const CONFIG_MAX_BYTES = 1024 * 1024;
@@ -18,7 +19,7 @@ export interface Mistake {
 /** Gets the content of the file, which may break the schema, so that one error reports the mistakes of both. */
 export type ContentCheck = (content: unknown) => readonly Mistake[];
 
-/** Throws CbError "config" when the file cannot be read, or with every mistake in it. */
+/** Throws CbError "config" when the file cannot be read, or with every mistake in it; "infrastructure" when the machine fails. */
 export function readYamlFile<Output>(
   path: string,
   schema: v.GenericSchema<unknown, Output>,
@@ -28,7 +29,7 @@ export function readYamlFile<Output>(
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw new CbError("config", `cannot read ${path}: ${messageOf(cause)}`, { cause });
+    throw settingsFailure(`cannot read ${path}: ${messageOf(cause)}`, cause);
   }
   return parseYaml(text, path, schema, check);
 }

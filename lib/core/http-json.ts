@@ -1,6 +1,6 @@
 /** The one JSON-over-HTTP client: bounded in time and bytes, through the proxies of the environment, without redirects. */
 import { type Dispatcher, EnvHttpProxyAgent, request } from "undici";
-import { messageOf } from "./errors.ts";
+import { codeOf, messageOf } from "./errors.ts";
 
 /** A server that runs accepts a connection within a second; five allow for a lost packet and a loaded server. */
 const CONNECT_MS = 5_000;
@@ -135,10 +135,6 @@ const BEFORE_SENDING = new Set([
 function failedBeforeSending(cause: unknown): boolean {
   const errors = cause instanceof AggregateError ? cause.errors : [cause];
   return errors.every((error: unknown) => BEFORE_SENDING.has(codeOf(error)));
-}
-
-function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
 }
 
 /** A host with several addresses fails with one error for each address, in an AggregateError without a message. */

@@ -5,7 +5,8 @@
  */
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { codeOf, createHidden, outputError, type ReceiveOptions } from "./target.ts";
+import { codeOf } from "../core/errors.ts";
+import { createHidden, outputError, type ReceiveOptions } from "./target.ts";
 
 /** A complete file that has no name yet. The caller calls `place` or `discard`. */
 export interface ReceivedFile<T> {

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Stats } from "node:fs";
 import { type FileHandle, lstat, open, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { CbError } from "../core/errors.ts";
+import { CbError, codeOf } from "../core/errors.ts";
 
 export interface ReceiveOptions {
   readonly path: string;
@@ -103,21 +103,23 @@ const HINTS: Readonly<Record<string, string>> = {
   EISDIR: "it is a directory; choose a file name",
   EEXIST: "it exists; use --force to replace it, or choose another name",
   ENAMETOOLONG: "choose a shorter name",
+  ELOOP: "the path has a loop of symbolic links: correct it, or choose another directory",
+  EIO: "the disk or the file server failed: choose another directory, or ask the administrator of this machine",
+  ESTALE: "the disk or the file server failed: choose another directory, or ask the administrator of this machine",
+  EMFILE: "end other programs, or raise the limit of open files: ulimit -n 1024",
+  ENFILE: "end other programs, or raise the limit of open files: ulimit -n 1024",
 };
+/** The machine lacks something: the directory of the image is not the reason. */
+const EXHAUSTED = ["EMFILE", "ENFILE"];
 
 /**
- * CbError "usage" if the path itself is wrong (it exists or is a directory), otherwise "output". Exported for its test,
- * which has no full disk.
+ * CbError "usage" if the path itself is wrong (it exists or is a directory), "infrastructure" without free file descriptors,
+ * otherwise "output". Exported for its test, which has no full disk.
  */
 export function outputError(path: string, error: unknown): CbError {
   const code = codeOf(error);
   const hint = HINTS[code] ?? "choose another directory";
-  const kind = code === "EEXIST" || code === "EISDIR" ? "usage" : "output";
+  const isOutput = code !== "EEXIST" && code !== "EISDIR";
+  const kind = EXHAUSTED.includes(code) ? "infrastructure" : isOutput ? "output" : "usage";
   return new CbError(kind, `cannot write ${path}${code === "" ? "" : ` (${code})`}`, { hint, cause: error });
-}
-
-/** The code of a system error, such as ENOSPC; empty if it has none. */
-export function codeOf(error: unknown): string {
-  if (typeof error !== "object" || error === null || !("code" in error)) return "";
-  return typeof error.code === "string" ? error.code : "";
 }

@@ -6,9 +6,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { CbError } from "../../core/errors.ts";
+import { CbError, codeOf } from "../../core/errors.ts";
 import { writeSecretFile } from "../../nats/credentials/secret-file.ts";
-import { codeOf, outputError } from "../../transfer/target.ts";
+import { outputError } from "../../transfer/target.ts";
 import { type BackupManifest, GUEST_JWT, MANIFEST, streamFile } from "./backup-manifest.ts";
 
 /** A backup holds recipes, logs and images of all users. */

@@ -1,14 +1,17 @@
 /** Checks of the recipe file and the image path that need no connection. */
 import { open, stat } from "node:fs/promises";
-import { CbError, messageOf } from "../../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../../core/errors.ts";
+import { readFailure } from "../../core/read-failure.ts";
 import { type Backend, RECIPE_MAX_BYTES, type Recipe } from "../../protocol/build-messages.ts";
 import { backendOf } from "../../recipe/backend.ts";
-import { readFailure } from "../../recipe/read-failure.ts";
 import { decodeRecipe } from "../../recipe/recipe-text.ts";
 import { checkTarget } from "../../transfer/target.ts";
 import { absolute } from "./working-directory.ts";
 
-/** Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind. */
+/**
+ * Throws CbError "usage" for a recipe that is missing, unreadable, a directory, empty, too long, not UTF-8, or of unknown kind, and
+ * for an ignore file of it that cannot be read; "infrastructure" when the disk or the machine fails.
+ */
 export async function readRecipe(
   path: string,
   backend: Backend | undefined,
@@ -36,9 +39,14 @@ async function ignoreFileOf(path: string): Promise<string | undefined> {
   for (const suffix of IGNORE_SUFFIXES) {
     const exists = await stat(path + suffix).then(
       () => true,
-      (error: NodeJS.ErrnoException) => !ABSENT_CODES.includes(error.code ?? ""),
+      (cause: unknown) => {
+        const code = codeOf(cause) || messageOf(cause);
+        if (ABSENT_CODES.includes(code)) return false;
+        // Without its ignore file a build would send the files that it excludes.
+        const { kind, hint } = readFailure(code);
+        throw new CbError(kind, `cannot read the ignore file ${path}${suffix} (${code})`, { hint, cause });
+      },
     );
-    // A file that exists and cannot be read is refused later, with its name.
     if (exists) return path + suffix;
   }
   return undefined;
@@ -75,7 +83,7 @@ async function readBounded(path: string): Promise<Buffer> {
     }
   } catch (cause) {
     if (cause instanceof CbError) throw cause;
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
+    const code = codeOf(cause) || messageOf(cause);
     const failure = readFailure(code);
     const { reason, hint } = READ_ERRORS[code] ?? { reason: code, hint: failure.hint };
     throw new CbError(failure.kind, `cannot read the recipe ${JSON.stringify(path)}: ${reason}`, { hint, cause });

@@ -1,10 +1,10 @@
 /** Finds the build context: the local files that the recipe reads. Nothing is sent before it is complete. */
 import { realpath, stat } from "node:fs/promises";
-import { CbError, messageOf } from "../../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../../core/errors.ts";
+import { readFailure } from "../../core/read-failure.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
 import { type Context, findContext } from "../../recipe/context/find.ts";
 import { inputsOf } from "../../recipe/inputs.ts";
-import { readFailure } from "../../recipe/read-failure.ts";
 import { absolute, workingDirectory } from "./working-directory.ts";
 
 export interface ContextRequest {
@@ -36,7 +36,7 @@ async function existingDirectory(path: string): Promise<string> {
   try {
     if ((await stat(path)).isDirectory()) return await realpath(path);
   } catch (cause) {
-    const { kind } = readFailure(cause instanceof Error && "code" in cause ? String(cause.code) : "");
+    const { kind } = readFailure(codeOf(cause));
     throw new CbError(kind, `cannot read the directory ${path}: ${messageOf(cause)}`, { hint, cause });
   }
   throw new CbError("usage", `${path} is not a directory`, { hint });

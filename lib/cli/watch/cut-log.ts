@@ -22,7 +22,7 @@ function lostHint(reason: string): string {
  * The error for the user. After a success it is `cut` itself: the message that is missing had the digest of the image, without
  * which the image gets no name.
  */
-export async function endOfCutLog(session: Session, cut: LogCut): Promise<CbError> {
+export async function endOfCutLog(session: Pick<Session, "request">, cut: LogCut): Promise<CbError> {
   const reply = await session.request(builds, { v: 1 }).catch(() => undefined);
   const record = reply?.builds.find(({ build }) => build === cut.build);
   if (record === undefined || record.state === "waiting" || record.state === "leased") return cut;

@@ -1,6 +1,7 @@
 /** Credential files (`.creds`): a user's JWT and the seed of its key, in the format that all NATS tools read. */
 import { readFile } from "node:fs/promises";
-import { CbError, messageOf } from "../../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../../core/errors.ts";
+import { settingsFailure } from "../../core/read-failure.ts";
 import { readClaims } from "./jwt.ts";
 import { keyFromSeed, type NKey } from "./nkey.ts";
 
@@ -83,7 +84,7 @@ async function read(path: string): Promise<string> {
 }
 
 function readError(path: string, cause: unknown): CbError {
-  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  const code = codeOf(cause);
   if (code === "ENOENT")
     return new CbError("config", `there is no credential file ${path}`, { hint: REQUEST_HINT, cause });
   if (code === "EACCES") {
@@ -91,10 +92,7 @@ function readError(path: string, cause: unknown): CbError {
     const hint = `if it is yours: chmod 600 ${path}; else ${REQUEST_HINT}`;
     return new CbError("config", `cannot read the credential file ${path}: you may not read it`, { hint, cause });
   }
-  return new CbError("config", `cannot read the credential file ${path}: ${messageOf(cause)}`, {
-    hint: REQUEST_HINT,
-    cause,
-  });
+  return settingsFailure(`cannot read the credential file ${path}: ${messageOf(cause)}`, cause, REQUEST_HINT);
 }
 
 /** A JWT signed by a signing key names its account in `issuer_account`. Without that field the account itself signed it. */

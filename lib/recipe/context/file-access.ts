@@ -12,8 +12,8 @@ import {
   statSync,
 } from "node:fs";
 import { posix } from "node:path";
-import { CbError, messageOf } from "../../core/errors.ts";
-import { readFailure } from "../read-failure.ts";
+import { CbError, codeOf, messageOf } from "../../core/errors.ts";
+import { readFailure } from "../../core/read-failure.ts";
 import { type BytePath, childPath, toBytes, toText } from "./byte-path.ts";
 
 /**
@@ -59,10 +59,10 @@ function openForReading(path: BytePath): void {
 
 /**
  * The content of a regular file, or `maxBytes` + 1 bytes when it is longer. Undefined when it does not exist. Throws as
- * lstatOf(), and for anything but a regular file: reading a pipe could last for ever.
+ * lstatOf(), for a loop of links, and for anything but a regular file: reading a pipe could last for ever.
  */
-export const readSmallFile = (path: BytePath, maxBytes: number): Buffer | undefined =>
-  orUndefined(path, () => {
+export const readSmallFile = (path: BytePath, maxBytes: number): Buffer | undefined => {
+  const read = () => {
     const file = openSync(toBytes(path), constants.O_RDONLY | constants.O_NONBLOCK);
     try {
       if (!fstatSync(file).isFile()) {
@@ -79,16 +79,19 @@ export const readSmallFile = (path: BytePath, maxBytes: number): Buffer | undefi
     } finally {
       closeSync(file);
     }
-  });
+  };
+  // A loop of links in the place of an ignore file is no reason to send the files that it excludes.
+  return orUndefined(path, read, ABSENT_CODES);
+};
 
-/** Error codes that mean "does not exist": no such name, a file where a folder is needed, a loop of links. */
-const MISSING_CODES = ["ENOENT", "ENOTDIR", "ELOOP"];
+/** Error codes that mean "does not exist": no such name, a file where a folder is needed. */
+const ABSENT_CODES = ["ENOENT", "ENOTDIR"];
 
-function orUndefined<T>(path: BytePath, read: () => T): T | undefined {
+function orUndefined<T>(path: BytePath, read: () => T, absent = [...ABSENT_CODES, "ELOOP"]): T | undefined {
   try {
     return read();
   } catch (error) {
-    if (error instanceof Error && "code" in error && MISSING_CODES.includes(String(error.code))) return undefined;
+    if (absent.includes(codeOf(error))) return undefined;
     if (error instanceof CbError) throw error;
     throw unreadable(path, error);
   }
@@ -104,7 +107,7 @@ export function orUnreadable<T>(path: BytePath, read: () => T): T {
 }
 
 function unreadable(path: BytePath, cause: unknown): CbError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : messageOf(cause);
+  const code = codeOf(cause) || messageOf(cause);
   const { kind, hint } = readFailure(code);
   return new CbError(kind, `cannot read ${toText(path)} (${code})`, { hint, cause });
 }

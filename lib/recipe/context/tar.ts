@@ -3,7 +3,7 @@ import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import { promisify } from "node:util";
-import { CbError } from "../../core/errors.ts";
+import { CbError, codeOf } from "../../core/errors.ts";
 
 /** On macOS, GNU tar is installed as `gtar`. */
 const NAMES = ["tar", "gtar"];
@@ -31,8 +31,8 @@ async function versionOf(name: string): Promise<string> {
   try {
     return (await promisify(execFile)(name, ["--version"], { env: environment() })).stdout;
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (typeof code !== "string" || ABSENT_CODES.includes(code)) return "";
+    const code = codeOf(error);
+    if (code === "" || ABSENT_CODES.includes(code)) return "";
     throw notStarted(code, error);
   }
 }

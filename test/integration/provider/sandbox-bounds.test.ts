@@ -3,14 +3,15 @@
  * that cannot hold a bound, the check of the provider must say so.
  */
 // slow: starts a dozen sandboxes.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Bounds, planBounds } from "../../../lib/provider/sandbox/bounds.ts";
+import { endSandboxIn } from "../../../lib/provider/sandbox/folder.ts";
 import { hostSupport, type Resource } from "../../../lib/provider/sandbox/host-support.ts";
 import { SandboxProvider } from "../../../lib/provider/sandbox/provider.ts";
 import { allOf, inside, SCRIPT_AGENT, succeeded } from "../../support/inside-sandbox.ts";
@@ -184,6 +185,26 @@ test("neither a control group nor a loop device is left of a sandbox, also when 
   await provider.destroy(spec.builder, signal());
   assert.equal(groups.filter(existsSync), []);
   await until("no loop device is left", () => !isAttached());
+});
+
+test("the control groups that a killed destroy left behind are removed with the next create", async () => {
+  const [left, next] = [newSpec("test", "sleep 1000"), newSpec("test", "sleep 1000")];
+  await provider.create(left, signal());
+  await observedAs(provider, left.builder, "running");
+  const groups = groupsOf(left.builder);
+  const state = join(home, "state");
+  await endSandboxIn(join(state, left.builder));
+  // A destroy renames the folder, and then removes the groups. This process id belongs to a process that has ended.
+  const { pid } = spawnSync("true");
+  const unlisted = join(state, `.unlisted-${pid}-${left.builder}`);
+  await rename(join(state, left.builder), unlisted);
+  assert.equal(
+    groups.filter((group) => !existsSync(group)),
+    [],
+  );
+  await provider.create(next, signal());
+  assert.equal([...groups, unlisted].filter(existsSync), []);
+  await provider.destroy(next.builder, signal());
 });
 
 test.run();

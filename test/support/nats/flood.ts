@@ -73,6 +73,8 @@ export class Flooder {
       if (code !== 0) throw new Error(`the flooder ended with exit code ${code}: ${printed}`);
       return printed.trim().split("\n").at(-1) ?? "";
     });
+    // A failure is the test's when it awaits the end; until then it must not end the test's process.
+    ended.catch(() => undefined);
     await once(child.stdout, "data");
     return {
       get flooding() {

@@ -1,5 +1,6 @@
 /**
- * Preloaded into a shipped program (`node --import`): kills it with SIGKILL at one message between the program and NATS.
+ * Preloaded into a shipped program (`node --import`): kills it with SIGKILL at one message between the program and NATS, or lets
+ * that connection send nothing from this message on.
  * The environment variable CB_KILL_AT names a file with a KillPoint in JSON. The test writes the file while the program
  * runs; this module deletes it before the kill. The program is unchanged: this module patches the plaintext side of its TLS
  * connection.
@@ -12,6 +13,8 @@ const { write, push } = TLSSocket.prototype;
 /** The reply subject of the message that was sent; the kill follows when the reply arrives. */
 let awaitedReply;
 let isKilling = false;
+/** A connection that sends nothing more. */
+let heldSocket;
 
 /** Read before each write, because the test may write the file at any time. */
 function pointNow() {
@@ -47,12 +50,17 @@ function* framesOf(bytes) {
 }
 
 TLSSocket.prototype.write = function (chunk, ...rest) {
-  if (isKilling) return false;
+  if (isKilling || heldSocket === this) return false;
   const point = pointNow();
   if (point === undefined || typeof chunk === "string") return write.call(this, chunk, ...rest);
   const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   for (const frame of framesOf(bytes)) {
     if (!point.subject.test(frame.subject) || !point.payload.test(frame.text)) continue;
+    if (point.when === "hold") {
+      heldSocket = this;
+      rmSync(pointFile, { force: true });
+      return write.call(this, bytes.subarray(0, frame.at));
+    }
     if (point.when === "before") {
       isKilling = true;
       if (frame.at === 0) killSelf();

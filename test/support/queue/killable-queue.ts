@@ -10,9 +10,9 @@ export interface KillPoint {
   readonly payload?: RegExp;
   /**
    * `before`: the message is not sent. `after`: its reply has arrived, but the queue has not read it; a message without a
-   * reply subject was sent.
+   * reply subject was sent. `hold`: the queue goes on, but neither this message nor a later one of the same connection is sent.
    */
-  readonly when: "before" | "after";
+  readonly when: "before" | "after" | "hold";
 }
 
 const PRELOAD = new URL("./kill-at.mjs", import.meta.url);

@@ -1,3 +1,7 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { diskFailure, diskFailureIn } from "../../../agent/disk-failure.ts";
@@ -32,7 +36,15 @@ test("diskFailureIn() ignores an error that a process wrote to the kernel log", 
 });
 
 test("diskFailure() ignores a file, a pipe and another device in the place of the kernel log", async () => {
-  for (const path of [import.meta.filename, "/dev/null", "/nowhere"]) assert.is(await diskFailure(path), undefined);
+  const folder = mkdtempSync(join(tmpdir(), "cb-kmsg-"));
+  try {
+    const [file, pipe] = [join(folder, "kmsg"), join(folder, "pipe")];
+    writeFileSync(file, record(3, writeError("vda")));
+    execFileSync("mkfifo", [pipe]);
+    for (const path of [file, pipe, "/dev/null", "/nowhere"]) assert.is(await diskFailure(path), undefined, path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test.run();

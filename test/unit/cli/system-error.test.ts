@@ -14,6 +14,7 @@ test("fromSystemError() gives each failure of a system call a kind and a remedy"
     ENOSPC: "output",
     EACCES: "usage",
     EIO: "infrastructure",
+    "Unknown system error -122": "output",
   };
   for (const [code, kind] of Object.entries(kinds)) {
     const error = fromSystemError(systemError(code, "open"));

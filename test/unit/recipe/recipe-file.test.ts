@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { readRecipe } from "../../../lib/cli/build/preflight.ts";
 import { absolute } from "../../../lib/cli/build/working-directory.ts";
 import { CbError } from "../../../lib/core/errors.ts";
-import { readFailure } from "../../../lib/recipe/read-failure.ts";
+import { readFailure } from "../../../lib/core/read-failure.ts";
 import { encodeRecipe } from "../../../lib/recipe/recipe-text.ts";
 
 const test = suite<{ folder: string }>("recipe file");
@@ -51,6 +51,16 @@ test("readRecipe() finds the Dockerfile's own ignore file, .dockerignore first",
   writeFileSync(`${path}.dockerignore`, "");
   assert.is((await readRecipe(path, undefined)).ignoreFile, `${path}.dockerignore`);
   assert.is((await readRecipe(path, "singularity")).ignoreFile, undefined);
+});
+
+test("readRecipe() refuses an ignore file that cannot be read, because its files would be sent", async ({ folder }) => {
+  const path = join(folder, "Dockerfile");
+  writeFileSync(path, "FROM debian\n");
+  symlinkSync("Dockerfile.dockerignore", `${path}.dockerignore`);
+  const error = await refusal(() => readRecipe(path, undefined));
+  assert.is(error.kind, "usage");
+  assert.match(error.message, `cannot read the ignore file ${path}.dockerignore (ELOOP)`);
+  assert.match(error.hint ?? "", "leads in a circle");
 });
 
 test("a name that is too long, a loop of links and a file as a folder are usage errors with their own remedy", async ({

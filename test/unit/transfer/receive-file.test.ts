@@ -1,11 +1,17 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
 import { type ReceivedFile, receiveFile } from "../../../lib/transfer/receive-file.ts";
-import { checkTarget, mayReplace, outputError, type ReceiveOptions } from "../../../lib/transfer/target.ts";
+import {
+  checkTarget,
+  createHidden,
+  mayReplace,
+  outputError,
+  type ReceiveOptions,
+} from "../../../lib/transfer/target.ts";
 
 const test = suite<{ dir: string; path: string }>("receive file");
 
@@ -141,6 +147,14 @@ test("receiveFile() ends the chunks and throws an error with path and hint if it
 test("outputError() has a hint for a full disk, a quota and missing permissions", () => {
   assert.match(outputError("/x", { code: "ENOSPC" }).hint ?? "", "free some space");
   assert.match(outputError("/x", { code: "EDQUOT" }).hint ?? "", "quota");
+  assert.match(outputError("/x", { code: "Unknown system error -122" }).message, "cannot write /x (EDQUOT)");
+  assert.match(outputError("/x", { code: "Unknown system error -122" }).hint ?? "", "quota");
+  for (const code of ["EIO", "Unknown system error -116"]) {
+    const { kind, hint = "" } = outputError("/x", { code });
+    assert.is(kind, "output");
+    assert.match(hint, "the disk or the file server failed");
+  }
+  for (const code of ["EMFILE", "ENFILE"]) assert.is(outputError("/x", { code }).kind, "infrastructure");
   assert.match(outputError("/x", { code: "EACCES" }).hint ?? "", "may write");
   assert.is(outputError("/x", new Error("other")).message, "cannot write /x");
 });
@@ -160,6 +174,10 @@ test("receiveFile() leaves an old file as it was until place(), and discard() re
   await kept.discard();
   assert.is(await readFile(path, "utf8"), "new");
   assert.equal(await readdir(dir), ["image.sif"]);
+  const lost = await receiveFile(pieces(["newer"], { ended: false }), { path, force: true });
+  for (const name of await readdir(dir)) if (name.endsWith(".part")) await rm(join(dir, name));
+  assert.is((await failure(lost.place())).kind, "output");
+  assert.is(await readFile(path, "utf8"), "new");
 });
 
 test("a received image may be executed, less the umask; a replaced file keeps its mode, and a link has none", async ({
@@ -197,6 +215,12 @@ test("names of up to 255 bytes are received, also of characters of several bytes
   ]) {
     assert.ok(Buffer.byteLength(name) >= 254);
     const options = { path: join(dir, name), force: false };
+    const { path, file } = await createHidden(options);
+    await file.close();
+    // 143 bytes is the shortest known limit of a name (eCryptfs).
+    assert.ok(Buffer.byteLength(basename(path)) <= 143, basename(path));
+    assert.not.match(basename(path), "\ufffd");
+    await rm(path);
     await checkTarget(options);
     assert.equal(await readdir(dir), []);
     await receiveAndPlace(pieces(["x"], { ended: false }), options);

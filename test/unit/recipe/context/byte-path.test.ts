@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { PathList } from "../../../../lib/recipe/context/byte-path.ts";
+import { fromText, PathList } from "../../../../lib/recipe/context/byte-path.ts";
 import { Random } from "../../../sim/random.ts";
 
 const test = suite("byte path");
@@ -16,6 +16,11 @@ function randomPaths(seed: number, count: number): string[] {
     return path;
   });
 }
+
+test("fromText() gives a byte of a recipe that is not UTF-8 back, and a character its bytes of UTF-8", () => {
+  assert.is(fromText("caf\udce9"), "caf\xe9");
+  assert.is(fromText("café"), "caf\xc3\xa9");
+});
 
 test("PathList returns its paths in order, over many pages", () => {
   for (let seed = 1; seed <= 5; seed++) {

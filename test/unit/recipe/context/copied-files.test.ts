@@ -76,7 +76,7 @@ test("a pattern may match nothing when another source of its instruction exists"
     "ADD perhaps* there.txt /x/",
     "COPY there.txt perhap? none[1] /x/",
     'COPY ["there.txt", "perhaps*", "/x/"]',
-    "COPY there.txt none/*.txt none/**/x none/$UNKNOWN /x/",
+    "COPY there.txt none/*.txt none/**/x gone/$UNKNOWN /x/",
     "ENV N=none\nCOPY there.txt $N/*.x $N* /x/",
     "COPY there.txt /x/\nCOPY there.txt perhaps* /x/",
   ])
@@ -141,8 +141,11 @@ test("an ignore file that is a link is sent as its target, which must be in the 
   assert.is(await followed(join(tree.directory, "../recipes/D.dockerignore")), 1);
 });
 
-test("an ignore file that is a pipe or a folder is refused", async ({ tree }) => {
+test("an ignore file that is a pipe, a folder or a loop of links is refused", async ({ tree }) => {
   tree.file("src/x");
+  tree.link(".cbignore", ".cbignore");
+  const loop = await tree.refused({ backend: "docker", inputs: [], whole: true });
+  assert.match(loop.message, /cannot read \S+\.cbignore \(ELOOP\)/);
   execFileSync("mkfifo", [join(tree.directory, ".dockerignore")]);
   assert.match((await tree.refused(copying("src"))).message, ".dockerignore is no regular file");
   tree.file(".containerignore/x");

@@ -45,7 +45,9 @@ test("a missing path is refused with the line of the recipe and the directory", 
 test("a file that a script may make is sent if it exists, and noted if it does not", async ({ tree }) => {
   const maybeMade = (path: string) => ({ ...fileInput(path), mayBeMadeByScript: true as const });
   tree.file("here");
-  const found = await tree.found({ inputs: [maybeMade("here"), maybeMade("gone")] });
+  const found = await tree.found({ inputs: [maybeMade("here"), maybeMade("gone"), maybeMade("her*")] });
+  const { notes } = await tree.found({ inputs: [maybeMade("gone*")] });
+  assert.match(notes.join(), `must make it: ${join(tree.directory, "gone*")}`);
   assert.is(found.files, 1);
   assert.equal(found.notes, [
     `1 file of the recipe does not exist here; the recipe's own script must make it: ${join(tree.directory, "gone")}`,

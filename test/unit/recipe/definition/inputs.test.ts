@@ -243,6 +243,8 @@ test("inputsOf() marks a path that a script before %files may make", () => {
     ["/etc/typo", "    cat /etc/hosts"],
   ] as const)
     assert.is(made(path, script), undefined, `${path}: ${script}`);
+  const inPre = `${HEADER}%pre\n    touch /file1\n%files\n    /file1\n`;
+  assert.is(inputsOf({ backend: "singularity", text: inPre })[0]?.mayBeMadeByScript, true);
   const inPost = `${HEADER}%post\n    touch /file1\n%files\n    /file1\n`;
   assert.is(inputsOf({ backend: "singularity", text: inPost })[0]?.mayBeMadeByScript, undefined);
 });

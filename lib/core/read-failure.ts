@@ -1,5 +1,6 @@
 /** Decides from an error code of open(2), read(2), stat(2) or getdents(2) which kind of failure it is, and what to do. */
-import type { ErrorKind } from "../core/exit-codes.ts";
+import { CbError, codeOf } from "./errors.ts";
+import type { ErrorKind } from "./exit-codes.ts";
 
 export interface ReadFailure {
   readonly kind: ErrorKind;
@@ -35,3 +36,10 @@ const FAILURES: Readonly<Record<string, ReadFailure>> = {
 
 /** "usage" when the caller can correct the path or its rights; "infrastructure" when the same call may work later. */
 export const readFailure = (code: string): ReadFailure => FAILURES[code] ?? { kind: "usage", hint: NOT_READABLE };
+
+/** The error for a file of settings that cannot be read: "infrastructure" when the machine failed, otherwise "config" with `hint`. */
+export function settingsFailure(message: string, cause: unknown, hint?: string): CbError {
+  const failure = readFailure(codeOf(cause));
+  if (failure.kind === "infrastructure") return new CbError(failure.kind, message, { hint: failure.hint, cause });
+  return new CbError("config", message, { ...(hint === undefined ? {} : { hint }), cause });
+}
