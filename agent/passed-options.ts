@@ -1,5 +1,5 @@
 /** Turns the caller's options into arguments of the build programs. No other option of a caller reaches a program. */
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { Bind, PassedOptions } from "../lib/protocol/build-options.ts";
 
 /** For a definition file. `callersRoot`: the folder that mirrors the caller's disk, where the sources of binds are. */
@@ -28,9 +28,13 @@ export const packOptions = ({ mksquashfsArgs }: PassedOptions): string[] => give
 
 const given = (flag: string, value: string | undefined): string[] => (value === undefined ? [] : [`${flag}=${value}`]);
 
-/** apptainer parses the value as a line of CSV, so a path may have commas and colons. */
+/** apptainer parses the value as a line of CSV, so a path may have commas and colons. resolve() keeps `..` below the root. */
 function mountSpec({ source, destination, readOnly }: Bind, callersRoot: string): string {
   const field = (text: string): string => `"${text.replaceAll('"', '""')}"`;
-  const fields = ["type=bind", field(`source=${join(callersRoot, source)}`), field(`destination=${destination}`)];
+  const fields = [
+    "type=bind",
+    field(`source=${join(callersRoot, resolve("/", source))}`),
+    field(`destination=${destination}`),
+  ];
   return [...fields, ...(readOnly ? ["ro"] : [])].join(",");
 }

@@ -27,11 +27,11 @@ export interface InputCall {
  */
 export async function readInput({ named, options, environment }: InputCall): Promise<BuildInput> {
   const source = await readSource(named, options);
-  const given = await readBuildArgs(options, environment);
+  const { values: buildArgs, unset } = await readBuildArgs(options, environment);
   const passed = passedOptionsOf(options, source.recipe.backend, source.shown);
   const recipe: Recipe = {
     ...source.recipe,
-    ...(given === undefined ? {} : { buildArgs: given }),
+    ...(Object.keys(buildArgs).length === 0 ? {} : { buildArgs }),
     ...(passed === undefined ? {} : { options: passed }),
   };
   checkRecipe(recipe);
@@ -40,7 +40,13 @@ export async function readInput({ named, options, environment }: InputCall): Pro
   return {
     ...source,
     recipe: withCallerEnvironment(withoutArgs(recipe, unused), environment),
-    notes: [...source.notes, ...unused.map((name) => `${source.shown} does not use the build argument ${name}`)],
+    notes: [
+      ...source.notes,
+      ...unset.map(
+        (name) => `--build-arg ${name}: you have no environment variable ${name}, so the recipe's default counts`,
+      ),
+      ...unused.map((name) => `${source.shown} does not use the build argument ${name}`),
+    ],
   };
 }
 

@@ -13,15 +13,16 @@ export interface DryRun {
   readonly terminal: ReserveRequest["terminal"];
 }
 
-/** One line for each thing, with a line end. Build arguments and labels are shown, because they are on the command line too. */
+/** One line for each thing, with a line end. The values of build arguments are left out: some come from the environment. */
 export function dryRunText({ input, context, imagePath, arch, pool, terminal }: DryRun): string {
   const { backend, text, buildArgs = {}, options = {} } = input.recipe;
+  const names = Object.keys(buildArgs).join(", ");
   const kind = backend === "docker" ? "Dockerfile" : "definition file";
   const rows: (readonly [string, string])[] = [
     ["image", imagePath],
     ["recipe", `${input.shown}: ${kind}, ${size(Buffer.byteLength(text))}`],
     ["context", contextText(context)],
-    ...Object.entries(buildArgs).map(([name, value]) => ["build arg", `${name}=${value}`] as const),
+    ...(names === "" ? [] : [["build arguments", names] as const]),
     ...Object.entries(options).map(([name, value]) => ["option", optionText(name, value)] as const),
     ["arch", arch ?? "that of the pool"],
     ["pool", pool ?? "the queue's first of the architecture"],

@@ -10,32 +10,35 @@ export type BuildArgs = NonNullable<Recipe["buildArgs"]>;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const NAME_HINT = "a name has letters, digits and underscores, and begins with no digit";
 
+export interface GivenArgs {
+  readonly values: BuildArgs;
+  /** Named without a value, and no variable of the environment: docker leaves these out, so that the recipe's default counts. */
+  readonly unset: readonly string[];
+}
+
 /**
- * The arguments of the command line count more than those of the file, the last of a name more than earlier ones. Undefined if there
- * are none. Throws CbError "usage" for a line that is not NAME=VALUE, for a name without a value that is no variable of
- * `environment`, and as readText().
+ * The arguments of the command line count more than those of the file, the last of a name more than earlier ones. Throws CbError
+ * "usage" for a line that is not NAME=VALUE, and as readText().
  */
 export async function readBuildArgs(
   { buildArg = [], buildArgFile }: Pick<BuildOptionValues, "buildArg" | "buildArgFile">,
   environment: Environment,
-): Promise<BuildArgs | undefined> {
+): Promise<GivenArgs> {
   const ofFile =
     buildArgFile === undefined ? [] : fileArgs(await readText(buildArgFile, "file of build arguments"), buildArgFile);
-  const all = [...ofFile, ...buildArg.map((text) => lineArg(text, environment))];
-  return all.length === 0 ? undefined : Object.fromEntries(all);
+  const ofLine = buildArg.map(parseLine);
+  const values = ofLine.map(({ name, value = environment[name] }) => [name, value] as const);
+  const given = values.filter((pair): pair is [string, string] => pair[1] !== undefined);
+  const unset = values.filter(([, value]) => value === undefined).map(([name]) => name);
+  return { values: Object.fromEntries([...ofFile, ...given]), unset };
 }
 
 /** `NAME=VALUE`, or `NAME` for the variable of that name, as docker has it. */
-function lineArg(text: string, environment: Environment): [string, string] {
+function parseLine(text: string): { name: string; value?: string } {
   const at = text.indexOf("=");
   const name = at < 0 ? text : text.slice(0, at);
   if (!NAME.test(name)) throw new CbError("usage", `--build-arg ${text} is not NAME=VALUE`, { hint: NAME_HINT });
-  if (at >= 0) return [name, text.slice(at + 1)];
-  const value = environment[name];
-  if (value !== undefined) return [name, value];
-  throw new CbError("usage", `--build-arg ${name}: you have no environment variable ${name}`, {
-    hint: `write --build-arg ${name}=VALUE, or export ${name}`,
-  });
+  return at < 0 ? { name } : { name, value: text.slice(at + 1) };
 }
 
 /** Blanks around name and value do not count, as for apptainer. Empty lines and comments are skipped, as by buildah. */

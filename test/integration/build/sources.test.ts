@@ -1,0 +1,134 @@
+/** Builds each kind of source, and passes each option on, with the shipped programs. */
+// slow: a dozen builds, some of a second, some on the image of a registry.
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { busyboxLayer } from "../../support/oci/busybox-layer.ts";
+import { writeDockerArchive, writeOciArchive } from "../../support/oci/oci-image.ts";
+import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
+import { HELLO } from "../../support/recipe/recipes.ts";
+
+const test = suite<{ recipes: RecipeStack }>("sources and options");
+
+test.before(async (context) => {
+  context.recipes = await RecipeStack.start();
+  const { stack } = context.recipes;
+  const layers = [await busyboxLayer()];
+  writeDockerArchive(stack.path("docker.tar"), layers);
+  writeOciArchive(stack.path("oci.tar"), layers);
+});
+test.after(async ({ recipes }) => {
+  await recipes?.stop();
+});
+
+/** Runs container-builder in the stack's folder. */
+const call = ({ stack }: RecipeStack, ...args: string[]) =>
+  stack.run("container-builder", args, { cwd: stack.folder, env: { WORD: "from the environment" } });
+
+async function built(recipes: RecipeStack, ...args: string[]): Promise<{ stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await call(recipes, ...args);
+  assert.is(code, 0, `${args.join(" ")}\n${stdout.slice(-3000)}${stderr}`);
+  return { stdout, stderr };
+}
+
+test("options that are not needed give one note, -f replaces no image, and -F does", async ({ recipes }) => {
+  const { stderr } = await built(recipes, "--fakeroot", "--no-cache", "first.sif", HELLO);
+  assert.match(stderr, /^note: --fakeroot, --no-cache: not needed, because /m);
+  const before = readFileSync(recipes.stack.path("first.sif"));
+  const refused = await call(recipes, "-f", "first.sif", HELLO);
+  assert.is(refused.code, 64);
+  assert.match(refused.stderr, "write -F or --force to replace an image, --file FILE to name a Dockerfile");
+  assert.ok(readFileSync(recipes.stack.path("first.sif")).equals(before));
+  await built(recipes, "-F", "first.sif", HELLO);
+  assert.not.ok(readFileSync(recipes.stack.path("first.sif")).equals(before));
+});
+
+test("build arguments come from the command line, the environment and a file", async ({ recipes }) => {
+  writeFileSync(recipes.stack.path("args"), "# a comment\nONE = first \nTWO=second\n");
+  writeFileSync(
+    recipes.stack.path("args.def"),
+    `${readFileSync(HELLO, "utf8")}\n%post\n    /bin/busybox echo "{{ ONE }}, {{ TWO }}, {{ WORD }}"\n`,
+  );
+  const args = ["--build-arg-file", "args", "--build-arg", "TWO=other", "--build-arg", "WORD"];
+  const { stdout } = await built(recipes, ...args, "args.sif", "args.def");
+  assert.match(stdout, "first, other, from the environment");
+  const warned = await built(
+    recipes,
+    ...args,
+    "--build-arg",
+    "WORDS=1",
+    "--warn-unused-build-args",
+    "w.sif",
+    "args.def",
+  );
+  assert.match(warned.stderr, "args.def does not use the build argument WORDS");
+});
+
+const SOURCES: readonly (readonly [source: string, run: string, prints: string])[] = [
+  ["docker-archive:docker.tar", "cat /etc/base", "from the registry"],
+  ["oci-archive://oci.tar", "cat /etc/base", "from the registry"],
+  ["first.sif", "cat /etc/hello", "made by container-builder"],
+  ["project", "cat /opt/file", "of the project"],
+];
+for (const [source, command, prints] of SOURCES) {
+  test(`${source} is a source`, async ({ recipes }) => {
+    mkdirSync(recipes.stack.path("project"), { recursive: true });
+    writeFileSync(recipes.stack.path("project", "file"), "of the project\n");
+    writeFileSync(
+      recipes.stack.path("project", "x.def"),
+      "Bootstrap: localimage\nFrom: ../first.sif\n%files\n    file /opt/file\n",
+    );
+    const name = `source-${source.replace(/\W/g, "-")}`;
+    await built(recipes, `${name}.sif`, source);
+    assert.match(await recipes.inspect(name, `apptainer exec --unsquash $I ${command}`), prints);
+  });
+}
+
+test("an image of a registry is a source, and standard input is one", async ({ recipes }) => {
+  await built(recipes, "registry.sif", `docker://${recipes.hosts.open}/${IMAGE}`);
+  assert.match(await recipes.inspect("registry", "apptainer exec --unsquash $I cat /etc/base"), "from the registry");
+  const { stack } = recipes;
+  const piped = await stack.runInShell(`"$@" <'${HELLO}'`, "container-builder", [stack.path("piped.sif"), "-"]);
+  assert.is(piped.code, 0, piped.stderr);
+});
+
+test("a definition file gets binds, mounts, --notest, --writable-tmpfs and arguments for mksquashfs", async ({
+  recipes,
+}) => {
+  const { stack } = recipes;
+  mkdirSync(stack.path("data, with: signs"), { recursive: true });
+  writeFileSync(stack.path("data, with: signs", "file"), "bound\n");
+  writeFileSync(stack.path("one"), "mounted\n");
+  const base = readFileSync(HELLO, "utf8").replace(
+    '"$APPTAINER_ROOTFS/etc"',
+    '"$APPTAINER_ROOTFS/etc" "$APPTAINER_ROOTFS/data"',
+  );
+  writeFileSync(
+    stack.path("bound.def"),
+    `${base.replace("\n%labels", "    cat /data/file; cat /data/one; touch /data/x && echo writable\n\n%labels")}\n%test\n    echo tested; cat /data/file; touch /new && exit 3\n`,
+  );
+  const binds = ["--bind", "data\\, with\\: signs:/data"];
+  const failed = await call(recipes, ...binds, "bound.sif", "bound.def");
+  console.log(failed.stdout, failed.stderr);
+  const tested = await call(recipes, ...binds, "--writable-tmpfs", "bound.sif", "bound.def");
+  console.log(tested.stdout, tested.stderr);
+  const { stdout } = await built(recipes, ...binds, "-T", "--mksquashfs-args", "-comp zstd", "bound.sif", "bound.def");
+  console.log(stdout);
+});
+
+test("a Dockerfile gets a target, labels and arguments for mksquashfs", async ({ recipes }) => {
+  const { stack } = recipes;
+  mkdirSync(stack.path("docker"), { recursive: true });
+  writeFileSync(stack.path("docker", "file"), "of the context\n");
+  writeFileSync(
+    stack.path("Other"),
+    `FROM ${recipes.hosts.open}/${IMAGE} AS one\nCOPY file /file\nFROM one AS two\nRUN exit 7\n`,
+  );
+  const args = ["--target", "one", "--label", "site=here, and there", "--mksquashfs-args", "-comp zstd", "--pull"];
+  await built(recipes, ...args, "target.sif", "--file", "Other", "docker");
+  const printed = await recipes.inspect("target", "apptainer exec --unsquash $I cat /file; apptainer inspect $I");
+  assert.match(printed, "of the context");
+  assert.match(printed, "site: here, and there");
+});
+
+test.run();
