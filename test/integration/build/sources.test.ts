@@ -3,10 +3,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { BUILD_OPTIONS, flagOf } from "../../../lib/cli/build/options/option-list.ts";
+import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { busyboxLayer } from "../../support/oci/busybox-layer.ts";
 import { writeDockerArchive, writeOciArchive } from "../../support/oci/oci-image.ts";
 import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";
+import { testRootfs } from "../../support/rootfs.ts";
 
 const test = suite<{ recipes: RecipeStack }>("sources and options");
 
@@ -92,6 +95,12 @@ test("an image of a registry is a source, and standard input is one", async ({ r
   assert.is(piped.code, 0, piped.stderr);
 });
 
+/** The identifier of the compression in the superblock of the image's squashfs: 1 is gzip, 6 is zstd (squashfs-tools). */
+function compressionOf(path: string): number {
+  const bytes = readFileSync(path);
+  return bytes.readUInt16LE(bytes.indexOf("hsqs") + 20);
+}
+
 test("a definition file gets binds, mounts, --notest, --writable-tmpfs and arguments for mksquashfs", async ({
   recipes,
 }) => {
@@ -99,21 +108,40 @@ test("a definition file gets binds, mounts, --notest, --writable-tmpfs and argum
   mkdirSync(stack.path("data, with: signs"), { recursive: true });
   writeFileSync(stack.path("data, with: signs", "file"), "bound\n");
   writeFileSync(stack.path("one"), "mounted\n");
-  const base = readFileSync(HELLO, "utf8").replace(
-    '"$APPTAINER_ROOTFS/etc"',
-    '"$APPTAINER_ROOTFS/etc" "$APPTAINER_ROOTFS/data"',
-  );
+  const made = '    mkdir "$APPTAINER_ROOTFS/data"; touch "$APPTAINER_ROOTFS/one"\n';
+  const post = "    cat /data/file /one; touch /data/x && echo writable; touch /one || echo read-only\n";
   writeFileSync(
     stack.path("bound.def"),
-    `${base.replace("\n%labels", "    cat /data/file; cat /data/one; touch /data/x && echo writable\n\n%labels")}\n%test\n    echo tested; cat /data/file; touch /new && exit 3\n`,
+    `${readFileSync(HELLO, "utf8").replace("\n%post\n", `${made}\n%post\n`).replace("\n%labels", `${post}\n%labels`)}
+%test
+    echo "tested: $(cat /data/file)"
+    touch /new
+`,
   );
-  const binds = ["--bind", "data\\, with\\: signs:/data"];
-  const failed = await call(recipes, ...binds, "bound.sif", "bound.def");
-  console.log(failed.stdout, failed.stderr);
-  const tested = await call(recipes, ...binds, "--writable-tmpfs", "bound.sif", "bound.def");
-  console.log(tested.stdout, tested.stderr);
-  const { stdout } = await built(recipes, ...binds, "-T", "--mksquashfs-args", "-comp zstd", "bound.sif", "bound.def");
-  console.log(stdout);
+  const binds = ["--bind", "data\\, with\\: signs:/data", "--mount", "type=bind,src=one,dst=/one,ro"];
+  const readOnly = await call(recipes, ...binds, "bound.sif", "bound.def");
+  assert.is(readOnly.code, 1, "%test cannot write to the image");
+  assert.match(readOnly.stdout, /^bound\nmounted\n/m);
+  assert.match(readOnly.stdout, /^writable$/m);
+  assert.match(readOnly.stdout, /^read-only$/m);
+  assert.match(readOnly.stdout, /^tested: bound$/m);
+  const writable = await built(recipes, ...binds, "--writable-tmpfs", "bound.sif", "bound.def");
+  assert.match(writable.stdout, /^tested: bound$/m);
+  const packed = await built(
+    recipes,
+    ...binds,
+    "-F",
+    "-T",
+    "--mksquashfs-args",
+    "-comp zstd",
+    "bound.sif",
+    "bound.def",
+  );
+  assert.not.match(packed.stdout, "tested");
+  assert.equal([compressionOf(stack.path("first.sif")), compressionOf(stack.path("bound.sif"))], [1, 6]);
+  await recipes
+    .inspect("bound", "apptainer exec --unsquash $I ls -A /data; apptainer exec --unsquash $I cat /one")
+    .then((kept) => assert.is(kept, "", "the image has no file of the binds"));
 });
 
 test("a Dockerfile gets a target, labels and arguments for mksquashfs", async ({ recipes }) => {
@@ -129,6 +157,22 @@ test("a Dockerfile gets a target, labels and arguments for mksquashfs", async ({
   const printed = await recipes.inspect("target", "apptainer exec --unsquash $I cat /file; apptainer inspect $I");
   assert.match(printed, "of the context");
   assert.match(printed, "site: here, and there");
+  assert.is(compressionOf(stack.path("target.sif")), 6);
+});
+
+/** Logins and graphics cards are another subject; --json is the form of the definition. */
+const OTHERS = ["--authfile", "--docker-login", "--help", "--json", "--nv", "--nvccli", "--rocm"];
+
+test("each option of `apptainer build` is known", async () => {
+  const command = ["apptainer", "build", "--help"];
+  const { stdout } = await runInSandbox({ rootfs: await testRootfs(), command, stdio: "pipe" });
+  const flags = [...stdout.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map(([, flag = ""]) => flag);
+  assert.ok(flags.length > 30, stdout);
+  const known = [...BUILD_OPTIONS.map(flagOf), ...OTHERS];
+  assert.equal(
+    flags.filter((flag) => !known.includes(flag)),
+    [],
+  );
 });
 
 test.run();
