@@ -1,5 +1,6 @@
 /** Lists the programs that build an image from a recipe, in order. */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
+import { apptainerOptions, buildahOptions, packOptions } from "./passed-options.ts";
 import type { WorkDir } from "./prepare.ts";
 
 export interface Step {
@@ -13,13 +14,14 @@ export function stepsFor(recipe: Recipe, workDir: WorkDir): Step[] {
   return recipe.backend === "docker" ? dockerSteps(recipe, workDir) : [definitionStep(recipe, workDir)];
 }
 
-function definitionStep({ buildArgs = {} }: Recipe, workDir: WorkDir): Step {
+function definitionStep({ buildArgs = {}, options = {} }: Recipe, workDir: WorkDir): Step {
   // apptainer parses the value of --build-arg as a line of CSV.
-  const options = Object.entries(buildArgs).flatMap(([name, value]) => [
+  const args = Object.entries(buildArgs).flatMap(([name, value]) => [
     "--build-arg",
     `"${`${name}=${value}`.replaceAll('"', '""')}"`,
   ]);
-  const argv = ["apptainer", "build", ...archOption(workDir), ...options, workDir.image, workDir.recipe];
+  const passed = [...apptainerOptions(options, workDir.callersRoot), ...packOptions(options)];
+  const argv = ["apptainer", "build", ...archOption(workDir), ...args, ...passed, workDir.image, workDir.recipe];
   return { name: "apptainer build", argv };
 }
 
@@ -30,15 +32,16 @@ const archOption = ({ emulated }: WorkDir): string[] => (emulated === undefined 
  * buildah commits straight into an uncompressed OCI layout, and keeps no layers for a later build. Measured with a
  * layer of 290 MB: 3.7 s this way, 10 s through buildah's own storage and an archive, 17 s with `--layers`.
  */
-function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[] {
-  const options = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
+function dockerSteps({ text, buildArgs = {}, options = {} }: Recipe, workDir: WorkDir): Step[] {
+  const args = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   const storage = ["--root", workDir.storage, "--runroot", `${workDir.storage}-run`];
   const mode = [
     ...archOption(workDir),
     "--isolation=chroot",
     `--format=${formatFor(text)}`,
     "--layers=false",
-    ...options,
+    ...args,
+    ...buildahOptions(options),
   ];
   const ignoreFile = workDir.ignoreFile === undefined ? [] : ["--ignorefile", workDir.ignoreFile];
   const paths = [...ignoreFile, "--file", workDir.recipe, "--tag", `oci:${workDir.layout}`, workDir.context];
@@ -50,6 +53,7 @@ function dockerSteps({ text, buildArgs = {} }: Recipe, workDir: WorkDir): Step[]
     "build",
     "--disable-cache",
     ...archOption(workDir),
+    ...packOptions(options),
     workDir.image,
     `oci:${workDir.layout}`,
   ];

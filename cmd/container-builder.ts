@@ -1,33 +1,31 @@
 /** container-builder IMAGE RECIPE: builds the recipe as root on a remote builder, and stores the image here. */
 import { Option } from "commander";
-import { archName } from "../lib/cli/arch-name.ts";
 import { buildFlow } from "../lib/cli/build/build-flow.ts";
-import { checkImagePath, readRecipe } from "../lib/cli/build/preflight.ts";
+import { readInput } from "../lib/cli/build/build-input.ts";
+import { dryRunText } from "../lib/cli/build/dry-run.ts";
+import { acceptedNote, addBuildOptions, type BuildOptionValues } from "../lib/cli/build/options/declare.ts";
+import { GROUPS } from "../lib/cli/build/options/option-list.ts";
+import { architectureOf } from "../lib/cli/build/options/platform.ts";
+import { argumentsFromVariables } from "../lib/cli/build/options/variables.ts";
+import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
 import { Session } from "../lib/cli/session.ts";
-import { errorCursor, isDumbTerminal, writeOutput } from "../lib/cli/standard-output.ts";
+import { errorCursor, isDumbTerminal, printText, writeOutput } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
 import { TimeLeft } from "../lib/cli/watch/build-steps.ts";
-import { CbError } from "../lib/core/errors.ts";
 import type { Backend, ReserveRequest } from "../lib/protocol/build-messages.ts";
-import { withCallerEnvironment } from "../lib/recipe/caller-environment.ts";
 import { recipeNotes } from "../lib/recipe/notes.ts";
 
-interface Options {
-  readonly force?: boolean;
+interface Options extends BuildOptionValues {
   readonly debug?: boolean;
+  readonly dryRun?: boolean;
   /** Undefined: true if standard output is a terminal. */
   readonly tty?: boolean;
   readonly backend?: Backend;
-  readonly arch?: string;
   readonly pool?: string;
-  readonly context?: string;
-  readonly transferContext?: boolean;
-  readonly transfer_context?: boolean;
-  readonly buildArg?: Readonly<Record<string, string>>;
 }
 
 const command = () =>
@@ -37,54 +35,63 @@ const command = () =>
     debug: "print an error with its causes, and how long the build may still run",
     examples: {
       "container-builder hello.sif hello.def": "build a definition file",
-      "container-builder --force hello.sif Dockerfile": "build a Dockerfile, replace the image",
+      "container-builder -F hello.sif Dockerfile": "build a Dockerfile, replace the image",
+      "container-builder hello.sif .": "build the recipe in this folder",
+      "container-builder hello.sif docker://debian:12": "build an image of a registry",
       "container-builder --build-arg VERSION=2 a.sif a.def": "set a build argument",
       "container-builder --arch aarch64 a.sif a.def": "build for another architecture",
     },
-    variables: [...CLIENT_VARIABLES, "HOME"],
+    variables: [...CLIENT_VARIABLES, "APPTAINER_*", "HOME"],
     failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<image>", "path of the image, e.g. container.sif")
-    .argument("<recipe>", "the recipe: an Apptainer definition file or a Dockerfile")
-    .option("-f, --force", "replace the image if it exists")
+    .argument("[recipe]", "a definition file, a Dockerfile, a folder with one, - for standard input, or docker://NAME")
     .option("--tty", "run the build on a terminal (default: if standard output is a terminal)")
     .option("--no-tty", "run the build without a terminal: no colours, no progress bars")
-    .option("--context <directory>", "where the recipe's relative paths start (default: the working directory)")
-    .option("--transfer-context", "send that whole directory, except for what .cbignore or .dockerignore names")
-    .addOption(new Option("--transfer_context", "spelling of the original container-builder").hideHelp())
-    .option(
-      "--build-arg <name=value>",
-      "value of an ARG, or of {{ name }} in a definition file; may be repeated",
-      addBuildArg,
-    )
-    .option("--arch <name>", "architecture of the image, e.g. x86_64 (default: that of the pool)", archName)
-    .option("--pool <name>", "pool of builders (default: the queue's first of the architecture)")
+    .option("--dry-run", "print what would be sent, and send nothing")
     .addOption(
-      new Option("--backend <name>", "type of the recipe (default: detected)").choices(["singularity", "docker"]),
+      new Option("--backend <name>", "type of the recipe (default: detected)")
+        .choices(["singularity", "docker"])
+        .helpGroup(GROUPS.source),
+    )
+    .addOption(
+      new Option("--pool <name>", "pool of builders (default: the queue's first of the architecture)").helpGroup(
+        GROUPS.builder,
+      ),
     );
 
 await main("container-builder", async (argv) => {
-  const { options, args } = parse<Options>(command(), argv);
-  const [imageName = "", recipePath = ""] = args;
+  const accepted: string[] = [];
+  const declared = addBuildOptions(command(), (flag) => accepted.push(flag));
+  const { options, args } = parse<Options>(declared, [...argumentsFromVariables(process.env), ...argv]);
+  const [imageName = "", named] = args;
   const force = options.force ?? false;
-  const imagePath = await checkImagePath(imageName, force, recipePath);
-  const recipe = withCallerEnvironment(await readRecipe(recipePath, options.backend, options.buildArg), process.env);
+  const arch = architectureOf(options);
+  const input = await readInput({ named, options, environment: process.env });
+  const { recipe } = input;
+  const imagePath = await checkImagePath(imageName, force, input.path);
   const interrupted = interruptSignal();
   const context = await readContext({
     recipe,
-    directory: options.context,
+    directory: input.directory,
     whole: options.transferContext ?? options.transfer_context ?? false,
     imagePath,
     signal: interrupted,
   });
   const plain = isDumbTerminal() || options.tty === false;
   const steps = new Steps(process.stderr, { cursor: errorCursor(), plain });
-  for (const note of [...recipeNotes(recipe), ...(context?.notes ?? [])]) steps.print(`note: ${note}`);
+  const notes = [acceptedNote(accepted) ?? [], input.notes, recipeNotes(recipe), context?.notes ?? []].flat();
+  for (const note of notes) steps.print(`note: ${note}`);
+  const { pool } = options;
+  const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
+  if (options.dryRun) {
+    steps.close();
+    printText(dryRunText({ input, context, imagePath, arch, pool, terminal }));
+    return 0;
+  }
   let session: Session | undefined;
   try {
     session = await Session.open("container-builder", {}, steps);
-    const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
-    const { arch, pool } = options;
     const window = terminal !== undefined && process.stdout.isTTY ? process.stdout : undefined;
     await buildFlow({
       session,
@@ -107,13 +114,6 @@ await main("container-builder", async (argv) => {
   }
   return 0;
 });
-
-/** Adds one --build-arg to the previous ones, which commander passes. Throws CbError "usage" if there is no name. */
-function addBuildArg(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const [, name = "", value = ""] = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(text) ?? [];
-  if (name === "") throw new CbError("usage", `--build-arg ${text} is not NAME=VALUE`);
-  return { ...previous, [name]: value };
-}
 
 /** 80 by 24, as a VT100, for --tty without a terminal to measure. */
 function terminalSize(enabled: boolean): ReserveRequest["terminal"] {

@@ -5,6 +5,7 @@
 import { Command, CommanderError, type OptionValues } from "commander";
 import { CbError } from "../core/errors.ts";
 import { type ErrorKind, EXIT_CODES } from "../core/exit-codes.ts";
+import { nearest } from "../core/nearest.ts";
 import { VERSION } from "../core/version.ts";
 import { closeOutput, outputFailure, printText } from "./standard-output.ts";
 
@@ -21,6 +22,7 @@ const VARIABLES = {
   NATS_SERVER: "path of nats-server (default: found in PATH, else downloaded)",
   CB_MIRROR: "Debian mirror for building the root file systems",
   CB_SECURITY_MIRROR: "Debian security mirror for the same",
+  "APPTAINER_*": "options of apptainer build, as APPTAINER_NOTEST=1; SINGULARITY_* count too",
   "OS_*": "login of an OpenStack pool, or where clouds.yaml is, as for the openstack client",
 } as const;
 
@@ -81,6 +83,7 @@ export function createCommand(info: ProgramInfo): Command {
     .configureHelp({ showGlobalOptions: true })
     .addHelpText("after", helpDetails(info))
     .showHelpAfterError(false)
+    .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ writeOut: printText, writeErr: () => undefined });
 }
@@ -141,10 +144,25 @@ function usageError(program: Command, argv: readonly string[], error: unknown): 
     const names = command.commands.map((one) => one.name()).join(", ");
     return new CbError("usage", `${path} needs a command: ${names}`, { hint: help, cause: error });
   }
-  // The second line is a suggestion, "(Did you mean …?)".
-  const [message = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const hint = suggestion === undefined ? help : `${suggestion.replace(/[()]/g, "").replace("Did", "did")} ${help}`;
-  return new CbError("usage", message, { hint, cause: error });
+  const suggestion = suggestionFor(command, error);
+  const hint = suggestion === undefined ? help : `did you mean ${suggestion}? ${help}`;
+  return new CbError("usage", error.message.replace(/^error: /, ""), { hint, cause: error });
+}
+
+/** The option or the command that the user misspelled. Commander suggests others too, as --tty for --tag. */
+function suggestionFor(command: Command, { code, message }: CommanderError): string | undefined {
+  const given = /'([^'=]*)/.exec(message)?.[1] ?? "";
+  if (code === "commander.unknownCommand")
+    return nearest(
+      given,
+      command.commands.map((one) => one.name()),
+    );
+  if (code !== "commander.unknownOption" || !given.startsWith("--")) return undefined;
+  const flags: (string | undefined)[] = ["--help", ...command.options.map(({ long }) => long)];
+  return nearest(
+    given,
+    flags.filter((flag) => flag !== undefined),
+  );
 }
 
 /** The innermost subcommand that the arguments name, and its full name. */

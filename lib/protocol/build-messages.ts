@@ -1,5 +1,6 @@
 /** Messages about one build: the caller's requests, and the states on `build.<id>.state`. */
 import * as v from "valibot";
+import { passedOptions } from "./build-options.ts";
 import {
   absolutePath,
   architecture,
@@ -40,6 +41,8 @@ export const recipeSchema = v.object({
   buildArgs: v.optional(buildArgs),
   /** Of a Dockerfile: path of its own ignore file on the caller's disk, NAME.dockerignore or NAME.containerignore. */
   ignoreFile: v.optional(absolutePath),
+  /** Options that the builder passes on to its build programs. */
+  options: v.optional(passedOptions),
 });
 export type Recipe = v.InferOutput<typeof recipeSchema>;
 

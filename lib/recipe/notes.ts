@@ -1,13 +1,14 @@
-/** Warns about instructions that have no effect in an Apptainer image, one line each. */
+/** Warns about instructions that have no effect in an Apptainer image, and about a missing library, one line each. */
 import type { Recipe } from "../protocol/build-messages.ts";
+import { type Section, stagesOf } from "./definition/sections.ts";
 import { type Instruction, instructionsOf } from "./dockerfile/instructions.ts";
 
 /**
- * The notes for a recipe; none for a definition file, because every section of it has an effect. EXPOSE, VOLUME and
- * STOPSIGNAL get no note: an image that ran with them runs the same without them.
+ * The notes for a recipe. Every section of a definition file has an effect. EXPOSE, VOLUME and STOPSIGNAL get no note: an image that
+ * ran with them runs the same without them. Throws CbError "usage" as stagesOf().
  */
 export function recipeNotes(recipe: Recipe): string[] {
-  if (recipe.backend !== "docker") return [];
+  if (recipe.backend !== "docker") return libraryNotes(recipe);
   const instructions = instructionsOf(recipe.text);
   const last = instructions.findLastIndex(({ name }) => name === "from");
   const stage = instructions.slice(last + 1);
@@ -23,6 +24,20 @@ export function recipeNotes(recipe: Recipe): string[] {
     ),
   ];
 }
+
+/** apptainer 1.4.5 has no default library. A site's builder image may have one, so this is no error. */
+function libraryNotes({ text, buildArgs, options }: Recipe): string[] {
+  if (options?.library !== undefined) return [];
+  const headers = stagesOf(text, buildArgs).flatMap(([header]) => (header === undefined ? [] : [header]));
+  const without = headers.find((header) => has(header, /^bootstrap:\s*library\s*$/i) && !has(header, /^library:/i));
+  const line = without?.lines.find((one) => /^bootstrap:/i.test(one.text));
+  if (line === undefined) return [];
+  return [
+    `line ${line.origin + 1}: library:// needs --library URL or a header Library:, unless the builders of your site have one`,
+  ];
+}
+
+const has = ({ lines }: Section, pattern: RegExp): boolean => lines.some(({ text }) => pattern.test(text.trim()));
 
 const isHealthcheck = ({ name, rest }: Instruction): boolean => name === "healthcheck" && !/^none\b/i.test(rest);
 const notRoot = (user: Instruction | undefined): Instruction | undefined =>

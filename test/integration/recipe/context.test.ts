@@ -125,7 +125,7 @@ test("a missing file or a link out of the directory ends the call before anythin
   const wrong: [string[], RegExp][] = [
     [["--context", "nowhere", "recipe.def"], /cannot read the directory \S*nowhere/],
     [["--context", "there.txt", "recipe.def"], /there.txt is not a directory/],
-    [["--build-arg", "novalue", "recipe.def"], /--build-arg novalue is not NAME=VALUE/],
+    [["--build-arg", "no-name=1", "recipe.def"], /--build-arg no-name=1 is not NAME=VALUE/],
   ];
   for (const [args, pattern] of wrong) {
     const { code, stderr } = await build(stack, "bad", args);

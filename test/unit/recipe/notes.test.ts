@@ -25,4 +25,15 @@ test("recipeNotes() returns none for a definition file", () => {
   assert.equal(recipeNotes({ backend: "singularity", text: "Bootstrap: docker\nFrom: debian\n%help\nUSER x\n" }), []);
 });
 
+test("a library without an address gets a note, and one with an address or another source gets none", () => {
+  const notes = (text: string, library?: string) =>
+    recipeNotes({ backend: "singularity", text, ...(library === undefined ? {} : { options: { library } }) });
+  const text = "\nBootstrap: library\nFrom: a/b/c\n";
+  assert.equal(notes(text).length, 1);
+  assert.match(notes(text)[0] ?? "", "line 2: library:// needs --library URL");
+  assert.equal(notes(text, "https://l"), []);
+  assert.equal(notes(`${text}Library: https://l\n`), []);
+  assert.equal(notes("Bootstrap: docker\nFrom: library/x\n"), []);
+});
+
 test.run();

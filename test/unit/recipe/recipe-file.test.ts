@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { readRecipe } from "../../../lib/cli/build/preflight.ts";
+import { readRecipe } from "../../../lib/cli/build/read-recipe.ts";
 import { absolute } from "../../../lib/cli/build/working-directory.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { readFailure } from "../../../lib/core/read-failure.ts";

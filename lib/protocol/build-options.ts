@@ -1,0 +1,47 @@
+/**
+ * The options of the build programs that a caller may set. The queue refuses every other, and a builder passes on these only. Each
+ * value becomes one argument of a program, without a shell, so it needs no quoting.
+ */
+import * as v from "valibot";
+import { absolutePath } from "./fields.ts";
+
+/** The longest value: mksquashfs has some fifty options, and an image's label is a line. */
+const VALUE_MAX_BYTES = 4096;
+/** More than any real build has: each bind is a folder that the caller names on the command line. */
+const BINDS_MAX = 100;
+const LABELS_MAX = 100;
+
+const isOneLine = (text: string): boolean => !/\p{Cc}/u.test(text);
+const value = v.pipe(
+  v.string(),
+  v.minLength(1),
+  v.maxBytes(VALUE_MAX_BYTES),
+  v.check(isOneLine, "contains a control character"),
+);
+const on = v.optional(v.literal(true));
+const path = v.pipe(absolutePath, v.check(isOneLine, "contains a control character"));
+
+/** A file or folder of the caller that %post and %test find at `destination`. */
+const bind = v.strictObject({ source: path, destination: path, readOnly: on });
+export type Bind = v.InferOutput<typeof bind>;
+
+const labels = v.pipe(
+  v.record(v.pipe(value, v.regex(/^[^=]+$/, "contains =")), v.union([v.literal(""), value])),
+  v.check((all) => Object.keys(all).length <= LABELS_MAX, `more than ${LABELS_MAX} labels`),
+);
+
+export const passedOptions = v.strictObject({
+  /** Of both kinds of recipe. `archVariant`: as in OCI images, `v7`. */
+  archVariant: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,32}$/, "not a variant of an architecture"))),
+  /** apptainer splits the text at blanks. */
+  mksquashfsArgs: v.optional(value),
+  /** Of a definition file. */
+  noTest: on,
+  writableTmpfs: on,
+  binds: v.optional(v.pipe(v.array(bind), v.maxLength(BINDS_MAX))),
+  library: v.optional(value),
+  /** Of a Dockerfile. */
+  target: v.optional(value),
+  labels: v.optional(labels),
+});
+export type PassedOptions = v.InferOutput<typeof passedOptions>;

@@ -1,0 +1,73 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import type { WorkDir } from "../../../agent/prepare.ts";
+import { stepsFor } from "../../../agent/steps.ts";
+import type { PassedOptions } from "../../../lib/protocol/build-options.ts";
+
+const test = suite("passed options of the agent");
+
+const workDir: WorkDir = {
+  callersRoot: "/b/context",
+  context: "/b/context/home",
+  recipe: "/b/recipe",
+  image: "/b/image.sif",
+  storage: "/b/storage",
+  layout: "/b/layout",
+  environment: {},
+  emulated: undefined,
+};
+
+/** Every option, with values that a shell, a CSV line or an option parser would read otherwise. */
+const ALL: Required<PassedOptions> = {
+  archVariant: "v8",
+  mksquashfsArgs: "-comp zstd; $(id)",
+  noTest: true,
+  writableTmpfs: true,
+  binds: [
+    { source: '/home/a, "b":c', destination: "/d:e" },
+    { source: "/x", destination: "/x", readOnly: true },
+  ],
+  library: "--sandbox",
+  target: "--network=host",
+  labels: { "a b": '$(id), "c"', d: "" },
+};
+
+test("apptainer gets the options of a definition file, each as one argument, with sources of binds in the context", () => {
+  const [step] = stepsFor({ backend: "singularity", text: "x", options: ALL }, workDir);
+  assert.equal(step?.argv, [
+    "apptainer",
+    "build",
+    "--notest",
+    "--writable-tmpfs",
+    '--mount=type=bind,"source=/b/context/home/a, ""b"":c","destination=/d:e"',
+    '--mount=type=bind,"source=/b/context/x","destination=/x",ro',
+    "--library=--sandbox",
+    "--arch-variant=v8",
+    "--mksquashfs-args=-comp zstd; $(id)",
+    "/b/image.sif",
+    "/b/recipe",
+  ]);
+});
+
+test("buildah gets the options of a Dockerfile, and the packing apptainer those for mksquashfs", () => {
+  const [build, pack] = stepsFor({ backend: "docker", text: "FROM x\n", options: ALL }, workDir);
+  const at = build?.argv.indexOf("--layers=false") ?? -1;
+  assert.equal(build?.argv.slice(at + 1, at + 5), [
+    "--target=--network=host",
+    '--label=a b=$(id), "c"',
+    "--label=d=",
+    "--variant=v8",
+  ]);
+  assert.equal(pack?.argv.slice(-3), ["--mksquashfs-args=-comp zstd; $(id)", "/b/image.sif", "oci:/b/layout"]);
+});
+
+test("the source of a bind cannot leave the folder of the caller's files", () => {
+  const options = { binds: [{ source: "/../../etc/shadow", destination: "/d" }] };
+  const [step] = stepsFor({ backend: "singularity", text: "x", options }, workDir);
+  assert.ok(
+    step?.argv.includes('--mount=type=bind,"source=/b/context/etc/shadow","destination=/d"'),
+    step?.argv.join(" "),
+  );
+});
+
+test.run();
