@@ -28,13 +28,12 @@ export const packOptions = ({ mksquashfsArgs }: PassedOptions): string[] => give
 
 const given = (flag: string, value: string | undefined): string[] => (value === undefined ? [] : [`${flag}=${value}`]);
 
-/** apptainer parses the value as a line of CSV, so a path may have commas and colons. resolve() keeps `..` below the root. */
+/**
+ * apptainer parses the value as a line of CSV, so a path may have commas and colons. It (1.4.5) joins all mounts into one text, where
+ * each line must have as many fields as the first: a bind without `ro` repeats its type. resolve() keeps `..` below the root.
+ */
 function mountSpec({ source, destination, readOnly }: Bind, callersRoot: string): string {
   const field = (text: string): string => `"${text.replaceAll('"', '""')}"`;
-  const fields = [
-    "type=bind",
-    field(`source=${join(callersRoot, resolve("/", source))}`),
-    field(`destination=${destination}`),
-  ];
-  return [...fields, ...(readOnly ? ["ro"] : [])].join(",");
+  const paths = [field(`source=${join(callersRoot, resolve("/", source))}`), field(`destination=${destination}`)];
+  return ["type=bind", ...paths, readOnly ? "ro" : "type=bind"].join(",");
 }

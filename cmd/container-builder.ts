@@ -67,9 +67,11 @@ await main("container-builder", async (argv) => {
   const [imageName = "", named] = args;
   const force = options.force ?? false;
   const arch = architectureOf(options);
+  const imagePath = await checkImagePath(imageName, force, options.file ?? named);
   const input = await readInput({ named, options, environment: process.env });
+  // The recipe of a folder is known only now.
+  await checkImagePath(imageName, force, input.path);
   const { recipe } = input;
-  const imagePath = await checkImagePath(imageName, force, input.path);
   const interrupted = interruptSignal();
   const context = await readContext({
     recipe,

@@ -158,7 +158,9 @@ function suggestionFor(command: Command, { code, message }: CommanderError): str
       command.commands.map((one) => one.name()),
     );
   if (code !== "commander.unknownOption" || !given.startsWith("--")) return undefined;
-  const flags: (string | undefined)[] = ["--help", ...command.options.map(({ long }) => long)];
+  const flags: (string | undefined)[] = ["--help"];
+  for (let one: Command | null = command; one !== null; one = one.parent)
+    flags.push(...one.options.map(({ long }) => long));
   return nearest(
     given,
     flags.filter((flag) => flag !== undefined),

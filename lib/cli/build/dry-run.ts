@@ -1,5 +1,6 @@
 /** The text of --dry-run: everything that the call would send. */
 import type { ReserveRequest } from "../../protocol/build-messages.ts";
+import type { PassedOptions } from "../../protocol/build-options.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { size } from "../text/progress.ts";
 import type { BuildInput } from "./build-input.ts";
@@ -22,8 +23,9 @@ export function dryRunText({ input, context, imagePath, arch, pool, terminal }: 
     ["image", imagePath],
     ["recipe", `${input.shown}: ${kind}, ${size(Buffer.byteLength(text))}`],
     ["context", contextText(context)],
+    ...(context === undefined ? [] : [["folder", `${context.directory}, where relative paths start`] as const]),
     ...(names === "" ? [] : [["build arguments", names] as const]),
-    ...Object.entries(options).map(([name, value]) => ["option", optionText(name, value)] as const),
+    ...optionTexts(options).map((option) => ["option", option] as const),
     ["arch", arch ?? "that of the pool"],
     ["pool", pool ?? "the queue's first of the architecture"],
     ["terminal", terminal === undefined ? "none" : `${terminal.columns} columns, ${terminal.rows} rows`],
@@ -34,10 +36,19 @@ export function dryRunText({ input, context, imagePath, arch, pool, terminal }: 
 
 function contextText(context: Context | undefined): string {
   if (context === undefined) return "none: the recipe reads no file of this machine";
-  const { files, bytes, directory, maxArchiveBytes } = context;
-  const count = `${files} file${files === 1 ? "" : "s"}`;
-  return `${count}, ${size(bytes)}, an archive of at most ${size(maxArchiveBytes)}; paths start in ${directory}`;
+  const { files, bytes, maxArchiveBytes } = context;
+  return `${files} file${files === 1 ? "" : "s"}, ${size(bytes)}, in an archive of at most ${size(maxArchiveBytes)}`;
 }
 
-const optionText = (name: string, value: unknown): string =>
-  value === true ? name : `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`;
+/** As the user writes them. */
+function optionTexts(options: PassedOptions): string[] {
+  const { noTest, writableTmpfs, binds = [], labels = {}, library, target, archVariant, mksquashfsArgs } = options;
+  const values = { library, target, "arch-variant": archVariant, "mksquashfs-args": mksquashfsArgs };
+  return [
+    ...(noTest ? ["--notest"] : []),
+    ...(writableTmpfs ? ["--writable-tmpfs"] : []),
+    ...binds.map(({ source, destination, readOnly }) => `--bind ${source}:${destination}${readOnly ? ":ro" : ""}`),
+    ...Object.entries(labels).map(([name, value]) => `--label ${name}=${value}`),
+    ...Object.entries(values).flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${value}`])),
+  ];
+}

@@ -185,7 +185,7 @@ test("a wrong argument or recipe is reported before connecting, with exit code 6
   const cases: [string[], RegExp][] = [
     [["x.sif"], /missing required argument 'recipe'/],
     [["x.sif", "missing.def"], /cannot read the recipe "missing.def": it does not exist/],
-    [["x.sif", "folder"], /the recipe folder is a directory/],
+    [["x.sif", "folder"], /folder has no recipe: neither a Dockerfile nor a definition file/],
     [["x.sif", "empty.def"], /the recipe empty.def is empty/],
     [["x.sif", "unknown.def"], /unknown.def is neither a definition file nor a Dockerfile/],
     [["x.sif", "large.def"], /longer than 1048576 bytes/],

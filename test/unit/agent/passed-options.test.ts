@@ -39,7 +39,7 @@ test("apptainer gets the options of a definition file, each as one argument, wit
     "build",
     "--notest",
     "--writable-tmpfs",
-    '--mount=type=bind,"source=/b/context/home/a, ""b"":c","destination=/d:e"',
+    '--mount=type=bind,"source=/b/context/home/a, ""b"":c","destination=/d:e",type=bind',
     '--mount=type=bind,"source=/b/context/x","destination=/x",ro',
     "--library=--sandbox",
     "--arch-variant=v8",
@@ -65,7 +65,7 @@ test("the source of a bind cannot leave the folder of the caller's files", () =>
   const options = { binds: [{ source: "/../../etc/shadow", destination: "/d" }] };
   const [step] = stepsFor({ backend: "singularity", text: "x", options }, workDir);
   assert.ok(
-    step?.argv.includes('--mount=type=bind,"source=/b/context/etc/shadow","destination=/d"'),
+    step?.argv.includes('--mount=type=bind,"source=/b/context/etc/shadow","destination=/d",type=bind'),
     step?.argv.join(" "),
   );
 });

@@ -5,7 +5,7 @@ import { readText } from "../read-text.ts";
 import type { BuildOptionValues } from "./declare.ts";
 import type { Environment } from "./variables.ts";
 
-export type BuildArgs = NonNullable<Recipe["buildArgs"]>;
+type BuildArgs = NonNullable<Recipe["buildArgs"]>;
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const NAME_HINT = "a name has letters, digits and underscores, and begins with no digit";

@@ -12,7 +12,8 @@ const TABLES: Readonly<Record<string, Treatment>> = {
   "| refused | instead |": "refused",
 };
 
-const page = (name: string): string => readFileSync(new URL(`../../../../docs/from-${name}.md`, import.meta.url), "utf8");
+const page = (name: string): string =>
+  readFileSync(new URL(`../../../../docs/from-${name}.md`, import.meta.url), "utf8");
 
 /** The options in the tables of a page, as `treatment flags: text`. */
 function listed(text: string): string[] {
