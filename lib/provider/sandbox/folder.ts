@@ -16,7 +16,7 @@ import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from "no
 import { join } from "node:path";
 import { promisify } from "node:util";
 import * as v from "valibot";
-import { CbError } from "../../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../../core/errors.ts";
 import { id } from "../../protocol/fields.ts";
 import { isId } from "../../protocol/ids.ts";
 import type { MachineIdentity } from "../provider.ts";
@@ -64,7 +64,8 @@ export async function clearData(folder: string): Promise<void> {
 
 /**
  * Creates the folder of a builder with its metadata and the names of its control groups, atomically. The groups are made
- * afterwards, so a destroy finds them at any time. Returns false when the builder already has a folder.
+ * afterwards, so a destroy finds them at any time. Returns false when the builder already has a folder. Throws CbError
+ * "infrastructure" when the folder cannot be written.
  */
 export async function claimFolder(
   stateDir: string,
@@ -72,17 +73,16 @@ export async function claimFolder(
   groups: readonly string[],
 ): Promise<boolean> {
   const prepared = unlistedPath(stateDir);
-  await makeFolder(prepared);
   try {
+    await makeFolder(prepared);
     await writeFile(join(prepared, "machine.json"), JSON.stringify(metadata), { mode: 0o600 });
     await writeFile(join(prepared, "groups"), groups.map((group) => `${group}\n`).join(""), { mode: 0o600 });
     await rename(prepared, join(stateDir, metadata.builder));
     return true;
   } catch (error) {
-    const taken = ["EEXIST", "ENOTEMPTY"].includes((error as NodeJS.ErrnoException).code ?? "");
     await rm(prepared, { recursive: true, force: true });
-    if (taken) return false;
-    throw error;
+    if (["EEXIST", "ENOTEMPTY"].includes(codeOf(error))) return false;
+    throw notWritten(stateDir, error);
   }
 }
 
@@ -158,6 +158,14 @@ function unlistedPath(stateDir: string): string {
 
 function unlessGone(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
+}
+
+function notWritten(stateDir: string, cause: unknown): CbError {
+  const isFull = ["ENOSPC", "EDQUOT"].includes(codeOf(cause));
+  return new CbError("infrastructure", `cannot write the folder of a sandbox in ${stateDir}: ${messageOf(cause)}`, {
+    hint: isFull ? "free space on that disk" : "may the user of cb-queue write there?",
+    cause,
+  });
 }
 
 /** Returns `undefined` when there is no machine.json. Throws CbError "infrastructure" when its content is invalid. */

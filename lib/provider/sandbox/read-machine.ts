@@ -1,5 +1,5 @@
 /** Reads from a sandbox's folder and its processes the state of the machine, the reason of its death, and its console output. */
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, statfs } from "node:fs/promises";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { consoleLines } from "../console-lines.ts";
@@ -38,7 +38,21 @@ async function statusOf(input: StatusInput): Promise<{ status: MachineStatus; fa
   const status = await readOr(join(folder, "status"), "");
   if (alive) return { status: status.includes("started") ? "running" : "booting" };
   if (supervisor === undefined && nowMs - metadata.createdAtMs < START_GRACE_MS) return { status: "booting" };
-  return { status: "error", fault: await faultOf({ folder, supervisor, status, program }) };
+  return {
+    status: "error",
+    fault: (await faultOf({ folder, supervisor, status, program })) + (await fullDisk(folder)),
+  };
+}
+
+/** A sandbox writes some files and its console output before its agent starts, a few MiB with the disk's file system. */
+const START_BYTES = 16 * 1024 * 1024;
+
+/** A clause for the fault when the disk of the host is nearly full: the sandbox itself could not write the reason of its end. */
+async function fullDisk(folder: string): Promise<string> {
+  // A concurrent destroy may have removed the folder.
+  const disk = await statfs(folder).catch(() => undefined);
+  const freeBytes = disk === undefined ? START_BYTES : disk.bavail * disk.bsize;
+  return freeBytes >= START_BYTES ? "" : `; the disk with ${folder} has only ${Math.floor(freeBytes / 1024)} KiB free`;
 }
 
 interface DeadSandbox {

@@ -22,6 +22,7 @@ await main("probe", async (argv) => {
   onOutputFailure(({ message }) => process.stderr.write(\`at once: \${message}\\n\`));
   for (let n = 0; n < 3; n++) await writeOutput(Buffer.from(args[0]));
   if (args[1]) resolve(args[1]);
+  if (args[0] === "late") await new Promise(() => setTimeout(() => { throw new Error("in a timer"); }));
   process.stderr.write("goes on\\n");
   return 0;
 });
@@ -76,6 +77,12 @@ test("a closed pipe is harmless", (context) => {
 test("standard streams that the caller has closed count as /dev/null", (context) => {
   for (const closed of [">&-", "<&-", ">&- 2>&- <&-"]) assert.is(run(`"$0" text ${closed}`, context).status, 0, closed);
   assert.is(run('"$0" --version >&-', context).status, 0);
+});
+
+test("an error that no caller awaits ends with 70, not with 1", (context) => {
+  const { status, stderr } = run('"$0" late', context);
+  assert.is(status, 70, stderr);
+  assert.match(stderr, "probe: this is a bug, please report it: Error: in a timer");
 });
 
 test("a deleted working directory is reported as such", (context) => {

@@ -60,6 +60,16 @@ test("checkFiles() names every missing or wrong file with line and remedy, besid
   assert.is(mistakes.length, 7, mistakes.join("\n"));
 });
 
+test("checkFiles() names a signing key that is missing, and a file that is none", ({ dir }) => {
+  const about = () =>
+    mistakesIn(config(dir, "tls://10.0.2.2:4222", 1)).filter((line) => line.includes("issuer.signingKey"));
+  assert.match(about().join(), /^ *queue\.yaml:3: issuer\.signingKey: .*key does not exist; copy the seed of GUEST/);
+  writeFileSync(join(dir, "key"), "no seed");
+  assert.match(about().join(), "cannot be used");
+  writeFileSync(join(dir, "key"), createKey("account").seed());
+  assert.equal(about(), []);
+});
+
 test("the reserve may equal max, and the address of NATS must have a host and a valid port", () => {
   const schemaOnly = (url: string, reserve: number) => parseYaml(config("/d", url, reserve), "queue.yaml", queueConfig);
   assert.is(schemaOnly("tls://a:4222, nats://[::1]:4223", 1).pools[0]?.reserve, 1);

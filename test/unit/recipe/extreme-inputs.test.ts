@@ -143,6 +143,9 @@ test("a refusal of a product names the line", () => {
   assert.match(definition("{{A}}".repeat(100_000)), "line 3 of the recipe: the build arguments expand to more than");
   const doubled = readDockerfile("", `FROM a\nENV A=a\n${"ENV A=$A$A\n".repeat(60)}`)?.message ?? "";
   assert.match(doubled, /^line \d+: the variables expand to more than 4194304 characters/);
+  assert.match(definition("a\n".repeat(100_001)), /^the recipe has 10000\d lines; the limit is 100000/);
+  const words = readDockerfile("", `FROM a\nCOPY ${"a ".repeat(50_000)}/x\n`)?.message ?? "";
+  assert.match(words, /^line 2: COPY and ADD have more than 50000 words/);
 });
 
 test("ignore files with extreme patterns are read, and matched in a second a path", () => {
