@@ -1,5 +1,6 @@
 /** cb-admin: manages users and machines, shows the reconciler's plan, saves and restores the streams. For operators. */
 import type { Command } from "commander";
+import { addBuilderImageCommands } from "../infra/image/builder/commands.ts";
 import { addSiteCommands } from "../infra/site/commands.ts";
 import { AdminSession } from "../lib/cli/admin/admin-session.ts";
 import { addBackupCommands } from "../lib/cli/admin/backup-commands.ts";
@@ -177,7 +178,7 @@ await main("cb-admin", async (argv) => {
       "cb-admin --json plan": "show the plan as JSON",
       "cb-admin backup /backup/$(date +%F)": "save the streams into a new folder",
     },
-    variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "HOME"],
+    variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME", "CB_MIRROR", "CB_SECURITY_MIRROR"],
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
@@ -188,6 +189,7 @@ await main("cb-admin", async (argv) => {
   addStreamsCommands(program);
   addBackupCommands(program);
   addSiteCommands(program);
+  addBuilderImageCommands(program);
   await runSubcommand(program, argv);
   return 0;
 });

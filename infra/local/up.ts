@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { CbError } from "../../lib/core/errors.ts";
 import { Issuer, readKeyFile } from "../../lib/nats/credentials/issuer.ts";
 import { writeSecretFile } from "../../lib/nats/credentials/secret-file.ts";
-import { missingPrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
+import { requirePrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
 import { addSubordinateIds } from "../../lib/provider/sandbox/subordinate-ids.ts";
 import type { Installation } from "../nats/installation.ts";
 import { makeInstallation } from "../nats/make-installation.ts";
@@ -64,19 +64,10 @@ export function up(notify: Notify, signal: AbortSignal, kind: BuilderKind = "san
   });
 }
 
-/**
- * Checks for each right that a sandbox needs. Root first adds missing subordinate ids. Throws CbError "config" with each missing
- * right, its reason, and the command that provides it.
- */
+/** Checks for each right that a sandbox needs. Root first adds missing subordinate ids. Throws as requirePrerequisites does. */
 async function ensureRights(stateDir: string, notify: Notify): Promise<void> {
   if (process.getuid?.() === 0) for (const added of await addSubordinateIds()) notify(`Added a line to ${added}`);
-  const missing = await missingPrerequisites({ stateDir });
-  if (missing.length === 0) return;
-  const lines = missing.map(
-    ({ requirement, reason, remedy, needsRoot }) =>
-      `  ${requirement}: ${reason}\n    ${needsRoot ? "sudo " : ""}${remedy}`,
-  );
-  throw new CbError("config", `sandboxes cannot be created on this machine; it lacks\n${lines.join("\n")}`);
+  await requirePrerequisites({ stateDir });
 }
 
 /** Builders of the running kind that wait in the reserve would be leased to builds that were to run on the other kind. */

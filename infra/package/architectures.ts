@@ -43,6 +43,6 @@ export function findArchitecture(name: string): Architecture {
   if (found !== undefined) return found;
   const known = ARCHITECTURES.map((architecture) => architecture.name).join(" or ");
   const reason =
-    name === "ppc64le" ? "Node's npm package for it ends at 20.11, and Debian's Node needs glibc 2.38" : "unknown";
+    name === "ppc64le" ? "Node's npm package for it ends at 20.11, and Debian's Node 20 needs glibc 2.38" : "unknown";
   throw new CbError("usage", `cannot make packages for ${name}: ${reason}`, { hint: `use --arch ${known}` });
 }

@@ -53,6 +53,8 @@ export async function makeDeb(kind: PackageKind, arch: Architecture, options: De
   const place = join(root, PREFIX, VERSION);
   await mkdir(dirname(place), { recursive: true });
   await rename(tree, place);
+  // dpkg installs and verifies by its own means.
+  for (const name of ["install", "share/SHA256SUMS"]) await rm(join(place, name), { force: true });
   await symlink(VERSION, join(root, PREFIX, "current"));
   await mkdir(join(root, "usr/bin"), { recursive: true });
   for (const name of PROGRAMS[kind]) await symlink(`/${PREFIX}/current/bin/${name}`, join(root, "usr/bin", name));

@@ -1,6 +1,7 @@
 /** Lays out the folder of a package: what its archive holds under `container-builder-VERSION/`. */
-import { chmod, cp, mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { chmod, cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { VERSION } from "../../lib/core/version.ts";
 import { build } from "../tools/build.ts";
@@ -32,16 +33,38 @@ export async function makeTree(kind: PackageKind, arch: Architecture, folder: st
   await writeInputs(folder, downloads);
   await addLicences(folder, ROOT);
   await cp(join(ROOT, "LICENSE"), join(folder, "LICENSE"));
-  await addClientFiles(folder);
+  await addClientFiles(folder, VERSION);
   if (kind === "server") await addServerFiles(folder);
+  else await addInstaller(folder, VERSION);
 }
 
-async function addClientFiles(folder: string): Promise<void> {
-  const modulefile = join(folder, "modulefiles/container-builder", VERSION);
-  await mkdir(dirname(modulefile), { recursive: true });
-  const text = await readFile(join(FILES, "modulefile"), "utf8");
-  await writeFile(modulefile, text.replaceAll("@VERSION@", VERSION));
+/** Writes the modulefile of the version and the example of the site's settings. */
+export async function addClientFiles(folder: string, version: string): Promise<void> {
+  const modulefiles = join(folder, "modulefiles/container-builder");
+  await mkdir(modulefiles, { recursive: true });
+  await writeFile(join(modulefiles, version), await versioned("modulefile", version));
+  // The default among the versions of a folder (install).
+  await writeFile(join(modulefiles, ".version"), `#%Module1.0\nset ModulesVersion "${version}"\n`);
   await cp(join(FILES, "config.yaml.example"), join(folder, "etc/container-builder/config.yaml.example"));
+}
+
+/** The text of one of the FILES, with the version in it. */
+async function versioned(name: string, version: string): Promise<string> {
+  return (await readFile(join(FILES, name), "utf8")).replaceAll("@VERSION@", version);
+}
+
+/** The last step: `install` checks every file of the folder but itself against share/SHA256SUMS. */
+export async function addInstaller(folder: string, version: string): Promise<void> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const lines = await Promise.all(
+    paths.sort().map(async (path) => {
+      const digest = createHash("sha256").update(await readFile(path));
+      return `${digest.digest("hex")}  ${relative(folder, path)}\n`;
+    }),
+  );
+  await writeFile(join(folder, "share/SHA256SUMS"), lines.join(""));
+  await writeFile(join(folder, "install"), await versioned("install", version), { mode: 0o755 });
 }
 
 /** The scripts that cb-queue runs keep their places in the project: lib/provider/sandbox/scripts.ts finds them so. */

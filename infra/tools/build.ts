@@ -128,11 +128,13 @@ const NO_DEBUGGER = "--inspect-port=192.0.2.1:9229";
 /** How the shell starts Node. The slash stands in brackets, because after `*` it would end the JavaScript comment. */
 const START: Readonly<Record<NodeSource, string>> = {
   path: `exec node ${NO_DEBUGGER} "$0" "$@"`,
-  // readlink is another program, so it runs only for a link, such as that of a package in /usr/bin.
+  // readlink is another program, so it runs only for a link, such as that of a package in /usr/bin. A folder on the way may be a link
+  // to the current version: resolved once, it may be replaced at any time, and the process list names the version (infra/package).
   own: `self=$0
 case $self in *[/]*) ;; *) self=./$self ;; esac
 if [ -h "$self" ]; then self=$(readlink -f -- "$self"); fi
-exec "\${self%/*}/../lib/node" ${NO_DEBUGGER} "$self" "$@"`,
+home=$(CDPATH= cd -P -- "\${self%/*}/.." && pwd -P) || exit 75
+exec "$home/lib/node" ${NO_DEBUGGER} "$home/bin/\${self##*[/]}" "$@"`,
 };
 
 function asProgram(file: OutputFile, node: NodeSource): OutputFile {

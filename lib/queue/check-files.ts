@@ -26,9 +26,9 @@ const KEY = {
   read: (text: string) => keyFromSeed(text.trim()),
 } as const;
 const PASSWORD = { kind: "file", remedy: "write the registry's password into it" } as const;
-const ROOTFS = { kind: "folder", remedy: "make it as docs/builder-image.md describes" } as const;
+const ROOTFS = { kind: "folder", remedy: "make it: cb-admin builder-image rootfs, or machine for QEMU" } as const;
 const AGENT = { kind: "folder", remedy: "name the folder of the agent's bundle" } as const;
-const DISK = { kind: "file", remedy: "make it as docs/builder-image.md describes" } as const;
+const DISK = { kind: "file", remedy: "make it: cb-admin builder-image disk" } as const;
 
 /** A mistake for each file that is missing or wrong. `content` may break the schema; the fields that it lacks are skipped. */
 export function checkFiles(content: unknown): Mistake[] {

@@ -90,7 +90,7 @@ pools:
     provider:
       kind: sandbox
       stateDir: /var/lib/cb-queue/sandboxes
-      rootfs: /var/lib/cb-queue/rootfs
+      rootfs: /var/lib/cb-queue/rootfs            # made by cb-admin builder-image
       agentDir: /opt/container-builder/current/agent
 #  - name: cloud
 #    arch: x86_64

@@ -10,16 +10,17 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
   const addresses = new Map(hosts.map(({ name, address }) => [name, address]));
   const nats = [...addresses].filter(([name]) => files.some(isOf(name, NATS_GROUP)));
   const queues = [...addresses].filter(([name]) => files.some(isOf(name, QUEUE_GROUP)));
-  const numbered = [
+  const numbered: (readonly [string, string])[] = [
     ["Take the folder offline away: it has the keys of the whole installation. Keep two copies, and no copy here.", ""],
     ["Install the server package on each host: it has the users, the services and their folders.", ""],
     ["Open these ports; nothing connects to a builder, a client or a queue host:", tableText(portRows(site))],
     ["Copy the files, in this folder:", copyLines(files, addresses).join("\n")],
+    ...builderSteps(site, queues),
     ["Start NATS on each of its hosts, and then the queue:", startLines(nats, queues)],
     ["Give each operator the folder with the operator's name, for /etc/container-builder:", operatorLines(files)],
     [`Copy client${site.client.folder} to ${site.client.folder} on the machines of users. It has no secret.`, ""],
     ["As an operator, add users: cb-admin user add NAME > NAME.creds", ""],
-  ] as const;
+  ];
   return numbered
     .map(([text, lines], at) => `${at + 1}. ${text}\n${lines === "" ? "" : `\n${indented(lines)}\n`}`)
     .join("");
@@ -43,6 +44,34 @@ function startLines(nats: readonly (readonly string[])[], queues: readonly (read
   const start = (group: string) => (pair: readonly string[]) =>
     `ssh root@${pair[1]} systemctl enable --now ${SERVICES[group]}`;
   return [...nats.map(start(NATS_GROUP)), ...queues.slice(0, 1).map(start(QUEUE_GROUP))].join("\n");
+}
+
+const PLACE = "/opt/container-builder/current";
+const DROP_IN = "etc/systemd/system/cb-queue.service.d";
+
+/** The images of the pools, and the rights that builders on the queue's own host need (infra/units). */
+function builderSteps(site: Site, queues: readonly (readonly string[])[]): [string, string][] {
+  const providers = site.pools.map(({ provider }) => provider);
+  const make = (words: string) => `${PLACE}/bin/cb-admin builder-image ${words}`;
+  const local = [
+    ...providers.filter(({ kind }) => kind === "sandbox").map(({ rootfs }) => make(`rootfs ${rootfs}`)),
+    ...providers
+      .filter(({ kind }) => kind === "qemu")
+      .map(({ rootfs, disk }) => make(`machine ${rootfs} && ${make(`disk ${disk}`)}`)),
+  ];
+  const copy = `install -D -m 644 -t /${DROP_IN} ${PLACE}/${DROP_IN}/sandboxes.conf && systemctl daemon-reload`;
+  const onQueues = queues.flatMap(([, address]) =>
+    [copy, ...new Set(local)].map((line) => `ssh root@${address} '${line}'`),
+  );
+  const steps: [string, string][] = [];
+  if (local.length > 0)
+    steps.push([
+      "Allow builders on the queue hosts, and make their images there, from a Debian mirror:",
+      onQueues.join("\n"),
+    ]);
+  if (providers.some(({ kind }) => kind === "openstack"))
+    steps.push(["Make the image of the machines, and upload it (docs/builder-image.md):", make("disk builder.qcow2")]);
+  return steps;
 }
 
 function operatorLines(files: readonly SiteFile[]): string {

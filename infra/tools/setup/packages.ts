@@ -49,6 +49,11 @@ export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).fil
   (tool) => !NOT_FOR_SANDBOXES.includes(tool),
 );
 
+/** The programs for a queue with sandboxes. Its NATS server and certificates come with the installation. */
+export const SANDBOX_HOST_TOOLS: readonly Tool[] = SANDBOX_TOOLS.filter(
+  (tool) => tool !== "nats-server" && tool !== "openssl",
+);
+
 /** The programs for the tests of `npm test`. */
 export const TEST_TOOLS: readonly Tool[] = [...SANDBOX_TOOLS, ...TEST_ONLY_TOOLS, "xz", "systemd-analyze"];
 

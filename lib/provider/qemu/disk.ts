@@ -12,6 +12,8 @@ export interface DiskImageOptions {
   readonly cacheDir: string;
   /** Copied to /opt/container-builder/agent.mjs. Node runs it, or the program that its first line names after `#!`. */
   readonly agentFile: string;
+  /** As in RootfsOptions. */
+  readonly edition?: string;
   readonly onProgress?: (progress: MakingProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -36,11 +38,17 @@ const LAYER_PHASES: readonly Phase[] = [
  * takes some seconds. Concurrent callers make one image. Needs an x86_64 host. Throws CbError "infrastructure" with the last
  * lines that the failed script printed, "config" when this host cannot make the image, or "cancelled" when `signal` aborts.
  */
-export async function ensureDiskImage({ cacheDir, agentFile, onProgress, signal }: DiskImageOptions): Promise<string> {
+export async function ensureDiskImage(options: DiskImageOptions): Promise<string> {
+  const { cacheDir, agentFile, edition, onProgress, signal } = options;
   if (process.arch !== "x64") {
     throw new CbError("config", `the disk image can be made on x86_64 only; this machine is ${process.arch}`);
   }
-  const rootfs = await ensureRootfs({ cacheDir, ...(onProgress && { onProgress }), ...(signal && { signal }) });
+  const rootfs = await ensureRootfs({
+    cacheDir,
+    ...(edition !== undefined && { edition }),
+    ...(onProgress && { onProgress }),
+    ...(signal && { signal }),
+  });
   const cache = join(cacheDir, "disk");
   const layerKey = await layerKeyFor(rootfs);
   const layer = join(cache, layerKey);

@@ -3,13 +3,13 @@ import { execFile } from "node:child_process";
 import { access, constants, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { delimiter, join } from "node:path";
-import { messageOf } from "../../core/errors.ts";
+import { CbError, messageOf } from "../../core/errors.ts";
 import { clearData, makeFolder } from "./folder.ts";
 import type { Weakness } from "./launch.ts";
 import { runInSandbox } from "./run.ts";
 import { freeRange, IDS_NEEDED, ownRanges } from "./subordinate-ids.ts";
 
-export interface MissingPrerequisite {
+interface MissingPrerequisite {
   /** The missing program, setting or right, in a few words. */
   readonly requirement: string;
   /** Why sandboxes need it, with the message of the check that failed. */
@@ -47,7 +47,7 @@ const PROGRAMS: readonly (readonly [string, string, string])[] = [
  * Returns the requirements that are not met, in the order in which to fix them. The trials run only when all simple checks
  * pass, because they depend on them. Throws the file system's error when `stateDir` cannot be created.
  */
-export async function missingPrerequisites({ stateDir, rootfs }: PrerequisiteOptions): Promise<MissingPrerequisite[]> {
+async function missingPrerequisites({ stateDir, rootfs }: PrerequisiteOptions): Promise<MissingPrerequisite[]> {
   const simple = [
     ...(await missingPrograms()),
     ...(await missingIds()),
@@ -58,6 +58,17 @@ export async function missingPrerequisites({ stateDir, rootfs }: PrerequisiteOpt
   await mkdir(stateDir, { recursive: true, mode: 0o700 });
   const failed = await failedTrials(stateDir);
   return failed.length > 0 || rootfs === undefined ? failed : await failedSandbox(rootfs);
+}
+
+/** Throws CbError "config" with each requirement that is not met, its reason, and the command that meets it. */
+export async function requirePrerequisites(options: PrerequisiteOptions): Promise<void> {
+  const missing = await missingPrerequisites(options);
+  if (missing.length === 0) return;
+  const lines = missing.map(
+    ({ requirement, reason, remedy, needsRoot }) =>
+      `  ${requirement}: ${reason}\n    ${needsRoot ? "sudo " : ""}${remedy}`,
+  );
+  throw new CbError("config", `sandboxes cannot be created on this machine; it lacks\n${lines.join("\n")}`);
 }
 
 /** Starts a sandbox with network, which needs everything that a builder needs. */

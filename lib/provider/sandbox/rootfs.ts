@@ -14,6 +14,8 @@ export interface RootfsOptions {
   readonly cacheDir: string;
   /** `builder`, the default, has the packages that a build needs; `machine` has QEMU, which runs a virtual machine. */
   readonly purpose?: Purpose;
+  /** Part of the key: makes another root file system of the same recipe, with the packages that the mirror has then. */
+  readonly edition?: string;
   readonly onProgress?: (progress: MakingProgress) => void;
   readonly signal?: AbortSignal;
 }
@@ -42,10 +44,11 @@ const PACKAGES: Readonly<Record<Purpose, string>> = {
  * lines that the failed script printed, "config" when no Debian archive is known, or "cancelled" when `signal` aborts.
  */
 export async function ensureRootfs(options: RootfsOptions): Promise<string> {
-  const { cacheDir, purpose = "builder", onProgress, signal } = options;
+  const { cacheDir, purpose = "builder", edition, onProgress, signal } = options;
   const cache = join(cacheDir, "rootfs");
   const packages = PACKAGES[purpose];
-  const key = await recipeKey(packages);
+  const recipe = await recipeKey(packages);
+  const key = edition === undefined ? recipe : `${recipe}-${edition}`;
   const rootfs = join(cache, key, "rootfs");
   if (await isMade(cache, key)) return rootfs;
   await makeOnce({

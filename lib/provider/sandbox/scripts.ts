@@ -25,6 +25,11 @@ export const DISK_FOLDER = join(image, "disk");
 /** Folder with the recipe of the image from which a site's hosts start. */
 export const HOST_FOLDER = join(image, "host");
 
+/** The agent's bundle: a package has it beside the scripts, the project below `dist`, where `npm run build` makes it. */
+export const AGENT_FILE =
+  ["agent", "dist/agent"].map((folder) => join(root, folder, "agent.mjs")).find((file) => existsSync(file)) ??
+  join(root, "dist/agent/agent.mjs");
+
 /** Returns the nearest folder above that has the scripts; `/`, which has none, when there is no such folder. */
 function rootAbove(folder: string): string {
   const found = existsSync(join(folder, SCRIPTS, "launch.sh")) || dirname(folder) === folder;

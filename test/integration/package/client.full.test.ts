@@ -80,17 +80,21 @@ const MODULE_SYSTEMS = [
 ] as const;
 
 for (const [name, release, init] of MODULE_SYSTEMS) {
-  test(`module load puts the programs, manual pages and site settings in place: ${name}`, async ({ client }) => {
+  test(`module load of an installed client finds its default, programs, manual pages and settings: ${name}`, async ({
+    client,
+  }) => {
     const tree = await debianTree(release, [name, "procps"]);
     const show = 'echo "$PATH"; echo "$MANPATH"; echo "$XDG_CONFIG_DIRS"';
+    const files = "/site/modulefiles/container-builder";
     const script = [
-      `. ${init}; cd /; mkdir -p /site/container-builder`,
-      `ln -s /opt/container-builder/current/modulefiles/container-builder/${VERSION} /site/container-builder/${VERSION}`,
-      "module use /site; module load container-builder; command -v cb-status; cb-status --version",
+      `. ${init}; cd /; /opt/container-builder/container-builder-0/install /site`,
+      // Without a default both module systems would take the highest version.
+      `cp ${files}/${VERSION} ${files}/99.0.0`,
+      "module use /site/modulefiles; module load container-builder; command -v cb-status; cb-status --version",
       `${show}; module unload container-builder; ${show}`,
     ].join("\n");
     const lines = (await inTree(tree, client, script)).split("\n");
-    const root = "/opt/container-builder/container-builder-0";
+    const root = `/site/container-builder-${VERSION}`;
     assert.equal(lines.slice(0, 2), [`${root}/bin/cb-status`, VERSION]);
     assert.ok(lines[2]?.startsWith(`${root}/bin:`), lines[2]);
     assert.match(lines[3] ?? "", new RegExp(`^${root}/share/man:(.*:)?$`));

@@ -102,7 +102,7 @@ test("a stop of cb-queue ends it cleanly, and a stop of cb-nats is a lame duck",
 });
 
 test("a wrong queue.yaml ends cb-queue without another start", async ({ machine }) => {
-  await machine.run(`sed -i s/^installation/instalation/ ${ETC}/queue.yaml && systemctl start cb-queue`);
+  await machine.run(`sed -i s/^installation/instalation/ ${ETC}/queue.yaml && ! systemctl start cb-queue`);
   await machine.reaches("cb-queue", "ActiveState", "failed");
   assert.is(await machine.run("systemctl show -p ExecMainStatus,NRestarts cb-queue"), "NRestarts=0\nExecMainStatus=78");
   assert.match(await machine.run("journalctl -u cb-queue -o cat --no-pager"), /instalation: is not a setting/);

@@ -16,7 +16,9 @@ for name in null zero full random urandom tty; do
   touch "dev/$name"
   mount --bind "/dev/$name" "dev/$name"
 done
-mkdir dev/pts dev/shm
+mkdir dev/pts dev/shm dev/net
+touch dev/net/tun
+mount --bind /dev/net/tun dev/net/tun
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd

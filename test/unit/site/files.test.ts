@@ -129,6 +129,20 @@ test("stepsText() copies each group of files with its group, and opens the ports
   assert.match(three, "ssh root@node3.example systemctl enable --now cb-nats");
 });
 
+test("stepsText() makes the images of builders where they are needed: on the queue hosts, or for the cloud", () => {
+  const local = stepsText(site(ONE), files(ONE));
+  assert.match(
+    local,
+    "ssh root@10.0.0.5 '/opt/container-builder/current/bin/cb-admin builder-image rootfs /var/lib/cb-queue/rootfs'",
+  );
+  assert.match(local, "cb-queue.service.d/sandboxes.conf && systemctl daemon-reload'");
+  assert.not.match(local, "builder-image disk");
+  const openstack = { kind: "openstack", flavor: "f", image: "i", networks: ["n"] };
+  const cloud = stepsText({ ...site(ONE), pools: [{ provider: openstack }] }, files(ONE));
+  assert.match(cloud, "cb-admin builder-image disk builder.qcow2");
+  assert.not.match(cloud, /sandboxes\.conf|builder-image rootfs/);
+});
+
 test("pathsIn() reads the paths that manifestText() wrote", () => {
   const list = files(THREE);
   assert.equal(
