@@ -9,6 +9,7 @@ import { checkText } from "./check/check-text.ts";
 import { initSite } from "./init.ts";
 import { type Renewal, renewSite } from "./renew/renew.ts";
 import { renewText } from "./renew/renew-text.ts";
+import { inFolder } from "./site-folder.ts";
 import { changesText } from "./tree/changes-text.ts";
 
 const FOLDER = "the folder of the site";
@@ -27,14 +28,15 @@ export function addSiteCommands(program: Command): void {
     .option("--port <port>", "the port of NATS (default: 4222)")
     .option("--storage <size>", "the size of the disk of each NATS host (default: 100GiB)")
     .action(async (folder: string, options: SiteOptions) => {
-      printText(changesText({ ...(await initSite(resolve(folder), options, Date.now())), folder }));
+      const result = await inFolder(folder, () => initSite(resolve(folder), options, Date.now()));
+      printText(changesText({ ...result, folder }));
     });
   site
     .command("check")
     .description("show when each certificate and credential ends, and every fault with its remedy (exit code 78)")
     .argument("<folder>", FOLDER)
     .action(async (folder: string, _, command: Command) => {
-      const report = await checkSite(resolve(folder), Date.now());
+      const report = await inFolder(folder, () => checkSite(resolve(folder), Date.now()));
       const { json } = command.optsWithGlobals<{ json?: boolean }>();
       printText(json ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
       const { length } = report.faults;
@@ -49,6 +51,7 @@ export function addSiteCommands(program: Command): void {
     .option("--queue-key", "the credential of cb-queue")
     .option("--finish", "make NATS refuse the old signing keys and the retired credentials")
     .action(async (folder: string, renewal: Renewal) => {
-      printText(renewText(await renewSite(resolve(folder), renewal, Date.now()), renewal, folder));
+      const result = await inFolder(folder, () => renewSite(resolve(folder), renewal, Date.now()));
+      printText(renewText(result, renewal, folder));
     });
 }

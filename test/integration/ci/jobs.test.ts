@@ -1,6 +1,6 @@
 /** The jobs of .gitlab-ci.yml, as gitlab-ci-local reads it with GitLab's schema: valid, and the right ones for each branch and tag. */
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -45,26 +45,21 @@ test("a branch is checked and tested, a tag is deployed, and a tag with openstac
   assert.is(release?.get("deploy-queue"), "[package,machine-images]");
 });
 
-test("a site's own file replaces the systems of the clients, and the step of the hosts", async () => {
+test("a site's own file, as docs/ci.md shows it, replaces the systems of the clients and the step of the hosts", async () => {
   writeFileSync(join(cwd, "site.yml"), SITE_FILE);
   const jobs = await jobsOf("v1.2.3", "site.yml");
-  assert.equal([...jobs.keys()].slice(-2), [
-    "deploy-client: [titan,/sw/titan/cb,x86_64]",
-    "deploy-client: [summit,/sw/summit/cb,aarch64]",
+  assert.equal([...jobs.keys()].slice(-3), [
+    "deploy-queue",
+    "deploy-client: [titan,/sw/titan/container-builder,x86_64]",
+    "deploy-client: [summit,/sw/summit/container-builder,aarch64]",
   ]);
   assert.is(jobs.get("deploy-queue"), "[package]");
+  assert.not.ok(jobs.has("machine-images"));
 });
 
-const SITE_FILE = `
-include: [{ local: .gitlab-ci.yml }]
-.clients:
-  parallel:
-    matrix:
-      - { SYSTEM: titan, TARGET_FOLDER: /sw/titan/cb, ARCH: x86_64 }
-      - { SYSTEM: summit, TARGET_FOLDER: /sw/summit/cb, ARCH: aarch64 }
-deploy-queue:
-  needs: [package]
-  script: [cp -R settings client-settings]
-`;
+/** The examples of docs/ci.md. */
+const SITE_FILE = [...readFileSync(join(PROJECT, "docs/ci.md"), "utf8").matchAll(/^```yaml\n([^`]+)^```/gm)]
+  .map(([, text]) => text)
+  .join("");
 
 test.run();

@@ -72,7 +72,10 @@ async function release(version: string): Promise<PipelineResult> {
 }
 
 const current = () => readlinkSync(join(target, "current"));
-const ENV = () => ({ XDG_CONFIG_DIRS: join(target, "current/etc"), NATS_CREDS: stack.statePath("client", "user.creds") });
+const ENV = () => ({
+  XDG_CONFIG_DIRS: join(target, "current/etc"),
+  NATS_CREDS: stack.statePath("client", "user.creds"),
+});
 
 test("a tag packages the client and installs it with the settings of the site", async () => {
   const { code, output } = await release(VERSION);
