@@ -35,8 +35,9 @@ export function addSiteCommands(program: Command): void {
     .command("check")
     .description("show when each certificate and credential ends, and every fault with its remedy (exit code 78)")
     .argument("<folder>", FOLDER)
-    .action(async (folder: string, _, command: Command) => {
-      const report = await inFolder(folder, () => checkSite(resolve(folder), Date.now()));
+    .option("--connect", "also connect to each NATS host: certificate, credentials, JetStream, clock")
+    .action(async (folder: string, { connect }: { connect?: boolean }, command: Command) => {
+      const report = await inFolder(folder, () => checkSite(resolve(folder), Date.now(), { connect }));
       const { json } = command.optsWithGlobals<{ json?: boolean }>();
       printText(json ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
       const { length } = report.faults;

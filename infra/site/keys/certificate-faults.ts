@@ -30,6 +30,9 @@ export function endOf(pem: string): number | undefined {
   return own === undefined ? undefined : Date.parse(own.validTo);
 }
 
+/** SHA-256 of the first certificate of a PEM text, as TLS shows it; undefined when there is none. */
+export const fingerprintOf = (pem: string): string | undefined => certificatesIn(pem)[0]?.fingerprint256;
+
 /** A chain in a file has two or three certificates, a bundle of CAs of a site some tens. */
 const CERTIFICATES_MAX = 200;
 
