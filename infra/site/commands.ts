@@ -26,6 +26,9 @@ export function addSiteCommands(program: Command): void {
     .option("--queue <host=address...>", "the hosts of cb-queue (default: the first NATS host)")
     .option("--operator <name...>", "the operators, each with a credential (default: operator)")
     .option("--port <port>", "the port of NATS (default: 4222)")
+    .option("--host-image <file>", "the image of the hosts in the cloud")
+    .option("--builder-image <file>", "the image of the builders in the cloud")
+    .option("--image-version <version>", "the version of both images")
     .option("--storage <size>", "the size of the disk of each NATS host (default: 100GiB)")
     .action(async (folder: string, options: SiteOptions) => {
       const result = await inFolder(folder, () => initSite(resolve(folder), options, Date.now()));
