@@ -53,7 +53,8 @@ export function addSiteCommands(program: Command): void {
     .option("--certificates", "the certificates of the NATS hosts")
     .option("--signing-keys", "the keys that sign the credentials of users, builders, operators and the queue")
     .option("--queue-key", "the credential of cb-queue")
-    .option("--finish", "make NATS refuse the old signing keys and the retired credentials")
+    .option("--ca", "the site's own CA: all holders trust both until --finish")
+    .option("--finish", "make NATS refuse the old signing keys and the retired credentials, and drop the old CA")
     .action(async (folder: string, renewal: Renewal) => {
       const result = await inFolder(folder, () => renewSite(resolve(folder), renewal, Date.now()));
       printText(renewText(result, renewal, folder));

@@ -36,10 +36,15 @@ export const fingerprintOf = (pem: string): string | undefined => certificatesIn
 /** A chain in a file has two or three certificates, a bundle of CAs of a site some tens. */
 const CERTIFICATES_MAX = 200;
 
-function certificatesIn(pem: string): X509Certificate[] {
+/** The texts of the certificates in a PEM text, in their order. */
+export function pemsIn(pem: string): string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.slice(0, CERTIFICATES_MAX);
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
   try {
-    return blocks.slice(0, CERTIFICATES_MAX).map((block) => new X509Certificate(block));
+    return pemsIn(pem).map((block) => new X509Certificate(block));
   } catch {
     return [];
   }
