@@ -1,6 +1,6 @@
 /** Creates the installation's certificate authority and the servers' certificate with the `openssl` command. */
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { CbError, messageOf } from "../../lib/core/errors.ts";
@@ -38,24 +38,30 @@ export interface CertificateRequest {
   readonly keyFile: string;
 }
 
-/** Creates the key and the certificate of a CA. Throws CbError "config" when openssl is missing or fails. */
-function makeAuthority({ caFile, caKeyFile }: AuthorityFiles, nowMs: number): Promise<void> {
-  return withRequest({ name: "container-builder CA", keyFile: caKeyFile, scratch: dirname(caKeyFile) }, (sign) =>
-    sign(span(nowMs, CA_MS), ["-selfsign", "-keyfile", caKeyFile, "-out", caFile, "-extensions", "authority"]),
-  );
+/**
+ * Creates the key and the certificate of a CA. `name` is its subject: TLS libraries tell two CAs by their subjects. Throws CbError
+ * "config" when openssl is missing or fails, and node's error when the folder cannot be written.
+ */
+export function makeAuthority(
+  { caFile, caKeyFile }: AuthorityFiles,
+  nowMs: number,
+  name = "container-builder CA",
+): Promise<void> {
+  return withRequest({ name, certFile: caFile, keyFile: caKeyFile }, async (sign, { key }) => {
+    await sign(span(nowMs, CA_MS), ["-selfsign", "-keyfile", key, "-extensions", "authority"]);
+  });
 }
 
 /**
- * Creates a new key and its certificate, signed by the authority, and replaces files of these names. Throws CbError "config" when
- * openssl is missing or fails.
+ * Creates a new key and its certificate, signed by the authority, and replaces files of these names. Errors as makeAuthority; the
+ * former files are as they were then.
  */
 export function makeCertificate(authority: AuthorityFiles, request: CertificateRequest, nowMs: number): Promise<void> {
-  const { name, certFile, keyFile } = request;
   const { caFile, caKeyFile } = authority;
-  return withRequest({ name, keyFile, scratch: dirname(keyFile) }, async (sign, folder) => {
+  return withRequest(request, async (sign, { folder }) => {
     await writeFile(join(folder, "names"), extensionsOf(request));
     const signer = ["-cert", caFile, "-keyfile", caKeyFile, "-extfile", join(folder, "names")];
-    await sign(span(nowMs, SERVER_MS), [...signer, "-out", certFile]);
+    await sign(span(nowMs, SERVER_MS), signer);
   });
 }
 
@@ -86,23 +92,41 @@ function extensionsOf({ dnsNames, addresses, usages }: CertificateRequest): stri
 
 type Sign = (span: readonly string[], args: readonly string[]) => Promise<void>;
 
-/** Creates a key and a request in a folder that is removed afterwards, and lets `work` sign the request. */
+type Target = Pick<CertificateRequest, "name" | "certFile" | "keyFile">;
+
+/**
+ * Creates a key and a request in a folder that is removed afterwards, lets `work` sign the request, and moves key and certificate to
+ * their places.
+ */
 async function withRequest(
-  { name, keyFile, scratch }: { name: string; keyFile: string; scratch: string },
-  work: (sign: Sign, folder: string) => Promise<void>,
+  { name, certFile, keyFile }: Target,
+  work: (sign: Sign, at: { folder: string; key: string }) => Promise<void>,
 ): Promise<void> {
-  const folder = await mkdtemp(join(scratch, "certificates-"));
+  const folder = await mkdtemp(join(dirname(keyFile), "certificates-"));
+  const [key, cert, request] = ["key", "cert", "request"].map((file) => join(folder, file)) as [string, string, string];
   try {
-    const request = join(folder, "request");
     await Promise.all([writeFile(join(folder, "config"), configIn(folder)), writeFile(join(folder, "index"), "")]);
-    await openssl(["req", "-new", ...NEW_KEY, "-subj", `/CN=${name}`, "-keyout", keyFile, "-out", request]);
-    await chmod(keyFile, 0o600);
+    await openssl(["req", "-new", ...NEW_KEY, "-subj", `/CN=${name}`, "-keyout", key, "-out", request]);
+    await chmod(key, 0o600);
     // In OpenSSL 1.1 and 3.0 only `openssl ca` accepts start and end dates.
-    const command = ["ca", "-batch", "-notext", "-config", join(folder, "config"), "-in", request];
-    await work((dates, args) => openssl([...command, ...dates, ...args]), folder);
+    const command = ["ca", "-batch", "-notext", "-config", join(folder, "config"), "-in", request, "-out", cert];
+    await work((dates, args) => openssl([...command, ...dates, ...args]), { folder, key });
+    await rename(key, keyFile);
+    await rename(cert, certFile);
+  } catch (error) {
+    await refuseFull(folder);
+    throw error;
   } finally {
     await rm(folder, { recursive: true });
   }
+}
+
+/** More than the block of any file system, so that a write of it needs space. */
+const PROBE_BYTES = 64 * 1024;
+
+/** openssl does not tell a full disk from its other failures. Throws node's error when the folder cannot be written. */
+async function refuseFull(folder: string): Promise<void> {
+  await writeFile(join(folder, "probe"), Buffer.alloc(PROBE_BYTES));
 }
 
 const span = (nowMs: number, lifeMs: number): string[] => [

@@ -18,14 +18,18 @@ export interface Download {
   readonly sha256: string;
 }
 
-/**
- * Returns npm's package with Node for the architecture. npm checks it against the registry's digest, and this function against the
- * one in the sources. Throws CbError "infrastructure" when the download fails, "denied" when the digest differs.
- */
+/** Returns npm's package with Node for the architecture. Throws as npmDownload does. */
 export async function nodeDownload(arch: Architecture): Promise<Download> {
-  const file = `${arch.nodePackage}-${NODE_VERSION}.tgz`;
-  const download = await cached(`npm-${file}`, async (scratch) => {
-    const spec = `${arch.nodePackage}@${NODE_VERSION}`;
+  return npmDownload(arch.nodePackage, NODE_VERSION, arch.nodeIntegrity);
+}
+
+/**
+ * Returns a package of npm. npm checks it against the registry's digest, and this function against `expected`, the one in the
+ * sources. Throws CbError "infrastructure" when the download fails, "denied" when the digest differs.
+ */
+export async function npmDownload(name: string, version: string, expected: string): Promise<Download> {
+  const download = await cached(`npm-${name}-${version}.tgz`, async (scratch) => {
+    const spec = `${name}@${version}`;
     const packed = await runCommand(["npm", "pack", "--silent", "--pack-destination", scratch, spec], { cwd: scratch });
     if (packed.code === 0) return;
     throw new CbError("infrastructure", `npm could not fetch ${spec}\n${packed.output.trim()}`, {
@@ -35,9 +39,9 @@ export async function nodeDownload(arch: Architecture): Promise<Download> {
   const integrity = `sha512-${createHash("sha512")
     .update(await readFile(download.path))
     .digest("base64")}`;
-  if (integrity === arch.nodeIntegrity) return download;
-  throw new CbError("denied", `${download.path} has the digest ${integrity}, not ${arch.nodeIntegrity}`, {
-    hint: `remove it, and compare with: npm view ${arch.nodePackage}@${NODE_VERSION} dist.integrity`,
+  if (integrity === expected) return download;
+  throw new CbError("denied", `${download.path} has the digest ${integrity}, not ${expected}`, {
+    hint: `remove it, and compare with: npm view ${name}@${version} dist.integrity`,
   });
 }
 

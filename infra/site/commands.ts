@@ -9,6 +9,7 @@ import { checkText } from "./check/check-text.ts";
 import { initSite } from "./init.ts";
 import { type Renewal, renewSite } from "./renew/renew.ts";
 import { renewText } from "./renew/renew-text.ts";
+import { inFolder } from "./site-folder.ts";
 import { changesText } from "./tree/changes-text.ts";
 
 const FOLDER = "the folder of the site";
@@ -25,16 +26,21 @@ export function addSiteCommands(program: Command): void {
     .option("--queue <host=address...>", "the hosts of cb-queue (default: the first NATS host)")
     .option("--operator <name...>", "the operators, each with a credential (default: operator)")
     .option("--port <port>", "the port of NATS (default: 4222)")
+    .option("--host-image <file>", "the image of the hosts in the cloud")
+    .option("--builder-image <file>", "the image of the builders in the cloud")
+    .option("--image-version <version>", "the version of both images")
     .option("--storage <size>", "the size of the disk of each NATS host (default: 100GiB)")
     .action(async (folder: string, options: SiteOptions) => {
-      printText(changesText({ ...(await initSite(resolve(folder), options, Date.now())), folder }));
+      const result = await inFolder(folder, () => initSite(resolve(folder), options, Date.now()));
+      printText(changesText({ ...result, folder }));
     });
   site
     .command("check")
     .description("show when each certificate and credential ends, and every fault with its remedy (exit code 78)")
     .argument("<folder>", FOLDER)
-    .action(async (folder: string, _, command: Command) => {
-      const report = await checkSite(resolve(folder), Date.now());
+    .option("--connect", "also connect to each NATS host: certificate, credentials, JetStream, clock")
+    .action(async (folder: string, { connect }: { connect?: boolean }, command: Command) => {
+      const report = await inFolder(folder, () => checkSite(resolve(folder), Date.now(), { connect }));
       const { json } = command.optsWithGlobals<{ json?: boolean }>();
       printText(json ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
       const { length } = report.faults;
@@ -47,8 +53,10 @@ export function addSiteCommands(program: Command): void {
     .option("--certificates", "the certificates of the NATS hosts")
     .option("--signing-keys", "the keys that sign the credentials of users, builders, operators and the queue")
     .option("--queue-key", "the credential of cb-queue")
-    .option("--finish", "make NATS refuse the old signing keys and the retired credentials")
+    .option("--ca", "the site's own CA: all holders trust both until --finish")
+    .option("--finish", "make NATS refuse the old signing keys and the retired credentials, and drop the old CA")
     .action(async (folder: string, renewal: Renewal) => {
-      printText(renewText(await renewSite(resolve(folder), renewal, Date.now()), renewal, folder));
+      const result = await inFolder(folder, () => renewSite(resolve(folder), renewal, Date.now()));
+      printText(renewText(result, renewal, folder));
     });
 }

@@ -30,13 +30,14 @@ export interface InitResult {
  */
 export async function initSite(root: string, options: SiteOptions, nowMs: number): Promise<InitResult> {
   const folder = siteFolder(root);
-  const text = await siteText(folder, options);
+  const written = await readIfPresent(folder.yaml);
+  const text = await siteText(folder, written, options);
   // Before anything is written: a mistake must not leave a folder.
-  const site = parseSite(text, folder.yaml);
+  const site = parseSite(text, text === written ? folder.yaml : undefined);
   await refuseOtherNames(site, folder);
   await mkdir(root, { recursive: true, mode: 0o700 });
   await chmod(root, 0o700);
-  if ((await readIfPresent(folder.yaml)) !== text) await writeSecretFile(folder.yaml, text);
+  if (text !== written) await writeSecretFile(folder.yaml, text);
   return writeSite(site, folder, nowMs);
 }
 
@@ -57,9 +58,8 @@ async function writeIfChanged(path: string, text: string): Promise<void> {
   if ((await readIfPresent(path)) !== text) await writeSecretFile(path, text);
 }
 
-async function siteText(folder: SiteFolder, options: SiteOptions): Promise<string> {
-  const text = await readIfPresent(folder.yaml);
-  if (text !== undefined) return changedSiteYaml(text, options);
+async function siteText(folder: SiteFolder, written: string | undefined, options: SiteOptions): Promise<string> {
+  if (written !== undefined) return changedSiteYaml(written, options);
   await refuseOtherFiles(folder);
   if (Object.values(options).some((value) => value !== undefined)) return newSiteYaml(options);
   throw new CbError("usage", `there is no site in ${folder.root}`, {

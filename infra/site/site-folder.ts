@@ -48,6 +48,45 @@ export async function readIfPresent(path: string): Promise<string | undefined> {
   }
 }
 
+/** The system calls that change a folder. */
+const WRITES = [
+  "mkdir",
+  "rename",
+  "chmod",
+  "copyfile",
+  "unlink",
+  "rmdir",
+  "rm",
+  "mkdtemp",
+  "write",
+  "fsync",
+  "ftruncate",
+];
+
+/**
+ * Runs `work` on the site's folder. Turns an error of the file system into a CbError that names the folder: "output" when it cannot be
+ * written, "config" when it cannot be read. Each file is written whole or not at all, so the same command completes the work.
+ */
+export async function inFolder<Result>(root: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Error) || !("syscall" in error)) throw error;
+    const isTemporary = "path" in error && String(error.path).endsWith(".tmp");
+    const isWrite = isTemporary || WRITES.includes(String(error.syscall));
+    const isFull = "code" in error && ["ENOSPC", "EDQUOT", "EROFS"].includes(String(error.code));
+    throw isWrite || isFull
+      ? new CbError("output", `cannot write the site's folder ${root}: ${error.message}`, {
+          hint: "nothing is lost: make it writable, or free some space, and run the same command again",
+          cause: error,
+        })
+      : new CbError("config", `cannot read the site's folder ${root}: ${error.message}`, {
+          hint: "run the command as the owner of the folder, or restore the file from a copy",
+          cause: error,
+        });
+  }
+}
+
 /** A file of the offline folder, which may be elsewhere. Throws CbError "config" that names it and `purpose`. */
 export async function readOffline(path: string, purpose: string): Promise<string> {
   try {

@@ -4,7 +4,7 @@
  * setting is taken from the first source that has it. The source of the address is kept for error messages.
  */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import * as v from "valibot";
 import { CbError } from "../core/errors.ts";
 import { readCaFile } from "./ca-file.ts";
@@ -15,6 +15,7 @@ const fileSchema = v.strictObject({
   url: v.optional(v.string()),
   creds: v.optional(v.string()),
   servername: v.optional(v.string()),
+  /** In a file: a relative path begins in the folder of that file, so that both may be moved together. */
   ca: v.optional(v.string()),
   /** Public key of the installation's account GUEST. With it, a credential of another installation is recognised. */
   account: v.optional(v.string()),
@@ -87,7 +88,9 @@ function* sourcesOf({ flags, env, folders }: ClientConfigSources): Generator<Sou
 
 function* fileIn(folder: string): Generator<Source> {
   const path = join(folder, "config.yaml");
-  if (existsSync(path)) yield { name: path, settings: readYamlFile(path, fileSchema) };
+  if (!existsSync(path)) return;
+  const { ca, ...settings } = readYamlFile(path, fileSchema);
+  yield { name: path, settings: { ...settings, ...(ca === undefined ? {} : { ca: resolve(folder, ca) }) } };
 }
 
 const urlOfHost = (host: string): string => `tls://${/:\d+$/.test(host) ? host : `${host}:${NATS_PORT}`}`;

@@ -34,26 +34,27 @@ export function readYamlFile<Output>(
   return parseYaml(text, path, schema, check);
 }
 
-/** The same for a text that was read already; `path` is for the messages. */
+/** The same for a text that was read already; `path` is for the messages. Undefined: the text is in no file, and has no lines. */
 export function parseYaml<Output>(
   text: string,
-  path: string,
+  path: string | undefined,
   schema: v.GenericSchema<unknown, Output>,
   check: ContentCheck = () => [],
 ): Output {
-  if (text.length > CONFIG_MAX_BYTES) throw new CbError("config", `${path} is longer than ${CONFIG_MAX_BYTES} bytes`);
+  if (text.length > CONFIG_MAX_BYTES) {
+    throw new CbError("config", `${path ?? "the text"} is longer than ${CONFIG_MAX_BYTES} bytes`);
+  }
+  const place = (line: number) => (path === undefined ? "" : `${path}:${line}: `);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  const syntax = document.errors.map((error) => `${path}:${lines.linePos(error.pos[0]).line}: ${withoutQuote(error)}`);
+  const syntax = document.errors.map((error) => `${place(lines.linePos(error.pos[0]).line)}${withoutQuote(error)}`);
   if (syntax.length > 0) throw configError(syntax);
-  const content = contentOf(document, path) ?? {};
+  const content = contentOf(document, path ?? "the text") ?? {};
   const result = v.safeParse(schema, content);
   const line = (keys: readonly unknown[]) => lineOf(keys, document.contents, lines);
-  const further = check(content).map(
-    ({ keys, text: mistake }) => `${path}:${line(keys)}: ${keys.join(".")}: ${mistake}`,
-  );
+  const further = check(content).map(({ keys, text: mistake }) => `${place(line(keys))}${keys.join(".")}: ${mistake}`);
   if (result.success && further.length === 0) return result.output;
-  const issues = (result.issues ?? []).map((issue) => describe(issue, path, line(keysOf(issue))));
+  const issues = (result.issues ?? []).map((issue) => describe(issue, place(line(keysOf(issue)))));
   throw configError([...issues, ...further]);
 }
 
@@ -74,12 +75,12 @@ function configError(mistakes: readonly string[]): CbError {
   return new CbError("config", `the configuration has ${count}\n${mistakes.map((text) => `  ${text}`).join("\n")}`);
 }
 
-function describe(issue: v.GenericIssue, path: string, line: number): string {
+function describe(issue: v.GenericIssue, place: string): string {
   const field = v.getDotPath(issue);
   const unknown = issue.type === "strict_object" && issue.expected === "never";
   const missing = issue.received === "undefined";
   const text = unknown ? "is not a setting" : missing ? "is missing" : issue.message;
-  return `${path}:${line}: ${field ?? "the file"}: ${text}`;
+  return `${place}${field ?? "the file"}: ${text}`;
 }
 
 const keysOf = (issue: v.GenericIssue): unknown[] => (issue.path ?? []).map(({ key }) => key as unknown);

@@ -16,26 +16,34 @@ export interface ServerCertificate {
   /** HOST:PORT of the server. */
   readonly host: string;
   readonly endsAtMs: number;
+  /** SHA-256, as TLS shows it. */
+  readonly fingerprint: string;
+  /** The reason for which a client with this CA and name refuses it. Absent when no CA was given, too. */
+  readonly fault?: string;
 }
 
 /**
- * The certificates of all servers in `url`; empty for `nats://` addresses, which have none. Throws CbError "infrastructure" when one
- * of the servers does not answer within 5 s.
+ * The certificates of all servers in `url`; empty for `nats://` addresses, which have none. `ca` is PEM. Throws CbError
+ * "infrastructure" when one of the servers does not answer within 5 s.
  */
-export async function serverCertificates(url: string, servername: string | undefined): Promise<ServerCertificate[]> {
+export async function serverCertificates(
+  url: string,
+  servername: string | undefined,
+  ca?: string,
+): Promise<ServerCertificate[]> {
   const servers = url.split(",").map((one) => new URL(one.trim()));
   const secure = servers.filter(({ protocol }) => protocol === "tls:");
-  return await Promise.all(secure.map((server) => certificateOf(server, servername)));
+  return await Promise.all(secure.map((server) => certificateOf(server, servername, ca)));
 }
 
-async function certificateOf(server: URL, servername: string | undefined): Promise<ServerCertificate> {
+async function certificateOf(server: URL, servername: string | undefined, ca?: string): Promise<ServerCertificate> {
   const hostname = server.hostname.replace(/^\[|\]$/g, "");
   const port = server.port === "" ? PORT : Number(server.port);
   const host = `${server.hostname}:${port}`;
   const signal = AbortSignal.timeout(LIMIT_MS);
   const socket = connectTcp({ host: hostname, port });
   try {
-    return { host, endsAtMs: await endOfCertificate(socket, servername ?? hostname, signal) };
+    return { host, ...(await readCertificate(socket, { servername: servername ?? hostname, ca, signal })) };
   } catch (cause) {
     const reason = signal.aborted ? `no answer within ${LIMIT_MS / 1000} s` : messageOf(cause);
     throw new CbError("infrastructure", `cannot read the certificate of the NATS server ${host}: ${reason}`, { cause });
@@ -44,15 +52,27 @@ async function certificateOf(server: URL, servername: string | undefined): Promi
   }
 }
 
-async function endOfCertificate(socket: Socket, servername: string, signal: AbortSignal): Promise<number> {
+interface Handshake {
+  readonly servername: string;
+  readonly ca: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+async function readCertificate(
+  socket: Socket,
+  { servername, ca, signal }: Handshake,
+): Promise<Omit<ServerCertificate, "host">> {
   // The INFO has about 500 bytes and arrives as the first chunk; TLS begins after it.
   await once(socket, "data", { signal });
   socket.pause();
-  // Not verified: an expired certificate is to be read too, and nothing is sent over this connection.
-  const secure = connectTls({ socket, servername, rejectUnauthorized: false });
+  // Not refused: an expired certificate is to be read too, and nothing is sent over this connection.
+  const secure = connectTls({ socket, servername, rejectUnauthorized: false, ...(ca === undefined ? {} : { ca }) });
   try {
     await once(secure, "secureConnect", { signal });
-    return Date.parse(secure.getPeerCertificate().valid_to);
+    const { valid_to, fingerprint256 } = secure.getPeerCertificate();
+    // Node's types say Error; it is the code or the message of one.
+    const fault = ca === undefined || secure.authorized ? {} : { fault: String(secure.authorizationError) };
+    return { endsAtMs: Date.parse(valid_to), fingerprint: fingerprint256, ...fault };
   } finally {
     secure.destroy();
   }

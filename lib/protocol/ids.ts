@@ -15,6 +15,7 @@ const USER_KEY = /^U[A-Z2-7]{55}$/;
 
 /** Public keys of NATS accounts. */
 const ACCOUNT_KEY = /^A[A-Z2-7]{55}$/;
+const SERVER_KEY = /^N[A-Z2-7]{55}$/;
 
 export const isId = (text: string): boolean => ID.test(text);
 export const isUserName = (text: string): boolean => USER.test(text);
@@ -48,6 +49,12 @@ export function assertUserKey(text: string): string {
 /** Throws CbError "usage" unless `text` is the public key of a NATS account. */
 export function assertAccountKey(text: string): string {
   if (!ACCOUNT_KEY.test(text)) throw new CbError("usage", `not a public key of an account: ${quote(text)}`);
+  return text;
+}
+
+/** Throws CbError "usage" unless `text` is the public key of a nats-server, which is its id. */
+export function assertServerKey(text: string): string {
+  if (!SERVER_KEY.test(text)) throw new CbError("usage", `not a public key of a server: ${quote(text)}`);
   return text;
 }
 

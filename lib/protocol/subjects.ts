@@ -2,7 +2,7 @@
  * The names of all subjects, streams and buckets. Other modules get them from here, where every id and user name is checked before
  * it becomes a token of a subject: these functions throw CbError "usage" on an invalid one.
  */
-import { assertAccountKey, assertId, assertUserKey, assertUserName, isId } from "./ids.ts";
+import { assertAccountKey, assertId, assertServerKey, assertUserKey, assertUserName, isId } from "./ids.ts";
 import { bucketStream, metaSubject } from "./object-layout.ts";
 
 /** The requests of a user. The third token of their subjects is the user; the user's credential allows no other. */
@@ -134,3 +134,6 @@ export const accountClaims = {
   lookup: (account: string): string => `$SYS.REQ.ACCOUNT.${assertAccountKey(account)}.CLAIMS.LOOKUP`,
   update: "$SYS.REQ.CLAIMS.UPDATE",
 };
+
+/** Subject of one nats-server in the account SYS: its report about itself. `server` is the id in its INFO. */
+export const serverStatus = (server: string): string => `$SYS.REQ.SERVER.${assertServerKey(server)}.STATSZ`;

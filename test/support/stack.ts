@@ -177,14 +177,16 @@ export class Stack {
     return this.startOnTerminal(program, args).finished;
   }
 
-  /** The same, on a terminal with a `resize` function. */
-  startOnTerminal(program: string, args: readonly string[]): OnTerminal {
-    const quoted = [process.execPath, join(PROJECT, "dist", "bin", program), ...args].map(
-      (argument) => `'${argument}'`,
-    );
+  /** The same, on a terminal with a `resize` function. A `program` with an absolute path is an installed one. */
+  startOnTerminal(program: string, args: readonly string[], env: Record<string, string> = {}): OnTerminal {
+    const started = program.startsWith("/") ? [program] : [process.execPath, join(PROJECT, "dist", "bin", program)];
+    const quoted = [...started, ...args].map((argument) => `'${argument}'`);
     const device = this.path("tty");
     const command = `tty >'${device}'; stty cols 100 rows 30; exec ${quoted.join(" ")}`;
-    const running = launch("script", ["-qefc", command, "/dev/null"], { cwd: this.folder, env: this.#env });
+    const running = launch("script", ["-qefc", command, "/dev/null"], {
+      cwd: this.folder,
+      env: { ...this.#env, ...env },
+    });
     const resize = (columns: number, rows: number) => {
       const size = ["cols", String(columns), "rows", String(rows)];
       execFileSync("stty", ["-F", readFileSync(device, "utf8").trim(), ...size]);

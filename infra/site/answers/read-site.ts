@@ -10,8 +10,11 @@ const HANDED_ON: readonly unknown[] = ["pools", "registries", "limits"];
 /** In the place of the account's key, which the mistakes do not depend on. */
 const ANY_ACCOUNT = `A${"A".repeat(55)}`;
 
-/** `path` is for the messages. Throws CbError "config" with every mistake and its line. */
-export function parseSite(text: string, path: string): Site {
+/**
+ * `path` is for the messages; undefined: options changed the text, and it is in no file. Throws CbError "config" with every mistake and
+ * its line.
+ */
+export function parseSite(text: string, path: string | undefined): Site {
   return parseYaml(text, path, siteSchema, mistakes);
 }
 

@@ -12,6 +12,11 @@ export interface SiteOptions {
   readonly operator?: readonly string[];
   readonly port?: string;
   readonly storage?: string;
+  /** Paths of image files, for a site in a cloud. */
+  readonly hostImage?: string;
+  readonly builderImage?: string;
+  /** Of both images. Other content needs another version. */
+  readonly imageVersion?: string;
 }
 
 export const EXAMPLE = "cb-admin site init FOLDER --name mysite --nats nats1=10.0.0.5 --storage 100GiB --operator ada";
@@ -49,7 +54,7 @@ export function changedSiteYaml(text: string, options: SiteOptions): string {
   const document = parseDocument(text);
   // parseYaml() reports the mistakes of such a text with their lines.
   if (document.errors.length > 0 || !isMap(document.contents)) return text;
-  const { name, serverName, nats, queue, operator, port, storage } = options;
+  const { name, serverName, nats, queue, operator, port, storage, hostImage, builderImage, imageVersion } = options;
   const changes = [
     set(document, ["name"], name),
     set(document, ["serverName"], serverName),
@@ -58,6 +63,15 @@ export function changedSiteYaml(text: string, options: SiteOptions): string {
     set(document, ["nats", "storage", "size"], storage),
     set(document, ["queue", "hosts"], queue?.map(hostOf)),
     set(document, ["operators"], operator),
+    set(document, ["cloud", "hosts", "image", "file"], hostImage),
+    set(document, ["cloud", "hosts", "image", "version"], imageVersion),
+    // Builders that the section does not describe are those of `pools`.
+    ...(document.hasIn(["cloud", "builders"])
+      ? [
+          set(document, ["cloud", "builders", "image", "file"], builderImage),
+          set(document, ["cloud", "builders", "image", "version"], imageVersion),
+        ]
+      : []),
   ];
   return changes.includes(true) ? document.toString(LONG_LINES) : text;
 }

@@ -8,6 +8,7 @@ import { parseSite } from "../answers/read-site.ts";
 import { siteFiles } from "../keys/open-keys.ts";
 import { readIfPresent, siteFolder } from "../site-folder.ts";
 import { checkCertificates } from "./check-certificates.ts";
+import { type Connection, checkConnections } from "./check-connections.ts";
 import { checkCredentials } from "./check-credentials.ts";
 import { checkHostFiles, checkOperators, checkSecrets } from "./check-files.ts";
 import { type Fault, type Findings, joined, type Lifetime } from "./fault.ts";
@@ -21,10 +22,17 @@ export interface SiteReport {
   readonly faults: readonly Fault[];
   /** True: the offline keys are in the folder. */
   readonly hasOffline: boolean;
+  /** The hosts of NATS, if connections were asked for. None: the keys in the folder have a fault, so no connection was tried. */
+  readonly connections?: readonly Connection[];
+}
+
+interface CheckOptions {
+  /** Also connect to the hosts of NATS. */
+  readonly connect?: boolean | undefined;
 }
 
 /** Throws CbError "usage" when there is no site, and "config" for mistakes in site.yaml and a missing file of the installation. */
-export async function checkSite(root: string, nowMs: number): Promise<SiteReport> {
+export async function checkSite(root: string, nowMs: number, { connect }: CheckOptions = {}): Promise<SiteReport> {
   const folder = siteFolder(root);
   const text = await readIfPresent(folder.yaml);
   if (text === undefined) {
@@ -45,9 +53,14 @@ export async function checkSite(root: string, nowMs: number): Promise<SiteReport
   const other = [...(await checkOperators(site, folder)), ...(await checkSecrets(folder))];
   const keys = joined([certificates, credentials, { faults: other, lifetimes: [] }]);
   // With such a fault the right files of the hosts are not known.
-  const hosts = keys.faults.length === 0 ? await checkHostFiles(site, folder, nowMs) : [];
+  const isSound = keys.faults.length === 0;
+  const hosts = isSound ? await checkHostFiles(site, folder, nowMs) : [];
+  const none = { connections: [], faults: [] };
+  const tried = connect && isSound ? await checkConnections(site, folder, files) : none;
   const hasOffline = (await readFile(`${folder.offline}/operator.seed`).catch(() => undefined)) !== undefined;
-  return report(root, nowMs, { ...joined([keys, { faults: hosts, lifetimes: [] }]), hasOffline });
+  const found = joined([keys, { faults: [...hosts, ...tried.faults], lifetimes: [] }]);
+  const made = report(root, nowMs, { ...found, hasOffline });
+  return connect ? { ...made, connections: tried.connections } : made;
 }
 
 function report(folder: string, nowMs: number, found: Findings & { hasOffline: boolean }): SiteReport {

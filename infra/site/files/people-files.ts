@@ -39,7 +39,8 @@ export function operatorFiles(site: Site, keys: SiteKeys, operator: string): Sit
 /** For every login node. There is no secret in them. */
 export function clientFiles(site: Site, keys: SiteKeys): SiteFile[] {
   const { folder } = site.client;
-  const settings = { url: natsUrl(site), servername: site.serverName, ca: `${folder}/ca.crt`, account: keys.guest };
+  // Relative to config.yaml: the packages of clients hold both files in a folder of their version.
+  const settings = { url: natsUrl(site), servername: site.serverName, ca: "ca.crt", account: keys.guest };
   const file = (name: string, text: string): SiteFile => ({
     path: `client${folder}/${name}`,
     holder: "clients",

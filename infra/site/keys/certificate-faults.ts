@@ -30,13 +30,21 @@ export function endOf(pem: string): number | undefined {
   return own === undefined ? undefined : Date.parse(own.validTo);
 }
 
+/** SHA-256 of the first certificate of a PEM text, as TLS shows it; undefined when there is none. */
+export const fingerprintOf = (pem: string): string | undefined => certificatesIn(pem)[0]?.fingerprint256;
+
 /** A chain in a file has two or three certificates, a bundle of CAs of a site some tens. */
 const CERTIFICATES_MAX = 200;
 
-function certificatesIn(pem: string): X509Certificate[] {
+/** The texts of the certificates in a PEM text, in their order. */
+export function pemsIn(pem: string): string[] {
   const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  return blocks.slice(0, CERTIFICATES_MAX);
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
   try {
-    return blocks.slice(0, CERTIFICATES_MAX).map((block) => new X509Certificate(block));
+    return pemsIn(pem).map((block) => new X509Certificate(block));
   } catch {
     return [];
   }

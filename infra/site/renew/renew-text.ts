@@ -15,15 +15,25 @@ export function renewText(result: InitResult, renewal: Renewal, folder: string):
   const steps = [
     ...copySteps(result, isAccountChange ? "keep" : "apply"),
     ...(renewal.signingKeys ? credentialSteps : []),
+    ...(renewal.ca ? authoritySteps(folder) : []),
     ...(renewal.signingKeys || renewal.queueKey ? [`At last: cb-admin site renew ${folder} --finish`] : []),
   ];
   const done = [
     ...(renewal.signingKeys ? ["NATS accepts credentials of the old and of the new signing keys."] : []),
+    ...(renewal.ca
+      ? ["The files of all holders have the new CA and the old one. Servers keep their certificates."]
+      : []),
     ...(renewal.finish ? ["NATS refuses the old signing keys and the retired credentials."] : []),
   ];
   const next = steps.length === 0 ? [] : ["Next, in that folder:", ...steps.map((step, at) => `${at + 1}. ${step}`)];
   return [...done, ...next].map((line) => `${line}\n`).join("");
 }
+
+const authoritySteps = (folder: string): string[] => [
+  `Wait ${OLD_KEY_HOURS} hours after the restart of cb-queue, or longer if site.yaml sets longer builds: builders that wait, and running builds, know the old CA alone.`,
+  `When all holders have the new ca.crt: cb-admin site renew ${folder} --certificates`,
+  `At last: cb-admin site renew ${folder} --finish`,
+];
 
 const credentialSteps = [
   "Issue the credential of each user again (cb-admin user list); it ends the user's builds: cb-admin user add --force NAME > NAME.creds",

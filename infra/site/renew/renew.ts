@@ -16,6 +16,7 @@ import { openKeys, siteFiles } from "../keys/open-keys.ts";
 import { removeIfSignedByOther, replaceQueueCreds, retiredKeys, signAgain } from "../keys/operator-creds.ts";
 import { renewCertificate, routeRequest } from "../keys/server-certificates.ts";
 import { readIfPresent, readOffline, type SiteFolder, siteFolder } from "../site-folder.ts";
+import { addAuthority, dropOldAuthority, isAuthorityRenewed } from "./authority.ts";
 import { pushAccounts } from "./push-accounts.ts";
 import { addSigningKey, dropOtherSigningKeys } from "./signing-key.ts";
 
@@ -23,7 +24,9 @@ export interface Renewal {
   readonly certificates?: boolean;
   readonly signingKeys?: boolean;
   readonly queueKey?: boolean;
-  /** Ends a renewal: NATS refuses the old signing keys and the retired credentials. */
+  /** The installation's own CA. */
+  readonly ca?: boolean;
+  /** Ends a renewal: NATS refuses the old signing keys and the retired credentials, and the old CA is trusted no more. */
   readonly finish?: boolean;
 }
 
@@ -39,11 +42,16 @@ interface Parts {
  * "unreachable" and "denied" as connectNats. After an error or a kill the same call completes the work.
  */
 export async function renewSite(root: string, renewal: Renewal, nowMs: number): Promise<InitResult> {
-  const { certificates, signingKeys, queueKey, finish } = renewal;
-  const renews = certificates || signingKeys || queueKey;
+  const { certificates, signingKeys, queueKey, ca, finish } = renewal;
+  const renews = certificates || signingKeys || queueKey || ca;
   if (Boolean(renews) === Boolean(finish)) {
     throw new CbError("usage", "name what to renew, or --finish alone", {
-      hint: "cb-admin site renew FOLDER --certificates | --signing-keys | --queue-key | --finish",
+      hint: "cb-admin site renew FOLDER --certificates | --signing-keys | --queue-key | --ca | --finish",
+    });
+  }
+  if (ca && certificates) {
+    throw new CbError("usage", "a new CA and certificates that it signs cannot come at once", {
+      hint: "first --ca; when all holders have the new ca.crt, --certificates",
     });
   }
   const folder = siteFolder(root);
@@ -51,11 +59,21 @@ export async function renewSite(root: string, renewal: Renewal, nowMs: number): 
   if (text === undefined) throw new CbError("usage", `there is no site in ${root}: it has no site.yaml`);
   const parts: Parts = { site: parseSite(text, folder.yaml), folder, files: siteFiles(folder), nowMs };
   await openKeys(parts.site, folder, nowMs);
+  if (ca) await renewAuthority(parts);
   if (certificates) await renewCertificates(parts);
   if (signingKeys) await renewSigningKeys(parts);
   if (queueKey) await replaceQueueCreds(folder, parts.files.queueCreds, await coreSigner(parts));
   if (finish) await finishRenewal(parts);
   return writeSite(parts.site, folder, nowMs);
+}
+
+async function renewAuthority({ site, folder, files, nowMs }: Parts): Promise<void> {
+  if (site.certificates !== undefined && site.nats.hosts.length === 1) {
+    throw new CbError("usage", `site.yaml names the CA ${site.certificates.ca}, and this site uses no other`, {
+      hint: `put both CAs into that file, and run: cb-admin site init ${folder.root}`,
+    });
+  }
+  await addAuthority(files, nowMs);
 }
 
 async function renewCertificates(parts: Parts): Promise<void> {
@@ -81,8 +99,9 @@ async function renewSigningKeys(parts: Parts): Promise<void> {
 }
 
 async function finishRenewal(parts: Parts): Promise<void> {
-  const { folder, files, nowMs } = parts;
+  const { site, folder, files, nowMs } = parts;
   const signing = await operatorSigning(parts);
+  if (await isAuthorityRenewed(files)) await dropOldAuthority(site, folder, files);
   for (const account of accountsOf(files)) await dropOtherSigningKeys(account, signing);
   const atS = Math.floor(nowMs / 1000);
   const retired = Object.fromEntries((await retiredKeys(folder)).map((key) => [key, atS]));

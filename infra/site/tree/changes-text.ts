@@ -1,5 +1,6 @@
 /** The output of `site init`: the files that changed, and the steps that follow. */
 import { queueHosts, type Site } from "../answers/site-schema.ts";
+import { HOST_CA } from "../files/nats-files.ts";
 import { NATS_GROUP, QUEUE_GROUP, type SiteFile } from "../files/site-file.ts";
 import { copyLines, stepsText } from "../files/steps-text.ts";
 import type { Change } from "./changes.ts";
@@ -56,7 +57,9 @@ export function copySteps({ site, files, changes }: ChangedFiles, nats: "apply" 
       const own = touched.filter(({ holder }) => holder === name);
       const groups = new Set(own.map(({ group }) => group));
       const whole = files.filter(({ holder, group }) => holder === name && groups.has(group));
-      const services = serviceLines(nats === "keep" ? own.filter(({ group }) => group !== NATS_GROUP) : own, address);
+      const changedOwn = nats === "keep" ? own.filter(({ target }) => !target.endsWith("/nats-server.conf")) : own;
+      const hasQueue = queueHosts(site).some((host) => host.name === name);
+      const services = serviceLines(changedOwn, { address, hasQueue });
       return [...copyLines(whole, new Map([[name, address]])), ...services];
     }),
     ...[...people].map((holder) => `Copy the files of ${holder} again (files.txt says where).`),
@@ -74,13 +77,19 @@ function becameCluster(changes: readonly Change[]): boolean {
   });
 }
 
-/** nats-server reads certificates again on SIGHUP; a changed configuration needs a restart, which hands over its clients first. */
-function serviceLines(own: readonly SiteFile[], address: string): string[] {
-  const nats = own.filter(({ group }) => group === NATS_GROUP);
+/**
+ * nats-server reads certificates again on SIGHUP; a changed configuration needs a restart, which hands over its clients first. cb-queue
+ * alone uses the CA of the servers, and reads it when it starts.
+ */
+function serviceLines(
+  own: readonly SiteFile[],
+  { address, hasQueue }: { address: string; hasQueue: boolean },
+): string[] {
+  const nats = own.filter(({ group, target }) => group === NATS_GROUP && target !== HOST_CA);
   const verb = nats.every(({ target }) => target.includes("/tls/")) ? "reload" : "restart";
-  const hasQueue = own.some(({ group }) => group === QUEUE_GROUP);
+  const isQueueChanged = own.some(({ group, target }) => group === QUEUE_GROUP || target === HOST_CA);
   return [
     ...(nats.length === 0 ? [] : [`ssh root@${address} systemctl ${verb} cb-nats`]),
-    ...(hasQueue ? [`ssh root@${address} systemctl try-restart cb-queue`] : []),
+    ...(hasQueue && isQueueChanged ? [`ssh root@${address} systemctl try-restart cb-queue`] : []),
   ];
 }

@@ -27,6 +27,8 @@ export const TOOLS = {
   readelf: { package: "binutils", purpose: "tests read with it which glibc a program needs" },
   "systemd-analyze": { package: "systemd", purpose: "tests read with it how well the units are protected" },
   "systemd-notify": { package: "systemd", purpose: "tests send messages for systemd with it" },
+  rsync: { package: "rsync", purpose: "tests run the jobs of .gitlab-ci.yml with it" },
+  strace: { package: "strace", purpose: "tests read with it the command lines that a job runs" },
   chromium: { package: "chromium", purpose: "tests show the status page with it" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
@@ -39,10 +41,15 @@ const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genis
 /** The programs that make and examine the packages of a release. */
 export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "systemd-analyze"];
 /** Only tests run these. */
-const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify"];
-/** The test of the status page installs the browser itself, because it has 300 MB with its libraries. */
-const BROWSER: Tool = "chromium";
-const NOT_FOR_SANDBOXES: readonly Tool[] = [...MACHINE_TOOLS, ...PACKAGE_TOOLS, ...TEST_ONLY_TOOLS, BROWSER];
+const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify", "rsync"];
+/** The tests that run these install them: the browser has 300 MB with its libraries. */
+const INSTALLED_BY_TESTS: readonly Tool[] = ["chromium", "strace"];
+const NOT_FOR_SANDBOXES: readonly Tool[] = [
+  ...MACHINE_TOOLS,
+  ...PACKAGE_TOOLS,
+  ...TEST_ONLY_TOOLS,
+  ...INSTALLED_BY_TESTS,
+];
 
 /** The programs for builds in sandboxes on this machine. */
 export const SANDBOX_TOOLS: readonly Tool[] = (Object.keys(TOOLS) as Tool[]).filter(

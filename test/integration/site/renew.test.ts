@@ -11,7 +11,14 @@ import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { adminUsers } from "../../../lib/protocol/requests.ts";
 import { fingerprintOf, servedFingerprint } from "../../support/site/served-certificate.ts";
-import { freePorts, type HostProcess, startNats, startQueue, takeCloudPool } from "../../support/site/site-host.ts";
+import {
+  BACK,
+  freePorts,
+  type HostProcess,
+  startNats,
+  startQueue,
+  takeCloudPool,
+} from "../../support/site/site-host.ts";
 import { Stack } from "../../support/stack.ts";
 
 const test = suite("site renew");
@@ -21,11 +28,6 @@ const root = stack.path("site");
 const [port = 0] = await freePorts(1);
 const host = { etc: stack.path("site/hosts/n1/etc/container-builder"), varLib: stack.path("var-lib") };
 const SERVER_NAME = "nats.lab.internal";
-/** All three connections of cb-queue are back. */
-const BACK = new RegExp(
-  // Anchored, so that a long log is scanned once.
-  `^${["records", "requests", "readers"].map((name) => `(?=[^]*"status":"back"[^}]*"connection":"${name}")`).join("")}`,
-);
 let nats: HostProcess;
 let queue: HostProcess;
 

@@ -72,6 +72,12 @@ export async function startQueue(host: HostFolders): Promise<HostProcess> {
   return queue;
 }
 
+/** All three connections of cb-queue are back, in its output. */
+export const BACK = new RegExp(
+  // Anchored, so that a long log is scanned once.
+  `^${["records", "requests", "readers"].map((name) => `(?=[^]*"status":"back"[^}]*"connection":"${name}")`).join("")}`,
+);
+
 /** Runs a bundled program in the namespace. Rejects with its output when it fails. */
 export async function runIn(
   host: HostFolders,

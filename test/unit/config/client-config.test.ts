@@ -50,6 +50,12 @@ test("clientConfig() takes each setting from the first source that has it", ({ r
   assert.is(clientConfig(sources(root, { folders, env, flags: { url: "tls://flag:1" } })).url, "tls://flag:1");
 });
 
+test("clientConfig() finds a relative ca in the folder of the config.yaml that names it", ({ root }) => {
+  const site = folder(root, "moved", "url: tls://site:1\ncreds: /c\nca: ca.crt\n");
+  writeFileSync(join(site, "ca.crt"), "the CA");
+  assert.is(clientConfig(sources(root, { folders: [site] })).ca, "the CA");
+});
+
 test("clientConfig() adds port 4222 to a QUEUE_HOST without a port", ({ root }) => {
   const env = { NATS_CREDS: "/c" };
   assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q" } })).url, "tls://q:4222");

@@ -84,4 +84,13 @@ test("parseSite() refuses a queue host with the name or the address of another N
   assert.throws(() => parse(withQueue("{ name: q1, address: 10.0.0.5 }")), /but nats\.hosts has n1 at 10\.0\.0\.5/);
 });
 
+test("changedSiteYaml() sets files and version of the images, and describes no builders that the site does not have", () => {
+  const options = { hostImage: "/i/host.qcow2", builderImage: "/i/builder.qcow2", imageVersion: "1-7" };
+  const hosts = "cloud:\n  hosts:\n    flavor: f # small\n    image: { file: /old, version: 0 }\n";
+  const both = changedSiteYaml(`${hosts}  builders:\n    max: 2\n`, options);
+  assert.match(both, "flavor: f # small\n    image: { file: /i/host.qcow2, version: 1-7 }");
+  assert.match(both, "max: 2\n    image:\n      file: /i/builder.qcow2\n      version: 1-7\n");
+  assert.not.match(changedSiteYaml(hosts, options), "builder");
+});
+
 test.run();
