@@ -1,4 +1,5 @@
 /** Reads site.yaml: its own schema, and the queue's schema for the parts that it hands on to queue.yaml. */
+import { isIP } from "node:net";
 import * as v from "valibot";
 import { queueConfig } from "../../../lib/config/queue-config.ts";
 import { type Mistake, parseYaml } from "../../../lib/config/yaml-file.ts";
@@ -17,7 +18,8 @@ export function parseSite(text: string, path: string): Site {
 
 function mistakes(content: unknown): Mistake[] {
   const parsed = v.safeParse(siteSchema, content);
-  return parsed.success ? [...hostMistakes(parsed.output), ...queueMistakes(parsed.output)] : [];
+  if (!parsed.success) return [];
+  return [...hostMistakes(parsed.output), ...cloudMistakes(parsed.output), ...queueMistakes(parsed.output)];
 }
 
 function queueMistakes(site: Site): Mistake[] {
@@ -27,6 +29,8 @@ function queueMistakes(site: Site): Mistake[] {
     .flatMap((issue) => {
       const keys = (issue.path ?? []).map(({ key }) => key as string | number);
       if (!HANDED_ON.includes(keys[0])) return [];
+      // The pool that the section `cloud` describes comes last.
+      if (keys[0] === "pools" && keys[1] === site.pools.length) keys.splice(0, 2, "cloud", "builders");
       const isUnknown = issue.type === "strict_object" && issue.expected === "never";
       const isMissing = issue.received === "undefined";
       return [{ keys, text: isUnknown ? "is not a setting" : isMissing ? "is missing" : issue.message }];
@@ -41,4 +45,36 @@ function hostMistakes(site: Site): Mistake[] {
     const text = `is ${name} at ${address}, but nats.hosts has ${same.name} at ${same.address}; write the same host alike`;
     return [{ keys: ["queue", "hosts", index], text }];
   });
+}
+
+/** The hosts of a cloud have addresses that the cloud can give them, and NATS can be replaced while no queue runs. */
+function cloudMistakes({ cloud, nats, queue }: Site): Mistake[] {
+  if (cloud === undefined) return [];
+  if (queue === undefined) {
+    const text =
+      "needs queue.hosts: in a cloud, cb-queue has a host of its own, and NATS is replaced while that is stopped";
+    return [{ keys: ["cloud"], text }];
+  }
+  const named = [
+    ...nats.hosts.map((host, at) => ({ host, keys: ["nats", "hosts", at] })),
+    ...queue.hosts.map((host, at) => ({ host, keys: ["queue", "hosts", at] })),
+  ];
+  return [
+    ...named
+      .filter(({ host }) => isIP(host.address) === 0)
+      .map(({ host, keys }) => ({
+        keys: [...keys, "address"],
+        text: `must be an IP address in a cloud, not ${host.address}`,
+      })),
+    ...queue.hosts.flatMap(({ name }, at) =>
+      nats.hosts.some((host) => host.name === name)
+        ? [
+            {
+              keys: ["queue", "hosts", at],
+              text: `is the NATS host ${name}; in a cloud, cb-queue has a host of its own`,
+            },
+          ]
+        : [],
+    ),
+  ];
 }

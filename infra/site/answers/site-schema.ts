@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
 import { isDnsName } from "../../nats/make-installation.ts";
+import { cloudSchema } from "./cloud-schema.ts";
 
 const path = v.pipe(v.string(), v.startsWith("/", "must be an absolute path"));
 const port = v.pipe(v.number(), v.integer("must be a whole number"), v.minValue(1), v.maxValue(65_535));
@@ -95,8 +96,13 @@ export const siteSchema = v.strictObject({
     }),
     {},
   ),
+  /** Absent: the hosts are no machines of a cloud, or others make them. */
+  cloud: v.optional(cloudSchema),
   /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these three. */
-  pools: v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
+  pools: v.optional(
+    v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
+    [],
+  ),
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
 });

@@ -102,6 +102,17 @@ pools:
 #      flavor: builder.4c8g
 #      image: container-builder
 #      networks: [builders]
+#cloud:                          # cb-admin site up makes the hosts there: docs/operations.md
+#  cloud: mycloud
+#  network: site
+#  clients: [10.0.0.0/8]
+#  hosts: { flavor: m1.small, image: { file: /images/host.qcow2, version: "1" } }
+#  builders:
+#    image: { file: /images/builder.qcow2, version: "1" }
+#    flavor: builder.4c8g
+#    reserve: 5
+#    max: 20
+#    login: /secrets/queue-clouds.yaml
 #registries:
 #  - host: registry.example.org
 #certificates:                   # those of the site, in place of an own CA

@@ -31,9 +31,11 @@ export class NeutronCalls {
     return { project_id: await this.#session.projectId(signal) };
   }
 
-  /** All items; neutron sends them in one reply unless it is asked for pages. */
+  /** All items; neutron sends them in one reply unless it is asked for pages. None where it has no such collection. */
   async list<Item>({ collection, query, schema }: Collection<Item>, signal: AbortSignal): Promise<Item[]> {
     const reply = await this.#call({ method: "GET", path: `/${collection}?${new URLSearchParams(query)}`, signal });
+    // A cloud without routers has no floating addresses.
+    if (reply.status === 404) return [];
     if (reply.status !== 200) throw refusalOf(reply, `the list of ${collection}`);
     const key = collection.replaceAll("-", "_");
     return readReply(v.object({ [key]: v.array(schema) }), reply, `a list of ${collection}`)[key] ?? [];
