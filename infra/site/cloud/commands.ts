@@ -14,7 +14,7 @@ import type { SitePlan } from "./site-state.ts";
 import { siteStatus, statusText } from "./status.ts";
 
 const FOLDER = "the folder of the site";
-const PLAN = "show what the command would do, and do nothing";
+const PLAN = "show the actions, and change nothing in the cloud";
 
 interface Options {
   readonly json?: boolean;

@@ -1,4 +1,4 @@
-/** What a site brings into the cloud: the configuration of each host, and the files of images. */
+/** The content that a site brings into the cloud: the configuration of each host, and the files of images. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";

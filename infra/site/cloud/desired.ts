@@ -1,4 +1,4 @@
-/** What a site's answers ask of the cloud. Pure. */
+/** The resources that a site's answers ask of the cloud. Pure. */
 import { isIPv4 } from "node:net";
 import { CbError } from "../../../lib/core/errors.ts";
 import { type Host, queueHosts, type Site } from "../answers/site-schema.ts";

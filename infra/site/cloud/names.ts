@@ -1,6 +1,6 @@
 /** The names and the mark of a site's resources in the cloud. A resource without the mark is left alone. */
 import { CbError } from "../../../lib/core/errors.ts";
-import type { Host, NatsHost, Site } from "../answers/site-schema.ts";
+import type { Host, Site } from "../answers/site-schema.ts";
 
 export type Role = "nats" | "queue";
 
@@ -27,12 +27,10 @@ export const imageName = (site: string, kind: "host" | "builder", version: strin
 
 export type CloudAnswers = NonNullable<Site["cloud"]>;
 
-/** Throws CbError "usage" for a site whose hosts are not machines of a cloud. */
+/** Throws CbError "usage" for a site without machines in a cloud. */
 export function cloudOf(site: Site): CloudAnswers {
   if (site.cloud !== undefined) return site.cloud;
   throw new CbError("usage", `site.yaml of ${site.name} has no section "cloud"`, {
     hint: "describe the cloud there (docs/operations.md), or install the hosts by install.txt",
   });
 }
-
-export const isCluster = (hosts: readonly NatsHost[]): boolean => hosts.length > 1;

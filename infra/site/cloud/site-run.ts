@@ -21,7 +21,7 @@ import type { DesiredSite, ObservedSite, SitePlan } from "./site-state.ts";
 const PASSES_MAX = 4;
 const NOTHING: DesiredSite = { groups: [], images: [], hosts: [] };
 
-/** What the answers ask of the cloud, with what is needed to create it. */
+/** The resources that the answers ask of the cloud, and the ids and contents to create them with. */
 interface Wanted {
   readonly desired: DesiredSite;
   readonly refs: CloudRefs | undefined;

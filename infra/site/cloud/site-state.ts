@@ -126,7 +126,7 @@ export interface SitePlan {
   readonly actions: readonly Action[];
   /** Why nothing can be done before an operator acts. */
   readonly refusals: readonly string[];
-  /** What `up` leaves as it is. */
+  /** The hosts that `up` leaves as they are. */
   readonly outdated: readonly Outdated[];
 }
 

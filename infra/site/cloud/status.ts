@@ -5,7 +5,7 @@ import { resourceName } from "./names.ts";
 import type { SiteRun } from "./site-run.ts";
 import type { ObservedServer, SitePlan } from "./site-state.ts";
 
-export interface StatusRow {
+interface StatusRow {
   readonly kind: "group" | "image" | "port" | "server" | "builders" | "nats";
   readonly name: string;
   readonly state: string;

@@ -7,10 +7,7 @@ import type { CloudSession, ServiceCall } from "./session.ts";
 
 /** glance's own limit of a page (limit_max). */
 const PAGE_IMAGES = 1000;
-/**
- * Bounds an upload whose connection stays open. 20 GiB at 6 MB/s take an hour; a connection without any progress ends after five
- * minutes (undici's bodyTimeout).
- */
+/** Bounds an upload: 20 GiB at 6 MB/s take an hour. One that stalls ends after 300 s (headersTimeout of undici). */
 const UPLOAD_MS = 3_600_000;
 
 /** glance keeps the properties of an image beside its own fields. */

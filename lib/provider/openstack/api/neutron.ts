@@ -1,4 +1,4 @@
-/** What all calls to neutron (Networking API v2.0) have in common: collections, ids, and refusals. */
+/** The basis of all calls to neutron (Networking API v2.0): collections, ids, and refusals. */
 import * as v from "valibot";
 import type { JsonReply } from "../../../core/http-json.ts";
 import { readReply } from "./read-reply.ts";

@@ -18,7 +18,6 @@ const groupSchema = v.object({
   security_group_rules: v.array(ruleSchema),
 });
 export type SecurityGroup = v.InferOutput<typeof groupSchema>;
-export type SecurityGroupRule = v.InferOutput<typeof ruleSchema>;
 
 /** Lets one TCP port in. */
 export interface NewRule {
