@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SITE, SiteInCloud } from "../support/openstack/site-in-cloud.ts";
+import { untilCloud } from "../support/openstack/until-cloud.ts";
 
 const test = suite("a site on OpenStack");
 
@@ -15,8 +16,12 @@ let others: string[];
 test.before(async () => {
   site = await SiteInCloud.make();
   const { demo } = site;
-  await demo.createServer({ "container-builder-site": SITE });
+  const other = await demo.createServer({ "container-builder-site": SITE });
   await demo.createSecurityGroup("other-nats");
+  // Its port is there by then.
+  await untilCloud("the other server is ACTIVE", async () =>
+    (await demo.servers()).some(({ id, status }) => id === other && status === "ACTIVE"),
+  );
   others = await demo.resources();
 });
 test.after(async () => {
@@ -65,7 +70,7 @@ test("`up` makes the whole site, and NATS answers with the configuration of the 
   assert.is(code, 0, stderr);
   console.log(`up: ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n${stderr}`);
   assert.match(stderr, "Waiting for NATS on lab-n1: done");
-  assert.is(stdout, "nothing to do\n");
+  assert.is(stdout, "the site is as site.yaml describes it\n");
   assert.equal(await own(), WHOLE);
 });
 
@@ -96,10 +101,8 @@ test("`status` shows each resource, and ends with 0 while NATS answers and nothi
 test("`down` asks first; with --yes it deletes what is of the site, also its builders, and nothing of others", async () => {
   const parts = { installation: SITE, generation: "1", pool: "cloud", builder: randomUUID(), attempt: randomUUID() };
   const pairs = Object.entries(parts).map(([part, value]) => [`cb-${part}`, value] as const);
-  await site.demo.createServer(
-    Object.fromEntries(pairs),
-    pairs.map((pair) => pair.join("=")),
-  );
+  const tags = pairs.map((pair) => pair.join("="));
+  await site.demo.createServer(Object.fromEntries(pairs), tags);
   const asked = await site.run("down");
   assert.is(asked.code, 64);
   assert.match(asked.stderr, "needs a confirmation");

@@ -1,5 +1,5 @@
 /** The actions of a plan for people. */
-import { type Action, ruleText, type SitePlan } from "./site-state.ts";
+import { type Action, type Outdated, ruleText, type SitePlan } from "./site-state.ts";
 
 /** The title of a step: "Creating the server lab-n1". */
 export function actionTitle(action: Action): string {
@@ -34,16 +34,23 @@ function detailOf(action: Action): string {
   return "";
 }
 
-/** Ends with a line break. */
+/** The plan before it is executed. Ends with a line break. */
 export function planText({ actions, refusals, outdated }: SitePlan, folder: string): string {
-  const differing = outdated.flatMap(({ name, reasons }) => [`  ${name}: ${reasons.join("; ")}`]);
-  return [
-    ...refusals,
-    ...(actions.length === 0 && refusals.length === 0 ? ["nothing to do"] : actions.map(actionTitle)),
-    ...(differing.length === 0
-      ? []
-      : [`not as site.yaml describes it (cb-admin site update ${folder}):`, ...differing]),
-  ]
-    .map((line) => `${line}\n`)
-    .join("");
+  const lines = actions.length === 0 && refusals.length === 0 ? ["nothing to do"] : actions.map(actionTitle);
+  return textOf([...refusals, ...lines, ...outdatedLines(outdated, folder)]);
 }
+
+/** The plan after it was executed; the steps have shown its actions. Ends with a line break. */
+export function resultText({ actions, outdated }: SitePlan, folder: string): string {
+  const line =
+    actions.length === 0 ? "nothing to do" : outdated.length === 0 ? "the site is as site.yaml describes it" : "";
+  return textOf([...(line === "" ? [] : [line]), ...outdatedLines(outdated, folder)]);
+}
+
+function outdatedLines(outdated: readonly Outdated[], folder: string): string[] {
+  if (outdated.length === 0) return [];
+  const hosts = outdated.map(({ name, reasons }) => `  ${name}: ${reasons.join("; ")}`);
+  return [`not as site.yaml describes it (cb-admin site update ${folder}):`, ...hosts];
+}
+
+const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join("");

@@ -7,7 +7,7 @@ import { printText } from "../../../lib/cli/standard-output.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { initSite } from "../init.ts";
-import { planText } from "./action-text.ts";
+import { planText, resultText } from "./action-text.ts";
 import type { Mode } from "./planner.ts";
 import { SiteRun } from "./site-run.ts";
 import type { SitePlan } from "./site-state.ts";
@@ -64,7 +64,7 @@ async function bring(folder: string, mode: Mode, command: Command): Promise<void
     const { changes } = await initSite(root, {}, Date.now());
     if (changes.length > 0) process.stderr.write(`${changes.length} files in ${folder} are new or changed\n`);
     if (isPlan) return print(await run.plan(mode), (plan) => planText(plan, folder));
-    print(await run.bring(mode), (plan) => planText({ ...plan, actions: [] }, folder));
+    print(await run.bring(mode), (plan) => resultText(plan, folder));
   });
 }
 

@@ -102,9 +102,12 @@ export class Executor {
       case "await-nats":
         return void (await nats.answers(this.#natsHost(name), signal));
       case "backup":
-        return void (await nats.save(action.id, Date.now(), steps, signal));
+        await nats.save(action.id, Date.now(), steps, signal);
+        // It has shown steps of its own.
+        return void steps.begin(actionTitle(action));
       case "restore":
-        return void (await nats.bringBack(steps, signal));
+        await nats.bringBack(steps, signal);
+        return void steps.begin(actionTitle(action));
       case "delete-builders":
         return new BuilderRemoval(cloud.compute, site.name, signal).run();
     }
