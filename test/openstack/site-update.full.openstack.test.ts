@@ -41,11 +41,12 @@ const serverId = async (name: string) => (await site.demo.servers()).find((serve
 
 test("`up` that is killed after any of its actions completes the site when it runs again, each resource once", async () => {
   await killedAfter("up", [
+    "The address of q1 is 10",
     "Creating the security group lab-builders: done",
     "Creating the security group lab-queue: done",
     "Opening the security group lab-nats, .*: done",
     "Creating the port lab-n1: done",
-    "Creating the port lab-q1: done",
+    "Changing the security groups of the port lab-q1: done",
     "Uploading the image lab-host-1: ",
     "Creating the server lab-n1: done",
     "Waiting for NATS on lab-n1: done",

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { queueConfig } from "../../../lib/config/queue-config.ts";
 import { type Mistake, parseYaml } from "../../../lib/config/yaml-file.ts";
 import { queueContent } from "../files/queue-files.ts";
-import { queueHosts, type Site, siteSchema } from "./site-schema.ts";
+import { AUTO, queueHosts, type Site, siteSchema } from "./site-schema.ts";
 
 /** The parts of queue.yaml that an operator writes in site.yaml. */
 const HANDED_ON: readonly unknown[] = ["pools", "registries", "limits"];
@@ -40,7 +40,7 @@ function queueMistakes(site: Site): Mistake[] {
 /** One name is one host, so that its files lie in one folder. */
 function hostMistakes(site: Site): Mistake[] {
   return (site.queue?.hosts ?? []).flatMap(({ name, address }, index): Mistake[] => {
-    const same = site.nats.hosts.find((host) => host.name === name || host.address === address);
+    const same = site.nats.hosts.find((host) => host.name === name || (host.address === address && address !== AUTO));
     if (same === undefined || (same.name === name && same.address === address)) return [];
     const text = `is ${name} at ${address}, but nats.hosts has ${same.name} at ${same.address}; write the same host alike`;
     return [{ keys: ["queue", "hosts", index], text }];
@@ -61,10 +61,10 @@ function cloudMistakes({ cloud, nats, queue }: Site): Mistake[] {
   ];
   return [
     ...named
-      .filter(({ host }) => isIP(host.address) === 0)
+      .filter(({ host }) => isIP(host.address) === 0 && host.address !== AUTO)
       .map(({ host, keys }) => ({
         keys: [...keys, "address"],
-        text: `must be an IP address in a cloud, not ${host.address}`,
+        text: `must be an IP address in a cloud, or ${AUTO}, not ${host.address}`,
       })),
     ...queue.hosts.flatMap(({ name }, at) =>
       nats.hosts.some((host) => host.name === name)

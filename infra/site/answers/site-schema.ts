@@ -13,6 +13,9 @@ const address = v.pipe(
   v.check((text) => isIP(text) !== 0 || isDnsName(text), "must be an IP address or a DNS name in lower case"),
 );
 
+/** In place of an address in a cloud: `cb-admin site up` writes the one that the cloud has chosen. */
+export const AUTO = "auto";
+
 const areUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
 const haveUniqueNames = (hosts: readonly { readonly name: string }[]): boolean =>
   areUnique(hosts.map(({ name }) => name));
@@ -47,7 +50,10 @@ export const siteSchema = v.strictObject({
       v.array(natsHost),
       v.check((list) => list.length === 1 || list.length === 3, "must be one host or three"),
       v.check((list) => haveUniqueNames(list), "two hosts have the same name"),
-      v.check((list) => areUnique(list.map(({ address }) => address)), "two hosts have the same address"),
+      v.check(
+        (list) => areUnique(list.map(({ address }) => address).filter((one) => one !== AUTO)),
+        "two hosts have the same address",
+      ),
     ),
     /** The registered port of NATS. */
     port: v.optional(port, 4222),
@@ -117,4 +123,9 @@ export interface Host {
 /** The hosts of cb-queue: by default the first NATS host. */
 export function queueHosts({ queue, nats }: Site): readonly Host[] {
   return queue?.hosts ?? nats.hosts.slice(0, 1);
+}
+
+/** The hosts that have no address yet. */
+export function autoHosts(site: Site): readonly Host[] {
+  return [...site.nats.hosts, ...queueHosts(site)].filter(({ address }) => address === AUTO);
 }

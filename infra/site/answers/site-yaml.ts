@@ -62,6 +62,20 @@ export function changedSiteYaml(text: string, options: SiteOptions): string {
   return changes.includes(true) ? document.toString(LONG_LINES) : text;
 }
 
+/** The text with these addresses of hosts, by the hosts' names. Everything else stays. */
+export function withAddresses(text: string, addresses: ReadonlyMap<string, string>): string {
+  const document = parseDocument(text);
+  for (const service of ["nats", "queue"]) {
+    const hosts = valueIn(document, [service, "hosts"]);
+    if (!Array.isArray(hosts)) continue;
+    for (const [at, { name }] of (hosts as { name: string }[]).entries()) {
+      const address = addresses.get(name);
+      if (address !== undefined) document.setIn([service, "hosts", at, "address"], address);
+    }
+  }
+  return document.toString(LONG_LINES);
+}
+
 /** False: the answer is so already, and stays as it is written, with its comments. */
 function set(document: Document, keys: readonly string[], value: unknown): boolean {
   if (value === undefined || JSON.stringify(valueIn(document, keys)) === JSON.stringify(value)) return false;

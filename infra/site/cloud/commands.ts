@@ -7,10 +7,10 @@ import { printText } from "../../../lib/cli/standard-output.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { initSite } from "../init.ts";
-import { planText, resultText } from "./action-text.ts";
-import type { Mode } from "./planner.ts";
+import { planText, resultText } from "./plan/action-text.ts";
+import type { Mode } from "./plan/planner.ts";
+import type { SitePlan } from "./plan/site-state.ts";
 import { SiteRun } from "./site-run.ts";
-import type { SitePlan } from "./site-state.ts";
 import { siteStatus, statusText } from "./status.ts";
 
 const FOLDER = "the folder of the site";
@@ -59,11 +59,12 @@ async function bring(folder: string, mode: Mode, command: Command): Promise<void
   const { json: isJson, plan: isPlan } = command.optsWithGlobals<Options>();
   const root = resolve(folder);
   const print = (plan: SitePlan, text: (plan: SitePlan) => string): void => printText(isJson ? json(plan) : text(plan));
+  if (!isPlan) await withRun(folder, (run) => run.reserveAddresses());
   await withRun(folder, async (run) => {
     // The files of all hosts are those of the answers.
     const { changes } = await initSite(root, {}, Date.now());
     if (changes.length > 0) process.stderr.write(`${changes.length} files in ${folder} are new or changed\n`);
-    if (isPlan) return print(await run.plan(mode), (plan) => planText(plan, folder));
+    if (isPlan === true) return print(await run.plan(mode), (plan) => planText(plan, folder));
     print(await run.bring(mode), (plan) => resultText(plan, folder));
   });
 }

@@ -7,16 +7,16 @@ import { size } from "../../../lib/cli/text/progress.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { refusalOf } from "../../../lib/provider/openstack/api/refusal.ts";
 import type { Site } from "../answers/site-schema.ts";
-import { actionTitle } from "./action-text.ts";
 import { BuilderRemoval } from "./builder-removal.ts";
 import type { CloudRefs } from "./cloud-refs.ts";
 import { type HostConfig, imageBody } from "./deliveries.ts";
-import { siteImages } from "./desired.ts";
 import { CONFIG_KEY, DIGEST_KEY, FLAVOR_KEY, IMAGE_KEY, markOf, ROLE_KEY, SITE_KEY } from "./names.ts";
 import type { NatsData } from "./nats-data.ts";
+import { actionTitle } from "./plan/action-text.ts";
+import { siteImages } from "./plan/desired.ts";
+import type { Action, DesiredHost, DesiredSite, ObservedSite, Rule } from "./plan/site-state.ts";
 import { ServerWatch } from "./server-watch.ts";
 import type { SiteCloud } from "./site-cloud.ts";
-import type { Action, DesiredHost, DesiredSite, ObservedSite, Rule } from "./site-state.ts";
 
 export interface ExecutorParts {
   readonly site: Site;

@@ -16,7 +16,7 @@ import { hostPort } from "../files/nats-files.ts";
 import { natsUrl } from "../files/queue-files.ts";
 import { siteFiles } from "../keys/open-keys.ts";
 import { readIfPresent, type SiteFolder } from "../site-folder.ts";
-import type { PendingRestore } from "./site-state.ts";
+import type { PendingRestore } from "./plan/site-state.ts";
 
 /** A host takes a minute to boot; under emulation on loaded cores five were measured (docs/host-image.md). */
 const BOOT_MS = 900_000;

@@ -7,7 +7,6 @@ import { isSoftDeleted, LAUNCHED_AT, type Server, TASK_STATE } from "../../../li
 import { tagOf } from "../../../lib/provider/openstack/identity-tags.ts";
 import { ownServer } from "../../../lib/provider/openstack/own-server.ts";
 import { CONFIG_KEY, DIGEST_KEY, FLAVOR_KEY, IMAGE_KEY, markOf, ROLE_KEY, SITE_KEY } from "./names.ts";
-import type { SiteCloud } from "./site-cloud.ts";
 import type {
   ObservedGroup,
   ObservedImage,
@@ -16,7 +15,8 @@ import type {
   ObservedSite,
   PendingRestore,
   Rule,
-} from "./site-state.ts";
+} from "./plan/site-state.ts";
+import type { SiteCloud } from "./site-cloud.ts";
 
 export interface Observation {
   /** The installation, which its builders carry too. */

@@ -7,15 +7,16 @@ import { queueHosts, type Site } from "../answers/site-schema.ts";
 import { readIfPresent, type SiteFolder, siteFolder } from "../site-folder.ts";
 import { type CloudRefs, cloudRefs } from "./cloud-refs.ts";
 import { type HostConfig, hostConfig, imageDigest } from "./deliveries.ts";
-import { desiredSite, siteImages } from "./desired.ts";
 import { Executor } from "./execute.ts";
 import { cloudOf } from "./names.ts";
 import { NatsData } from "./nats-data.ts";
 import { observeSite } from "./observe.ts";
-import { planDown } from "./plan-down.ts";
-import { type Mode, planSite } from "./planner.ts";
+import { desiredSite, siteImages } from "./plan/desired.ts";
+import { planDown } from "./plan/down.ts";
+import { type Mode, planSite } from "./plan/planner.ts";
+import type { DesiredSite, ObservedSite, SitePlan } from "./plan/site-state.ts";
+import { reserveAddresses } from "./reserve-addresses.ts";
 import { openSiteCloud, type SiteCloud } from "./site-cloud.ts";
-import type { DesiredSite, ObservedSite, SitePlan } from "./site-state.ts";
 
 /** A pass changes what the next one observes. The second is usually empty; an exchange that was killed needs one more. */
 const PASSES_MAX = 4;
@@ -61,6 +62,14 @@ export class SiteRun {
     this.#cloud = cloud;
     this.#steps = steps;
     this.#signal = signal;
+  }
+
+  /** Lets the cloud choose the addresses that site.yaml leaves open; see reserveAddresses(). */
+  async reserveAddresses(): Promise<void> {
+    const { site, folder } = this;
+    const reserved = await reserveAddresses({ site, folder, cloud: this.#cloud, signal: this.#signal });
+    for (const [name, address] of reserved)
+      this.#steps.print(`The address of ${name} is ${address}; site.yaml has it now`);
   }
 
   /** Throws CbError "config" for names that the cloud does not have, images and addresses that do not fit; else as the calls do. */

@@ -1,9 +1,9 @@
 /** `cb-admin site status`: each resource of a site in the cloud, its state, and whether NATS answers. */
 import { tableText } from "../files/site-file.ts";
-import { planText } from "./action-text.ts";
 import { resourceName } from "./names.ts";
+import { planText } from "./plan/action-text.ts";
+import type { ObservedServer, SitePlan } from "./plan/site-state.ts";
 import type { SiteRun } from "./site-run.ts";
-import type { ObservedServer, SitePlan } from "./site-state.ts";
 
 interface StatusRow {
   readonly kind: "group" | "image" | "port" | "server" | "builders" | "nats";

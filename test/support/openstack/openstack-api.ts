@@ -103,10 +103,14 @@ export class OpenStackApi {
     return String(server["OS-EXT-SRV-ATTR:user_data"]);
   }
 
-  /** A network of this project, without DHCP. */
-  async createNetwork(name: string, cidr: string): Promise<void> {
+  /** A network of this project, without DHCP. neutron chooses addresses from `pool`. */
+  async createNetwork(
+    name: string,
+    cidr: string,
+    pool: { readonly start: string; readonly end: string },
+  ): Promise<void> {
     const { network } = (await this.#call("POST", `${NEUTRON}/networks`, { network: { name } })) as { network: Json };
-    const subnet = { network_id: network.id, ip_version: 4, cidr, enable_dhcp: false };
+    const subnet = { network_id: network.id, ip_version: 4, cidr, enable_dhcp: false, allocation_pools: [pool] };
     await this.#call("POST", `${NEUTRON}/subnets`, { subnet });
   }
 

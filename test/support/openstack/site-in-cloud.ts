@@ -12,7 +12,8 @@ import { SiteMachines } from "./site-machines.ts";
 
 export const SITE = "lab";
 const NATS_ADDRESS = "10.78.0.5";
-const QUEUE_ADDRESS = "10.78.0.6";
+/** Chosen by the cloud. */
+const QUEUE_ADDRESS = "auto";
 const NETWORK = "site-net";
 /** Enough for several chunks of an upload. */
 const IMAGE_BYTES = 3 * 1024 * 1024;
@@ -36,7 +37,7 @@ export class SiteInCloud {
   /** Makes the folder of the site. Nothing of the site is in the cloud yet. */
   static async make(): Promise<SiteInCloud> {
     const [demo, admin] = await Promise.all([OpenStackApi.login("demo"), OpenStackApi.login("admin")]);
-    await demo.createNetwork(NETWORK, "10.78.0.0/24");
+    await demo.createNetwork(NETWORK, "10.78.0.0/24", { start: "10.78.0.100", end: "10.78.0.200" });
     const site = new SiteInCloud(demo, admin);
     await site.#writeFolder();
     return site;

@@ -1,10 +1,11 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { parseSite } from "../../../../infra/site/answers/read-site.ts";
-import { newSiteYaml } from "../../../../infra/site/answers/site-yaml.ts";
-import { planText } from "../../../../infra/site/cloud/action-text.ts";
-import { desiredSite, siteImages } from "../../../../infra/site/cloud/desired.ts";
-import { ruleText } from "../../../../infra/site/cloud/site-state.ts";
+import { autoHosts } from "../../../../infra/site/answers/site-schema.ts";
+import { newSiteYaml, withAddresses } from "../../../../infra/site/answers/site-yaml.ts";
+import { planText } from "../../../../infra/site/cloud/plan/action-text.ts";
+import { desiredSite, siteImages } from "../../../../infra/site/cloud/plan/desired.ts";
+import { ruleText } from "../../../../infra/site/cloud/plan/site-state.ts";
 import { queueContent } from "../../../../infra/site/files/queue-files.ts";
 import { stepsText } from "../../../../infra/site/files/steps-text.ts";
 
@@ -103,6 +104,21 @@ test("a host's address is one of its network, or a floating one; another is refu
   assert.throws(
     () => floatingOf("10.0.1.0"),
     /the address 10\.0\.1\.0 of n1 is not in the network site and no floating/,
+  );
+});
+
+test("hosts may leave their addresses to the cloud, which withAddresses() writes into the text with its comments", () => {
+  const open = YAML.replace("address: 10.0.0.5", "address: auto # any").replace("address: 10.0.0.6", "address: auto");
+  assert.equal(
+    autoHosts(parse(open)).map(({ name }) => name),
+    ["n1", "q1"],
+  );
+  assert.throws(() => desiredSite(parse(open), FACTS), /the address of n1 is not known yet/);
+  const text = withAddresses(open, new Map([["n1", "10.0.0.9"]]));
+  assert.match(text, "address: 10.0.0.9 # any");
+  assert.equal(
+    autoHosts(parse(text)).map(({ name }) => name),
+    ["q1"],
   );
 });
 

@@ -1,14 +1,14 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { planDown } from "../../../../infra/site/cloud/plan-down.ts";
-import { type Mode, planSite } from "../../../../infra/site/cloud/planner.ts";
+import { planDown } from "../../../../infra/site/cloud/plan/down.ts";
+import { type Mode, planSite } from "../../../../infra/site/cloud/plan/planner.ts";
 import type {
   Action,
   DesiredSite,
   ObservedServer,
   ObservedSite,
   Rule,
-} from "../../../../infra/site/cloud/site-state.ts";
+} from "../../../../infra/site/cloud/plan/site-state.ts";
 
 const test = suite("planner of a site");
 

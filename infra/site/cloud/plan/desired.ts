@@ -1,8 +1,8 @@
 /** The resources that a site's answers ask of the cloud. Pure. */
 import { isIPv4 } from "node:net";
-import { CbError } from "../../../lib/core/errors.ts";
-import { type Host, queueHosts, type Site } from "../answers/site-schema.ts";
-import { type CloudAnswers, cloudOf, groupName, imageName, type Role, resourceName } from "./names.ts";
+import { CbError } from "../../../../lib/core/errors.ts";
+import { AUTO, type Host, queueHosts, type Site } from "../../answers/site-schema.ts";
+import { type CloudAnswers, cloudOf, groupName, imageName, type Role, resourceName } from "../names.ts";
 import type { DesiredGroup, DesiredHost, DesiredImage, DesiredSite, Rule } from "./site-state.ts";
 
 /** The port of ssh (RFC 4253). */
@@ -71,6 +71,11 @@ function groups(site: Site, { ssh, clients }: CloudAnswers): DesiredGroup[] {
 }
 
 function isFloating({ name, address }: Host, { network }: CloudAnswers, { subnets, floating }: SiteFacts): boolean {
+  if (address === AUTO) {
+    throw new CbError("config", `the address of ${name} is not known yet`, {
+      hint: "cb-admin site up, without --plan, lets the cloud choose it and writes it into site.yaml",
+    });
+  }
   if (floating.includes(address)) return true;
   if (subnets.some((prefix) => isWithin(address, prefix))) return false;
   throw new CbError(

@@ -1,8 +1,8 @@
 /** Plans what brings a site up, or up to date. Pure: types in, actions out. */
 
 import { outdatedHosts } from "./outdated.ts";
-import { planImages, planNetwork, planOldImages } from "./plan-resources.ts";
 import { refusalsOf } from "./refusals.ts";
+import { planImages, planNetwork, planOldImages } from "./resources.ts";
 import type { Action, DesiredHost, DesiredSite, ObservedSite, Outdated, SitePlan } from "./site-state.ts";
 
 /** `up` makes what is missing and replaces no host. `update` replaces hosts too. */

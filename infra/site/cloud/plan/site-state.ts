@@ -1,5 +1,5 @@
 /** A site in the cloud as its answers describe it, as it is observed, and the actions that lead from one to the other. */
-import type { Role } from "./names.ts";
+import type { Role } from "../names.ts";
 
 /** Lets a TCP port in, from the addresses of a prefix or from the members of another group of the site. */
 export interface Rule {
