@@ -1,4 +1,5 @@
 /** A site on the testbed's OpenStack with one NATS host and one host of cb-queue, as an operator makes it with cb-admin. */
+import { randomUUID } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { NatsConnection } from "nats";
 import { parse, stringify } from "yaml";
@@ -14,7 +15,6 @@ export const SITE = "lab";
 const NATS_ADDRESS = "10.78.0.5";
 /** Chosen by the cloud. */
 const QUEUE_ADDRESS = "auto";
-const NETWORK = "site-net";
 /** Enough for several chunks of an upload. */
 const IMAGE_BYTES = 3 * 1024 * 1024;
 
@@ -32,15 +32,21 @@ interface Answers {
 export class SiteInCloud {
   readonly stack = Stack.unstarted();
   readonly demo: OpenStackApi;
+  /** The name of its network and of its login, which no other file has. */
+  readonly #name = `site-${randomUUID()}`;
   readonly #machines: SiteMachines;
 
   /** Makes the folder of the site. Nothing of the site is in the cloud yet. */
   static async make(): Promise<SiteInCloud> {
     const [demo, admin] = await Promise.all([OpenStackApi.login("demo"), OpenStackApi.login("admin")]);
-    await demo.createNetwork(NETWORK, "10.78.0.0/24", { start: "10.78.0.100", end: "10.78.0.200" });
     const site = new SiteInCloud(demo, admin);
-    await site.#writeFolder();
-    return site;
+    try {
+      await site.#writeFolder();
+      return site;
+    } catch (error) {
+      await site.stop();
+      throw error;
+    }
   }
 
   private constructor(demo: OpenStackApi, admin: OpenStackApi) {
@@ -108,7 +114,8 @@ export class SiteInCloud {
   }
 
   async #writeFolder(): Promise<void> {
-    const { id, secret } = await this.demo.createApplicationCredential(SITE);
+    await this.demo.createNetwork(this.#name, "10.78.0.0/24", { start: "10.78.0.100", end: "10.78.0.200" });
+    const { id, secret } = await this.demo.createApplicationCredential(this.#name);
     const auth = {
       ...{ auth_url: "http://127.0.0.1:5000/v3", application_credential_id: id },
       application_credential_secret: secret,
@@ -125,7 +132,7 @@ export class SiteInCloud {
     this.answer((answers) => {
       answers.pools = [];
       answers.cloud = {
-        ...{ cloud: "here", network: NETWORK, clients: ["10.78.0.0/24"], ssh: ["10.0.0.0/8"] },
+        ...{ cloud: "here", network: this.#name, clients: ["10.78.0.0/24"], ssh: ["10.0.0.0/8"] },
         hosts: { flavor: "t.nano", image: image("host.raw") },
         builders: {
           ...{ flavor: "t.nano", image: image("builder.raw"), reserve: 1, max: 2 },
