@@ -88,9 +88,18 @@ async function confirm(name: string, plan: string): Promise<void> {
     });
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const cancelled = new CbError("cancelled", "nothing was deleted");
+  // Ctrl-D closes the terminal; Ctrl-C only pauses it.
+  terminal.once("SIGINT", () => terminal.close());
+  terminal.once("close", () => process.stderr.write("\n"));
+  const closed = new Promise<never>((_, reject) => {
+    terminal.once("close", () => reject(cancelled));
+  });
+  closed.catch(() => undefined);
   try {
-    const reply = await terminal.question(`${plan}\nThis deletes all builds of the site. Type its name to go on: `);
-    if (reply.trim() !== name) throw new CbError("cancelled", "nothing was deleted");
+    const question = `${plan}\nThis deletes all builds of the site. Type its name to go on: `;
+    const reply = await Promise.race([terminal.question(question), closed]);
+    if (reply.trim() !== name) throw cancelled;
   } finally {
     terminal.close();
   }
