@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { build } from "../infra/tools/build.ts";
 import { ensureTools } from "../infra/tools/setup/ensure-tools.ts";
-import { natsServerPath } from "../infra/tools/setup/nats-server.ts";
+import { natsServerOf, natsServerPath } from "../infra/tools/setup/nats-server.ts";
 import { ALL_TOOLS, TEST_TOOLS } from "../infra/tools/setup/packages.ts";
 import { withProgress } from "../infra/tools/setup/run-command.ts";
 import { folders } from "../lib/config/folders.ts";
@@ -89,6 +89,8 @@ type RunOptions = Omit<RunAllOptions, "prefix">;
 async function runGroup(files: readonly TestFile[], options: RunOptions): Promise<FileResult[]> {
   const driver = files[0]?.testbed;
   if (driver === undefined) return runAll(files, { ...options, prefix: [] });
+  // The network of a testbed reaches no Debian archive.
+  await natsServerOf("trixie", { onStep: print });
   if (driver === "libvirt") await createDisk(options.signal);
   const testbed = await startTestbed({ driver, onStep: print, signal: options.signal });
   try {

@@ -6,6 +6,7 @@ import { CbError } from "../../lib/core/errors.ts";
 import type { SiteOptions } from "./answers/site-yaml.ts";
 import { checkSite } from "./check/check-site.ts";
 import { checkText } from "./check/check-text.ts";
+import { addCloudCommands } from "./cloud/commands.ts";
 import { initSite } from "./init.ts";
 import { type Renewal, renewSite } from "./renew/renew.ts";
 import { renewText } from "./renew/renew-text.ts";
@@ -15,7 +16,7 @@ import { changesText } from "./tree/changes-text.ts";
 const FOLDER = "the folder of the site";
 
 export function addSiteCommands(program: Command): void {
-  const site = program.command("site").description("make the files of an installation, check them, and renew its keys");
+  const site = program.command("site").description("make, check and renew an installation, and its hosts in a cloud");
   site
     .command("init")
     .description("make the files of all hosts from site.yaml in the folder; the options write it or change it")
@@ -59,4 +60,5 @@ export function addSiteCommands(program: Command): void {
       const result = await inFolder(folder, () => renewSite(resolve(folder), renewal, Date.now()));
       printText(renewText(result, renewal, folder));
     });
+  addCloudCommands(site);
 }

@@ -1,4 +1,5 @@
 /** The one JSON-over-HTTP client: bounded in time and bytes, through the proxies of the environment, without redirects. */
+import { Readable } from "node:stream";
 import { type Dispatcher, EnvHttpProxyAgent, request } from "undici";
 import { codeOf, messageOf } from "./errors.ts";
 
@@ -25,12 +26,22 @@ export function openConnections({ ca, verify, silenceMs }: ConnectionOptions): D
   return new EnvHttpProxyAgent({ ...timeouts, connect: { timeout: CONNECT_MS, ...tls }, requestTls: tls });
 }
 
+/** A body that is too large for the memory: a file. */
+export interface StreamedBody {
+  /** In bytes. The server gets it before the body, and a body of another length fails. */
+  readonly sizeBytes: number;
+  /** Called once for each request, because a request may be repeated. */
+  readonly open: () => AsyncIterable<Uint8Array>;
+}
+
 export interface JsonRequest {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON. */
   readonly body?: object | undefined;
+  /** Sent as it is, in place of `body`. */
+  readonly stream?: StreamedBody | undefined;
   readonly connections: Dispatcher;
   readonly signal: AbortSignal;
   /** Limit for the whole request. Default: none but `signal` and the limits of the connections. */
@@ -74,11 +85,11 @@ export class ReplyTooLongError extends Error {
  * to another address. Throws NoHttpReplyError, ReplyTooLongError, or the reason of `signal` once that is aborted.
  */
 export async function requestJson(call: JsonRequest): Promise<JsonReply> {
-  const { method, url, body, connections, signal, limitMs, maxBytes } = call;
+  const { method, url, connections, signal, limitMs, maxBytes } = call;
   const limit = limitMs === undefined ? undefined : AbortSignal.timeout(limitMs);
   const headers = {
     accept: "application/json",
-    ...(body && { "content-type": "application/json" }),
+    ...contentHeaders(call),
     ...call.headers,
   };
   try {
@@ -87,7 +98,7 @@ export async function requestJson(call: JsonRequest): Promise<JsonReply> {
       method,
       headers,
       signal: limit === undefined ? signal : AbortSignal.any([signal, limit]),
-      ...(body && { body: JSON.stringify(body) }),
+      ...contentOf(call),
     });
     const text = await readBounded(reply.body, maxBytes);
     return { status: reply.statusCode, headers: allValues(reply.headers), body: parse(text), text };
@@ -97,6 +108,18 @@ export async function requestJson(call: JsonRequest): Promise<JsonReply> {
     if (limit?.aborted) throw new NoHttpReplyError(`none within ${(limitMs ?? 0) / 1000} s`, true, cause);
     throw new NoHttpReplyError(reasonOf(cause), !failedBeforeSending(cause), cause);
   }
+}
+
+function contentHeaders({ body, stream }: JsonRequest): Record<string, string> {
+  if (stream !== undefined) {
+    return { "content-type": "application/octet-stream", "content-length": String(stream.sizeBytes) };
+  }
+  return body === undefined ? {} : { "content-type": "application/json" };
+}
+
+function contentOf({ body, stream }: JsonRequest): { body?: string | Readable } {
+  if (stream !== undefined) return { body: Readable.from(stream.open(), { objectMode: false }) };
+  return body === undefined ? {} : { body: JSON.stringify(body) };
 }
 
 async function readBounded(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {

@@ -1,9 +1,10 @@
 /** Reads site.yaml: its own schema, and the queue's schema for the parts that it hands on to queue.yaml. */
+import { isIP } from "node:net";
 import * as v from "valibot";
 import { queueConfig } from "../../../lib/config/queue-config.ts";
 import { type Mistake, parseYaml } from "../../../lib/config/yaml-file.ts";
 import { queueContent } from "../files/queue-files.ts";
-import { queueHosts, type Site, siteSchema } from "./site-schema.ts";
+import { AUTO, queueHosts, type Site, siteSchema } from "./site-schema.ts";
 
 /** The parts of queue.yaml that an operator writes in site.yaml. */
 const HANDED_ON: readonly unknown[] = ["pools", "registries", "limits"];
@@ -20,7 +21,8 @@ export function parseSite(text: string, path: string | undefined): Site {
 
 function mistakes(content: unknown): Mistake[] {
   const parsed = v.safeParse(siteSchema, content);
-  return parsed.success ? [...hostMistakes(parsed.output), ...queueMistakes(parsed.output)] : [];
+  if (!parsed.success) return [];
+  return [...hostMistakes(parsed.output), ...cloudMistakes(parsed.output), ...queueMistakes(parsed.output)];
 }
 
 function queueMistakes(site: Site): Mistake[] {
@@ -30,6 +32,8 @@ function queueMistakes(site: Site): Mistake[] {
     .flatMap((issue) => {
       const keys = (issue.path ?? []).map(({ key }) => key as string | number);
       if (!HANDED_ON.includes(keys[0])) return [];
+      // The pool that the section `cloud` describes comes last.
+      if (keys[0] === "pools" && keys[1] === site.pools.length) keys.splice(0, 2, "cloud", "builders");
       const isUnknown = issue.type === "strict_object" && issue.expected === "never";
       const isMissing = issue.received === "undefined";
       return [{ keys, text: isUnknown ? "is not a setting" : isMissing ? "is missing" : issue.message }];
@@ -39,9 +43,41 @@ function queueMistakes(site: Site): Mistake[] {
 /** One name is one host, so that its files lie in one folder. */
 function hostMistakes(site: Site): Mistake[] {
   return (site.queue?.hosts ?? []).flatMap(({ name, address }, index): Mistake[] => {
-    const same = site.nats.hosts.find((host) => host.name === name || host.address === address);
+    const same = site.nats.hosts.find((host) => host.name === name || (host.address === address && address !== AUTO));
     if (same === undefined || (same.name === name && same.address === address)) return [];
     const text = `is ${name} at ${address}, but nats.hosts has ${same.name} at ${same.address}; write the same host alike`;
     return [{ keys: ["queue", "hosts", index], text }];
   });
+}
+
+/** The hosts of a cloud have addresses that the cloud can give them, and NATS can be replaced while no queue runs. */
+function cloudMistakes({ cloud, nats, queue }: Site): Mistake[] {
+  if (cloud === undefined) return [];
+  if (queue === undefined) {
+    const text =
+      "needs queue.hosts: in a cloud, cb-queue has a host of its own, and NATS is replaced while that is stopped";
+    return [{ keys: ["cloud"], text }];
+  }
+  const named = [
+    ...nats.hosts.map((host, at) => ({ host, keys: ["nats", "hosts", at] })),
+    ...queue.hosts.map((host, at) => ({ host, keys: ["queue", "hosts", at] })),
+  ];
+  return [
+    ...named
+      .filter(({ host }) => isIP(host.address) === 0 && host.address !== AUTO)
+      .map(({ host, keys }) => ({
+        keys: [...keys, "address"],
+        text: `must be an IP address in a cloud, or ${AUTO}, not ${host.address}`,
+      })),
+    ...queue.hosts.flatMap(({ name }, at) =>
+      nats.hosts.some((host) => host.name === name)
+        ? [
+            {
+              keys: ["queue", "hosts", at],
+              text: `is the NATS host ${name}; in a cloud, cb-queue has a host of its own`,
+            },
+          ]
+        : [],
+    ),
+  ];
 }

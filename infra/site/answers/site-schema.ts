@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import * as v from "valibot";
 import { isDnsName } from "../../nats/make-installation.ts";
+import { cloudSchema } from "./cloud-schema.ts";
 
 const path = v.pipe(v.string(), v.startsWith("/", "must be an absolute path"));
 const port = v.pipe(v.number(), v.integer("must be a whole number"), v.minValue(1), v.maxValue(65_535));
@@ -11,6 +12,9 @@ const address = v.pipe(
   v.string(),
   v.check((text) => isIP(text) !== 0 || isDnsName(text), "must be an IP address or a DNS name in lower case"),
 );
+
+/** In place of an address in a cloud: `cb-admin site up` writes the one that the cloud has chosen. */
+export const AUTO = "auto";
 
 const areUnique = (names: readonly string[]): boolean => new Set(names).size === names.length;
 const haveUniqueNames = (hosts: readonly { readonly name: string }[]): boolean =>
@@ -46,7 +50,10 @@ export const siteSchema = v.strictObject({
       v.array(natsHost),
       v.check((list) => list.length === 1 || list.length === 3, "must be one host or three"),
       v.check((list) => haveUniqueNames(list), "two hosts have the same name"),
-      v.check((list) => areUnique(list.map(({ address }) => address)), "two hosts have the same address"),
+      v.check(
+        (list) => areUnique(list.map(({ address }) => address).filter((one) => one !== AUTO)),
+        "two hosts have the same address",
+      ),
     ),
     /** The registered port of NATS. */
     port: v.optional(port, 4222),
@@ -95,8 +102,13 @@ export const siteSchema = v.strictObject({
     }),
     {},
   ),
+  /** Absent: the hosts are no machines of a cloud, or others make them. */
+  cloud: v.optional(cloudSchema),
   /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these three. */
-  pools: v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
+  pools: v.optional(
+    v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
+    [],
+  ),
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
 });
@@ -111,4 +123,9 @@ export interface Host {
 /** The hosts of cb-queue: by default the first NATS host. */
 export function queueHosts({ queue, nats }: Site): readonly Host[] {
   return queue?.hosts ?? nats.hosts.slice(0, 1);
+}
+
+/** The hosts that have no address yet. */
+export function autoHosts(site: Site): readonly Host[] {
+  return [...site.nats.hosts, ...queueHosts(site)].filter(({ address }) => address === AUTO);
 }

@@ -76,6 +76,20 @@ export function changedSiteYaml(text: string, options: SiteOptions): string {
   return changes.includes(true) ? document.toString(LONG_LINES) : text;
 }
 
+/** The text with these addresses of hosts, by the hosts' names. Everything else stays. */
+export function withAddresses(text: string, addresses: ReadonlyMap<string, string>): string {
+  const document = parseDocument(text);
+  for (const service of ["nats", "queue"]) {
+    const hosts = valueIn(document, [service, "hosts"]);
+    if (!Array.isArray(hosts)) continue;
+    for (const [at, { name }] of (hosts as { name: string }[]).entries()) {
+      const address = addresses.get(name);
+      if (address !== undefined) document.setIn([service, "hosts", at, "address"], address);
+    }
+  }
+  return document.toString(LONG_LINES);
+}
+
 /** False: the answer is so already, and stays as it is written, with its comments. */
 function set(document: Document, keys: readonly string[], value: unknown): boolean {
   if (value === undefined || JSON.stringify(valueIn(document, keys)) === JSON.stringify(value)) return false;
@@ -116,6 +130,17 @@ pools:
 #      flavor: builder.4c8g
 #      image: container-builder
 #      networks: [builders]
+#cloud:                          # cb-admin site up makes the hosts there: docs/operations.md
+#  cloud: mycloud
+#  network: site
+#  clients: [10.0.0.0/8]
+#  hosts: { flavor: m1.small, image: { file: /images/host.qcow2, version: "1" } }
+#  builders:
+#    image: { file: /images/builder.qcow2, version: "1" }
+#    flavor: builder.4c8g
+#    reserve: 5
+#    max: 20
+#    login: /secrets/queue-clouds.yaml
 #registries:
 #  - host: registry.example.org
 #certificates:                   # those of the site, in place of an own CA

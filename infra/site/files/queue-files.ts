@@ -2,6 +2,7 @@
 import { stringify } from "yaml";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
 import type { Host, Site } from "../answers/site-schema.ts";
+import { cloudPool } from "./cloud-pool.ts";
 import { HOST_CA, hostPort } from "./nats-files.ts";
 import { ETC, PUBLIC, QUEUE_GROUP, SERVICE_SECRET, type SiteFile } from "./site-file.ts";
 import type { SiteKeys } from "./site-keys.ts";
@@ -25,6 +26,7 @@ export function queueFiles(site: Site, keys: SiteKeys, host: Host): SiteFile[] {
     ),
     file(`${ETC}/queue.creds`, keys.queueCreds, SERVICE_SECRET),
     file(`${ETC}/guest-signing.seed`, keys.guestSigningSeed, SERVICE_SECRET),
+    ...(keys.cloudLogin === undefined ? [] : [file(`${ETC}/clouds.yaml`, keys.cloudLogin, SERVICE_SECRET)]),
     // A NATS host has it already.
     ...(isNatsHost ? [] : [file(HOST_CA, keys.ca, PUBLIC)]),
   ];
@@ -41,7 +43,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
     nats: { url: natsUrl(site), ...tls, creds: `${ETC}/queue.creds`, replicas: site.nats.hosts.length },
     issuer: { account: guest, signingKey: `${ETC}/guest-signing.seed` },
     http: { listen: HTTP_LISTEN },
-    pools: site.pools.map((pool) => withNats(site, pool, host)),
+    pools: [...site.pools, ...cloudPool(site)].map((pool) => withNats(site, pool, host)),
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),
     ...(Object.keys(site.limits).length === 0 ? {} : { limits: site.limits }),
   };

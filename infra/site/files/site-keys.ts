@@ -27,6 +27,8 @@ export interface SiteKeys {
   readonly backupCreds: string;
   /** The seed of GUEST's signing key. Secret. */
   readonly guestSigningSeed: string;
+  /** A clouds.yaml with the login of cb-queue, where the site has builders in a cloud. Secret. */
+  readonly cloudLogin?: string | undefined;
   /** Credential files by operator. Secret. */
   readonly operators: ReadonlyMap<string, string>;
 }

@@ -12,11 +12,15 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
   const queues = [...addresses].filter(([name]) => files.some(isOf(name, QUEUE_GROUP)));
   const numbered: (readonly [string, string])[] = [
     ["Take the folder offline away: it has the keys of the whole installation. Keep two copies, and no copy here.", ""],
-    ["Install the server package on each host: it has the users, the services and their folders.", ""],
-    ["Open these ports; nothing connects to a builder, a client or a queue host:", tableText(portRows(site))],
-    ["Copy the files, in this folder:", copyLines(files, addresses).join("\n")],
-    ...builderSteps(site, queues),
-    ["Start NATS on each of its hosts, and then the queue:", startLines(nats, queues)],
+    ...(site.cloud === undefined
+      ? ([
+          ["Install the server package on each host: it has the users, the services and their folders.", ""],
+          ["Open these ports; nothing connects to a builder, a client or a queue host:", tableText(portRows(site))],
+          ["Copy the files, in this folder:", copyLines(files, addresses).join("\n")],
+          ...builderSteps(site, queues),
+          ["Start NATS on each of its hosts, and then the queue:", startLines(nats, queues)],
+        ] as const)
+      : ([["Make the hosts in the cloud, in this folder:", "cb-admin site up ."]] as const)),
     ["Give each operator the folder with the operator's name, for /etc/container-builder:", operatorLines(files)],
     [`Copy client${site.client.folder} to ${site.client.folder} on the machines of users. It has no secret.`, ""],
     ["As an operator, add users: cb-admin user add NAME > NAME.creds", ""],

@@ -1,7 +1,7 @@
 /** Opens the keys of a site, and makes the missing ones: all at the first time, later only those that a changed answer needs. */
 import { copyFile, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
-import { CbError } from "../../../lib/core/errors.ts";
+import { CbError, messageOf } from "../../../lib/core/errors.ts";
 import { readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
 import { type Files, filesOf, type Installation, openInstallation } from "../../nats/installation.ts";
 import { makeInstallation } from "../../nats/make-installation.ts";
@@ -31,7 +31,24 @@ export async function openKeys(site: Site, folder: SiteFolder, nowMs: number): P
     nowMs,
   });
   const { creds, left } = await operatorCreds(folder, site.operators, signer);
-  return { keys: { ...(await installationKeys(installation, files)), ...certificates, operators: creds }, left };
+  const cloudLogin = await readCloudLogin(site);
+  const keys = { ...(await installationKeys(installation, files)), ...certificates, cloudLogin, operators: creds };
+  return { keys, left };
+}
+
+async function readCloudLogin({ cloud }: Site): Promise<string | undefined> {
+  const path = cloud?.builders?.login;
+  if (path === undefined) return undefined;
+  return readFile(path, "utf8").catch((cause: unknown) => {
+    throw new CbError(
+      "config",
+      `cannot read ${path}, which cloud.builders.login in site.yaml names: ${messageOf(cause)}`,
+      {
+        hint: "put a clouds.yaml with the login of cb-queue there (docs/openstack.md)",
+        cause,
+      },
+    );
+  });
 }
 
 /** The files of the installation in a site's folder. */

@@ -25,7 +25,9 @@ export function changesText(changed: Changed): string {
   const listed = changes.map(({ kind, path }) => `  ${kind.padEnd(width)}  ${path}\n`);
   const next = isNew
     ? `Next, in the folder ${folder} (also in install.txt):\n\n${stepsText(site, files)}`
-    : nextText(changed);
+    : site.cloud === undefined
+      ? nextText(changed)
+      : `Next: cb-admin site update ${folder}\n`;
   return [`${folder}:\n`, ...listed, ...leaving, "\n", next].join("");
 }
 

@@ -31,7 +31,11 @@ export async function openBackupSession(
   configFile: string | undefined,
   key: keyof typeof REMEDIES,
 ): Promise<BackupSession> {
-  const config = adminConfig(configFile, folders());
+  return backupSession(adminConfig(configFile, folders()), key);
+}
+
+/** The same with settings that are not in a file of their own. */
+export async function backupSession(config: AdminConfig, key: keyof typeof REMEDIES): Promise<BackupSession> {
   const path = config[key];
   if (path === undefined) {
     throw new CbError("config", `${config.from} has no "${key}"`, { hint: `set it to the path of ${REMEDIES[key]}` });

@@ -2,8 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError, messageOf } from "../../core/errors.ts";
-import type { Backend } from "../../protocol/build-messages.ts";
 import { readFailure } from "../../core/read-failure.ts";
+import type { Backend } from "../../protocol/build-messages.ts";
 
 const DOCKERFILES = ["Containerfile", "Dockerfile"];
 const DEFINITIONS = ["Singularity", "Apptainer"];

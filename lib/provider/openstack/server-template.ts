@@ -1,7 +1,6 @@
 /** Resolves the names in a pool's configuration to the ids that nova requires in a create call. */
-import { CbError } from "../../core/errors.ts";
 import type { CloudResource, CloudResources } from "./api/cloud-resources.ts";
-import { similarNames } from "./similar-names.ts";
+import { ResourceFinder } from "./resource-finder.ts";
 
 /** Each value is a name or an id. */
 export interface ServerTemplateSettings {
@@ -70,34 +69,4 @@ async function imageFor(
 /** An administrator may append a host to the zone's name: "nova:compute-7". */
 function zoneIn(availabilityZone: string): string {
   return availabilityZone.replace(/:.*$/, "");
-}
-
-/** Finds resources by id or by name, and collects a message for each that it does not find. */
-class ResourceFinder {
-  readonly #mistakes: string[] = [];
-
-  all(setting: string, namesOrIds: readonly string[], resources: readonly CloudResource[]): CloudResource[] {
-    return namesOrIds.flatMap((nameOrId) => this.#find(setting, nameOrId, resources) ?? []);
-  }
-
-  throwMistakes(): void {
-    if (this.#mistakes.length === 0) return;
-    throw new CbError("config", `the configuration does not match the cloud\n${this.#mistakes.join("\n")}`);
-  }
-
-  #find(setting: string, nameOrId: string, resources: readonly CloudResource[]): CloudResource | undefined {
-    const byId = resources.find(({ id }) => id === nameOrId);
-    if (byId !== undefined) return byId;
-    const [first, second] = resources.filter(({ name }) => name === nameOrId);
-    if (first === undefined) {
-      const existing = similarNames(
-        nameOrId,
-        resources.map(({ name }) => name),
-      );
-      this.#mistakes.push(`  ${setting}: ${nameOrId} does not exist; existing: ${existing}`);
-    } else if (second !== undefined) {
-      this.#mistakes.push(`  ${setting}: ${nameOrId} is not unique; use an id: ${first.id}, ${second.id}`);
-    }
-    return first;
-  }
 }

@@ -80,6 +80,54 @@ export class OpenStackApi {
     };
   }
 
+  /** Everything that a site may create in the project, as "KIND NAME ID". Without the group "default", and public images. */
+  async resources(): Promise<string[]> {
+    const project = `project_id=${this.projectId}`;
+    const lists: readonly [kind: string, url: string][] = [
+      ["servers", `${NOVA}/servers/detail?limit=1000`],
+      ["ports", `${NEUTRON}/ports?${project}`],
+      ["security_groups", `${NEUTRON}/security-groups?${project}`],
+      ["floatingips", `${NEUTRON}/floatingips?${project}`],
+      ["images", `${GLANCE}/images?owner=${this.projectId}`],
+    ];
+    const found: string[] = [];
+    for (const [kind, url] of lists) {
+      for (const { name, id } of await this.#list(url, kind)) found.push(`${kind} ${name} ${id}`);
+    }
+    return found.filter((text) => !text.startsWith("security_groups default ")).sort();
+  }
+
+  /** The user data of a server, in base64. For `admin` only. */
+  async userData(id: string): Promise<string> {
+    const { server } = (await this.#call("GET", `${NOVA}/servers/${id}`)) as { server: Json };
+    return String(server["OS-EXT-SRV-ATTR:user_data"]);
+  }
+
+  /** A network of this project, without DHCP. neutron chooses addresses from `pool`. */
+  async createNetwork(
+    name: string,
+    cidr: string,
+    pool: { readonly start: string; readonly end: string },
+  ): Promise<void> {
+    const { network } = (await this.#call("POST", `${NEUTRON}/networks`, { network: { name } })) as { network: Json };
+    const subnet = { network_id: network.id, ip_version: 4, cidr, enable_dhcp: false, allocation_pools: [pool] };
+    await this.#call("POST", `${NEUTRON}/subnets`, { subnet });
+  }
+
+  /** Resolves with its id. */
+  async createSecurityGroup(name: string): Promise<string> {
+    const body = { security_group: { name } };
+    const { security_group: group } = (await this.#call("POST", `${NEUTRON}/security-groups`, body)) as Record<
+      string,
+      Json
+    >;
+    return String(group?.id);
+  }
+
+  async deleteSecurityGroup(id: string): Promise<void> {
+    await this.#call("DELETE", `${NEUTRON}/security-groups/${id}`);
+  }
+
   async deleteServer(id: string): Promise<void> {
     await this.#call("DELETE", `${NOVA}/servers/${id}`);
   }

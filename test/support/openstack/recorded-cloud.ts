@@ -32,6 +32,7 @@ export interface ReceivedRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly headers: IncomingMessage["headers"];
+  /** Of a request with other content than JSON, the number of bytes. */
   readonly body: unknown;
 }
 
@@ -115,8 +116,7 @@ export class RecordedCloud {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { pathname: path, searchParams: query } = new URL(request.url ?? "/", this.address);
     const { method = "", headers } = request;
-    const text = Buffer.concat(chunks).toString();
-    this.requests.push({ method, path, query, headers, body: text === "" ? undefined : JSON.parse(text) });
+    this.requests.push({ method, path, query, headers, body: contentOf(headers, Buffer.concat(chunks)) });
     const route = `${method} ${path}`;
     this.#received.emit(route);
     const reply = await this.#nextReply(route);
@@ -146,6 +146,11 @@ export class RecordedCloud {
       text,
     );
   }
+}
+
+function contentOf(headers: IncomingMessage["headers"], content: Buffer): unknown {
+  if (headers["content-type"] === "application/octet-stream") return content.length;
+  return content.length === 0 ? undefined : JSON.parse(content.toString());
 }
 
 const isFailure = (text: string): text is "disconnect" | "silent" => text === "disconnect" || text === "silent";

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { CbError } from "../../../core/errors.ts";
 import type { JsonReply } from "../../../core/http-json.ts";
 import type { HttpCall } from "./http.ts";
+import { readReply } from "./read-reply.ts";
 import { refusalOf } from "./refusal.ts";
 import { type Server, serverSchema } from "./server.ts";
 import type { CloudSession } from "./session.ts";
@@ -40,15 +41,25 @@ export class Compute {
   }
 
   /** All servers that have every one of the tags. Reads all pages; throws CbError rather than return some of them. */
-  async servers(tags: readonly string[], signal: AbortSignal, limitMs?: number): Promise<Server[]> {
+  servers(tags: readonly string[], signal: AbortSignal, limitMs?: number): Promise<Server[]> {
+    return this.#list({ tags: tags.join(",") }, signal, limitMs);
+  }
+
+  /** All servers of the project with a name that begins so, whatever their tags. As servers() otherwise. */
+  serversNamed(prefix: string, signal: AbortSignal): Promise<Server[]> {
+    // nova treats the name as a regular expression.
+    return this.#list({ name: `^${prefix.replace(/[^a-zA-Z0-9-]/g, "\\$&")}` }, signal);
+  }
+
+  async #list(filter: Readonly<Record<string, string>>, signal: AbortSignal, limitMs?: number): Promise<Server[]> {
     const found: Server[] = [];
     let marker: string | undefined;
     for (let n = 0; n < PAGES_MAX; n++) {
-      const query = new URLSearchParams({ tags: tags.join(","), limit: String(PAGE_SERVERS) });
+      const query = new URLSearchParams({ ...filter, limit: String(PAGE_SERVERS) });
       if (marker !== undefined) query.set("marker", marker);
       const call = { method: "GET", signal, ...(limitMs === undefined ? {} : { limitMs }) } as const;
       const reply = await this.#expectOk(`/servers/detail?${query}`, call, "the listing of servers");
-      const { servers, servers_links } = read(page, reply, "a listing of servers");
+      const { servers, servers_links } = readReply(page, reply, "a listing of servers");
       found.push(...servers);
       marker = servers_links.some(({ rel }) => rel === "next") ? servers.at(-1)?.id : undefined;
       if (marker === undefined) return found;
@@ -61,12 +72,28 @@ export class Compute {
     const reply = await this.#call(`/servers/${encodeURIComponent(id)}`, { method: "GET", signal });
     if (reply.status === 404) return undefined;
     if (reply.status !== 200) throw refusalOf(reply, "the listing of one server");
-    return read(v.object({ server: serverSchema }), reply, "a server").server;
+    return readReply(v.object({ server: serverSchema }), reply, "a server").server;
   }
 
   /** The reply to POST /servers, whatever its status: the provider decides what follows. */
   create(body: object, signal: AbortSignal): Promise<JsonReply> {
     return this.#call("/servers", { method: "POST", body, signal });
+  }
+
+  /** Resolves when nova has begun to shut the server down, or the server does not run. */
+  async stop(id: string, signal: AbortSignal): Promise<void> {
+    await this.#power(id, "os-stop", signal);
+  }
+
+  /** Resolves when nova has begun to start a server that was stopped, or the server runs. */
+  async start(id: string, signal: AbortSignal): Promise<void> {
+    await this.#power(id, "os-start", signal);
+  }
+
+  async #power(id: string, action: "os-start" | "os-stop", signal: AbortSignal): Promise<void> {
+    const reply = await this.#action(id, { [action]: null }, signal);
+    // 409: the server is in that state, or nova is at work on it.
+    if (![202, 404, 409].includes(reply.status)) throw refusalOf(reply, `the action ${action} on a server`);
   }
 
   /** Resolves when nova has accepted the deletion, or has no such server. */
@@ -87,7 +114,7 @@ export class Compute {
     // 409: the server has no host yet. 404: the server or its console is deleted.
     if (reply.status === 404 || reply.status === 409) return "";
     if (reply.status !== 200) throw refusalOf(reply, "the console output of a server");
-    return read(output, reply, "console output").output ?? "";
+    return readReply(output, reply, "console output").output ?? "";
   }
 
   /** GET of `path`. Throws CbError for every status but 200; `subject` names the object of the call in the message. */
@@ -127,11 +154,4 @@ function microversionFor(body: unknown, from: string): string {
   if (Number(newest) >= OLDEST_MICROVERSION) return `2.${Math.min(Number(newest), NEWEST_MICROVERSION)}`;
   const message = `nova supports microversions up to 2.${newest}, at least 2.${OLDEST_MICROVERSION} is required`;
   throw new CbError("config", `${from}: ${message}`);
-}
-
-function read<Output>(schema: v.GenericSchema<unknown, Output>, reply: JsonReply, expected: string): Output {
-  const parsed = v.safeParse(schema, reply.body, { abortEarly: true });
-  if (parsed.success) return parsed.output;
-  const path = v.getDotPath(parsed.issues[0]) ?? "the whole reply";
-  throw new CbError("infrastructure", `nova's reply is not ${expected}: ${path}`);
 }

@@ -16,7 +16,7 @@ const BODY_MAX_BYTES = 8 * 1024 * 1024;
 /** nova replies to a create within a few seconds. Less than the pool's own limit, which leaves time to look up a lost reply. */
 export const CALL_MS = 20_000;
 
-export interface HttpCall extends Pick<JsonRequest, "method" | "headers" | "body" | "signal"> {
+export interface HttpCall extends Pick<JsonRequest, "method" | "headers" | "body" | "stream" | "signal"> {
   readonly url: string;
   readonly limitMs: number;
   /** Called with the status of the reply; undefined when there was none. */

@@ -2,6 +2,8 @@
 import * as v from "valibot";
 
 export const TASK_STATE = "OS-EXT-STS:task_state";
+/** The time of the server's first start; null for a server that has never run. */
+export const LAUNCHED_AT = "OS-SRV-USG:launched_at";
 
 /**
  * For a server in a cell that is down, nova sends an id, the status UNKNOWN and little else (microversion 2.69 and newer,
@@ -16,6 +18,9 @@ export const serverSchema = v.object({
   tags: v.optional(v.array(v.string()), []),
   fault: v.optional(v.object({ message: v.optional(v.string(), "") })),
   [TASK_STATE]: v.nullish(v.string()),
+  [LAUNCHED_AT]: v.nullish(v.string()),
+  /** An empty text for a server that starts from a volume. */
+  image: v.optional(v.union([v.object({ id: v.string() }), v.literal("")]), ""),
 });
 export type Server = v.InferOutput<typeof serverSchema>;
 

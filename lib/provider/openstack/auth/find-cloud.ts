@@ -12,6 +12,9 @@ import { similarNames } from "../similar-names.ts";
 import { type Cloud, cloudOf } from "./cloud.ts";
 import { type CloudSettings, cloudSettings } from "./cloud-settings.ts";
 
+/** The folder of a queue host's configuration, beside the places of OpenStack's own clients. */
+const SITE_FOLDER = "/etc/container-builder";
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface CloudChoice {
@@ -72,7 +75,7 @@ function firstOf(name: string, named: string | undefined, env: Environment): str
 
 function pathsOf(name: string, named: string | undefined, env: Environment): string[] {
   const config = env.XDG_CONFIG_HOME || join(env.HOME || homedir(), ".config");
-  const folders = [process.cwd(), join(config, "openstack"), "/etc/openstack"];
+  const folders = [process.cwd(), join(config, "openstack"), SITE_FOLDER, "/etc/openstack"];
   return [...(named ? [named] : []), ...folders.map((folder) => join(folder, name))];
 }
 

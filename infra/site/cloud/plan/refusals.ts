@@ -1,0 +1,57 @@
+/** Finds what the programs must not decide: resources of others, and hosts that would lose data. Pure. */
+import type { DesiredSite, ObservedServer, ObservedSite, Outdated, Resource } from "./site-state.ts";
+
+/** `replaced`: the hosts that the plan would replace. */
+export function refusalsOf(desired: DesiredSite, observed: ObservedSite, replaced: readonly Outdated[]): string[] {
+  const names = (items: readonly { readonly name: string }[]): string[] => items.map(({ name }) => name);
+  return [
+    ...taken("security group", names(desired.groups), observed.groups),
+    ...taken("image", names(desired.images), observed.images),
+    ...taken("port", names(desired.hosts), observed.ports),
+    ...taken("server", names(desired.hosts), observed.servers),
+    ...changedImages(desired, observed),
+    ...observed.servers.filter(({ isOurs }) => isOurs).flatMap((server) => losing(server, desired)),
+    ...clusterRefusals(desired, replaced),
+  ];
+}
+
+/** A name is ours alone, once. */
+function taken(kind: string, names: readonly string[], present: readonly Resource[]): string[] {
+  return names.flatMap((name) => {
+    const same = present.filter((one) => one.name === name);
+    const other = same.find(({ isOurs }) => !isOurs);
+    if (other !== undefined)
+      return [`the ${kind} ${name} (${other.id}) exists and is not of this site: rename or delete it`];
+    if (same.length < 2) return [];
+    const ids = same.map(({ id }) => id).join(", ");
+    return [`${same.length} ${kind}s of this site have the name ${name}: delete all but one of ${ids}`];
+  });
+}
+
+/** A version means one content: hosts and builders of one version are alike. */
+function changedImages({ images }: DesiredSite, observed: ObservedSite): string[] {
+  return images.flatMap(({ name, digest }) => {
+    const present = observed.images.find((one) => one.isOurs && one.isWhole && one.name === name);
+    if (present === undefined || present.digest === digest) return [];
+    return [`the image ${name} (${present.id}) has other content than its file: give the file another version`];
+  });
+}
+
+function losing({ name, id, role, state, hasRun }: ObservedServer, { hosts }: DesiredSite): string[] {
+  if (state === "broken" && hasRun) {
+    return [
+      `the server ${name} (${id}) has run and does not any more: repair it, or delete it if its data are not needed`,
+    ];
+  }
+  if (role === "queue" || hosts.some((host) => host.name === name)) return [];
+  return [`site.yaml does not list the NATS host ${name} (${id}): list it, or save its data and delete it`];
+}
+
+function clusterRefusals({ hosts }: DesiredSite, replaced: readonly Outdated[]): string[] {
+  const nats = hosts.filter(({ role }) => role === "nats");
+  const [first] = replaced.filter(({ name }) => nats.some((host) => host.name === name));
+  if (nats.length === 1 || first === undefined) return [];
+  return [
+    `${first.name} differs (${first.reasons.join("; ")}), and hosts of a cluster are not replaced by this command yet`,
+  ];
+}
