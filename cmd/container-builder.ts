@@ -2,21 +2,28 @@
 import { Option } from "commander";
 import { archName } from "../lib/cli/arch-name.ts";
 import { buildFlow } from "../lib/cli/build/build-flow.ts";
+import {
+  addOutputOptions,
+  type ImagePlace,
+  imagePlace,
+  type OutputOptions,
+  STANDARD_OUTPUT,
+  viewOptions,
+} from "../lib/cli/build/output-options.ts";
 import { checkImagePath, readRecipe } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
+import { type ProgressView, progressView, runReported } from "../lib/cli/report/progress-view.ts";
 import { Session } from "../lib/cli/session.ts";
-import { errorCursor, isDumbTerminal, writeOutput } from "../lib/cli/standard-output.ts";
-import { Steps } from "../lib/cli/terminal.ts";
 import { TimeLeft } from "../lib/cli/watch/build-steps.ts";
 import { CbError } from "../lib/core/errors.ts";
 import type { Backend, ReserveRequest } from "../lib/protocol/build-messages.ts";
 import { withCallerEnvironment } from "../lib/recipe/caller-environment.ts";
 import { recipeNotes } from "../lib/recipe/notes.ts";
 
-interface Options {
+interface Options extends OutputOptions {
   readonly force?: boolean;
   readonly debug?: boolean;
   /** Undefined: true if standard output is a terminal. */
@@ -30,7 +37,9 @@ interface Options {
   readonly buildArg?: Readonly<Record<string, string>>;
 }
 
-const command = () =>
+const command = () => addOutputOptions(buildCommand());
+
+const buildCommand = () =>
   createCommand({
     name: "container-builder",
     summary: "Build an Apptainer image from a definition file or a Dockerfile, as root on a remote builder.",
@@ -64,10 +73,25 @@ const command = () =>
     );
 
 await main("container-builder", async (argv) => {
-  const { options, args } = parse<Options>(command(), argv);
-  const [imageName = "", recipePath = ""] = args;
+  const { options, args } = parse<Options & Record<string, unknown>>(command(), argv);
+  const [image = "", recipePath = ""] = args;
+  const place = imagePlace(image, recipePath, options);
+  const chosen = viewOptions(options, place.path);
+  const view = progressView({ ...chosen, plain: options.tty === false });
+  return runReported(view, chosen, () => runBuild({ options, place, recipePath, view }));
+});
+
+interface Call {
+  readonly options: Options;
+  readonly place: ImagePlace;
+  readonly recipePath: string;
+  readonly view: ProgressView;
+}
+
+async function runBuild({ options, place, recipePath, view }: Call): Promise<void> {
   const force = options.force ?? false;
-  const imagePath = await checkImagePath(imageName, force, recipePath);
+  const toOutput = place.path === STANDARD_OUTPUT;
+  const imagePath = toOutput ? place.path : await checkImagePath(place.path, force, recipePath);
   const recipe = withCallerEnvironment(await readRecipe(recipePath, options.backend, options.buildArg), process.env);
   const interrupted = interruptSignal();
   const context = await readContext({
@@ -77,27 +101,29 @@ await main("container-builder", async (argv) => {
     imagePath,
     signal: interrupted,
   });
-  const plain = isDumbTerminal() || options.tty === false;
-  const steps = new Steps(process.stderr, { cursor: errorCursor(), plain });
+  const { steps, report, write } = view;
   for (const note of [...recipeNotes(recipe), ...(context?.notes ?? [])]) steps.print(`note: ${note}`);
   let session: Session | undefined;
   try {
     session = await Session.open("container-builder", {}, steps);
-    const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
+    const isShown = view.isOutputShown && process.stdout.isTTY;
+    const terminal = terminalSize(options.tty ?? isShown);
     const { arch, pool } = options;
-    const window = terminal !== undefined && process.stdout.isTTY ? process.stdout : undefined;
     await buildFlow({
       session,
       steps,
+      report,
       recipe,
       context,
       arch,
       pool,
       imagePath,
+      name: place.name,
+      detach: options.detach ?? false,
       force,
       terminal,
-      window,
-      write: writeOutput,
+      window: terminal !== undefined && isShown ? process.stdout : undefined,
+      write,
       timeLeft: options.debug ? new TimeLeft(steps) : undefined,
       interrupted,
     });
@@ -105,8 +131,7 @@ await main("container-builder", async (argv) => {
     steps.close();
     await session?.close();
   }
-  return 0;
-});
+}
 
 /** Adds one --build-arg to the previous ones, which commander passes. Throws CbError "usage" if there is no name. */
 function addBuildArg(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
