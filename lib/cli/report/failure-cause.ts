@@ -28,8 +28,7 @@ export function failureCause(tail: string, recipe: Recipe | undefined): FailureC
     .split(/\r?\n|\r/)
     .map((line) => line.replace(CONTROL, " ").trimEnd())
     .filter((line) => line !== "");
-  // apptainer reports each of its steps so; the failure is in the last.
-  const all = printed.slice(printed.findLastIndex((line) => line.startsWith("INFO: ")) + 1);
+  const all = printed.slice(printed.findLastIndex((line) => STEP.test(line)) + 1);
   const text = all.join("\n");
   const found = inDefinition(text) ?? inDockerfile(text, recipe);
   // If the place is unknown, their reports are all that there is.
@@ -42,6 +41,9 @@ const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu;
 
 /** The reports of apptainer and buildah about the failure: the cause has them already. The traces of `set -x` stay. */
 const OWN_LINE = /^(FATAL: |Error: |error: |exit status \d+$|subprocess exited with status \d+$)/;
+
+/** apptainer and buildah report each of their steps so; the failure is in the last. */
+const STEP = /^(INFO: |(\[\d+\/\d+\] )?STEP \d+\/\d+: )/;
 
 const shortened = (line: string): string => (line.length > LINE_CHARS ? `${line.slice(0, LINE_CHARS - 1)}…` : line);
 

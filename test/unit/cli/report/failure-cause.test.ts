@@ -29,7 +29,7 @@ test("failureCause() shows the report of apptainer when it names no section", ()
 
 const DOCKERFILE = "FROM debian:12\nARG X=1\nRUN true\nRUN echo $X && \\\n  ls /nowhere\n";
 const step = (text: string) =>
-  `ls: cannot access\nsubprocess exited with status 2\nError: building at STEP "${text}": while running runtime: exit status 2\n`;
+  `STEP 1/2: FROM x\n[2/2] STEP 2/2: ${text}\nls: cannot access\nsubprocess exited with status 2\nError: building at STEP "${text}": while running runtime: exit status 2\n`;
 
 test("failureCause() finds the line of a Dockerfile's instruction, and buildah's messages are left out", () => {
   const recipe = { backend: "docker" as const, text: DOCKERFILE };
