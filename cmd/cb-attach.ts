@@ -1,25 +1,32 @@
 /** cb-attach ID [IMAGE]: watches a running or ended build of the user, and fetches its image. */
 import { basename } from "node:path";
 import { openBuild, resolveBuildId } from "../lib/cli/build/existing-build.ts";
+import {
+  addProgressOptions,
+  type ProgressOptions,
+  STANDARD_OUTPUT,
+  viewOptions,
+} from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
+import { type ProgressView, progressView, runReported } from "../lib/cli/report/progress-view.ts";
 import { Session } from "../lib/cli/session.ts";
-import { errorCursor, isDumbTerminal, writeOutput } from "../lib/cli/standard-output.ts";
-import { Steps } from "../lib/cli/terminal.ts";
 import { duration } from "../lib/cli/text/progress.ts";
 import { REQUESTING } from "../lib/cli/watch/build-steps.ts";
 import { watchBuild } from "../lib/cli/watch/watch-build.ts";
 import { CbError } from "../lib/core/errors.ts";
 
-interface Options {
+interface Options extends ProgressOptions {
   readonly force?: boolean;
   readonly fromNow?: boolean;
   readonly debug?: boolean;
 }
 
-const command = () =>
+const command = () => addProgressOptions(attachCommand());
+
+const attachCommand = () =>
   createCommand({
     name: "cb-attach",
     summary: "Watch one of your builds from another terminal, and fetch its image. After Ctrl-C the build goes on.",
@@ -32,34 +39,52 @@ const command = () =>
     failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<id>", "id of the build, as shown by cb-builds; the first characters are enough")
-    .argument("[image]", "path of the image (default: the name given at the start, in the working directory)")
+    .argument(
+      "[image]",
+      "path of the image, or - for standard output (default: the name given at the start, in the working directory)",
+    )
     .option("-f, --force", "replace the image if it exists")
     .option("--from-now", "skip the output that the build has printed so far");
 
 await main("cb-attach", async (argv) => {
   const { options, args } = parse<Options & Record<string, unknown>>(command(), argv);
   const [text = "", image] = args;
+  const chosen = viewOptions(options, image ?? "");
+  const view = progressView(chosen);
+  return runReported(view, chosen, () => watchAgain({ options, text, image, view }));
+});
+
+interface Call {
+  readonly options: Options;
+  /** The id of the build or its begin. */
+  readonly text: string;
+  readonly image: string | undefined;
+  readonly view: ProgressView;
+}
+
+async function watchAgain({ options, text, image, view }: Call): Promise<void> {
+  const { steps, report, write } = view;
   const interrupted = interruptSignal();
-  const steps = new Steps(process.stderr, { cursor: errorCursor(), plain: isDumbTerminal() });
   const session = await Session.open("cb-attach", {}, steps);
   try {
     const build = await resolveBuildId(session, text);
     const { nc, name, leftMs } = await openBuild({ session, steps, interrupted }, build);
+    report.reserved(build);
     try {
       const force = options.force ?? false;
-      const imagePath = await checkImagePath(image ?? localName(name), force);
+      const imagePath = image === STANDARD_OUTPUT ? image : await checkImagePath(image ?? localName(name), force);
       const fromNow = options.fromNow ?? false;
       if (options.debug && leftMs !== undefined) steps.print(`Time left: ${duration(leftMs)}`);
-      const watcher = { session, steps, imagePath, force, write: writeOutput, interrupted, timeLeft: undefined };
+      const watcher = { session, steps, report, imagePath, force, write, interrupted, timeLeft: undefined };
       // The states are shown from the first, which is about this step.
       steps.begin(REQUESTING);
       await watchBuild(watcher, { nc, build, fromNow });
     } finally {
       await nc.close();
     }
-    return 0;
   } catch (error) {
     if (!interrupted.aborted) throw error;
+    report.detach();
     throw new CbError("cancelled", "detached; the build goes on", {
       hint: "cb-attach watches it again, cb-cancel ends it",
     });
@@ -67,7 +92,7 @@ await main("cb-attach", async (argv) => {
     steps.close();
     await session.close();
   }
-});
+}
 
 /** The queue stores the name as a client sent it, so only its last part is used: the image is stored in the working directory. */
 function localName(name: string): string {

@@ -14,10 +14,12 @@ const command = () =>
     examples: { "cb-cancel 60c95481": "cancel one build", "cb-cancel 60c9 77ab": "cancel two builds" },
     variables: CLIENT_VARIABLES,
     failures: CONNECTED_FAILURES,
-  }).argument("<id...>", "ids of builds, as shown by cb-builds; the first characters are enough");
+  })
+    .argument("<id...>", "ids of builds, as shown by cb-builds; the first characters are enough")
+    .option("--json", "print one line of JSON for each build");
 
 await main("cb-cancel", async (argv) => {
-  const { args } = parse(command(), argv);
+  const { args, options } = parse<{ json?: boolean }>(command(), argv);
   const steps = new Steps(process.stderr, { plain: isDumbTerminal() });
   const session = await Session.open("cb-cancel", {}, steps);
   try {
@@ -25,7 +27,7 @@ await main("cb-cancel", async (argv) => {
       const id = await resolveBuildId(session, text);
       const { state } = await session.request(cancel, { v: 1, target: { kind: "build", id } });
       const result = state === "cancelled" ? "cancelled" : `not cancelled, it had already ended: ${state}`;
-      printText(`Build ${id}: ${result}\n`);
+      printText(options.json ? `${JSON.stringify({ v: 1, build: id, state })}\n` : `Build ${id}: ${result}\n`);
     }
   } finally {
     await session.close();

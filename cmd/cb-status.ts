@@ -4,23 +4,35 @@ import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../l
 import { Session } from "../lib/cli/session.ts";
 import { isDumbTerminal, printText, standardOutput } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
+import { statusTable } from "../lib/cli/text/status-table.ts";
 import { statusText } from "../lib/cli/text/status-text.ts";
-import { status } from "../lib/protocol/requests.ts";
+import { watchLive } from "../lib/cli/watch/live-view.ts";
+import { builds, status } from "../lib/protocol/requests.ts";
 
 const command = () =>
   createCommand({
     name: "cb-status",
     summary: "Show the builders: those that run builds, and those in reserve.",
-    examples: { "cb-status": "builders with id and host", "cb-status --json": "all details, for scripts" },
+    examples: {
+      "cb-status": "builders with id and host",
+      "cb-status --watch": "a table of the pools and of your builds, until Ctrl-C",
+      "cb-status --json": "all details, for scripts",
+    },
     variables: CLIENT_VARIABLES,
     failures: CONNECTED_FAILURES,
-  }).option("--json", "print the queue's whole reply as JSON");
+  })
+    .option("-w, --watch", "show a table of the pools and of your builds every two seconds until Ctrl-C")
+    .option("--json", "print the queue's whole reply as JSON; with --watch one line for each change");
 
 await main("cb-status", async (argv) => {
-  const { json } = parse<{ json?: boolean }>(command(), argv).options;
+  const { json = false, watch = false } = parse<{ json?: boolean; watch?: boolean }>(command(), argv).options;
   // The steps are part of the output that scripts parse. With --json, standard output has JSON only.
-  const steps = new Steps(json ? process.stderr : standardOutput, { plain: isDumbTerminal() });
+  const steps = new Steps(json || watch ? process.stderr : standardOutput, { plain: isDumbTerminal() });
   const session = await Session.open("cb-status", {}, steps);
+  if (watch) {
+    await watchStatus(session, json).finally(() => session.close());
+    return 0;
+  }
   steps.print("[INFO] Requesting queue status");
   const reply = await session.request(status, { v: 1 });
   printText(json ? `${JSON.stringify(reply, null, 2)}\n` : `${statusText(reply)}\n`);
@@ -29,3 +41,11 @@ await main("cb-status", async (argv) => {
   await session.close();
   return 0;
 });
+
+function watchStatus(session: Session, json: boolean): Promise<void> {
+  const load = async () => {
+    const [pools, own] = await Promise.all([session.request(status, { v: 1 }), session.request(builds, { v: 1 })]);
+    return { status: pools, builds: own };
+  };
+  return watchLive({ load, text: statusTable, json });
+}

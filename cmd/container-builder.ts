@@ -7,19 +7,27 @@ import { acceptedNote, addBuildOptions, type BuildOptionValues } from "../lib/cl
 import { GROUPS } from "../lib/cli/build/options/option-list.ts";
 import { architectureOf } from "../lib/cli/build/options/platform.ts";
 import { argumentsFromVariables } from "../lib/cli/build/options/variables.ts";
+import {
+  addOutputOptions,
+  type ImagePlace,
+  imagePlace,
+  type OutputOptions,
+  STANDARD_OUTPUT,
+  viewOptions,
+} from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
+import { type ProgressView, progressView, runReported } from "../lib/cli/report/progress-view.ts";
 import { Session } from "../lib/cli/session.ts";
-import { errorCursor, isDumbTerminal, printText, writeOutput } from "../lib/cli/standard-output.ts";
-import { Steps } from "../lib/cli/terminal.ts";
+import { printText } from "../lib/cli/standard-output.ts";
 import { TimeLeft } from "../lib/cli/watch/build-steps.ts";
 import type { Backend, ReserveRequest } from "../lib/protocol/build-messages.ts";
 import { recipeNotes } from "../lib/recipe/notes.ts";
 
-interface Options extends BuildOptionValues {
+interface Options extends BuildOptionValues, OutputOptions {
   readonly debug?: boolean;
   readonly dryRun?: boolean;
   /** Undefined: true if standard output is a terminal. */
@@ -28,7 +36,9 @@ interface Options extends BuildOptionValues {
   readonly pool?: string;
 }
 
-const command = () =>
+const command = () => addOutputOptions(buildCommand());
+
+const buildCommand = () =>
   createCommand({
     name: "container-builder",
     summary: "Build an Apptainer image from a definition file or a Dockerfile, as root on a remote builder.",
@@ -63,14 +73,37 @@ const command = () =>
 await main("container-builder", async (argv) => {
   const accepted: string[] = [];
   const declared = addBuildOptions(command(), (flag) => accepted.push(flag));
-  const { options, args } = parse<Options>(declared, [...argumentsFromVariables(process.env), ...argv]);
-  const [imageName = "", named] = args;
-  const force = options.force ?? false;
+  const { options, args } = parse<Options & Record<string, unknown>>(declared, [
+    ...argumentsFromVariables(process.env),
+    ...argv,
+  ]);
+  const [image = "", named] = args;
+  const place = imagePlace(image, options.file ?? named ?? "", options);
+  const chosen = viewOptions(options, place.path);
+  const view = progressView({ ...chosen, plain: options.tty === false });
+  return runReported(view, chosen, () => runBuild({ options, named, accepted, place, view }));
+});
+
+interface Call {
+  readonly options: Options;
+  /** The argument RECIPE. */
+  readonly named: string | undefined;
+  /** The options that are not needed. */
+  readonly accepted: readonly string[];
+  readonly place: ImagePlace;
+  readonly view: ProgressView;
+}
+
+async function runBuild({ options, named, accepted, place, view }: Call): Promise<void> {
+  const { steps, report, write } = view;
+  const { pool, force = false } = options;
   const arch = architectureOf(options);
-  const imagePath = await checkImagePath(imageName, force, options.file ?? named);
+  const checkPlace = async (recipe?: string): Promise<string> =>
+    place.path === STANDARD_OUTPUT ? place.path : checkImagePath(place.path, force, recipe);
+  const imagePath = await checkPlace(options.file ?? named);
   const input = await readInput({ named, options, environment: process.env });
   // The recipe of a folder is known only now.
-  await checkImagePath(imageName, force, input.path);
+  await checkPlace(input.path);
   const { recipe } = input;
   const interrupted = interruptSignal();
   const context = await readContext({
@@ -80,33 +113,32 @@ await main("container-builder", async (argv) => {
     imagePath,
     signal: interrupted,
   });
-  const plain = isDumbTerminal() || options.tty === false;
-  const steps = new Steps(process.stderr, { cursor: errorCursor(), plain });
   const notes = [acceptedNote(accepted) ?? [], input.notes, recipeNotes(recipe), context?.notes ?? []].flat();
   for (const note of notes) steps.print(`note: ${note}`);
-  const { pool } = options;
-  const terminal = terminalSize(options.tty ?? process.stdout.isTTY ?? false);
+  const isShown = view.isOutputShown && process.stdout.isTTY;
+  const terminal = terminalSize(options.tty ?? isShown);
   if (options.dryRun) {
-    steps.close();
     printText(dryRunText({ input, context, imagePath, arch, pool, terminal }));
-    return 0;
+    return;
   }
   let session: Session | undefined;
   try {
     session = await Session.open("container-builder", {}, steps);
-    const window = terminal !== undefined && process.stdout.isTTY ? process.stdout : undefined;
     await buildFlow({
       session,
       steps,
+      report,
       recipe,
       context,
       arch,
       pool,
       imagePath,
+      name: place.name,
+      detach: options.detach ?? false,
       force,
       terminal,
-      window,
-      write: writeOutput,
+      window: terminal !== undefined && isShown ? process.stdout : undefined,
+      write,
       timeLeft: options.debug ? new TimeLeft(steps) : undefined,
       interrupted,
     });
@@ -114,8 +146,7 @@ await main("container-builder", async (argv) => {
     steps.close();
     await session?.close();
   }
-  return 0;
-});
+}
 
 /** 80 by 24, as a VT100, for --tty without a terminal to measure. */
 function terminalSize(enabled: boolean): ReserveRequest["terminal"] {

@@ -14,7 +14,15 @@ export type PackageKind = "client" | "server";
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const FILES = join(ROOT, "infra/package/files");
 
-const CLIENT_PROGRAMS = ["container-builder", "cb-attach", "cb-builds", "cb-cancel", "cb-images", "cb-status"];
+const CLIENT_PROGRAMS = [
+  "container-builder",
+  "cb-attach",
+  "cb-builds",
+  "cb-cancel",
+  "cb-images",
+  "cb-logs",
+  "cb-status",
+];
 
 /** The server's package also has the client's programs: with it a host can be tested by a build. */
 export const PROGRAMS: Readonly<Record<PackageKind, readonly string[]>> = {

@@ -58,6 +58,12 @@ export async function writeOutput(bytes: Uint8Array): Promise<void> {
   await once(process.stdout, "drain").catch(() => undefined);
 }
 
+/** Writes a part of an image as writeOutput does. False when it was lost: a reader that has left is no success here. */
+export async function writeImage(bytes: Uint8Array): Promise<boolean> {
+  if (canWrite() && !write(bytes)) await once(process.stdout, "drain").catch(() => undefined);
+  return canWrite();
+}
+
 /** Gives the terminal back as it was: the build may have left colours, a hidden cursor, or half a line. */
 export function restoreTerminal(): void {
   if (!process.stdout.isTTY || !canWrite()) return;

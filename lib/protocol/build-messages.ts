@@ -129,7 +129,14 @@ export const resizeReply = v.object({ v: version });
 export const receivedRequest = v.object({ v: version, build: id });
 export const receivedReply = v.object({ v: version });
 
-const queued = v.object({ v: version, state: v.literal("queued"), position: count, reason });
+const queued = v.object({
+  v: version,
+  state: v.literal("queued"),
+  position: count,
+  /** The number of builds that waited for the same pool when this was published. An older queue sends none. */
+  waiting: v.optional(count),
+  reason,
+});
 const leased = v.object({
   v: version,
   state: v.literal("leased"),

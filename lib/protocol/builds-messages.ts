@@ -9,8 +9,11 @@ const entry = v.object({
   /** The file name of the image, from the reservation. */
   name: line,
   state: v.picklist(["waiting", "leased", "succeeded", "failed", "cancelled", "lost"]),
-  /** The reason of its final state; empty before the end and after a success. */
+  /** Why it waits, or the reason of its final state; empty while it runs and after a success. */
   reason: line,
+  /** While it waits: its position among the `waiting` builds for the same pool, from 1. An older queue sends neither. */
+  position: v.optional(count),
+  waiting: v.optional(count),
   attempt: count,
   createdAtMs: count,
   leasedAtMs: v.optional(count),

@@ -69,7 +69,7 @@ export class Queue {
     refusalLog.flush();
   }
 
-  /** The waiting builds, for the status page. */
+  /** The waiting builds, for the status page and for cb-builds. */
   waiting(): Explanation[] {
     return this.#services.waitingNotices.explanations();
   }
@@ -114,7 +114,7 @@ export class Queue {
     server.serve(requests.resize, (user, request) => terminalSizes.resize(user, request));
     server.serve(requests.cancel, (user, request) => reservations.cancel(user, request));
     server.serve(requests.received, (user, request) => userBuilds.received(user, request));
-    server.serve(requests.builds, async (user) => userBuilds.list(user));
+    server.serve(requests.builds, async (user) => userBuilds.list(user, this.waiting()));
   }
 
   /** An expected principal has a subscription of its own, so a flood from unknown principals cannot delay its first request. */

@@ -1,6 +1,5 @@
 /** Runs one build from the client's side: reserves a builder, sends the context, watches the build, cancels it on Ctrl-C. */
 import { randomUUID } from "node:crypto";
-import { basename } from "node:path";
 import type { NatsConnection } from "nats";
 import { unlessAborted } from "../../core/abort.ts";
 import { CbError, messageOf } from "../../core/errors.ts";
@@ -17,6 +16,10 @@ import { offerContext, sendContext } from "./send-context.ts";
 
 export interface BuildOrder extends Watcher {
   readonly recipe: Recipe;
+  /** True: end when the build has all that it needs, and let it go on. */
+  readonly detach: boolean;
+  /** The file name of the image, for cb-builds and cb-attach. */
+  readonly name: string;
   /** The local files that the recipe reads; undefined if it reads none. */
   readonly context: Context | undefined;
   /** Architecture of the image; undefined: that of the pool. */
@@ -40,13 +43,24 @@ export async function buildFlow(order: BuildOrder): Promise<void> {
   } catch (error) {
     if (!order.interrupted.aborted) throw error;
     const reason: unknown = order.interrupted.reason;
-    if (reason instanceof Interrupted && reason.effect === "cancel") throw await cancelBuild(order, requestId);
-    throw reason;
+    const isCancel = reason instanceof Interrupted && reason.effect === "cancel";
+    if (isCancel && !hasImage(order)) throw await cancelBuild(order, requestId);
+    order.report.detach();
+    throw isCancel ? imageKept(order) : reason;
   }
 }
 
+/** The recipe is built, and its image is on its way or complete: to cancel the build now would lose it. */
+const hasImage = ({ report: { state } }: BuildOrder): boolean => state === "uploading" || state === "succeeded";
+
+function imageKept({ report, name }: BuildOrder): CbError {
+  return new CbError("cancelled", "interrupted while the image was on its way; the queue keeps it (see cb-builds)", {
+    hint: `fetch ${name} with: cb-attach ${report.build}`,
+  });
+}
+
 async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<void> {
-  const { session, steps, interrupted } = order;
+  const { session, steps, interrupted, report } = order;
   steps.begin("Requesting remote builder");
   const key = createKey("user");
   interrupted.throwIfAborted();
@@ -55,13 +69,16 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
   // The build cannot run without its context, so a hang-up stops neither the reservation nor the transfer.
   const signal = sendsContext ? cancelSignal(interrupted) : interrupted;
   const { build, jwt } = await unlessAborted(requestReservation(order, request, signal), signal);
+  report.reserved(build);
   steps.print(`Build ID: ${build}`);
+  if (order.detach && !sendsContext) return report.detach();
   const connecting = connectToBuild({ session, steps, build, credential: { jwt, key }, signal });
   const nc = await (sendsContext ? orCancel(connecting, { session, build, signal }) : connecting);
   const stopWatchingSize = order.window === undefined ? undefined : watchTerminalSize(order.window, session, build);
   try {
     if (sendsContext) await sendOrCancel(order, nc, build);
-    await watchBuild(order, { nc, build, fromNow: false });
+    if (order.detach) return report.detach();
+    await watchBuild({ ...order, hasContext: order.context !== undefined }, { nc, build, fromNow: false });
   } finally {
     stopWatchingSize?.();
     await nc.close();
@@ -69,7 +86,7 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
 }
 
 async function reserveRequest(order: BuildOrder, request: string, publicKey: string): Promise<ReserveRequest> {
-  const { recipe, context, arch, pool, terminal, imagePath, interrupted } = order;
+  const { recipe, context, arch, pool, terminal, name, interrupted } = order;
   return {
     v: 1,
     request,
@@ -79,7 +96,7 @@ async function reserveRequest(order: BuildOrder, request: string, publicKey: str
     ...(arch === undefined ? {} : { arch }),
     ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),
-    name: basename(imagePath),
+    name,
   };
 }
 

@@ -13,22 +13,43 @@ const IMAGE_MIN_COLUMNS = 12;
 const ID_CHARS = 8;
 
 /**
- * A table with one line for each build, the newest first. TIME is the build's duration, so far if it still runs. A line takes at
+ * A table with one line for each build, the newest first, and below it position and reason, if it has them. TIME is the build's duration, so far if it still runs. A line takes at
  * most `columns`, from 80 on: the names of the images are cut, and on a narrow terminal the ids. Without `columns` all is complete.
  */
 export function buildsText({ nowMs, builds }: BuildsReply, columns = Number.POSITIVE_INFINITY): string {
   if (builds.length === 0) return "You have no builds.\n";
   const rows = [HEAD, ...builds.map((entry) => row(entry, nowMs))];
+  const reasons = ["", ...builds.map(reasonText)];
   const isNarrow = imageSpace(rows, columns) < Math.min(IMAGE_MIN_COLUMNS, columnWidth(rows, IMAGE));
-  return table(isNarrow ? rows.map(([id = "", ...cells]) => [id.slice(0, ID_CHARS), ...cells]) : rows, columns);
+  const shown = isNarrow ? rows.map(([id = "", ...cells]) => [id.slice(0, ID_CHARS), ...cells]) : rows;
+  const lines = table(shown, columns).map((line, at) => [
+    line,
+    ...(reasons[at] ? [fit(`  ${reasons[at]}`, columns)] : []),
+  ]);
+  return lines
+    .flat()
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
-function table(rows: readonly (readonly string[])[], columns: number): string {
+/** For example "2 of 7, all 2 builders busy". */
+function reasonText({ position, waiting, reason }: BuildEntry): string {
+  const place =
+    position === undefined ? [] : [waiting === undefined ? `position ${position}` : `${position} of ${waiting}`];
+  return [...place, ...(reason === "" ? [] : [reason])].join(", ");
+}
+
+/** The states in the words of a user. */
+export const BUILD_STATES = ["waiting", "running", "succeeded", "failed", "cancelled", "lost"] as const;
+
+export const stateText = (state: BuildEntry["state"]): string => (state === "leased" ? "running" : state);
+
+function table(rows: readonly (readonly string[])[], columns: number): string[] {
   const space = Math.max(IMAGE_MIN_COLUMNS, imageSpace(rows, columns));
   const widths = HEAD.map((_, column) => Math.min(columnWidth(rows, column), column === IMAGE ? space : Infinity));
   const padded = (cell: string, width = 0) => padColumns(fit(cell, width), width);
   const line = (cells: readonly string[]) => cells.map((cell, column) => padded(cell, widths[column])).join(GAP);
-  return rows.map((cells) => `${line(cells).trimEnd()}\n`).join("");
+  return rows.map((cells) => line(cells).trimEnd());
 }
 
 const columnWidth = (rows: readonly (readonly string[])[], column: number): number =>
@@ -44,7 +65,7 @@ function row(entry: BuildEntry, nowMs: number): string[] {
   const { build, state, name, createdAtMs, leasedAtMs, endedAtMs, imageBytes, imageUntilMs } = entry;
   return [
     build,
-    state,
+    stateText(state),
     timeSpan(nowMs - createdAtMs),
     leasedAtMs === undefined ? "-" : timeSpan((endedAtMs ?? nowMs) - leasedAtMs),
     name === "" ? "-" : name,

@@ -12,12 +12,15 @@ import { buildFilter, buildStream, subjects } from "../../protocol/subjects.ts";
 
 export type BuildEvent =
   | { readonly kind: "log"; readonly bytes: Uint8Array }
-  | { readonly kind: "state"; readonly state: BuildState };
+  /** `atMs`: when NATS stored it, by the clock of its host. */
+  | { readonly kind: "state"; readonly state: BuildState; readonly atMs: number };
 
 export interface FollowOptions {
   readonly build: string;
   /** True: skip the output from before this call. States are read from the first in any case. */
   readonly fromNow: boolean;
+  /** True: end at the last message that is stored now. */
+  readonly untilNow?: boolean;
   /** Ends the reading without an error. */
   readonly signal: AbortSignal;
   /** Called with the milliseconds since the last reply of NATS, and with 0 when it answers again. */
@@ -44,17 +47,17 @@ export class LogCut extends CbError {
  */
 export async function* followBuild(nc: NatsConnection, options: FollowOptions): AsyncGenerator<BuildEvent> {
   const log = subjects.log(options.build);
-  for await (const { subject, data } of messages(nc, options)) {
+  for await (const { subject, data, timestampMs: atMs } of messages(nc, options)) {
     if (subject === log) {
       yield { kind: "log", bytes: data };
       continue;
     }
     const state = readState(data);
     if (state === undefined) continue;
-    yield { kind: "state", state };
+    yield { kind: "state", state, atMs };
     if (isFinal(state)) return;
   }
-  if (!options.signal.aborted) throw new LogCut(options.build);
+  if (!options.signal.aborted && !options.untilNow) throw new LogCut(options.build);
 }
 
 async function* messages(nc: NatsConnection, options: FollowOptions): AsyncGenerator<StreamMessage> {
@@ -86,6 +89,7 @@ function untilSealed(nc: NatsConnection, options: FollowOptions, fromSeq: number
     fromSeq,
     onOpened: () => void check(),
   });
+  if (options.untilNow) messages.stopWhenCaughtUp();
   return messages;
 }
 

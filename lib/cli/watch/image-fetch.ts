@@ -13,6 +13,7 @@ import type { StoredObject } from "../../protocol/object-layout.ts";
 import { bucket } from "../../protocol/subjects.ts";
 import { getObject } from "../../transfer/get.ts";
 import { type ReceivedFile, receiveFile } from "../../transfer/receive-file.ts";
+import type { BuildReport } from "../report/build-report.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
 import { fit } from "../text/width.ts";
@@ -20,7 +21,8 @@ import { TransferProgress } from "./transfer-progress.ts";
 
 export interface ImageTarget {
   readonly steps: Steps;
-  /** Absolute. */
+  readonly report: BuildReport;
+  /** Absolute; "-" for standard output. */
   readonly imagePath: string;
   /** True: replace a file at that path. */
   readonly force: boolean;
@@ -28,9 +30,9 @@ export interface ImageTarget {
   readonly interrupted: AbortSignal;
 }
 
-type Announcement = Extract<BuildState, { state: "uploading" }>;
+export type Announcement = Extract<BuildState, { state: "uploading" }>;
 
-interface BuildSource {
+export interface BuildSource {
   /** A connection with the credential of this build. */
   readonly nc: NatsConnection;
   readonly build: string;
@@ -76,7 +78,7 @@ export class ImageFetch {
    * fetch, CbError "output" when it cannot get its name, and CbError "infrastructure" when the image differs or was never
    * announced.
    */
-  async place(digest: string): Promise<void> {
+  async place(digest: string): Promise<{ bytes: number; sha256: string }> {
     const received = await this.#transfer?.image;
     if (received?.result.digest !== digest) {
       const message =
@@ -88,6 +90,7 @@ export class ImageFetch {
     await received.place().catch((error: unknown) => {
       throw withHint(error, this.#source.build);
     });
+    return { bytes: received.result.sizeBytes, sha256: sha256Of(digest) };
   }
 
   /** Stops the fetch and removes the received part, or the complete image, unless `place` has given it its name. */
@@ -111,7 +114,7 @@ interface FetchOptions extends BuildSource {
 
 /** Resolves when the image, with matching size and digest, is complete in a hidden file. Errors as receiveFile, with a hint how to fetch it later. */
 async function fetchImage(target: ImageTarget, { nc, build, announcement, signal, onWaiting }: FetchOptions) {
-  const { steps, imagePath, force } = target;
+  const { steps, report, imagePath, force } = target;
   const { nuid, bytes } = announcement;
   const title = `Transferring ${fit(basename(imagePath), TITLE_COLUMNS)}`;
   steps.begin(title);
@@ -122,7 +125,10 @@ async function fetchImage(target: ImageTarget, { nc, build, announcement, signal
     announced: { nuid, sizeBytes: bytes },
     signal,
     onWaiting,
-    onProgress: (doneBytes) => progress.show(doneBytes),
+    onProgress: (doneBytes) => {
+      progress.show(doneBytes);
+      report.transfer(doneBytes, bytes);
+    },
   });
   const received = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
     throw withHint(error, build);
@@ -132,8 +138,12 @@ async function fetchImage(target: ImageTarget, { nc, build, announcement, signal
   return received;
 }
 
+/** The digest in hexadecimal, as sha256sum prints it. */
+export const sha256Of = (digest: string): string =>
+  Buffer.from(digest.replace(/^SHA-256=/, ""), "base64url").toString("hex");
+
 /** The queue keeps an image that was not received, so after a local failure it can be fetched later. */
-function withHint(error: unknown, build: string): unknown {
+export function withHint(error: unknown, build: string): unknown {
   if (error instanceof StreamNotFound) {
     const hint = "another terminal has fetched it, or its retention time is over: build again";
     return new CbError("usage", "the image is not kept any more", { hint, cause: error });

@@ -1,18 +1,24 @@
 /** Watches a build: prints its output and its states, and fetches its image. */
 import type { NatsConnection } from "nats";
 import { CbError } from "../../core/errors.ts";
-import { type FinalState, isFinal } from "../../protocol/build-messages.ts";
+import { type FinalState, isFinal, type Recipe } from "../../protocol/build-messages.ts";
 import { received } from "../../protocol/requests.ts";
+import { buildFailed } from "../report/build-failed.ts";
 import type { Session } from "../session.ts";
 import { onOutputFailure, outputFailure } from "../standard-output.ts";
 import { BuildSteps, type TimeLeft } from "./build-steps.ts";
 import { endOfCutLog, finalStateError } from "./cut-log.ts";
 import { followBuild, LogCut } from "./follow.ts";
 import { ImageFetch, type ImageTarget } from "./image-fetch.ts";
+import { ImageToOutput } from "./image-to-output.ts";
 import { outageNotice } from "./outage-notice.ts";
 
 export interface Watcher extends ImageTarget {
   readonly session: Session;
+  /** For the line of a Dockerfile that failed. */
+  readonly recipe?: Recipe;
+  /** The recipe reads files of the caller, which the builder unpacks before it builds. */
+  readonly hasContext?: boolean;
   /** Receives the build's output. */
   readonly write: (bytes: Uint8Array) => Promise<void>;
   /** If present, shows how long the build may still run. */
@@ -52,14 +58,16 @@ export async function watchBuild(watcher: Watcher, watched: WatchedBuild): Promi
 }
 
 async function showUntilEnd(watcher: Watcher, watched: WatchedBuild): Promise<void> {
-  const { interrupted, session } = watcher;
+  const { interrupted, session, report, imagePath } = watcher;
   const onWaiting = outageNotice(watcher.steps);
-  const image = new ImageFetch(watcher, { nc: watched.nc, build: watched.build, onWaiting });
+  const source = { nc: watched.nc, build: watched.build, onWaiting };
+  const image = imagePath === "-" ? new ImageToOutput(watcher, source) : new ImageFetch(watcher, source);
   try {
     const final = await showStates({ watcher, watched, image, onWaiting });
     interrupted.throwIfAborted();
     // The reader of the log has ended, so that it cannot take the time of the transfer for an outage.
-    if (final !== undefined) await image.place(succeeded(final).digest);
+    if (final !== undefined)
+      report.placed({ path: imagePath, ...(await image.place(succeeded(final, watcher).digest)) });
   } catch (error) {
     await image.discard();
     throw error instanceof LogCut ? await endOfCutLog(session, error) : error;
@@ -69,20 +77,30 @@ async function showUntilEnd(watcher: Watcher, watched: WatchedBuild): Promise<vo
 interface Showing {
   readonly watcher: Watcher;
   readonly watched: WatchedBuild;
-  readonly image: ImageFetch;
+  readonly image: ImageFetch | ImageToOutput;
   readonly onWaiting: (silentMs: number) => void;
 }
 
 /** Resolves with the final state; undefined after `interrupted`. */
 async function showStates({ watcher, watched, image, onWaiting }: Showing): Promise<FinalState | undefined> {
-  const { steps, timeLeft, write, interrupted } = watcher;
+  const { steps, timeLeft, write, interrupted, report, hasContext = false } = watcher;
   const { nc, build, fromNow } = watched;
-  const buildSteps = new BuildSteps(steps, timeLeft);
-  for await (const event of followBuild(nc, { build, fromNow, signal: interrupted, onWaiting })) {
-    if (event.kind === "log") await write(event.bytes);
-    else if (isFinal(event.state)) return event.state;
-    else if (event.state.state === "uploading") await image.start(event.state, buildSteps.attempt);
-    else if (buildSteps.show(event.state)) await image.discard();
+  const buildSteps = new BuildSteps(steps, { timeLeft, hasContext });
+  try {
+    for await (const event of followBuild(nc, { build, fromNow, signal: interrupted, onWaiting })) {
+      if (event.kind === "log") {
+        report.output(event.bytes);
+        await write(event.bytes);
+        continue;
+      }
+      const { state } = event;
+      report.changed(state, event.atMs);
+      if (isFinal(state)) return state;
+      if (state.state === "uploading") await image.start(state, buildSteps.attempt);
+      else if (buildSteps.show(state)) await image.discard();
+    }
+  } finally {
+    buildSteps.close();
   }
   return undefined;
 }
@@ -90,7 +108,8 @@ async function showStates({ watcher, watched, image, onWaiting }: Showing): Prom
 type Succeeded = Extract<FinalState, { state: "succeeded" }>;
 
 /** Throws the error of any other final state. */
-function succeeded(final: FinalState): Succeeded {
+function succeeded(final: FinalState, { report, recipe }: Watcher): Succeeded {
   if (final.state === "succeeded") return final;
+  if (final.state === "failed") throw buildFailed(final.reason, report, recipe);
   throw finalStateError(final.state, final.reason);
 }

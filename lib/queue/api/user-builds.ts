@@ -7,6 +7,7 @@ import type { BuildEntry, BuildsReply } from "../../protocol/builds-messages.ts"
 import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
+import type { Explanation } from "../builds/explain.ts";
 import { ownBuild } from "../builds/own-build.ts";
 import type { BuildRecord } from "../builds/record.ts";
 
@@ -25,13 +26,14 @@ export class UserBuilds {
     this.#options = options;
   }
 
-  /** The newest first. The retention bounds their number for each user. */
-  list(user: string): BuildsReply {
+  /** The newest first, with the explanation of each build that waits. The retention bounds their number for each user. */
+  list(user: string, explanations: readonly Explanation[]): BuildsReply {
     const { builds, clock, limits } = this.#options;
+    const waiting = new Map(explanations.map((explanation) => [explanation.build, explanation]));
     const own = builds.all().filter((record) => record.user === user);
     const entries = own
       .toSorted((a, b) => b.createdAtMs - a.createdAtMs)
-      .map((record) => entryOf(record, limits.imageKeptMs));
+      .map((record) => ({ ...entryOf(record, limits.imageKeptMs), ...waitingOf(waiting.get(record.build)) }));
     return { v: 1, nowMs: clock.nowMs(), builds: entries };
   }
 
@@ -53,6 +55,12 @@ export class UserBuilds {
     if (!record.bucketDeleted) await endings.recordReceived(build);
     return { v: 1 };
   }
+}
+
+function waitingOf(explanation: Explanation | undefined): Partial<BuildEntry> {
+  if (explanation === undefined) return {};
+  const { position, waiting, reason } = explanation;
+  return { position, waiting, reason };
 }
 
 function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {

@@ -21,15 +21,24 @@ export interface Explanation {
   readonly build: string;
   /** Counted from 1 among the builds of the same pool: 1 is next. */
   readonly position: number;
+  /** The number of builds that wait for that pool. */
+  readonly waiting: number;
   readonly reason: string;
 }
 
 export function explain(input: ExplainInput): Explanation[] {
   const ahead = new Map<string, number>();
+  const total = new Map<string, number>();
+  for (const { pool } of input.waiting) total.set(pool, (total.get(pool) ?? 0) + 1);
   return input.waiting.map((waiting) => {
     const position = (ahead.get(waiting.pool) ?? 0) + 1;
     ahead.set(waiting.pool, position);
-    return { build: waiting.build, position, reason: reasonFor(waiting, input) };
+    return {
+      build: waiting.build,
+      position,
+      waiting: total.get(waiting.pool) ?? position,
+      reason: reasonFor(waiting, input),
+    };
   });
 }
 

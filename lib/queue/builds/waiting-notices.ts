@@ -46,22 +46,24 @@ export class WaitingNotices {
     const ids = new Set(waiting.map(({ build }) => build));
     for (const build of [...this.#published.keys()]) if (!ids.has(build)) this.#published.delete(build);
     placement.forgetUnless((build) => ids.has(build));
-    const due: { build: string; position: number; reason: string }[] = [];
-    for (const { build, position, reason } of this.explanations()) {
+    const due: Explanation[] = [];
+    for (const explanation of this.explanations()) {
+      const { build, position, reason } = explanation;
+      // A build that joins behind is no news: a long line would get as many notices for each new build as it has builds.
       const notice = `${position} ${reason}`;
       if (this.#published.get(build) === notice) continue;
       this.#published.set(build, notice);
-      due.push({ build, position, reason });
+      due.push(explanation);
     }
     // One stream that does not answer takes 5 s, and must not delay the leases of other builds for longer.
-    await eachAtMost(due, CALLS_AT_ONCE, (one) => this.#publishOne(one.build, one.position, one.reason));
+    await eachAtMost(due, CALLS_AT_ONCE, (one) => this.#publishOne(one));
   }
 
   /** A stream that a builder has filled does not keep the notices of the other builds from being published. */
-  async #publishOne(build: string, position: number, reason: string): Promise<void> {
+  async #publishOne({ build, position, waiting, reason }: Explanation): Promise<void> {
     const { streams, log } = this.#options;
     try {
-      await streams.publishState(build, { v: 1, state: "queued", position, reason });
+      await streams.publishState(build, { v: 1, state: "queued", position, waiting, reason });
     } catch (error) {
       this.#published.delete(build);
       log.warn({ err: error, build }, "the queue position could not be published; the next tick tries again");

@@ -12,7 +12,7 @@ const test = suite("programs");
 
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const PROGRAMS = readdirSync(join(ROOT, "cmd")).map((file) => file.replace(/\.ts$/, ""));
-const CLIENTS = ["container-builder", "cb-attach", "cb-builds", "cb-cancel", "cb-images", "cb-status"];
+const CLIENTS = ["container-builder", "cb-attach", "cb-builds", "cb-cancel", "cb-images", "cb-logs", "cb-status"];
 
 function run(program: string, ...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [join(ROOT, "dist/bin", program), ...args], {
@@ -25,8 +25,8 @@ function run(program: string, ...args: string[]) {
 /** The help texts that the tests have printed. */
 const helps = new Map<string, string>();
 
-test("cmd has the nine programs", () => {
-  assert.equal(PROGRAMS.length, 9);
+test("cmd has the ten programs", () => {
+  assert.equal(PROGRAMS.length, 10);
 });
 
 for (const program of PROGRAMS) {

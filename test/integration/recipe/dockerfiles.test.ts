@@ -66,14 +66,14 @@ CMD ["command"]
     assert.match(printed, line);
 });
 
-test("a failing RUN ends the build with exit code 1 and names the program", async ({ recipes }) => {
+test("a failing RUN ends the build with exit code 1 and names its line", async ({ recipes }) => {
   const { code, stdout, stderr } = await recipes.build(
     "fails",
     `FROM ${recipes.hosts.open}/${IMAGE}\nRUN echo before; exit 7\n`,
   );
   assert.is(code, 1);
   assert.match(stdout, /^before$/m);
-  assert.match(stderr, /the build failed: buildah build ended with exit code 7/);
+  assert.match(stderr, /the build failed: line 2 \(RUN echo before; exit 7\) ended with exit status 7\n {4}before\n/);
 });
 
 test("Ctrl-C ends the build of a Dockerfile", async ({ recipes }) => {

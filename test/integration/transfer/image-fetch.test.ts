@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { BuildReport } from "../../../lib/cli/report/build-report.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { ImageFetch } from "../../../lib/cli/watch/image-fetch.ts";
 import { connectNats } from "../../../lib/nats/connection.ts";
@@ -51,7 +52,13 @@ async function scene({ bus, folder }: { bus: TestNats; folder: string }, old?: s
   const output = new Recorder<string>();
   const steps = new Steps({ write: output.add });
   const onWaiting = () => undefined;
-  const target = { steps, imagePath, force: old !== undefined, interrupted: interrupt.signal };
+  const target = {
+    steps,
+    report: new BuildReport(),
+    imagePath,
+    force: old !== undefined,
+    interrupted: interrupt.signal,
+  };
   const fetch = new ImageFetch(target, { nc, build, onWaiting });
   const announce = async (attempt: number): Promise<string> => {
     const nuid = newObjectId();

@@ -49,7 +49,7 @@ test("the page shows a failed build with a hostile image name as text, and its p
   const waiting = recipe(stack, "waiting", "    /bin/busybox sleep 600");
   copyFileSync(waiting, stack.path("own.def"));
   const build = stack.start("container-builder", [stack.path(name), stack.path("own.def")]);
-  await build.seen(/Transferring build context to builder: Completed/);
+  await build.seen(/Connected to remote builder/);
   assert.is((await stack.run("container-builder", [stack.path("y.sif"), failing])).code, 1);
   const { html, refusals } = await documentOf(world);
   assert.equal(refusals, []);

@@ -58,7 +58,13 @@ const dataOf = (...records: BuildRecord[]) =>
       pools: new Map(),
       poolKinds: [],
       builds: { all: () => records },
-      waiting: () => records.map((_, index) => ({ build: ID, position: index + 1, reason: "r".repeat(400) })),
+      waiting: () =>
+        records.map((_, index) => ({
+          build: ID,
+          position: index + 1,
+          waiting: records.length,
+          reason: "r".repeat(400),
+        })),
     },
   });
 

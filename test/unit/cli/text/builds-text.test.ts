@@ -23,7 +23,7 @@ test("buildsText() computes age, duration and retention with the queue's clock",
     v: 1,
     nowMs: 4 * MINUTE_MS,
     builds: [
-      entry("1", {}),
+      entry("1", { position: 2, waiting: 7, reason: "all 2 builders busy" }),
       entry("22", { state: "leased", leasedAtMs: 3 * MINUTE_MS }),
       entry("3", { state: "succeeded", ...ended }),
     ],
@@ -31,10 +31,17 @@ test("buildsText() computes age, duration and retention with the queue's clock",
   assert.equal(text.split("\n"), [
     "ID  STATE      AGE    TIME   IMAGE  SIZE     KEPT FOR",
     "1   waiting    4m00s  -      a.sif  -        -",
-    "22  leased     4m00s  1m00s  a.sif  -        -",
+    "  2 of 7, all 2 builders busy",
+    "22  running    4m00s  1m00s  a.sif  -        -",
     "3   succeeded  4m00s  2m00s  a.sif  1.5 KiB  6m00s",
     "",
   ]);
+});
+
+test("buildsText() shows the reason of a failure below the build, cut to the terminal", () => {
+  const failed = entry("1", { state: "failed", reason: "r".repeat(200) });
+  const [, , reason = ""] = buildsText({ v: 1, nowMs: 0, builds: [failed] }, 80).split("\n");
+  assert.is(reason, `  ${"r".repeat(77)}…`);
 });
 
 test("buildsText() states that there are no builds, and shows no negative time", () => {

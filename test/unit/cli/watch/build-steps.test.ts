@@ -11,11 +11,11 @@ const queued = (reason: string) => ({ v: 1, state: "queued", position: 1, reason
 const leased = (attempt: number) => ({ v: 1, state: "leased", attempt, builder, host: `host-${attempt}` }) as const;
 const building: Extract<BuildState, { state: "building" }> = { v: 1, state: "building" };
 
-function setUp() {
+function setUp({ hasContext = true } = {}) {
   let text = "";
   const steps = new Steps({ write: (more: string) => (text += more) });
   steps.begin("Requesting remote builder");
-  return { buildSteps: new BuildSteps(steps, undefined), text: () => text };
+  return { buildSteps: new BuildSteps(steps, { timeLeft: undefined, hasContext }), text: () => text };
 }
 
 test("show() prints the steps of one attempt, and returns false", () => {
@@ -34,6 +34,18 @@ test("show() prints the steps of one attempt, and returns false", () => {
     ].join("\n"),
   );
   assert.is(buildSteps.attempt, 1);
+});
+
+test("show() prints no line about a context that the build does not have", () => {
+  const { buildSteps, text } = setUp({ hasContext: false });
+  for (const state of [leased(1), building]) buildSteps.show(state);
+  assert.is(text(), "Requesting remote builder: Connected to remote builder: host-1\n");
+});
+
+test("show() prints the position among the waiting builds", () => {
+  const { buildSteps, text } = setUp();
+  buildSteps.show({ v: 1, state: "queued", position: 2, waiting: 7, reason: "all 2 builders busy" });
+  assert.is(text(), "Requesting remote builder: 2 of 7, all 2 builders busy\n");
 });
 
 test("show() returns true once for a build that is queued again, and prints the second attempt", () => {

@@ -18,8 +18,11 @@ const explained = (outlook: Partial<PoolOutlook>, leasedByUser = new Map<string,
 
 test("explain() counts positions from 1 in each pool", () => {
   assert.equal(
-    explained({}).map(({ position }) => position),
-    [1, 2],
+    explained({}).map(({ position, waiting }) => [position, waiting]),
+    [
+      [1, 2],
+      [2, 2],
+    ],
   );
 });
 
@@ -50,7 +53,12 @@ test("explain() puts the loss of the builder before user limit and pool", () => 
   const waiting = [{ build: "1", user: "a", pool: "p", awaitsGone: "it was lost; waiting until its machine is gone" }];
   const busy = [{ ...pool, leased: 2 }];
   const [explanation] = explain({ waiting, pools: busy, leasedByUser: new Map([["a", 4]]), leasedPerUser: 4 });
-  assert.equal(explanation, { build: "1", position: 1, reason: "it was lost; waiting until its machine is gone" });
+  assert.equal(explanation, {
+    build: "1",
+    position: 1,
+    waiting: 1,
+    reason: "it was lost; waiting until its machine is gone",
+  });
 });
 
 test.run();
