@@ -33,12 +33,12 @@ export interface FolderOptions {
 export async function makeFolder({ folder, purpose, update, signal }: FolderOptions): Promise<void> {
   await ensureTools({ need: SANDBOX_HOST_TOOLS, onStep: print });
   await becomeOwner(dirname(folder));
+  const linked = await linkedVersion(folder);
   const store = `${folder}.d`;
   await mkdir(store, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new CbError("output", `cannot create ${store}: ${messageOf(cause)}`, { cause });
   });
   await requirePrerequisites({ stateDir: store });
-  const linked = await linkedVersion(folder);
   // Marks the linked version as used, or the next step would remove it after a day without sandboxes.
   if (linked !== undefined) await isMade(join(store, "rootfs"), linked);
   const present = update ? undefined : linked?.split("-")[1];
