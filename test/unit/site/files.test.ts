@@ -109,7 +109,7 @@ test("the settings of operators and clients name the paths on their machines", (
   assert.equal(client, {
     url: "tls://10.0.0.5:4222",
     servername: "nats.lab.internal",
-    ca: "/etc/xdg/container-builder/ca.crt",
+    ca: "ca.crt",
     account: GUEST,
   });
 });
