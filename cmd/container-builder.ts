@@ -6,7 +6,7 @@ import { dryRunText } from "../lib/cli/build/dry-run.ts";
 import { acceptedNote, addBuildOptions, type BuildOptionValues } from "../lib/cli/build/options/declare.ts";
 import { GROUPS } from "../lib/cli/build/options/option-list.ts";
 import { architectureOf } from "../lib/cli/build/options/platform.ts";
-import { argumentsFromVariables } from "../lib/cli/build/options/variables.ts";
+import { argumentsFromVariables, bindVariablesNote } from "../lib/cli/build/options/variables.ts";
 import {
   addOutputOptions,
   type ImagePlace,
@@ -113,7 +113,8 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
     imagePath,
     signal: interrupted,
   });
-  const notes = [acceptedNote(accepted) ?? [], input.notes, recipeNotes(recipe), context?.notes ?? []].flat();
+  const ignored = bindVariablesNote(process.env) ?? [];
+  const notes = [acceptedNote(accepted) ?? [], ignored, input.notes, recipeNotes(recipe), context?.notes ?? []].flat();
   for (const note of notes) steps.print(`note: ${note}`);
   const isShown = view.isOutputShown && process.stdout.isTTY;
   const terminal = terminalSize(options.tty ?? isShown);

@@ -12,6 +12,8 @@ import { closeOutput, outputFailure, printText } from "./standard-output.ts";
 const VARIABLES = {
   NATS_URL: 'address of NATS, tls://HOST:PORT; overrides "url" in config.yaml',
   NATS_CREDS: 'path of the credential file; overrides "creds" in config.yaml',
+  NATS_CA: 'path of the CA certificates of NATS; overrides "ca" in config.yaml',
+  NATS_SERVERNAME: 'the name in the certificate of NATS; overrides "servername" in config.yaml',
   QUEUE_HOST: "HOST or HOST:PORT of NATS, if NATS_URL is not set",
   HOME: "your home folder, written ~ here",
   PATH: "where other programs are found",
@@ -32,6 +34,8 @@ export type Variable = keyof typeof VARIABLES;
 export const CLIENT_VARIABLES: readonly Variable[] = [
   "NATS_URL",
   "NATS_CREDS",
+  "NATS_CA",
+  "NATS_SERVERNAME",
   "QUEUE_HOST",
   "XDG_CONFIG_HOME",
   "XDG_CONFIG_DIRS",

@@ -1,6 +1,6 @@
 /**
  * Settings of the user's programs: the NATS address and the credential. The sources in order of precedence are the command line;
- * NATS_URL, NATS_CREDS and QUEUE_HOST; the user's config.yaml; the site's config.yaml; this user's running local stack. Each
+ * NATS_URL, NATS_CREDS, NATS_CA, NATS_SERVERNAME and QUEUE_HOST; the user's config.yaml; the site's config.yaml; this user's running local stack. Each
  * setting is taken from the first source that has it. The source of the address is kept for error messages.
  */
 import { existsSync } from "node:fs";
@@ -82,6 +82,8 @@ function* sourcesOf({ flags, env, folders }: ClientConfigSources): Generator<Sou
   yield { name: "the command line", settings: flags };
   yield { name: "NATS_URL", settings: env.NATS_URL ? { url: env.NATS_URL } : {} };
   yield { name: "NATS_CREDS", settings: env.NATS_CREDS ? { creds: env.NATS_CREDS } : {} };
+  yield { name: "NATS_CA", settings: env.NATS_CA ? { ca: env.NATS_CA } : {} };
+  yield { name: "NATS_SERVERNAME", settings: env.NATS_SERVERNAME ? { servername: env.NATS_SERVERNAME } : {} };
   yield { name: "QUEUE_HOST", settings: env.QUEUE_HOST ? { url: urlOfHost(env.QUEUE_HOST) } : {} };
   for (const folder of folders) yield* fileIn(folder);
 }

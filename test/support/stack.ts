@@ -55,7 +55,14 @@ export class Stack {
 
   private constructor(folder: string) {
     this.folder = folder;
-    const { NATS_URL: _url, NATS_CREDS: _creds, QUEUE_HOST: _host, ...env } = process.env;
+    const {
+      NATS_URL: _url,
+      NATS_CREDS: _creds,
+      NATS_CA: _ca,
+      NATS_SERVERNAME: _name,
+      QUEUE_HOST: _host,
+      ...env
+    } = process.env;
     this.#env = {
       ...env,
       XDG_STATE_HOME: join(folder, "state"),

@@ -55,9 +55,12 @@ export interface ImagePlace {
   readonly name: string;
 }
 
-/** `recipe`: its name is that of an image that is written to standard output. */
+/** `recipe`: its name is that of an image that is written to standard output. `-` and `.` have no name. */
 export function imagePlace(image: string, recipe: string, { output }: OutputOptions): ImagePlace {
-  if (image === STANDARD_OUTPUT) return { path: STANDARD_OUTPUT, name: `${basename(recipe, extname(recipe))}.sif` };
+  if (image === STANDARD_OUTPUT) {
+    const name = basename(recipe, extname(recipe));
+    return { path: STANDARD_OUTPUT, name: /^[-.]*$/.test(name) ? "image.sif" : `${name}.sif` };
+  }
   if (output === STANDARD_OUTPUT) return { path: STANDARD_OUTPUT, name: basename(image) };
   const path = output === undefined || image === "" ? image : join(output, basename(image));
   return { path, name: basename(image) };

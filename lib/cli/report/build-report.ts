@@ -3,25 +3,8 @@
  * `--metadata-file` and the last event of `--progress json` are made from it.
  */
 import type { BuildState } from "../../protocol/build-messages.ts";
+import type { BuildTimes, StoredImage } from "./build-metadata.ts";
 import type { ProgressEvent } from "./progress-event.ts";
-
-/** The image at its place. */
-export interface StoredImage {
-  /** Absolute; "-" for standard output. */
-  readonly path: string;
-  readonly bytes: number;
-  /** In hexadecimal, as sha256sum prints it. */
-  readonly sha256: string;
-}
-
-export interface BuildTimes {
-  /** From the first state of the build to the lease of its last builder. */
-  readonly waitedMs?: number;
-  /** From that lease to the announcement of the image, or to the end. */
-  readonly builtMs?: number;
-  /** From the announcement of the image until it was at its place. */
-  readonly transferredMs?: number;
-}
 
 /** Enough for the last lines of apptainer and buildah, and for the lines of the recipe's program before them. */
 const TAIL_BYTES = 16 * 1024;

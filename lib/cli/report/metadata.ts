@@ -3,34 +3,11 @@ import { randomUUID } from "node:crypto";
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CbError } from "../../core/errors.ts";
-import { type ErrorKind, EXIT_CODES } from "../../core/exit-codes.ts";
-import type { FinalState } from "../../protocol/build-messages.ts";
+import { EXIT_CODES } from "../../core/exit-codes.ts";
 import { outputError } from "../../transfer/target.ts";
 import { BuildFailed } from "./build-failed.ts";
-import type { BuildReport, BuildTimes, StoredImage } from "./build-report.ts";
-import type { FailureCause } from "./failure-cause.ts";
-
-export interface BuildMetadata {
-  readonly v: 1;
-  /** Of the build. `refused`: there was none. `detached`: it goes on. `unknown`: this program does not know how it ended. */
-  readonly outcome: Outcome;
-  /** The exit code of the program. */
-  readonly exitCode: number;
-  readonly build?: string;
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
-  readonly builder?: { readonly id: string; readonly host: string; readonly attempt: number };
-  readonly times: BuildTimes;
-  readonly image?: StoredImage;
-  readonly error?: {
-    readonly kind: ErrorKind;
-    readonly message: string;
-    readonly hint?: string;
-    readonly cause?: FailureCause;
-  };
-}
-
-type Outcome = FinalState["state"] | "refused" | "detached" | "unknown";
+import type { BuildMetadata, Outcome } from "./build-metadata.ts";
+import type { BuildReport } from "./build-report.ts";
 
 /** `thrown`: the error that the program ends with; undefined if it ends with 0. */
 export function metadataOf(report: BuildReport, thrown?: unknown): BuildMetadata {

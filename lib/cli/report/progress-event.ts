@@ -3,7 +3,7 @@
  * (`--progress rawjson`) all of them, the build's output too, go to one stream in their order.
  */
 import type { BuildState } from "../../protocol/build-messages.ts";
-import type { BuildMetadata } from "./metadata.ts";
+import type { BuildMetadata } from "./build-metadata.ts";
 
 type Numbered<State> = State extends { v: 1 } ? Omit<State, "v"> : never;
 

@@ -8,8 +8,9 @@ import { Cursor } from "../cursor.ts";
 import { errorCursor, isDumbTerminal, printText, writeOutput } from "../standard-output.ts";
 import { fromSystemError } from "../system-error.ts";
 import { Steps } from "../terminal.ts";
+import type { BuildMetadata } from "./build-metadata.ts";
 import { BuildReport } from "./build-report.ts";
-import { type BuildMetadata, metadataOf, writeMetadata } from "./metadata.ts";
+import { metadataOf, writeMetadata } from "./metadata.ts";
 import { eventWriter, messageOutput } from "./progress-event.ts";
 import { summaryLines } from "./summary-text.ts";
 

@@ -1,7 +1,6 @@
 /** The lines that show, at the end of a build, its image, its times and its id. */
 import { duration, size } from "../text/progress.ts";
-import type { BuildTimes } from "./build-report.ts";
-import type { BuildMetadata } from "./metadata.ts";
+import type { BuildMetadata, BuildTimes } from "./build-metadata.ts";
 
 /** Empty unless the image is at its place. */
 export function summaryLines({ image, times, build = "" }: Pick<BuildMetadata, "image" | "times" | "build">): string[] {

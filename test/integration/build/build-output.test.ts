@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import type { BuildMetadata } from "../../../lib/cli/report/metadata.ts";
+import type { BuildMetadata } from "../../../lib/cli/report/build-metadata.ts";
 import type { ProgressEvent } from "../../../lib/cli/report/progress-event.ts";
 import { HELLO, recipe, uncompressed } from "../../support/recipe/recipes.ts";
 import { Stack } from "../../support/stack.ts";

@@ -56,6 +56,19 @@ test("clientConfig() finds a relative ca in the folder of the config.yaml that n
   assert.is(clientConfig(sources(root, { folders: [site] })).ca, "the CA");
 });
 
+test("clientConfig() takes NATS_CA and NATS_SERVERNAME before the files, and names NATS_CA when it cannot be read", ({
+  root,
+}) => {
+  const ca = join(root, "ca.pem");
+  writeFileSync(ca, "PEM");
+  const site = folder(root, "site", "url: tls://site:1\ncreds: /c\nca: /none.pem\nservername: site\n");
+  const env = { NATS_CA: ca, NATS_SERVERNAME: "env" };
+  const config = clientConfig(sources(root, { folders: [site], env }));
+  assert.equal([config.ca, config.servername], ["PEM", "env"]);
+  const wrong = sources(root, { folders: [site], env: { NATS_CA: "/none.pem" } });
+  assert.throws(() => clientConfig(wrong), /cannot read the CA file \/none.pem named in NATS_CA/);
+});
+
 test("clientConfig() adds port 4222 to a QUEUE_HOST without a port", ({ root }) => {
   const env = { NATS_CREDS: "/c" };
   assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q" } })).url, "tls://q:4222");

@@ -19,10 +19,7 @@ export interface BuildOption {
   readonly group?: string;
   /** True: may be repeated. */
   readonly repeatable?: true;
-  /**
-   * The variables that set it, without APPTAINER_ or SINGULARITY_ (apptainer 1.4.5: cmd/internal/cli/build.go, EnvKeys; BINDPATH
-   * is read by its own child processes).
-   */
+  /** The variables that set it, without APPTAINER_ or SINGULARITY_ (apptainer 1.4.5: cmd/internal/cli/build.go, EnvKeys). */
   readonly variables?: readonly string[];
 }
 
@@ -90,13 +87,11 @@ const SHOWN: readonly BuildOption[] = [
     group: definition,
     only: "singularity",
     repeatable: true,
-    variables: ["BINDPATH"],
   }),
   shown("--mount <spec>", "the same: type=bind,source=SRC,destination=DEST[,ro]", {
     group: definition,
     only: "singularity",
     repeatable: true,
-    variables: ["MOUNT"],
   }),
   shown("--library <url>", "the library of library:// sources", {
     group: definition,

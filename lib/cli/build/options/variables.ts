@@ -32,7 +32,7 @@ interface Found {
 }
 
 /** Undefined if none is set. A blank value counts as unset, as for apptainer. */
-function variableOf({ variables = [] }: BuildOption, environment: Environment): Found | undefined {
+function variableOf({ variables = [] }: Pick<BuildOption, "variables">, environment: Environment): Found | undefined {
   const names = variables.flatMap((variable) => PREFIXES.map((prefix) => prefix + variable));
   const name = names.find((one) => (environment[one] ?? "").trim() !== "");
   return name === undefined ? undefined : { name, value: (environment[name] ?? "").trim() };
@@ -48,7 +48,19 @@ function argumentsOf(option: BuildOption, { name, value }: Found): string[] {
   if (!takesValue && BOOLEANS[value] === false) return [];
   if (option.treatment === "refused") throw refusal(option, `the variable ${name}`);
   if (!takesValue) return [flag];
-  // apptainer joins several mounts with line breaks.
-  const values = flag === "--mount" ? value.split("\n").filter((line) => line.trim() !== "") : [value];
-  return values.map((one) => `${flag}=${one}`);
+  return [`${flag}=${value}`];
+}
+
+/**
+ * Binds by variable. A site sets them for everyone, to whole file systems: an apptainer on its machines mounts these, whereas a
+ * builder would have to be sent them.
+ */
+const BIND_VARIABLES = ["BIND", "BINDPATH", "MOUNT"];
+
+/** Names the variables of binds that are set and have no effect. Undefined if there are none. */
+export function bindVariablesNote(environment: Environment): string | undefined {
+  const found = variableOf({ variables: BIND_VARIABLES }, environment);
+  return found === undefined
+    ? undefined
+    : `${found.name} has no effect: a builder has none of your file systems; --bind sends what the recipe needs`;
 }

@@ -75,13 +75,18 @@ test("an unknown option is followed by a suggestion only if it is misspelled", (
   assert.is(refusal(["--overlay", "a", "b"]).hint, "see x --help");
 });
 
+test("a bind by variable is named and not sent", () => {
+  assert.match(bindVariablesNote({ SINGULARITY_BINDPATH: "/lustre" }) ?? "", /^SINGULARITY_BINDPATH has no effect/);
+  assert.is(bindVariablesNote({ APPTAINER_BIND: " " }), undefined);
+});
+
 test("variables of apptainer set the options that they set there, and the command line overrides them", () => {
-  const environment = { APPTAINER_NOTEST: "1", SINGULARITY_LIBRARY: "https://one", APPTAINER_BINDPATH: "/a,/b:/c" };
+  const environment = { APPTAINER_NOTEST: "1", SINGULARITY_LIBRARY: "https://one", APPTAINER_BINDPATH: "/a" };
   const { options } = parsed(["--library", "https://two", "--bind", "/d", "a", "b"], environment);
   assert.equal(options, {
     notest: true,
     library: "https://two",
-    bind: ["/a,/b:/c", "/d"],
+    bind: ["/d"],
     cache: true,
     cleanup: true,
     https: true,
@@ -89,10 +94,6 @@ test("variables of apptainer set the options that they set there, and the comman
   assert.ok(parsed(["a", "b"], { APPTAINER_FORCE: "true" }).options.force);
   const both = { APPTAINER_MKSQUASHFS_ARGS: "-comp zstd", SINGULARITY_MKSQUASHFS_ARGS: "-comp lzo" };
   assert.is(parsed(["a", "b"], both).options.mksquashfsArgs, "-comp zstd");
-  assert.equal(parsed(["a", "b"], { APPTAINER_MOUNT: "type=bind,x\ntype=bind,y\n" }).options.mount, [
-    "type=bind,x",
-    "type=bind,y",
-  ]);
 });
 
 test("a variable that is false or blank sets nothing, and one that is no boolean is refused", () => {
