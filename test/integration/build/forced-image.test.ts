@@ -2,7 +2,7 @@
  * --force when the build does not succeed after its image was transferred: the old image stays, byte for byte. Each test holds
  * the end of the build, in the queue or in the agent, and acts between the transfer and the final state.
  */
-// slow: four builds whose builders are lost.
+// slow: three builds of up to two attempts, with restarts of the queue.
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";

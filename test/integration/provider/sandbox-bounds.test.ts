@@ -5,7 +5,7 @@
 // slow: starts a dozen sandboxes.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -17,7 +17,7 @@ import { SandboxProvider } from "../../../lib/provider/sandbox/provider.ts";
 import { allOf, inside, SCRIPT_AGENT, succeeded } from "../../support/inside-sandbox.ts";
 import { newSpec, observedAs, signal, untilPrinted } from "../../support/provider-contract.ts";
 import { testRootfs } from "../../support/rootfs.ts";
-import { cleanUpWhenInterrupted } from "../../support/sandboxes.ts";
+import { cleanUpWhenInterrupted, destroyAll } from "../../support/sandboxes.ts";
 import { until } from "../../support/until.ts";
 
 const rootfs = await testRootfs();
@@ -28,18 +28,16 @@ const test = suite("sandbox-bounds");
 const TAKE_MEMORY = `perl -e '$x .= "x" x 1048576 for 1 .. 1024'`;
 const BOUNDS: Bounds = { memoryMib: 256, cores: undefined, diskMib: 64 };
 
-function providerWith(bounds: Bounds): SandboxProvider {
-  return new SandboxProvider({
-    stateDir: join(home, "state"),
-    rootfs,
-    installation: "test",
-    agentCommand: SCRIPT_AGENT,
-    agentBinds: [],
-    allowHostPorts: [],
-    limits: { processes: 500, files: 1000 },
-    bounds,
-  });
-}
+const OPTIONS = {
+  stateDir: join(home, "state"),
+  rootfs,
+  installation: "test",
+  agentCommand: SCRIPT_AGENT,
+  agentBinds: [],
+  allowHostPorts: [],
+  limits: { processes: 500, files: 1000 },
+};
+const providerWith = (bounds: Bounds) => new SandboxProvider({ ...OPTIONS, bounds });
 const provider = providerWith(BOUNDS);
 cleanUpWhenInterrupted(home, [provider]);
 test.after(() => rm(home, { recursive: true, force: true }));
@@ -205,6 +203,23 @@ test("the control groups that a killed destroy left behind are removed with the 
   await provider.create(next, signal());
   assert.equal([...groups, unlisted].filter(existsSync), []);
   await provider.destroy(next.builder, signal());
+});
+
+test("a sandbox on a host with a full disk names the disk in its fault", async () => {
+  const disk = join(home, "small");
+  await mkdir(disk);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=200k", "tmpfs", disk]);
+  const small = new SandboxProvider({ ...OPTIONS, stateDir: join(disk, "state"), bounds: BOUNDS });
+  try {
+    const started = newSpec("test", "sleep 1000");
+    await small.create(started, signal());
+    const { fault = "" } = await observedAs(small, started.builder, "error");
+    assert.match(fault, new RegExp(`the disk with ${disk}/state/\\S+ has only \\d+ KiB free`));
+  } finally {
+    await destroyAll(small);
+    // The kernel detaches the loop device of a sandbox some milliseconds after its last process.
+    execFileSync("umount", ["--lazy", disk]);
+  }
 });
 
 test.run();
