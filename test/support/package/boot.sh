@@ -17,8 +17,8 @@ for name in null zero full random urandom tty; do
   mount --bind "/dev/$name" "dev/$name"
 done
 mkdir dev/pts dev/shm dev/net
-touch dev/net/tun
-mount --bind /dev/net/tun dev/net/tun
+# The mode that udev gives it.
+mknod -m 0666 dev/net/tun c 10 200
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
 ln -s pts/ptmx dev/ptmx
 ln -s /proc/self/fd dev/fd
