@@ -3,7 +3,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { acceptedNote, addBuildOptions, type BuildOptionValues } from "../../../../lib/cli/build/options/declare.ts";
 import { BUILD_OPTIONS, flagOf } from "../../../../lib/cli/build/options/option-list.ts";
-import { argumentsFromVariables, bindVariablesNote, type Environment } from "../../../../lib/cli/build/options/variables.ts";
+import {
+  argumentsFromVariables,
+  bindVariablesNote,
+  type Environment,
+} from "../../../../lib/cli/build/options/variables.ts";
 import { createCommand, parse } from "../../../../lib/cli/program.ts";
 import { CbError } from "../../../../lib/core/errors.ts";
 
