@@ -109,7 +109,7 @@ function hostOf(text: string): { name: string; address: string } {
 }
 
 const POOLS = `
-# Sandboxes on the queue's own host. Other kinds, and all settings: docs/builder-image.md, docs/openstack.md.
+# Sandboxes on the queue's own host. Other kinds, and all settings: docs/release/builder-image.md, docs/openstack.md.
 pools:
   - name: sandbox
     reserve: 2

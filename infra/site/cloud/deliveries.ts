@@ -14,7 +14,7 @@ import { ETC } from "../files/site-file.ts";
 
 /** nova's limit of user data is 65,535 characters of base64. */
 const USER_DATA_MAX_BYTES = 49_149;
-/** A host refuses a larger configuration (docs/host-image.md). */
+/** A host refuses a larger configuration (docs/release/host-image.md). */
 const TAR_MAX_BYTES = 1024 * 1024;
 /** The first bytes of a qcow2 file (QEMU, docs/interop/qcow2). */
 const QCOW2 = "QFI\xfb";

@@ -168,7 +168,7 @@ export class Executor {
     const digest = desired.images.find((image) => image.name === name)?.digest ?? "";
     const file = siteImages(site).find((image) => image.name === name)?.file ?? "";
     const diskFormat = file.endsWith(".qcow2") ? "qcow2" : "raw";
-    // virtio is what the images have drivers for, and a host without random numbers boots minutes later (docs/host-image.md).
+    // virtio is what the images have drivers for, and a host without random numbers boots minutes later (docs/release/host-image.md).
     const hardware = { hw_disk_bus: "virtio", hw_vif_model: "virtio", hw_rng_model: "virtio" };
     const properties = { ...hardware, [DIGEST_KEY]: digest };
     const id = await cloud.images.create({ name, diskFormat, tags: [markOf(site.name)], properties }, signal);

@@ -18,7 +18,7 @@ import { siteFiles } from "../keys/open-keys.ts";
 import { readIfPresent, type SiteFolder } from "../site-folder.ts";
 import type { PendingRestore } from "./plan/site-state.ts";
 
-/** A host takes a minute to boot; under emulation on loaded cores five were measured (docs/host-image.md). */
+/** A host takes a minute to boot; under emulation on loaded cores five were measured (docs/release/host-image.md). */
 const BOOT_MS = 900_000;
 /** For a look at a host that may be down. */
 const LOOK_MS = 5_000;

@@ -74,7 +74,10 @@ function builderSteps(site: Site, queues: readonly (readonly string[])[]): [stri
       onQueues.join("\n"),
     ]);
   if (providers.some(({ kind }) => kind === "openstack"))
-    steps.push(["Make the image of the machines, and upload it (docs/builder-image.md):", make("disk builder.qcow2")]);
+    steps.push([
+      "Make the image of the machines, and upload it (docs/release/builder-image.md):",
+      make("disk builder.qcow2"),
+    ]);
   return steps;
 }
 

@@ -45,7 +45,7 @@ test("a branch is checked and tested, a tag is deployed, and a tag with openstac
   assert.is(release?.get("deploy-queue"), "[package,machine-images]");
 });
 
-test("a site's own file, as docs/ci.md shows it, replaces the systems of the clients and the step of the hosts", async () => {
+test("a site's own file, as docs/release/ci.md shows it, replaces the systems of the clients and the step of the hosts", async () => {
   writeFileSync(join(cwd, "site.yml"), SITE_FILE);
   const jobs = await jobsOf("v1.2.3", "site.yml");
   assert.equal([...jobs.keys()].slice(-3), [
@@ -57,8 +57,8 @@ test("a site's own file, as docs/ci.md shows it, replaces the systems of the cli
   assert.not.ok(jobs.has("machine-images"));
 });
 
-/** The examples of docs/ci.md. */
-const SITE_FILE = [...readFileSync(join(PROJECT, "docs/ci.md"), "utf8").matchAll(/^```yaml\n([^`]+)^```/gm)]
+/** The examples of docs/release/ci.md. */
+const SITE_FILE = [...readFileSync(join(PROJECT, "docs/release/ci.md"), "utf8").matchAll(/^```yaml\n([^`]+)^```/gm)]
   .map(([, text]) => text)
   .join("");
 

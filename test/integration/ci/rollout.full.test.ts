@@ -1,7 +1,7 @@
 // timeout: 1800 s
 /**
  * Two releases by .gitlab-ci.yml: real packages, installed by deploy-client on this machine, from a fresh clone. While a build of the
- * first release runs, the second one is rolled out. The step of the hosts is that of a site without a cloud, as docs/ci.md shows it.
+ * first release runs, the second one is rolled out. The step of the hosts is that of a site without a cloud, as docs/release/ci.md shows it.
  */
 import { execFileSync } from "node:child_process";
 import {
