@@ -39,11 +39,12 @@ await main("cb-builds", async (argv) => {
   const { json = false, watch = false } = options;
   const session = await Session.open("cb-builds", {}, new Steps(process.stderr, { plain: isDumbTerminal() }));
   const load = async () => selected(await session.request(builds, { v: 1 }), options);
+  const text = (reply: BuildsReply, columns?: number) => buildsText(reply, columns, options.state);
   try {
-    if (watch) await watchLive({ load, text: buildsText, json });
+    if (watch) await watchLive({ load, text, json });
     else {
       const reply = await load();
-      printText(json ? `${JSON.stringify(reply, null, 2)}\n` : buildsText(reply, process.stdout.columns));
+      printText(json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply, process.stdout.columns));
     }
   } finally {
     await session.close();

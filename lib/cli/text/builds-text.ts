@@ -13,10 +13,16 @@ const IMAGE_MIN_COLUMNS = 12;
 const ID_CHARS = 8;
 
 /**
- * A table with one line for each build, the newest first, and below it position and reason, if it has them. TIME is the build's duration, so far if it still runs. A line takes at
- * most `columns`, from 80 on: the names of the images are cut, and on a narrow terminal the ids. Without `columns` all is complete.
+ * A table with one line for each build, the newest first, and below it position and reason, if it has them. TIME is the build's
+ * duration, so far if it still runs. A line takes at most `columns`, from 80 on: the names of the images are cut, and on a narrow
+ * terminal the ids. Without `columns` all is complete. `states`: the ones that were selected, for the text of an empty list.
  */
-export function buildsText({ nowMs, builds }: BuildsReply, columns = Number.POSITIVE_INFINITY): string {
+export function buildsText(
+  { nowMs, builds }: BuildsReply,
+  columns = Number.POSITIVE_INFINITY,
+  states: readonly string[] = [],
+): string {
+  if (builds.length === 0 && states.length > 0) return `No build is ${states.join(" or ")}.\n`;
   if (builds.length === 0) return "You have no builds.\n";
   const rows = [HEAD, ...builds.map((entry) => row(entry, nowMs))];
   const reasons = ["", ...builds.map(reasonText)];

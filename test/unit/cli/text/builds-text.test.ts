@@ -46,6 +46,8 @@ test("buildsText() shows the reason of a failure below the build, cut to the ter
 
 test("buildsText() states that there are no builds, and shows no negative time", () => {
   assert.is(buildsText({ v: 1, nowMs: 0, builds: [] }), "You have no builds.\n");
+  const states = ["waiting", "running"];
+  assert.is(buildsText({ v: 1, nowMs: 0, builds: [] }, 80, states), "No build is waiting or running.\n");
   assert.match(buildsText({ v: 1, nowMs: 0, builds: [entry("1", { createdAtMs: 5 })] }), /waiting {2}0s/);
 });
 
