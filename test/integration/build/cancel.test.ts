@@ -50,7 +50,7 @@ test("Ctrl-C while the build waits cancels it, and it gets no builder", async ({
   );
   await Promise.all(holders.map((holder) => holder.seen(/it has begun\n/)));
   const waiting = stack.start("container-builder", [stack.path("waiting.sif"), holding]);
-  await waiting.seen(/Requesting remote builder: position 1, you have 4 running builds/);
+  await waiting.seen(/Requesting remote builder: 1 of \d+, you have 4 running builds/);
   waiting.kill("SIGINT");
   const { code, stdout } = await waiting.finished;
   assert.is(code, 130);
@@ -63,7 +63,9 @@ test("Ctrl-C while the build waits cancels it, and it gets no builder", async ({
   );
 });
 
-test("Ctrl-C while the image is transferred removes the partial file", async ({ stack }) => {
+test("Ctrl-C while the image is transferred removes the partial file, and cb-attach fetches the image", async ({
+  stack,
+}) => {
   mkdirSync(stack.path("uploading"));
   const large = uncompressed(recipe(stack, "large", "    dd if=/dev/urandom of=/large bs=1M count=300 2>/dev/null"));
   const running = stack.start("container-builder", [stack.path("uploading", "x.sif"), large]);
@@ -73,6 +75,10 @@ test("Ctrl-C while the image is transferred removes the partial file", async ({ 
   const { code, stderr } = await running.finished;
   assert.is(code, 130, stderr);
   assert.equal(filesIn(stack, "uploading"), []);
+  const [, build = ""] = /fetch x\.sif with: cb-attach (\S+)/.exec(stderr) ?? [];
+  const attached = await stack.run("cb-attach", [build, stack.path("uploading", "x.sif")]);
+  assert.is(attached.code, 0, attached.stderr);
+  assert.equal(filesIn(stack, "uploading"), ["x.sif"]);
 });
 
 test("Ctrl-C before the queue has replied cancels the build as soon as it replies", async ({ stack }) => {

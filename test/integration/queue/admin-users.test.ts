@@ -115,7 +115,7 @@ test("revoke closes the user's connections within a second and ends the user's b
   const alices = ["a1.sif", "a2.sif", "a3.sif"].map((name) => build(name, alice));
   await Promise.all([bobs, ...alices].map((one) => one.seen(/it has begun\n/)));
   const waiting = build("a4.sif", alice);
-  await waiting.seen(/Requesting remote builder: position 1, all 4 builders busy/);
+  await waiting.seen(/Requesting remote builder: 1 of \d+, all 4 builders busy/);
   const statuses = new Recorder<string>();
   const credential = await readCreds(alice, Date.now());
   let lostAtMs = 0;

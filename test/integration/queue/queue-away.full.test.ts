@@ -117,10 +117,10 @@ test("waiting builds keep their positions when the queue is killed, and only a r
   await first.seen(/it has begun/);
   const firstId = await idOf(stack, first);
   const second = start(stack, "second", HELLO);
-  await second.seen(/position 1,/);
+  await second.seen(/: 1 of \d+,/);
   const secondId = await idOf(stack, second);
   const third = start(stack, "third", HELLO);
-  await third.seen(/position 2,/);
+  await third.seen(/: 2 of \d+,/);
   assert.ok((await maxBytes(core, firstId)) > 256 * MIB);
   assert.is(await maxBytes(core, secondId), MIB);
 
@@ -137,7 +137,7 @@ test("waiting builds keep their positions when the queue is killed, and only a r
   first.kill("SIGINT");
   const [, printed] = await both;
   assert.equal(ends, ["second", "third"]);
-  assert.match(printed, /position 2,[\s\S]*position 1,/);
+  assert.match(printed, /2 of \d+,[\s\S]*1 of \d+,/);
   assert.is((await first.finished).code, 130);
   await killed.assertClean();
 });
