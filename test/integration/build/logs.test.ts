@@ -1,5 +1,5 @@
 /** cb-logs, and the options of cb-builds, cb-status and cb-cancel for programs and for people who watch. */
-// slow: builds whose output is read while they run and after their images are gone
+// slow: it reads the output of builds while they run, and after their images are gone
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import type { ProgressEvent } from "../../../lib/cli/report/progress-event.ts";
