@@ -3,7 +3,9 @@
  * Two releases by .gitlab-ci.yml: real packages, installed by deploy-client on this machine, from a fresh clone. While a build of the
  * first release runs, the second one is rolled out. The step of the hosts is that of a site without a cloud, as docs/release/ci.md shows it.
  */
+
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
   copyFileSync,
@@ -138,8 +140,8 @@ test("a second tag is rolled out beside a running build, which ends well with th
   rmSync(stack.path("one.sif"));
 });
 
-/** Stands for each secret of clouds.yaml. */
-const PLANTED = "planted-5d1c0a7be2f94c33";
+/** Stands for each secret of clouds.yaml. Random, because the pipeline copies this file too. */
+const PLANTED = `planted-${randomBytes(12).toString("hex")}`;
 
 /** The project's settings in GitLab: gitlab-ci-local reads them below the state folder, relative to the home. */
 const VARIABLES = "pipeline/variables.yml";
