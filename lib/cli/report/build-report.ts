@@ -13,7 +13,7 @@ const TAIL_BYTES = 16 * 1024;
 const TRANSFER_INTERVAL_MS = 1_000;
 
 export class BuildReport {
-  readonly #emit: (event: ProgressEvent) => void;
+  readonly #emit: ((event: ProgressEvent) => void) | undefined;
   readonly #startedAtMs = Date.now();
   #build: string | undefined;
   #state: BuildState["state"] | undefined;
@@ -23,12 +23,14 @@ export class BuildReport {
   #transferBeganMs: number | undefined;
   #transferredMs: number | undefined;
   #image: StoredImage | undefined;
-  #tail: Buffer = Buffer.alloc(0);
+  /** The parts that have the last TAIL_BYTES of the output. */
+  #tail: Uint8Array[] = [];
+  #tailBytes = 0;
   #isDetached = false;
   #transferShownMs = Number.NEGATIVE_INFINITY;
 
   /** `emit` receives each event at once. */
-  constructor(emit: (event: ProgressEvent) => void = () => undefined) {
+  constructor(emit?: (event: ProgressEvent) => void) {
     this.#emit = emit;
   }
 
@@ -55,7 +57,7 @@ export class BuildReport {
 
   /** The end of the output of the last attempt. */
   get tail(): string {
-    return this.#tail.toString("utf8");
+    return Buffer.concat(this.#tail).subarray(-TAIL_BYTES).toString("utf8");
   }
 
   get times(): BuildTimes {
@@ -78,12 +80,18 @@ export class BuildReport {
 
   reserved(build: string): void {
     this.#build = build;
-    this.#emit({ v: 1, event: "reserved", build });
+    this.#emit?.({ v: 1, event: "reserved", build });
   }
 
+  /** Called for each message of the log, so it neither copies nor encodes bytes that nothing needs. */
   output(bytes: Uint8Array): void {
-    this.#tail = Buffer.concat([this.#tail, bytes.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
-    this.#emit({ v: 1, event: "output", data: Buffer.from(bytes).toString("base64") });
+    this.#tail.push(bytes);
+    this.#tailBytes += bytes.length;
+    for (let [first] = this.#tail; first && this.#tailBytes - first.length >= TAIL_BYTES; [first] = this.#tail) {
+      this.#tail.shift();
+      this.#tailBytes -= first.length;
+    }
+    this.#emit?.({ v: 1, event: "output", data: Buffer.from(bytes).toString("base64") });
   }
 
   /** `atMs`: when NATS stored it. */
@@ -94,7 +102,7 @@ export class BuildReport {
     else if (state.state !== "queued" && state.state !== "building") this.#at.built ??= atMs;
     if (state.state === "uploading") this.#transferBeganMs ??= performance.now();
     const { v, ...rest } = state;
-    this.#emit({ v, event: "state", ...rest, atMs });
+    this.#emit?.({ v, event: "state", ...rest, atMs });
   }
 
   #leased({ builder: id, host, attempt }: Extract<BuildState, { state: "leased" }>, atMs: number): void {
@@ -104,7 +112,8 @@ export class BuildReport {
     const { first = atMs } = this.#at;
     this.#at = { first, leased: atMs };
     this.#transferBeganMs = undefined;
-    this.#tail = Buffer.alloc(0);
+    this.#tail = [];
+    this.#tailBytes = 0;
   }
 
   /** Emits an event a second. */
@@ -112,7 +121,7 @@ export class BuildReport {
     const now = performance.now();
     if (now - this.#transferShownMs < TRANSFER_INTERVAL_MS) return;
     this.#transferShownMs = now;
-    this.#emit({ v: 1, event: "transfer", doneBytes, totalBytes });
+    this.#emit?.({ v: 1, event: "transfer", doneBytes, totalBytes });
   }
 
   placed(image: StoredImage): void {
