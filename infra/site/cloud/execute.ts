@@ -75,7 +75,7 @@ export class Executor {
       case "remove-rule":
         return void (await cloud.groups.deleteRule(action.id, signal));
       case "delete-group":
-        return void (await this.#whenFree(() => cloud.groups.delete(action.id, signal)));
+        return void (await this.#whenFree(name, () => cloud.groups.delete(action.id, signal)));
       case "upload-image":
         return this.#upload(name);
       case "delete-image":
@@ -87,7 +87,7 @@ export class Executor {
       case "attach-address":
         return this.#attach(name, action.address);
       case "delete-port":
-        return void (await this.#whenFree(() => cloud.ports.delete(action.id, signal)));
+        return void (await this.#whenFree(name, () => cloud.ports.delete(action.id, signal)));
       case "create-server":
         return this.#createServer(name);
       case "start-server":
@@ -225,17 +225,16 @@ export class Executor {
     return this.#keep(`servers ${name}`, parsed.output.server.id);
   }
 
-  /** Repeats a deletion that neutron refuses because the resource is in use. */
-  async #whenFree(remove: () => Promise<void>): Promise<void> {
+  /** Repeats a deletion that neutron refuses because the resource is in use. Throws CbError "infrastructure" after a minute. */
+  async #whenFree(name: string, remove: () => Promise<boolean>): Promise<void> {
     const endMs = performance.now() + IN_USE_MS;
-    for (;;) {
-      try {
-        return await remove();
-      } catch (error) {
-        const isInUse = error instanceof CbError && /: 409, /.test(error.message);
-        if (!isInUse || performance.now() > endMs) throw error;
-        await delay(RETRY_MS, undefined, { signal: this.#parts.signal });
+    while (!(await remove())) {
+      if (performance.now() > endMs) {
+        throw new CbError("infrastructure", `${name} is still in use after ${IN_USE_MS / 1000} s`, {
+          hint: "see: openstack port list --long; then run the command again",
+        });
       }
+      await delay(RETRY_MS, undefined, { signal: this.#parts.signal });
     }
   }
 }

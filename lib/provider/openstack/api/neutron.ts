@@ -59,11 +59,12 @@ export class NeutronCalls {
     if (reply.status !== 200) throw refusalOf(reply, `the change of ${path}`);
   }
 
-  /** Resolves when it is deleted, or does not exist. */
-  async delete(collection: string, id: string, signal: AbortSignal): Promise<void> {
+  /** Resolves with true when it is deleted or does not exist, with false while something uses it. */
+  async delete(collection: string, id: string, signal: AbortSignal): Promise<boolean> {
     const reply = await this.#call({ method: "DELETE", path: `/${collection}/${encodeURIComponent(id)}`, signal });
-    if (reply.status !== 204 && reply.status !== 404)
-      throw refusalOf(reply, `the deletion of one of the ${collection}`);
+    if (reply.status === 204 || reply.status === 404) return true;
+    if (reply.status === 409) return false;
+    throw refusalOf(reply, `the deletion of one of the ${collection}`);
   }
 
   #call({ path, ...call }: Omit<ServiceCall, "service">): Promise<JsonReply> {

@@ -65,7 +65,8 @@ export class Ports {
     return this.#neutron.update(`ports/${encodeURIComponent(id)}`, { port: { security_groups: groupIds } }, signal);
   }
 
-  delete(id: string, signal: AbortSignal): Promise<void> {
+  /** False: it is in use. */
+  delete(id: string, signal: AbortSignal): Promise<boolean> {
     return this.#neutron.delete("ports", id, signal);
   }
 

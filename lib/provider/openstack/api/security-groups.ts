@@ -48,7 +48,8 @@ export class SecurityGroups {
     return this.#neutron.create(COLLECTION, { security_group: { name, description } }, signal);
   }
 
-  delete(id: string, signal: AbortSignal): Promise<void> {
+  /** False: a port uses it. */
+  delete(id: string, signal: AbortSignal): Promise<boolean> {
     return this.#neutron.delete(COLLECTION, id, signal);
   }
 
@@ -62,7 +63,7 @@ export class SecurityGroups {
     return this.#neutron.createUnlessExists(RULES, { security_group_rule: rule }, signal);
   }
 
-  deleteRule(id: string, signal: AbortSignal): Promise<void> {
-    return this.#neutron.delete(RULES, id, signal);
+  async deleteRule(id: string, signal: AbortSignal): Promise<void> {
+    await this.#neutron.delete(RULES, id, signal);
   }
 }
