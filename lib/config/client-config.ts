@@ -1,7 +1,7 @@
 /**
  * Settings of the user's programs: the NATS address and the credential. The sources in order of precedence are the command line;
- * NATS_URL, NATS_CREDS, NATS_CA, NATS_SERVERNAME and QUEUE_HOST; the user's config.yaml; the site's config.yaml; this user's running local stack. Each
- * setting is taken from the first source that has it. The source of the address is kept for error messages.
+ * NATS_URL, NATS_CREDS, NATS_CA, NATS_SERVERNAME and QUEUE_HOST; the user's config.yaml; the site's config.yaml; this user's running
+ * local stack. Each setting is taken from the first source that has it. The source of the address is kept for error messages.
  */
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
