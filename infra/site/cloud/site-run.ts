@@ -73,9 +73,9 @@ export class SiteRun {
   }
 
   /** Throws CbError "config" for names that the cloud does not have, images and addresses that do not fit; else as the calls do. */
-  async plan(mode: Mode): Promise<SitePlan> {
+  async plan(mode: Mode, observed?: ObservedSite): Promise<SitePlan> {
     const { desired } = await this.#wanted();
-    return planSite(desired, await this.observe(), mode);
+    return planSite(desired, observed ?? (await this.observe()), mode);
   }
 
   /**

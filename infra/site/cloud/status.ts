@@ -21,8 +21,9 @@ export interface SiteStatus {
 
 /** Errors as SiteRun.plan(). */
 export async function siteStatus(run: SiteRun): Promise<SiteStatus> {
-  const plan = await run.plan("up");
-  const { groups, images, ports, servers, builders } = await run.observe();
+  const observed = await run.observe();
+  const plan = await run.plan("up", observed);
+  const { groups, images, ports, servers, builders } = observed;
   const nats = await natsRows(run);
   const ours = <Item extends { readonly isOurs: boolean }>(items: readonly Item[]): Item[] =>
     items.filter(({ isOurs }) => isOurs);
