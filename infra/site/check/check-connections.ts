@@ -109,30 +109,25 @@ interface HostFindings {
   readonly faults: readonly HostFault[];
 }
 
-async function checkCredential({ folder }: Parts, path: string, address: NatsAddress): Promise<HostFindings> {
-  return connected(path, address, async () => ({ faults: [] }), relative(folder.root, path));
+async function checkCredential(parts: Parts, path: string, address: NatsAddress): Promise<HostFindings> {
+  return connected({ ...parts, path, address }, async () => ({ faults: [] }));
 }
 
 /** With the credential of SYS, which the server's own report needs. */
-async function checkServer({ files, folder }: Parts, host: NatsHost, address: NatsAddress): Promise<HostFindings> {
-  return connected(
-    files.sysCreds,
-    address,
-    async (nc) => {
-      const { server_id = "", server_name, version } = nc.info ?? {};
-      const isOther = server_name !== host.name;
-      const other = { text: `is the server ${server_name}, not ${host.name}`, remedy: OTHER_SERVER };
-      const sentMs = Date.now();
-      const { data } = await nc.request(serverStatus(server_id), "", { timeout: STEP_MS });
-      const { server } = decode(statusReply, data, "the server's report");
-      const clockMs = Math.round((sentMs + Date.now()) / 2 - Date.parse(server.time));
-      return {
-        connection: { ...(version === undefined ? {} : { version }), clockMs },
-        faults: [...(isOther ? [other] : []), ...(server.jetstream ? [] : [NO_JETSTREAM]), ...clockFaults(clockMs)],
-      };
-    },
-    relative(folder.root, files.sysCreds),
-  );
+async function checkServer(parts: Parts, host: NatsHost, address: NatsAddress): Promise<HostFindings> {
+  return connected({ ...parts, path: parts.files.sysCreds, address }, async (nc) => {
+    const { server_id = "", server_name, version } = nc.info ?? {};
+    const isOther = server_name !== host.name;
+    const other = { text: `is the server ${server_name}, not ${host.name}`, remedy: OTHER_SERVER };
+    const sentMs = Date.now();
+    const { data } = await nc.request(serverStatus(server_id), "", { timeout: STEP_MS });
+    const { server } = decode(statusReply, data, "the server's report");
+    const clockMs = Math.round((sentMs + Date.now()) / 2 - Date.parse(server.time));
+    return {
+      connection: { ...(version === undefined ? {} : { version }), clockMs },
+      faults: [...(isOther ? [other] : []), ...(server.jetstream ? [] : [NO_JETSTREAM]), ...clockFaults(clockMs)],
+    };
+  });
 }
 
 /** The part of the reply of nats-server 2.9 to 2.15 that is read here. */
@@ -151,12 +146,17 @@ export function clockFaults(clockMs: number): HostFault[] {
   return [{ text, remedy: "set both clocks by NTP; on the host: timedatectl" }];
 }
 
+interface Attempt {
+  readonly folder: SiteFolder;
+  /** Of the credential file. */
+  readonly path: string;
+  readonly address: NatsAddress;
+}
+
 /** Connects with a credential file, and closes the connection. A refusal and an error are faults. */
 async function connected(
-  path: string,
-  address: NatsAddress,
+  { folder, path, address }: Attempt,
   work: (nc: NatsConnection) => Promise<HostFindings>,
-  name: string,
 ): Promise<HostFindings> {
   try {
     const { jwt, key } = parseCreds(await readFile(path, "utf8"), path);
@@ -168,6 +168,7 @@ async function connected(
       await nc.close();
     }
   } catch (error) {
+    const name = relative(folder.root, path);
     const isRefused = error instanceof CbError && error.kind === "denied";
     const refused = { text: `refuses the credential ${name}`, remedy: OTHER_ACCOUNTS };
     return { faults: [isRefused ? refused : { text: `${messageOf(error)} (${name})`, remedy: UNREACHABLE }] };
@@ -175,4 +176,5 @@ async function connected(
 }
 
 const OTHER_ACCOUNTS =
-  "the server has other accounts than the folder: copy the host's files again, and: systemctl restart cb-nats; if a renewal of signing keys is under way, run it again";
+  "the server has other accounts than the folder: copy the host's files again, and: systemctl restart cb-nats; " +
+  "if a renewal of signing keys is under way, run it again";
