@@ -33,20 +33,26 @@ export function cancelSignal(interrupted: AbortSignal): AbortSignal {
 }
 
 /**
- * A signal that the first of these process signals aborts, with an Interrupted as the reason. A second one of the same name
- * restores the terminal and has its default action, so a second Ctrl-C ends a program that waits for its cancel. Signals that the caller ignores have no effect.
+ * A signal that the first of these process signals aborts, with an Interrupted as the reason. A second one of the same name restores
+ * the terminal and has its default action, so a second Ctrl-C ends a program that waits for its cancel. Signals that the caller
+ * ignores have no effect.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   for (const [name, effect] of Object.entries(EFFECTS)) {
     if (isIgnored(name)) continue;
-    process.once(name, () => {
-      controller.abort(new Interrupted(effect));
-      process.once(name, () => {
-        restoreTerminal();
-        process.kill(process.pid, name);
-      });
-    });
+    let isFirst = true;
+    // One listener for both: without any, even for an instant, the signal would end the program with the terminal as the build left it.
+    const onSignal = () => {
+      if (isFirst) {
+        isFirst = false;
+        return controller.abort(new Interrupted(effect));
+      }
+      restoreTerminal();
+      process.removeListener(name, onSignal);
+      process.kill(process.pid, name);
+    };
+    process.on(name, onSignal);
   }
   return controller.signal;
 }

@@ -11,7 +11,10 @@ import { build } from "../../../infra/tools/build.ts";
 const test = suite<{ folder: string; client: string; probe: string }>("on a terminal");
 const root = new URL("../../..", import.meta.url).pathname;
 
-/** Prints half a line with a colour and a hidden cursor as a build's output, and ends as its argument says. */
+/**
+ * Prints half a line with a colour and a hidden cursor as a build's output, and ends as its argument says. The first signal keeps it
+ * busy for as long as the test takes to send the second, which then arrives before the first one's listeners have ended.
+ */
 const PROBE = `
 import { CbError } from "${root}lib/core/errors.ts";
 import { interruptSignal } from "${root}lib/cli/interrupt.ts";
@@ -19,7 +22,10 @@ import { main } from "${root}lib/cli/main.ts";
 import { writeOutput } from "${root}lib/cli/standard-output.ts";
 await main("probe", async ([end]) => {
   const interrupted = interruptSignal();
-  interrupted.addEventListener("abort", () => process.stderr.write("interrupted once"));
+  interrupted.addEventListener("abort", () => {
+    process.stderr.write("interrupted once");
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
+  });
   await writeOutput(Buffer.from("\\u001b[31m\\u001b[?25lhalf a line"));
   if (end === "failure") throw new CbError("usage", "it failed");
   if (end === "wait") await new Promise(() => setInterval(() => process.stderr.write(""), 1000));
