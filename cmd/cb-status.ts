@@ -1,6 +1,7 @@
 /** cb-status: shows the leased builders and the reserve. */
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
+import { storeRenewed } from "../lib/cli/renewed-credential.ts";
 import { Session } from "../lib/cli/session.ts";
 import { isDumbTerminal, printText, standardOutput } from "../lib/cli/standard-output.ts";
 import { Steps } from "../lib/cli/terminal.ts";
@@ -34,7 +35,8 @@ await main("cb-status", async (argv) => {
     return 0;
   }
   steps.print("[INFO] Requesting queue status");
-  const reply = await session.request(status, { v: 1 });
+  const { renewedCredential, ...reply } = await session.request(status, { v: 1, credential: session.credential.jwt });
+  await storeRenewed(session, renewedCredential, (line) => process.stderr.write(`cb-status: ${line}\n`));
   printText(json ? `${JSON.stringify(reply, null, 2)}\n` : `${statusText(reply)}\n`);
   // Scripts parse standard output.
   if (!json) for (const warning of reply.warnings) process.stderr.write(`cb-status: warning: ${warning}\n`);

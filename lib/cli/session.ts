@@ -10,6 +10,7 @@ import { readCreds, refuseOtherAccount } from "../nats/credentials/creds.ts";
 import { call } from "../nats/rpc/client.ts";
 import { encode } from "../protocol/codec.ts";
 import type { RequestDefinition } from "../protocol/requests.ts";
+import type { StoredCredential } from "./renewed-credential.ts";
 import type { Steps } from "./terminal.ts";
 
 /**
@@ -57,6 +58,7 @@ export interface ConnectFlags {
 
 interface SessionParts {
   readonly nc: NatsConnection;
+  readonly credential: StoredCredential;
   readonly address: NatsAddress;
   readonly user: string;
   readonly origin: string;
@@ -65,6 +67,7 @@ interface SessionParts {
 
 export class Session {
   readonly nc: NatsConnection;
+  readonly credential: StoredCredential;
   /** The NATS address, for the build's own connection. */
   readonly address: NatsAddress;
   readonly user: string;
@@ -74,8 +77,9 @@ export class Session {
   readonly #firstReplyDeadlineMs: number;
   #hasRequested = false;
 
-  private constructor({ nc, address, user, origin, firstReplyDeadlineMs }: SessionParts) {
+  private constructor({ nc, credential, address, user, origin, firstReplyDeadlineMs }: SessionParts) {
     this.nc = nc;
+    this.credential = credential;
     this.address = address;
     this.user = user;
     this.origin = origin;
@@ -96,7 +100,8 @@ export class Session {
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
     const nc = await connect({ address, credential: creds, name: `${program} ${creds.name}` }, origin);
     steps.complete(`Connected to queue: ${hostOf(config.url)}`);
-    return new Session({ nc, address, user: creds.name, origin, firstReplyDeadlineMs });
+    const credential = { path: config.creds, jwt: creds.jwt, key: creds.key };
+    return new Session({ nc, credential, address, user: creds.name, origin, firstReplyDeadlineMs });
   }
 
   /**

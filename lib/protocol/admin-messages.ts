@@ -15,6 +15,8 @@ const user = v.object({
   revokedAtMs: v.optional(count),
   /** From then on NATS refuses the user's key too. */
   natsRevokedAtMs: v.optional(count),
+  /** The user's newest credential was issued then; absent: at `createdAtMs`. */
+  renewedAtMs: v.optional(count),
 });
 export type UserEntry = v.InferOutput<typeof user>;
 

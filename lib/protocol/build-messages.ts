@@ -1,6 +1,7 @@
 /** Messages about one build: the caller's requests, and the states on `build.<id>.state`. */
 import * as v from "valibot";
 import { passedOptions } from "./build-options.ts";
+import { renewableCredential, renewedCredential } from "./credential-renewal.ts";
 import {
   absolutePath,
   architecture,
@@ -95,11 +96,12 @@ export const reserveRequest = v.object({
   pool: v.optional(line),
   /** Present when the caller has a terminal: the build then runs on a pty of this size. */
   terminal: v.optional(terminal),
+  ...renewableCredential,
 });
 export type ReserveRequest = v.InferOutput<typeof reserveRequest>;
 
 /** `jwt` grants the key pair the caller's rights for this build: read its stream and bucket, put its context. */
-export const reserveReply = v.object({ v: version, build: id, jwt });
+export const reserveReply = v.object({ v: version, build: id, jwt, ...renewedCredential });
 export type ReserveReply = v.InferOutput<typeof reserveReply>;
 
 /** Caller → queue on `queue.cancel.<user>`. A caller that has no build id yet names the id of its request. */

@@ -1,10 +1,11 @@
 /** `queue.status.<user>`: a summary of the pools and the builds. */
 import * as v from "valibot";
 import { builderImage } from "./builder-image.ts";
+import { renewableCredential, renewedCredential } from "./credential-renewal.ts";
 import { count, id, line, version } from "./fields.ts";
 import { storageFigures } from "./storage-figures.ts";
 
-export const statusRequest = v.object({ v: version });
+export const statusRequest = v.object({ v: version, ...renewableCredential });
 
 const builder = v.object({
   id,
@@ -38,5 +39,6 @@ export const statusReply = v.object({
   faults: v.optional(v.array(line), []),
   /** Tasks for an operator, such as a certificate to renew: one sentence each. An older queue sends none. */
   warnings: v.optional(v.array(line), []),
+  ...renewedCredential,
 });
 export type StatusReply = v.InferOutput<typeof statusReply>;

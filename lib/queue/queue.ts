@@ -76,7 +76,7 @@ export class Queue {
 
   #serve(nc: NatsConnection): void {
     const { users, images, builds, pools, clock, log, events } = this.#options;
-    const { refusalLog, adminUsers, unrecorded } = this.#services;
+    const { refusalLog, adminUsers, credentialRenewal, unrecorded } = this.#services;
     const onRefused: RpcServerOptions["onRefused"] = (subject, error, isExcess) => {
       refusalLog.add(subject, error);
       events?.refused(subject, error, isExcess);
@@ -84,7 +84,10 @@ export class Queue {
     const server = new RpcServer({ nc, onRefused, onRequest: events?.requested });
     this.#server = server;
     this.#serveUsers(server);
-    server.serve(requests.status, async () => replyToStatus(this.#options));
+    server.serve(requests.status, async (user, { credential }) => ({
+      ...replyToStatus(this.#options),
+      ...(await credentialRenewal.renew(user, credential)),
+    }));
     server.serve(requests.images, () => images.list());
     server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
     serveAdmin(server, { users: adminUsers, unrecorded, pools, clock, log });
@@ -98,12 +101,12 @@ export class Queue {
 
   #serveUsers(server: RpcServer): void {
     const { users } = this.#options;
-    const { reservations, userBuilds, contextUploads, terminalSizes } = this.#services;
+    const { reservations, userBuilds, contextUploads, credentialRenewal, terminalSizes } = this.#services;
     // Requests that issue a credential are refused to revoked users here, until the operator has revoked the key in NATS.
     server.serve(requests.reserve, async (user, request) => {
       const reply = await reservations.reserve(users.served(user), request);
       this.#expectReaders(reply.build);
-      return reply;
+      return { ...reply, ...(await credentialRenewal.renew(user, request.credential)) };
     });
     server.serve(requests.attach, async (user, request) => {
       const reply = userBuilds.attach(users.served(user), request);

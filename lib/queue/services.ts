@@ -29,6 +29,7 @@ import type { ParkedRequests } from "./leases/parked-requests.ts";
 import { Placement } from "./leases/placement.ts";
 import { Retention } from "./retention/retention.ts";
 import type { StorageMonitor } from "./storage/storage-monitor.ts";
+import { CredentialRenewal } from "./users/credential-renewal.ts";
 import { RevokedBuilds } from "./users/revoked-builds.ts";
 import type { Users } from "./users/users.ts";
 import type { QueueEvents } from "./watch/events.ts";
@@ -100,6 +101,7 @@ export function createServices(options: QueueOptions) {
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
     unrecorded: new UnrecordedBuilds({ builds, streams, log }),
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
+    credentialRenewal: new CredentialRenewal({ users, issuer, clock, log }),
     waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),
     retention: new Retention({ builds, streams, endings, limits, clock, log }),
     refusalLog: new RefusalLog({ clock, log }),

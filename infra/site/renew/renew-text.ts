@@ -36,6 +36,7 @@ const authoritySteps = (folder: string): string[] => [
 ];
 
 const credentialSteps = [
-  "Issue the credential of each user again (cb-admin user list); it ends the user's builds: cb-admin user add --force NAME > NAME.creds",
+  "The restarted cb-queue renews the credential of each user who builds or runs cb-status.",
+  "Before the end: users with an older time under ISSUED have not done so (cb-admin user list). Ask them to run cb-status, or make a new credential, which ends the user's builds: cb-admin user add --force NAME > NAME.creds",
   `Wait ${OLD_KEY_HOURS} hours, or longer if site.yaml sets longer builds: builders that wait, and running builds, have credentials of the old key.`,
 ];

@@ -1,7 +1,7 @@
 /** The output of `cb-admin user list`: a table with one line for each user. */
 import type { UserEntry, UsersReply } from "../../protocol/admin-messages.ts";
 
-const HEAD = ["NAME", "STATE", "CREATED", "REVOKED", "KEY"];
+const HEAD = ["NAME", "STATE", "CREATED", "ISSUED", "REVOKED", "KEY"];
 
 /** Ends with a line break. */
 export function usersText({ users }: UsersReply): string {
@@ -12,9 +12,11 @@ export function usersText({ users }: UsersReply): string {
   return rows.map((cells) => `${line(cells).trimEnd()}\n`).join("");
 }
 
-function row({ name, publicKey, createdAtMs, revokedAtMs, natsRevokedAtMs }: UserEntry): string[] {
+function row(user: UserEntry): string[] {
+  const { name, publicKey, createdAtMs, renewedAtMs = createdAtMs, revokedAtMs, natsRevokedAtMs } = user;
   const state = revokedAtMs === undefined ? "active" : natsRevokedAtMs === undefined ? "half-revoked" : "revoked";
-  return [name, state, utc(createdAtMs), revokedAtMs === undefined ? "-" : utc(revokedAtMs), publicKey];
+  const revoked = revokedAtMs === undefined ? "-" : utc(revokedAtMs);
+  return [name, state, utc(createdAtMs), utc(renewedAtMs), revoked, publicKey];
 }
 
 /** UTC, to the second. */

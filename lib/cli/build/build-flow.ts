@@ -8,6 +8,7 @@ import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../../pr
 import { cancel, reserve } from "../../protocol/requests.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { cancelSignal, Interrupted } from "../interrupt.ts";
+import { storeRenewed } from "../renewed-credential.ts";
 import type { Session } from "../session.ts";
 import { type TerminalWindow, watchTerminalSize } from "../watch/terminal-size.ts";
 import { type Watcher, watchBuild } from "../watch/watch-build.ts";
@@ -68,8 +69,9 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
   const sendsContext = request.context?.archive.kind === "object";
   // The build cannot run without its context, so a hang-up stops neither the reservation nor the transfer.
   const signal = sendsContext ? cancelSignal(interrupted) : interrupted;
-  const { build, jwt } = await unlessAborted(requestReservation(order, request, signal), signal);
+  const { build, jwt, renewedCredential } = await unlessAborted(requestReservation(order, request, signal), signal);
   report.reserved(build);
+  await storeRenewed(session, renewedCredential, (line) => steps.print(line));
   steps.print(`Build ID: ${build}`);
   if (order.detach && !sendsContext) return report.detach();
   const connecting = connectToBuild({ session, steps, build, credential: { jwt, key }, signal });
@@ -86,7 +88,7 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
 }
 
 async function reserveRequest(order: BuildOrder, request: string, publicKey: string): Promise<ReserveRequest> {
-  const { recipe, context, arch, pool, terminal, name, interrupted } = order;
+  const { recipe, context, arch, pool, terminal, name, interrupted, session } = order;
   return {
     v: 1,
     request,
@@ -97,6 +99,7 @@ async function reserveRequest(order: BuildOrder, request: string, publicKey: str
     ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),
     name,
+    credential: session.credential.jwt,
   };
 }
 

@@ -9,7 +9,7 @@ import {
   userPermissions,
 } from "../../protocol/permissions.ts";
 import { formatCreds } from "./creds.ts";
-import { userJwt } from "./jwt.ts";
+import { type Claims, isUserJwtLike, userJwt } from "./jwt.ts";
 import { createKey, keyFromSeed, type NKey } from "./nkey.ts";
 
 export interface IssuerOptions {
@@ -50,6 +50,12 @@ export class Issuer {
   /** A user's JWT for a key pair made by an operator, who keeps the seed. Throws CbError "usage" on an invalid name or key. */
   userJwt(name: string, publicKey: string): string {
     return this.#sign(name, publicKey, userPermissions(name, publicKey), undefined);
+  }
+
+  /** Whether these claims of a user have the signer and the rights that userJwt() would give them now. */
+  isCurrentUser({ name, claims }: { name: string; claims: Claims }): boolean {
+    const { signingKey, guestAccount } = this.#options;
+    return isUserJwtLike(claims, userPermissions(name, claims.sub), signingKey, guestAccount);
   }
 
   /** A builder's credential, which its machine gets in the user data. Throws CbError "usage" on an invalid id. */

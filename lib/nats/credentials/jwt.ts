@@ -5,6 +5,7 @@
  * call. Tests verify the output of this encoder with @nats-io/jwt and with nats-server.
  */
 import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import type { Account, Operator, User } from "@nats-io/jwt";
 import { CbError } from "../../core/errors.ts";
 import { base32, isSignedBy, type NKey } from "./nkey.ts";
@@ -51,9 +52,18 @@ export function accountJwt(subject: Subject, account: Partial<Account>, signer: 
  * limit), because the server reads a missing number as 0: no subscriptions and no payload.
  */
 export function userJwt(subject: Subject, user: Partial<User>, signer: NKey, issuerAccount: string): string {
+  return encode(subject, userClaims(user, signer, issuerAccount), signer);
+}
+
+/** Whether `claims` have the signer and the rights that userJwt would give them. */
+export function isUserJwtLike(claims: Claims, user: Partial<User>, signer: NKey, issuerAccount: string): boolean {
+  return claims.iss === signer.publicKey && isDeepStrictEqual(claims.nats, userClaims(user, signer, issuerAccount));
+}
+
+function userClaims(user: Partial<User>, signer: NKey, issuerAccount: string): Record<string, unknown> {
   const limits = { subs: -1, data: -1, payload: -1 };
   const issuer = signer.publicKey === issuerAccount ? {} : { issuer_account: issuerAccount };
-  return encode(subject, { ...limits, ...user, ...issuer, type: "user", version: 2 }, signer);
+  return { ...limits, ...user, ...issuer, type: "user", version: 2 };
 }
 
 /** Never writes `nbf`: a server with a slow clock would refuse a valid JWT. */

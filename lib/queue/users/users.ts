@@ -20,6 +20,8 @@ const userRecord = v.object({
   createdAtMs: count,
   revokedAtMs: v.optional(count),
   natsRevokedAtMs: v.optional(count),
+  /** The newest JWT of that key was issued then; absent: at `createdAtMs`. */
+  renewedAtMs: v.optional(count),
 });
 export type UserRecord = v.InferOutput<typeof userRecord>;
 
@@ -81,12 +83,28 @@ export class Users {
     await this.#write(record, before);
   }
 
+  /** The record of a user that may use the queue with that key. */
+  active(name: string, publicKey: string): UserRecord | undefined {
+    const user = this.#cache.get(name)?.value;
+    return user?.publicKey === publicKey && user.revokedAtMs === undefined ? user : undefined;
+  }
+
+  /** A new JWT was issued for the user's key at that time. Returns false when the name has another key by now, or is revoked. */
+  async recordRenewal(name: string, { publicKey, atMs }: { publicKey: string; atMs: number }): Promise<boolean> {
+    const before = await this.#existing(name);
+    const { value } = before;
+    if (value.publicKey !== publicKey || value.revokedAtMs !== undefined) return false;
+    await this.#write({ ...value, renewedAtMs: Math.max(atMs, value.renewedAtMs ?? 0) }, before);
+    return true;
+  }
+
   /** Keeps the time of the first revocation. Throws CbError "usage" when there is no such user. */
   async revoke(name: string): Promise<UserRecord> {
     const before = await this.#existing(name);
     if (before.value.revokedAtMs !== undefined) return before.value;
     // NATS compares this time with the JWT's issue time, which may be later after the clock was set back.
-    const revokedAtMs = Math.max(this.#clock.nowMs(), before.value.createdAtMs);
+    const { createdAtMs, renewedAtMs = createdAtMs } = before.value;
+    const revokedAtMs = Math.max(this.#clock.nowMs(), renewedAtMs);
     return this.#write({ ...before.value, revokedAtMs }, before);
   }
 

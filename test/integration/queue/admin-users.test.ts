@@ -76,7 +76,7 @@ test("add writes a credential that can build, and list shows the user", async ({
   const { key } = await readCreds(alice, Date.now());
   assert.equal([user?.name, user?.publicKey, user?.revokedAtMs], ["alice", key.publicKey, undefined]);
   const text = await stack.run("cb-admin", ["user", "list"]);
-  assert.match(text.stdout, new RegExp(`^NAME .*\\nalice +active +\\S+Z +- +${key.publicKey}\\n$`));
+  assert.match(text.stdout, new RegExp(`^NAME .*\\nalice +active +\\S+Z +\\S+Z +- +${key.publicKey}\\n$`));
 });
 
 test("add makes the output file readable for its owner only, whatever the umask", async ({ stack }) => {

@@ -1,15 +1,16 @@
 // slow: a lame-duck stop, three starts of cb-queue and six renewals take half a minute
 /** `cb-admin site renew` on a running site: a real nats-server 2.10 and cb-queue, and a client that stays connected. */
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { initSite } from "../../../infra/site/init.ts";
 import { renewSite } from "../../../infra/site/renew/renew.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { connectNats } from "../../../lib/nats/connection.ts";
-import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
+import { formatCreds, parseCreds } from "../../../lib/nats/credentials/creds.ts";
+import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
-import { adminUsers } from "../../../lib/protocol/requests.ts";
+import { adminAddUser, adminUsers } from "../../../lib/protocol/requests.ts";
 import { fingerprintOf, servedFingerprint } from "../../support/site/served-certificate.ts";
 import {
   BACK,
@@ -19,7 +20,7 @@ import {
   startQueue,
   takeCloudPool,
 } from "../../support/site/site-host.ts";
-import { Stack } from "../../support/stack.ts";
+import { type Finished, Stack } from "../../support/stack.ts";
 
 const test = suite("site renew");
 
@@ -66,6 +67,28 @@ async function isRefused(creds: string): Promise<void> {
     (caught: unknown) => caught,
   );
   assert.is(error instanceof CbError && error.kind, "denied");
+}
+
+/** The text of a new credential, which is in NAME.creds too. */
+async function addUser(name: string): Promise<string> {
+  const operator = await connected(read("operator/ada/operator.creds"));
+  const key = createKey("user");
+  const request = { v: 1, name, publicKey: key.publicKey } as const;
+  const { jwt } = await call(adminAddUser, { nc: operator.nc, principal: "ada", request, timeoutMs: 10_000 });
+  await operator.nc.close();
+  const creds = formatCreds(jwt, key);
+  writeFileSync(stack.path(`${name}.creds`), creds, { mode: 0o600 });
+  return creds;
+}
+
+function statusOf(name: string): Promise<Finished> {
+  const env = {
+    NATS_URL: `tls://127.0.0.1:${port}`,
+    NATS_SERVERNAME: SERVER_NAME,
+    NATS_CA: stack.path("site/client/etc/xdg/container-builder/ca.crt"),
+    NATS_CREDS: stack.path(`${name}.creds`),
+  };
+  return stack.run("cb-status", [], { env });
 }
 
 test.before(async () => {
@@ -119,6 +142,7 @@ test("the queue's old key works until the renewal is finished, and NATS refuses 
 
 test("both signing keys work until the renewal is finished, revocations stay, and the old keys are refused then", async () => {
   const oldOperator = read("operator/ada/operator.creds");
+  const users = { busy: await addUser("busy"), away: await addUser("away") };
   const seed = read("installation/keys/guest-signing.seed");
   const operator = await connected(oldOperator);
   await renewSite(root, { signingKeys: true }, Date.now());
@@ -130,11 +154,18 @@ test("both signing keys work until the renewal is finished, revocations stay, an
   await queueAnswers(read("operator/ada/operator.creds"));
   await queue.end();
   queue = await startQueue(host);
+  const renewed = await statusOf("busy");
+  assert.is(renewed.code, 0, renewed.stderr);
+  assert.match(renewed.stderr, /^cb-status: the queue has renewed your credential; stored in \S*busy\.creds$/m);
+  assert.not.match((await statusOf("busy")).stderr, /renewed/);
   const revoked = Object.keys(revocations());
   await renewSite(root, { finish: true }, Date.now());
   assert.equal(Object.keys(revocations()), revoked);
   await queueAnswers(read("operator/ada/operator.creds"));
   await isRefused(oldOperator);
+  assert.is((await statusOf("busy")).code, 0);
+  await isRefused(users.busy);
+  await isRefused(users.away);
   await operator.nc.close();
 });
 
