@@ -1,6 +1,6 @@
 /** Turns the caller's options into arguments of the build programs. No other option of a caller reaches a program. */
 import { join, resolve } from "node:path";
-import type { Bind, PassedOptions } from "../lib/protocol/build-options.ts";
+import type { Bind, Compression, PassedOptions } from "../lib/protocol/build-options.ts";
 
 /** For a definition file. `callersRoot`: the folder that mirrors the caller's disk, where the sources of binds are. */
 export function apptainerOptions(options: PassedOptions, callersRoot: string): string[] {
@@ -23,8 +23,23 @@ export function buildahOptions({ target, labels = {}, archVariant }: PassedOptio
   ];
 }
 
-/** For the program that packs the image: apptainer, for both kinds of recipe. */
-export const packOptions = ({ mksquashfsArgs }: PassedOptions): string[] => given("--mksquashfs-args", mksquashfsArgs);
+/** Arguments of mksquashfs (4.6). */
+const COMPRESSION_ARGUMENTS: Readonly<Record<Compression, string>> = {
+  default: "-Xcompression-level 6",
+  fast: "-comp zstd -Xcompression-level 3",
+  small: "-Xcompression-level 9",
+  none: "-noI -noD -noF -noX",
+};
+
+/** Whether arguments for mksquashfs choose a compressor themselves. mksquashfs takes options of a compressor (-X) only behind its name. */
+const CHOOSES_COMPRESSOR =
+  /(?:^|\s)-(?:comp|X|no[IDFX]|noIdTableCompression|no(?:Inode|Data|Fragment|Xattr)Compression)/;
+
+/** For the program that packs the image: apptainer, for both kinds of recipe. It splits the value at blanks. */
+export function packOptions({ mksquashfsArgs = "", compression = "default" }: PassedOptions): string[] {
+  const chosen = CHOOSES_COMPRESSOR.test(mksquashfsArgs) ? "" : COMPRESSION_ARGUMENTS[compression];
+  return [`--mksquashfs-args=${`${chosen} ${mksquashfsArgs}`.trim()}`];
+}
 
 const given = (flag: string, value: string | undefined): string[] => (value === undefined ? [] : [`${flag}=${value}`]);
 

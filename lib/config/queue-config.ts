@@ -1,6 +1,7 @@
 /** The schema of cb-queue's configuration, one YAML file. The reason for each default is in its comment. */
 import { machine, totalmem } from "node:os";
 import * as v from "valibot";
+import { compression } from "../protocol/build-options.ts";
 import { architecture } from "../protocol/fields.ts";
 import { httpConfig } from "./http-config.ts";
 
@@ -261,6 +262,8 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
+  /** Of images whose builds choose none with --compression. */
+  compression: v.optional(compression, "default"),
   /** Metrics, health checks and the status page. None by default: the queue then opens no port. */
   http: v.optional(httpConfig),
   /** "info" logs a line for each build that is reserved, leased or ended, so that an operator can trace a build. */

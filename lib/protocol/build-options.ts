@@ -30,11 +30,22 @@ const labels = v.pipe(
   v.check((all) => Object.keys(all).length <= LABELS_MAX, `more than ${LABELS_MAX} labels`),
 );
 
+/**
+ * How mksquashfs compresses the image. `default`: gzip, level 6, which every kernel and every apptainer reads. `fast`: zstd, level 3, which
+ * needs Linux 4.14. `small`: gzip, level 9, as apptainer packs by itself. `none`: not at all.
+ * docs/performance.md has sizes and times.
+ */
+export const COMPRESSIONS = ["default", "fast", "small", "none"] as const;
+export const compression = v.picklist(COMPRESSIONS);
+export type Compression = v.InferOutput<typeof compression>;
+
 export const passedOptions = v.strictObject({
   /** Of both kinds of recipe. `archVariant`: as in OCI images, `v7`. */
   archVariant: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9._-]{1,32}$/, "not a variant of an architecture"))),
   /** apptainer splits the text at blanks. */
   mksquashfsArgs: v.optional(value),
+  /** Absent: as the site has it, else `default`. */
+  compression: v.optional(compression),
   /** Of a definition file. */
   noTest: on,
   writableTmpfs: on,

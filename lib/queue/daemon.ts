@@ -204,6 +204,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     parked: new ParkedRequests(),
     issuer,
     images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),
+    compression: config.compression,
     plainHttpRegistries: config.registries.filter(({ plainHttp }) => plainHttp).map(({ host }) => host),
     limits: config.limits,
     clock: systemClock,

@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { Issuer } from "../nats/credentials/issuer.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { Compression } from "../protocol/build-options.ts";
 import { AdminUsers } from "./api/admin-users.ts";
 import { AgentRequests } from "./api/agent-requests.ts";
 import type { Images } from "./api/images.ts";
@@ -49,6 +50,8 @@ export interface QueueOptions {
   readonly images: Images;
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
+  /** Of images whose builds choose none. Default: `default`. */
+  readonly compression?: Compression | undefined;
   readonly limits: BuildLimits;
   readonly clock: Clock;
   readonly log: Logger;
@@ -63,14 +66,14 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
-  const { events } = options;
+  const { events, compression = "default" } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
   const endings = new Endings({ builds, streams, builders, clock, log });
   const lost = new LostBuilders({ builds, builders, endings, clock, log });
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
-  const messages = new LeaseMessages({ builds, credentials, poolKinds, plainHttpRegistries, limits });
+  const messages = new LeaseMessages({ builds, credentials, poolKinds, plainHttpRegistries, compression, limits });
   const leases = new Leases({ builds, builders, streams, parked, announcements, messages, clock, log });
   const placement = new Placement({ builds, builders, lost, leases, leasedPerUser, log });
   const attempts = new BuildAttempts({ builds, streams, endings, lost, limits });

@@ -1,6 +1,7 @@
 /** The schema of site.yaml, the one source of an operator's answers about a site. The reason for each default is in its comment. */
 import { isIP } from "node:net";
 import * as v from "valibot";
+import { compression } from "../../../lib/protocol/build-options.ts";
 import { isDnsName } from "../../nats/make-installation.ts";
 import { cloudSchema } from "./cloud-schema.ts";
 
@@ -111,6 +112,8 @@ export const siteSchema = v.strictObject({
   ),
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
+  /** Of images whose builds choose none. Default: that of cb-queue. */
+  compression: v.optional(compression),
 });
 
 export type Site = v.InferOutput<typeof siteSchema>;

@@ -42,8 +42,9 @@ function contextText(context: Context | undefined): string {
 
 /** As the user writes them. */
 function optionTexts(options: PassedOptions): string[] {
-  const { noTest, writableTmpfs, binds = [], labels = {}, library, target, archVariant, mksquashfsArgs } = options;
-  const values = { library, target, "arch-variant": archVariant, "mksquashfs-args": mksquashfsArgs };
+  const { noTest, writableTmpfs, binds = [], labels = {}, library, target, archVariant } = options;
+  const { mksquashfsArgs, compression } = options;
+  const values = { library, target, "arch-variant": archVariant, "mksquashfs-args": mksquashfsArgs, compression };
   return [
     ...(noTest ? ["--notest"] : []),
     ...(writableTmpfs ? ["--writable-tmpfs"] : []),

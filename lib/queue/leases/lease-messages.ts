@@ -1,5 +1,6 @@
 /** The `lease` order: everything that an agent needs for one attempt. */
 import type { BuildLimits } from "../../config/queue-config.ts";
+import type { Compression } from "../../protocol/build-options.ts";
 import type { Lease } from "../../protocol/builder-messages.ts";
 import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { Builds } from "../builds/builds.ts";
@@ -12,6 +13,8 @@ export interface LeaseMessagesOptions {
   readonly poolKinds: readonly PoolKind[];
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
+  /** Of builds that choose none. */
+  readonly compression: Compression;
   readonly limits: BuildLimits;
 }
 
@@ -24,7 +27,7 @@ export class LeaseMessages {
 
   /** `publicKey` is the agent's. Undefined when the recipe was deleted, or the pool is no longer configured. */
   async create(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
-    const { builds, credentials, poolKinds, plainHttpRegistries, limits } = this.#options;
+    const { builds, credentials, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
     const needs = await builds.needs(record.build);
     const kind = poolKinds.find(({ name }) => name === record.pool);
     if (needs === undefined || kind === undefined) return undefined;
@@ -33,7 +36,7 @@ export class LeaseMessages {
       build,
       attempt,
       jwt: credentials.forAgent(build, publicKey),
-      recipe: needs.recipe,
+      recipe: { ...needs.recipe, options: { compression, ...needs.recipe.options } },
       arch: kind.arch,
       ...(needs.context === undefined ? {} : { context: needs.context }),
       ...(terminal === undefined ? {} : { terminal }),

@@ -101,6 +101,14 @@ function compressionOf(path: string): number {
   return bytes.readUInt16LE(bytes.indexOf("hsqs") + 20);
 }
 
+/** The level of gzip, from the options behind the superblock, which mksquashfs writes unless the level is 9. */
+function gzipLevelOf(path: string): number {
+  const bytes = readFileSync(path);
+  const at = bytes.indexOf("hsqs");
+  const hasOptions = (bytes.readUInt16LE(at + 24) & 0x400) !== 0;
+  return hasOptions ? bytes.readUInt32LE(at + 98) : 9;
+}
+
 test("a definition file gets binds, mounts, --notest, --writable-tmpfs and arguments for mksquashfs", async ({
   recipes,
 }) => {
@@ -139,12 +147,13 @@ test("a definition file gets binds, mounts, --notest, --writable-tmpfs and argum
   );
   assert.not.match(packed.stdout, "tested");
   assert.equal([compressionOf(stack.path("first.sif")), compressionOf(stack.path("bound.sif"))], [1, 6]);
+  assert.is(gzipLevelOf(stack.path("first.sif")), 6);
   await recipes
     .inspect("bound", "apptainer exec --unsquash $I ls -A /data; apptainer exec --unsquash $I cat /one")
     .then((kept) => assert.is(kept, "", "the image has no file of the binds"));
 });
 
-test("a Dockerfile gets a target, labels and arguments for mksquashfs", async ({ recipes }) => {
+test("a Dockerfile gets a target, labels and a compression", async ({ recipes }) => {
   const { stack } = recipes;
   mkdirSync(stack.path("docker"), { recursive: true });
   writeFileSync(stack.path("docker", "file"), "of the context\n");
@@ -152,7 +161,7 @@ test("a Dockerfile gets a target, labels and arguments for mksquashfs", async ({
     stack.path("Other"),
     `FROM ${recipes.hosts.open}/${IMAGE} AS one\nCOPY file /file\nFROM one AS two\nRUN exit 7\n`,
   );
-  const args = ["--target", "one", "--label", "site=here, and there", "--mksquashfs-args", "-comp zstd", "--pull"];
+  const args = ["--target", "one", "--label", "site=here, and there", "--compression", "fast", "--pull"];
   await built(recipes, ...args, "target.sif", "--file", "Other", "docker");
   const printed = await recipes.inspect("target", "apptainer exec --unsquash $I cat /file; apptainer inspect $I");
   assert.match(printed, "of the context");

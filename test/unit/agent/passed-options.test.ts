@@ -21,6 +21,7 @@ const workDir: WorkDir = {
 const ALL: Required<PassedOptions> = {
   archVariant: "v8",
   mksquashfsArgs: "-comp zstd; $(id)",
+  compression: "none",
   noTest: true,
   writableTmpfs: true,
   binds: [
@@ -68,6 +69,28 @@ test("the source of a bind cannot leave the folder of the caller's files", () =>
     step?.argv.includes('--mount=type=bind,"source=/b/context/etc/shadow","destination=/d",type=bind'),
     step?.argv.join(" "),
   );
+});
+
+/** Arguments of mksquashfs in the step that packs the image. */
+function packedWith(options: PassedOptions): string {
+  const [step] = stepsFor({ backend: "singularity", text: "x", options }, workDir);
+  const prefix = "--mksquashfs-args=";
+  return step?.argv.find((arg) => arg.startsWith(prefix))?.slice(prefix.length) ?? "";
+}
+
+test("an image is packed with gzip at level 6, and with another compression when the caller chooses it", () => {
+  assert.is(packedWith({}), "-Xcompression-level 6");
+  assert.is(packedWith({ compression: "default" }), "-Xcompression-level 6");
+  assert.is(packedWith({ compression: "small" }), "-Xcompression-level 9");
+  assert.is(packedWith({ compression: "fast" }), "-comp zstd -Xcompression-level 3");
+  assert.is(packedWith({ compression: "none" }), "-noI -noD -noF -noX");
+});
+
+test("arguments for mksquashfs that choose a compressor replace the compression, others are added to it", () => {
+  for (const args of ["-comp xz", "-processors 1 -comp lzo", "-Xcompression-level 1", "-noD", "-noDataCompression"])
+    assert.is(packedWith({ mksquashfsArgs: args }), args);
+  for (const args of ["-processors 1", "-no-duplicates", "-no-xattrs -mem 1G"])
+    assert.is(packedWith({ mksquashfsArgs: args }), `-Xcompression-level 6 ${args}`);
 });
 
 test.run();

@@ -1,6 +1,7 @@
 /** Declares the options of option-list.ts in a command. */
 import { type Command, Option } from "commander";
 import { CbError } from "../../../core/errors.ts";
+import type { Compression } from "../../../protocol/build-options.ts";
 import { archName } from "../../arch-name.ts";
 import { BUILD_OPTIONS, type BuildOption, flagOf } from "./option-list.ts";
 
@@ -25,6 +26,7 @@ export interface BuildOptionValues {
   readonly archVariant?: string;
   readonly platform?: string;
   readonly mksquashfsArgs?: string;
+  readonly compression?: Compression;
 }
 
 /**
@@ -37,6 +39,7 @@ export function addBuildOptions(command: Command, onAccepted: (flag: string) => 
     const declared = new Option(option.flags, option.text);
     if (option.treatment !== "shown") declared.hideHelp();
     if (option.group !== undefined) declared.helpGroup(option.group);
+    if (option.choices !== undefined) declared.choices(option.choices);
     if (option.repeatable) declared.argParser((value: string, before: string[] = []) => [...before, value]);
     if (flag === "--arch") declared.argParser((value) => archName(value));
     command.addOption(declared);

@@ -4,6 +4,7 @@
  * compares them.
  */
 import type { Backend } from "../../../protocol/build-messages.ts";
+import { COMPRESSIONS } from "../../../protocol/build-options.ts";
 
 /** `shown`: in the help. `accepted`: not needed here, so it has no effect. `refused`: the call ends. */
 export type Treatment = "shown" | "accepted" | "refused";
@@ -17,6 +18,7 @@ export interface BuildOption {
   /** The kinds of recipe that it is for; absent: both. */
   readonly only?: Backend;
   readonly group?: string;
+  readonly choices?: readonly string[];
   /** True: may be repeated. */
   readonly repeatable?: true;
   /** The variables that set it, without APPTAINER_ or SINGULARITY_ (apptainer 1.4.5: cmd/internal/cli/build.go, EnvKeys). */
@@ -105,6 +107,10 @@ const SHOWN: readonly BuildOption[] = [
   }),
   shown("--arch-variant <name>", "variant of the architecture, e.g. v8", { group: builder }),
   shown("--platform <os/arch>", "the same in docker's form, e.g. linux/arm64", { group: builder }),
+  shown("--compression <how>", `compress the image: ${COMPRESSIONS.join(", ")} (default: what the site has)`, {
+    group: builder,
+    choices: COMPRESSIONS,
+  }),
   shown("--mksquashfs-args <text>", 'arguments for mksquashfs, e.g. "-comp zstd"', {
     group: builder,
     variables: ["MKSQUASHFS_ARGS"],

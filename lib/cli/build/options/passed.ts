@@ -35,6 +35,7 @@ export function passedOptionsOf(values: BuildOptionValues, backend: Backend, sho
     ...(Object.keys(labels).length > 0 ? { labels } : {}),
     ...(archVariant === undefined ? {} : { archVariant }),
     ...(values.mksquashfsArgs === undefined ? {} : { mksquashfsArgs: values.mksquashfsArgs }),
+    ...(values.compression === undefined ? {} : { compression: values.compression }),
   };
   return Object.keys(options).length === 0 ? undefined : valid(options);
 }
