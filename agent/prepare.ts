@@ -1,4 +1,5 @@
 /** Prepares the work folder of a build before its first program starts. */
+import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
@@ -26,12 +27,22 @@ export interface WorkDir {
   readonly image: string;
   /** buildah's storage: fetched images, working file systems. buildah creates it. */
   readonly storage: string;
+  /** The driver of that storage; undefined: that of the builder's own configuration. */
+  readonly storageDriver?: "overlay";
   /** OCI layout that buildah writes and apptainer reads. buildah creates it. */
   readonly layout: string;
   /** Architecture of the image; undefined for the builder's own. */
   readonly emulated: EmulatedArchitecture | undefined;
   readonly environment: Readonly<Record<string, string>>;
 }
+
+/**
+ * A sandbox has its root on an overlay, and this folder beside it (lib/provider/sandbox/scripts/inner.sh), where buildah can make overlays:
+ * for its layers, which it otherwise copies for each stage, and below TMPDIR for writable binds of RUN, which fail otherwise. The
+ * storage of a build on a base image of 480 MB took 40 s and 2.7 GB without overlays, 19 s and 0.5 GB with them. A definition file
+ * stays on the root: its overlay is without syncs, and dpkg syncs each file.
+ */
+const SCRATCH = "/var/scratch";
 
 /** Creates `folder`. Rejects with the errors of the file system: a full or broken disk is a failure of the builder. */
 export async function prepareWorkDir(lease: Lease, folder: string, emulated?: EmulatedArchitecture): Promise<WorkDir> {
@@ -41,7 +52,9 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
   // Empty when the caller sends no files, so that a recipe cannot read files of the agent.
   const callersRoot = at("context");
   const context = join(callersRoot, lease.context?.directory ?? "/");
-  for (const path of [context, at("tmp"), registries]) await mkdir(path, { recursive: true });
+  const scratch = lease.recipe.backend === "docker" && existsSync(SCRATCH) ? SCRATCH : undefined;
+  const tmp = join(scratch ?? folder, "tmp");
+  for (const path of [context, tmp, registries]) await mkdir(path, { recursive: true });
   const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
   await writeFile(join(registries, "container-builder.conf"), registriesConf(lease.recipe, lease.plainHttpRegistries));
   const programs = at("programs");
@@ -55,11 +68,12 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
     recipe,
     ignoreFile: ignoreFileOf(lease, callersRoot),
     image: at("image.sif"),
-    storage: at("storage"),
+    storage: join(scratch ?? folder, "storage"),
+    ...(scratch === undefined ? {} : { storageDriver: "overlay" }),
     layout: at("layout"),
     emulated,
     environment: environment({
-      tmp: at("tmp"),
+      tmp,
       home: at("home"),
       onTerminal: lease.terminal !== undefined,
       ...(emulated === undefined ? {} : { programs }),

@@ -34,7 +34,8 @@ const archOption = ({ emulated }: WorkDir): string[] => (emulated === undefined 
  */
 function dockerSteps({ text, buildArgs = {}, options = {} }: Recipe, workDir: WorkDir): Step[] {
   const args = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
-  const storage = ["--root", workDir.storage, "--runroot", `${workDir.storage}-run`];
+  const driver = workDir.storageDriver === undefined ? [] : ["--storage-driver", workDir.storageDriver];
+  const storage = [...driver, "--root", workDir.storage, "--runroot", `${workDir.storage}-run`];
   const mode = [
     ...archOption(workDir),
     "--isolation=chroot",

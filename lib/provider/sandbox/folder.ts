@@ -56,7 +56,9 @@ export async function clearData(folder: string): Promise<void> {
   const data = join(folder, "data");
   if ((await stat(data).catch(() => undefined)) === undefined) return;
   try {
-    await promisify(execFile)("unshare", [...asNamespaceRoot, "rm", "-rf", "--", "upper", "work"], { cwd: data });
+    await promisify(execFile)("unshare", [...asNamespaceRoot, "rm", "-rf", "--", "upper", "work", "scratch"], {
+      cwd: data,
+    });
   } catch (cause) {
     throw new CbError("infrastructure", `cannot empty the sandbox folder ${data}`, { cause });
   }

@@ -1,5 +1,6 @@
 /** Builds typical Dockerfiles with the shipped programs, on images of a real registry. */
 // slow: builds with buildah and then apptainer, many seconds each.
+import { mkdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
@@ -64,6 +65,28 @@ CMD ["command"]
     "author: tester",
   ])
     assert.match(printed, line);
+});
+
+test("RUN writes into a writable bind of the context and of a stage, on an overlay of its own", async ({ recipes }) => {
+  const { stack } = recipes;
+  mkdirSync(stack.path("bind"), { recursive: true });
+  writeFileSync(stack.path("bind", "file"), "of the context\n");
+  writeFileSync(
+    stack.path("bind", "Dockerfile"),
+    `FROM ${recipes.hosts.open}/${IMAGE} AS base
+RUN echo staged >/staged
+FROM base
+RUN --mount=type=bind,target=/mnt,rw echo more >>/mnt/file && cp /mnt/file /kept
+RUN --mount=type=bind,from=base,target=/mnt,rw echo more >>/mnt/staged && cat /mnt/staged >>/kept
+RUN grep -o 'overlay / overlay' /proc/mounts | head -n 1 >>/kept || stat -f -c %T / >>/kept
+`,
+  );
+  const { code, stdout, stderr } = await stack.run("container-builder", [stack.path("bind.sif"), stack.path("bind")], {
+    cwd: stack.path("bind"),
+  });
+  assert.is(code, 0, stdout + stderr);
+  const kept = await recipes.inspect("bind", "apptainer exec --unsquash $I cat /kept");
+  assert.match(kept, /^of the context\nmore\nstaged\nmore\noverlay/m);
 });
 
 test("a failing RUN ends the build with exit code 1 and names its line", async ({ recipes }) => {

@@ -32,6 +32,9 @@ ln -s /proc/self/fd/2 dev/stderr
 if mountpoint -q /mnt/sys; then mount --rbind /mnt/sys sys; fi
 mount -t tmpfs -o "mode=0755,nosuid,nodev$tmpfs" run run
 mkdir -p run/lock
+# A folder that is no overlay. The kernel refuses an upper folder of an overlay on another overlay, and buildah makes overlays.
+mkdir -p var/scratch
+mount --bind /mnt/data/scratch var/scratch
 printf '%s\n' "$CB_HOSTNAME" >etc/hostname
 printf '%s' "$CB_HOSTS" >etc/hosts
 printf '%s' "$CB_RESOLV" >etc/resolv.conf

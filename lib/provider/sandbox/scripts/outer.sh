@@ -9,7 +9,7 @@ mount -t tmpfs -o mode=0755,nosuid,nodev container-builder /mnt
 mkdir /mnt/lower /mnt/data /mnt/root /mnt/bind /mnt/sys
 mount -c --bind "/proc/self/fd/$CB_LOWER" /mnt/lower
 mount -c --bind "/proc/self/fd/$CB_DATA" /mnt/data
-mkdir -p /mnt/data/upper /mnt/data/work
+mkdir -p /mnt/data/upper /mnt/data/work /mnt/data/scratch
 # Shows the devices of the network namespace. Hosts that mask their /sys refuse this mount, and no build needs it.
 mount -t sysfs -o ro,nosuid,nodev,noexec sysfs /mnt/sys 2>/dev/null || :
 
