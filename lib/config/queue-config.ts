@@ -262,7 +262,7 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
-  /** Of images whose builds choose none with --compression. */
+  /** For builds that choose none with --compression. */
   compression: v.optional(compression, "default"),
   /** Metrics, health checks and the status page. None by default: the queue then opens no port. */
   http: v.optional(httpConfig),

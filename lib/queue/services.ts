@@ -50,7 +50,7 @@ export interface QueueOptions {
   readonly images: Images;
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
-  /** Of images whose builds choose none. Default: `default`. */
+  /** For builds that choose none. Default: `default`. */
   readonly compression?: Compression | undefined;
   readonly limits: BuildLimits;
   readonly clock: Clock;

@@ -112,7 +112,7 @@ export const siteSchema = v.strictObject({
   ),
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
-  /** Of images whose builds choose none. Default: that of cb-queue. */
+  /** For builds that choose none. Default: that of cb-queue. */
   compression: v.optional(compression),
 });
 

@@ -21,8 +21,9 @@ const argv = (step: number, recipe: Parameters<typeof stepsFor>[0]) => stepsFor(
 test("stepsFor() quotes build arguments as CSV for apptainer", () => {
   const recipe = { backend: "singularity", text: "x", buildArgs: { A: '1,2 "x"', B: "" } } as const;
   const args = ["--build-arg", '"A=1,2 ""x"""', "--build-arg", '"B="'];
+  const pack = "--mksquashfs-args=-Xcompression-level 6";
   assert.equal(stepsFor(recipe, workDir), [
-    { name: "apptainer build", argv: ["apptainer", "build", ...args, "/b/image.sif", "/b/recipe"] },
+    { name: "apptainer build", argv: ["apptainer", "build", ...args, pack, "/b/image.sif", "/b/recipe"] },
   ]);
 });
 
@@ -31,6 +32,13 @@ test("stepsFor() passes build arguments unchanged to buildah", () => {
   const args = argv(0, recipe);
   assert.is(args[args.indexOf("--build-arg") + 1], 'A=1,2 "x"');
   assert.is(args.at(-1), "/b/context");
+});
+
+test("stepsFor() gives buildah the overlay driver where its storage can have it", () => {
+  const recipe = { backend: "docker", text: "FROM x\n" } as const;
+  assert.equal(argv(0, recipe).slice(0, 3), ["buildah", "--root", "/b/storage"]);
+  const [build] = stepsFor(recipe, { ...workDir, storageDriver: "overlay" });
+  assert.equal(build?.argv.slice(0, 5), ["buildah", "--storage-driver", "overlay", "--root", "/b/storage"]);
 });
 
 test("stepsFor() names the Dockerfile's own ignore file to buildah", () => {
