@@ -16,7 +16,9 @@ interface Varz {
 
 /** In seconds; undefined when the server has no such setting. */
 async function reportedBy(release: string): Promise<number | undefined> {
-  const nats = await startTestNats({ server: { natsServerPath: await natsServerOf(release, { onStep: console.log }) } });
+  const nats = await startTestNats({
+    server: { natsServerPath: await natsServerOf(release, { onStep: console.log }) },
+  });
   try {
     const { jwt, key } = await readCreds(nats.installation.files.sysCreds, Date.now());
     const { connection } = await nats.connect(jwt, key);
