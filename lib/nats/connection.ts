@@ -1,10 +1,11 @@
 /** The connection to NATS, for every program. */
 import { isIP } from "node:net";
-import { connect, Events, type NatsConnection, NatsError } from "nats";
+import { connect, Events, type NatsConnection } from "nats";
 import { unlessAborted } from "../core/abort.ts";
 import { systemClock } from "../core/clock.ts";
-import { CbError, messageOf } from "../core/errors.ts";
+import { CbError } from "../core/errors.ts";
 import { GUEST_API_PREFIX, inboxPrefix } from "../protocol/subjects.ts";
+import { connectError } from "./connect-error.ts";
 import { authenticator } from "./credentials/authenticator.ts";
 import type { NKey } from "./credentials/nkey.ts";
 import type { JetStreamAccess } from "./jetstream/api.ts";
@@ -160,15 +161,3 @@ export function guestAccess(nc: NatsConnection): JetStreamAccess {
 
 /** By connection, because nats.js does not expose the inbox prefix of a connection. */
 const inboxes = new WeakMap<NatsConnection, string>();
-
-function connectError(error: unknown, url: string): CbError {
-  if (error instanceof CbError) return error;
-  const code = error instanceof NatsError ? error.code : "";
-  if (["AUTHORIZATION_VIOLATION", "AUTHENTICATION_EXPIRED", "PERMISSIONS_VIOLATION"].includes(code)) {
-    return new CbError("denied", `NATS at ${url} refuses the credential`, {
-      hint: "it may have expired, been revoked, or be of another installation: ask your operator for a new one",
-      cause: error,
-    });
-  }
-  return new CbError("unreachable", `cannot reach NATS at ${url}: ${messageOf(error)}`, { cause: error });
-}

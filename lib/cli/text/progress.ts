@@ -11,15 +11,16 @@ const RATE_AFTER_MS = 200;
 
 /**
  * Bar, percentage, sizes, rate and time left in at most `columns` characters. If that is too narrow, the bar is shortened
- * or left out first, then rate and time left are; percentage and sizes are always shown.
+ * or left out first, then rate and time left are; percentage and sizes are always shown. The bar also leaves out the columns
+ * of a title, which the other parts may shorten.
  */
-export function progressLine(transfer: TransferState, columns: number): string {
+export function progressLine(transfer: TransferState, columns: number, titleColumns = 0): string {
   const { doneBytes, totalBytes } = transfer;
   const fraction = totalBytes === 0 ? 1 : Math.min(1, doneBytes / totalBytes);
   const brief = `${percent(fraction)} ${size(doneBytes)}/${size(totalBytes)}`;
   const full = brief + rateAndTimeLeft(transfer);
   const text = full.length <= columns ? full : brief;
-  const width = Math.min(30, columns - text.length - 3);
+  const width = Math.min(30, columns - titleColumns - text.length - 3);
   return width < 5 ? text : `${bar(fraction, width)} ${text}`;
 }
 

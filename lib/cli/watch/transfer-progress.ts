@@ -8,19 +8,20 @@ const BAR_INTERVAL_MS = 100;
 /** One line in 10 s is enough for a log file. */
 const LINE_INTERVAL_MS = 10_000;
 
-/** Percentage, sizes, rate and time left without a bar. A long title is shortened for them. */
-const TEXT_COLUMNS = 55;
+/** The shortest title, `Tra…: `, and the last column, which stays empty. */
+const RESERVED_COLUMNS = 7;
 
 export class TransferProgress {
   readonly #steps: Steps;
-  readonly #title: string;
+  /** In excess of the reserved columns. */
+  readonly #titleColumns: number;
   readonly #totalBytes: number;
   readonly #startedMs = performance.now();
   #shownMs: number;
 
   constructor(steps: Steps, title: string, totalBytes: number) {
     this.#steps = steps;
-    this.#title = title;
+    this.#titleColumns = Math.max(0, columnsOf(`${title}: `) + 1 - RESERVED_COLUMNS);
     this.#totalBytes = totalBytes;
     this.#shownMs = steps.isTerminal ? Number.NEGATIVE_INFINITY : this.#startedMs;
   }
@@ -30,13 +31,10 @@ export class TransferProgress {
     if (nowMs - this.#shownMs < (this.#steps.isTerminal ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
     this.#shownMs = nowMs;
     const elapsedMs = nowMs - this.#startedMs;
-    this.#steps.update(progressLine({ doneBytes, totalBytes: this.#totalBytes, elapsedMs }, this.#columns()));
-  }
-
-  /** The width that the step's title leaves for the bar. The user may change the size of the terminal at any time. */
-  #columns(): number {
-    const { columns } = this.#steps;
-    return Math.max(columns - columnsOf(`${this.#title}: `) - 1, Math.min(TEXT_COLUMNS, columns - 1));
+    const transfer = { doneBytes, totalBytes: this.#totalBytes, elapsedMs };
+    // The user may change the size of the terminal at any time.
+    const columns = this.#steps.columns - RESERVED_COLUMNS;
+    this.#steps.update(progressLine(transfer, columns, this.#titleColumns));
   }
 
   bytesPerSecond(doneBytes: number): number {

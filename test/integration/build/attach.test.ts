@@ -42,6 +42,8 @@ for (const signal of ["SIGHUP", "SIGKILL"] as const) {
     const attached = await stack.run("cb-attach", [buildIdIn(stderr)]);
     assert.is(attached.code, 0, attached.stderr);
     assert.match(attached.stdout, /it has begun\n[\s\S]*it has ended\n/);
+    assert.match(attached.stderr, /^Requesting remote builder: Connected to remote builder: /m);
+    assert.not.match(attached.stderr, /^(: |Connected)/m, "each step has a title");
     assert.ok(
       statSync(stack.path(`${name}.sif`)).size > 10_000,
       "the image has its original name, in the working directory",

@@ -10,19 +10,27 @@ import { build } from "../../../infra/tools/build.ts";
 const test = suite<{ folder: string; client: string; packer: string }>("exhausted");
 const root = new URL("../../..", import.meta.url).pathname;
 
-/** Packs its first argument as a context, after it has opened files until no descriptor is left but the number of its second one. */
+/**
+ * Packs its first argument as a context, after it has opened files until no descriptor is left but the number of its second one.
+ * With the word `pack` as first argument it starts tar as a packer does that has looked for GNU tar before.
+ */
 const PACKER = `
 import { closeSync, openSync } from "node:fs";
 import { main } from "${root}lib/cli/main.ts";
 import { findContext } from "${root}lib/recipe/context/find.ts";
 import { packContext } from "${root}lib/recipe/context/pack.ts";
+import { startTar } from "${root}lib/recipe/context/tar.ts";
 await main("packer", async ([directory, free]) => {
-  const context = await findContext({ directory, backend: "docker", inputs: [], whole: true });
+  const context = directory === "pack" ? undefined : await findContext({ directory, backend: "docker", inputs: [], whole: true });
   const open = [];
   try {
     for (;;) open.push(openSync("/dev/null"));
   } catch {
     for (const file of open.slice(0, Number(free))) closeSync(file);
+  }
+  if (context === undefined) {
+    process.stderr.write(await startTar("tar", ["--version"]).ended);
+    return 0;
   }
   let bytes = 0;
   for await (const piece of packContext(context)) bytes += piece.length;
@@ -94,6 +102,20 @@ test("without free file descriptors for tar the context cannot be packed: exit c
   const { status, stderr } = run('ulimit -n 64; exec "$0" "$PWD/files" 30', packer, folder);
   assert.is(status, 0, stderr);
   assert.is(stderr, "packed true\n");
+});
+
+test("a file descriptor that is missing only after GNU tar was found is reported the same: exit code 75", ({
+  folder,
+  packer,
+}) => {
+  for (const free of [0, 2]) {
+    const { status, stderr } = run(`ulimit -n 64; exec "$0" pack ${free}`, packer, folder);
+    assert.is(status, 75, `${free} free: ${stderr}`);
+    assert.match(stderr, /packer: tar could not be started \(EMFILE\)\n {2}end other programs, or raise the limits/);
+  }
+  const { status, stderr } = run('ulimit -n 64; exec "$0" pack 30', packer, folder);
+  assert.is(status, 0, stderr);
+  assert.is(stderr, "");
 });
 
 test.run();
