@@ -1,7 +1,7 @@
 /** Declares the subcommands `site up`, `update`, `status` and `down` of cb-admin. */
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { interruptSignal } from "../../../lib/cli/interrupt.ts";
 import { printText } from "../../../lib/cli/standard-output.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
@@ -19,6 +19,7 @@ const PLAN = "show the actions, and change nothing in the cloud";
 interface Options {
   readonly json?: boolean;
   readonly plan?: boolean;
+  readonly restore?: string;
   readonly yes?: boolean;
 }
 
@@ -27,7 +28,8 @@ export function addCloudCommands(site: Command): void {
     .command("up")
     .description("make in the cloud what is missing of the site; replaces no host")
     .argument("<folder>", FOLDER)
-    .option("--plan", PLAN)
+    .addOption(new Option("--plan", PLAN).conflicts("restore"))
+    .option("--restore <backup>", "restore this backup into the NATS host, which is lost, while no queue runs")
     .action((folder: string, _, command: Command) => bring(folder, "up", command));
   site
     .command("update")
@@ -56,7 +58,7 @@ export function addCloudCommands(site: Command): void {
 }
 
 async function bring(folder: string, mode: Mode, command: Command): Promise<void> {
-  const { json: isJson, plan: isPlan } = command.optsWithGlobals<Options>();
+  const { json: isJson, plan: isPlan, restore } = command.optsWithGlobals<Options>();
   const root = resolve(folder);
   const print = (plan: SitePlan, text: (plan: SitePlan) => string): void => printText(isJson ? json(plan) : text(plan));
   if (!isPlan) await withRun(folder, (run) => run.reserveAddresses());
@@ -64,6 +66,7 @@ async function bring(folder: string, mode: Mode, command: Command): Promise<void
     // The files of all hosts are those of the answers.
     const { changes } = await initSite(root, {}, Date.now());
     if (changes.length > 0) process.stderr.write(`${changes.length} files in ${folder} are new or changed\n`);
+    if (restore !== undefined) await run.restoreFrom(resolve(restore));
     if (isPlan === true) return print(await run.plan(mode), (plan) => planText(plan, folder));
     print(await run.bring(mode), (plan) => resultText(plan, folder));
   });

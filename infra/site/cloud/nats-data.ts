@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { backup } from "../../../lib/cli/admin/backup.ts";
+import { readManifest } from "../../../lib/cli/admin/backup-manifest.ts";
 import { type BackupSession, backupSession } from "../../../lib/cli/admin/backup-session.ts";
 import { restore } from "../../../lib/cli/admin/restore.ts";
 import type { Steps } from "../../../lib/cli/terminal.ts";
@@ -79,6 +80,27 @@ export class NatsData {
     throw new CbError("config", `${this.#pendingFile} is not as cb-admin wrote it`, {
       hint: "it names the backup that is not restored yet; repair it, or restore by hand and remove it (docs/backup.md)",
     });
+  }
+
+  /**
+   * Makes a backup the pending one, for a server that is lost. Throws CbError "usage" for a folder that is no whole backup of this
+   * site, and while another backup is pending.
+   */
+  async restoreFrom(folder: string): Promise<void> {
+    const { installation } = await readManifest(folder);
+    const { account } = await readCreds(siteFiles(this.#folder).backupCreds, Date.now());
+    if (installation !== account) {
+      throw new CbError("usage", `${folder} is a backup of another site`, {
+        hint: "its keys would not fit the records",
+      });
+    }
+    const pending = await this.pendingRestore();
+    if (pending !== undefined && pending.folder !== folder) {
+      throw new CbError("usage", `the backup ${pending.folder} is being restored`, {
+        hint: `complete that first, without --restore; or remove ${this.#pendingFile}`,
+      });
+    }
+    await writeSecretFile(this.#pendingFile, JSON.stringify({ folder, replaces: pending?.replaces ?? "" }));
   }
 
   /** Saves all streams, and records the server that the backup is for. Errors as backup(). */

@@ -4,6 +4,7 @@ import { planDown } from "../../../../infra/site/cloud/plan/down.ts";
 import { type Mode, planSite } from "../../../../infra/site/cloud/plan/planner.ts";
 import type {
   Action,
+  DesiredHost,
   DesiredSite,
   ObservedServer,
   ObservedSite,
@@ -123,10 +124,27 @@ test("a server that boots is awaited, one that was stopped is started, one that 
     "start-server lab-n1",
     ...BOOT.slice(1),
   ]);
-  for (const state of ["broken", "deleting"] as const) {
-    const gone = withServers(server("lab-n1", "nats", { state, hasRun: state === "deleting" }), q);
-    assert.equal(planned(gone), ["delete-server lab-n1", ...BOOT]);
+  const never = withServers(server("lab-n1", "nats", { state: "broken", hasRun: false }), q);
+  assert.equal(planned(never), ["delete-server lab-n1", ...BOOT]);
+  const deleting = withServers(server("lab-n1", "nats", { state: "deleting" }));
+  assert.equal(planned(deleting), ["delete-server lab-n1", ...BOOT, ...QUEUE]);
+});
+
+test("a NATS host that is lost beside a queue is refused, until a backup is named or the queue is gone too", () => {
+  const q = server("lab-q1", "queue");
+  for (const left of [[], [server("lab-n1", "nats", { state: "deleting" })]]) {
+    const { actions, refusals } = plan(withServers(...left, q));
+    assert.equal(actions, []);
+    assert.match(refusals.join(), /the NATS host lab-n1 is gone, .* --restore BACKUP.*, or delete lab-q1 too/);
   }
+  assert.equal(planned({ ...withServers(q), pendingRestore: { folder: "/b", replaces: "" } }), [
+    ...["stop-server lab-q1", "delete-server lab-q1"],
+    ...RESTORE,
+  ]);
+  assert.equal(planned(withServers()), [...BOOT, ...QUEUE]);
+  const cluster = [1, 2, 3].map((at) => ({ ...DESIRED.hosts[0], name: `lab-n${at}` }) as DesiredHost);
+  const three = { ...DESIRED, hosts: [...cluster, ...DESIRED.hosts.slice(1)] };
+  assert.equal(plan(withServers(server("lab-n1", "nats"), server("lab-n2", "nats"), q), "up", three).refusals, []);
 });
 
 test("a server with data that is broken is refused, and nothing is done", () => {
