@@ -7,6 +7,7 @@ import { printText } from "../../../lib/cli/standard-output.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { initSite } from "../init.ts";
+import { withFolderLock } from "./folder-lock.ts";
 import { planText, resultText } from "./plan/action-text.ts";
 import type { Mode } from "./plan/planner.ts";
 import type { SitePlan } from "./plan/site-state.ts";
@@ -39,7 +40,9 @@ export function addCloudCommands(site: Command): void {
     .action((folder: string, _, command: Command) => bring(folder, "update", command));
   site
     .command("status")
-    .description("show the site's resources in the cloud, and whether NATS answers (exit code 75 if anything is amiss)")
+    .description(
+      "show the site's resources in the cloud, and whether NATS and the queue answer (exit code 75 if anything is amiss)",
+    )
     .argument("<folder>", FOLDER)
     .action((folder: string, _, command: Command) =>
       withRun(folder, async (run) => {
@@ -57,14 +60,16 @@ export function addCloudCommands(site: Command): void {
     .action((folder: string, _, command: Command) => down(folder, command));
 }
 
-async function bring(folder: string, mode: Mode, command: Command): Promise<void> {
+const bring = (folder: string, mode: Mode, command: Command): Promise<void> =>
+  withFolderLock(resolve(folder), () => bringAlone(folder, mode, command));
+
+async function bringAlone(folder: string, mode: Mode, command: Command): Promise<void> {
   const { json: isJson, plan: isPlan, restore } = command.optsWithGlobals<Options>();
-  const root = resolve(folder);
   const print = (plan: SitePlan, text: (plan: SitePlan) => string): void => printText(isJson ? json(plan) : text(plan));
   if (!isPlan) await withRun(folder, (run) => run.reserveAddresses());
   await withRun(folder, async (run) => {
     // The files of all hosts are those of the answers.
-    const { changes } = await initSite(root, {}, Date.now());
+    const { changes } = await initSite(resolve(folder), {}, Date.now());
     if (changes.length > 0) process.stderr.write(`${changes.length} files in ${folder} are new or changed\n`);
     if (restore !== undefined) await run.restoreFrom(resolve(restore));
     if (isPlan === true) return print(await run.plan(mode), (plan) => planText(plan, folder));
@@ -74,14 +79,16 @@ async function bring(folder: string, mode: Mode, command: Command): Promise<void
 
 async function down(folder: string, command: Command): Promise<void> {
   const { json: isJson, plan: isPlan, yes = false } = command.optsWithGlobals<Options>();
-  await withRun(folder, async (run) => {
-    const actions = await run.planDown();
-    const plan = { actions, refusals: [], outdated: [] };
-    if (isPlan || actions.length === 0) return printText(isJson ? json(plan) : planText(plan, folder));
-    if (!yes) await confirm(run.site.name, planText(plan, folder));
-    const done = await run.takeDown();
-    if (isJson) printText(json({ ...plan, actions: done }));
-  });
+  await withFolderLock(resolve(folder), () =>
+    withRun(folder, async (run) => {
+      const actions = await run.planDown();
+      const plan = { actions, refusals: [], outdated: [] };
+      if (isPlan || actions.length === 0) return printText(isJson ? json(plan) : planText(plan, folder));
+      if (!yes) await confirm(run.site.name, planText(plan, folder));
+      const done = await run.takeDown();
+      if (isJson) printText(json({ ...plan, actions: done }));
+    }),
+  );
 }
 
 async function confirm(name: string, plan: string): Promise<void> {
