@@ -43,9 +43,10 @@ function planHosts(desired: DesiredSite, observed: ObservedSite, replaced: reado
     ...present,
     ...(booted ? nats.map(({ name }): Action => ({ kind: "await-nats", name })) : []),
     // One after the other: where there are two, one of them serves.
-    ...queue.flatMap((host) =>
-      isReplaced(host) ? [...removal(observed, host.name), ...creation(host, observed)] : planHost(host, observed),
-    ),
+    ...queue.flatMap((host) => [
+      ...(isReplaced(host) ? removal(observed, host.name) : []),
+      ...serving(host, isReplaced(host) ? creation(host, observed) : planHost(host, observed)),
+    ]),
   ];
 }
 
@@ -72,7 +73,7 @@ function planExchange(
   const { pendingRestore, servers } = observed;
   const server = servers.find((one) => one.isOurs && one.name === name);
   const silence = queue.flatMap((host) => removal(observed, host.name));
-  const back = queue.flatMap((host) => creation(host, observed));
+  const back = queue.flatMap((host) => serving(host, creation(host, observed)));
   if (pendingRestore !== undefined && mustRestore(nats, observed)) {
     const { folder } = pendingRestore;
     const boot = server === undefined ? creation(nats, observed) : planHost(nats, observed);
@@ -94,6 +95,12 @@ function planExchange(
     { kind: "restore", name, folder: "" },
     ...back,
   ];
+}
+
+/** cb-queue on a host that boots is awaited: only its answer shows that it accepts its configuration. */
+function serving({ name }: DesiredHost, actions: readonly Action[]): Action[] {
+  const boots = actions.some(({ kind }) => kind === "await-server");
+  return boots ? [...actions, { kind: "await-queue", name }] : [...actions];
 }
 
 /** A host that is not replaced: it is created, started, or awaited. */

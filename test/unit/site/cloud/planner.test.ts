@@ -67,7 +67,7 @@ const planned = (observed: ObservedSite, mode: Mode = "up", desired = DESIRED) =
 const withServers = (...servers: ObservedServer[]): ObservedSite => ({ ...WHOLE, servers });
 
 const BOOT = ["create-server lab-n1", "await-server lab-n1", "await-nats lab-n1"];
-const QUEUE = ["create-server lab-q1", "await-server lab-q1"];
+const QUEUE = ["create-server lab-q1", "await-server lab-q1", "await-queue lab-q1"];
 
 test("an empty project gets groups before rules, ports before servers, and NATS before the queue", () => {
   assert.equal(planned(EMPTY), [
