@@ -53,8 +53,9 @@ test("`up` that is killed after any of its actions completes the site when it ru
     "Changing the security groups of the port lab-q1: done",
     "Uploading the image lab-host-1: ",
     "Creating the server lab-n1: done",
-    "Waiting for NATS on lab-n1: done",
     "Creating the server lab-q1: done",
+    "Waiting for NATS on lab-n1: done",
+    "Waiting for the server lab-q1: running",
   ]);
   assert.ok(kills >= 5, `${kills} runs were killed`);
   assert.equal(await own(), [

@@ -38,16 +38,22 @@ function planHosts(desired: DesiredSite, observed: ObservedSite, replaced: reado
   }
   const present = nats.flatMap((host) => planHost(host, observed));
   const booted = present.some(({ kind }) => kind === "await-server");
+  const answers = booted ? nats.map(({ name }): Action => ({ kind: "await-nats", name })) : [];
+  const kept = queue.filter((host) => !isReplaced(host));
   return [
     ...unlisted,
-    ...present,
-    ...(booted ? nats.map(({ name }): Action => ({ kind: "await-nats", name })) : []),
+    ...together([...present, ...answers, ...kept.flatMap((host) => serving(host, planHost(host, observed)))]),
     // One after the other: where there are two, one of them serves.
-    ...queue.flatMap((host) => [
-      ...(isReplaced(host) ? removal(observed, host.name) : []),
-      ...serving(host, isReplaced(host) ? creation(host, observed) : planHost(host, observed)),
-    ]),
+    ...queue
+      .filter(isReplaced)
+      .flatMap((host) => [...removal(observed, host.name), ...serving(host, creation(host, observed))]),
   ];
+}
+
+/** New hosts boot at the same time, those of NATS first in the order: cb-queue waits for NATS. */
+function together(actions: readonly Action[]): Action[] {
+  const isWait = ({ kind }: Action): boolean => kind.startsWith("await-");
+  return [...actions.filter((action) => !isWait(action)), ...actions.filter(isWait)];
 }
 
 /** The server that the backup was taken from is gone, so the backup is the only copy of the data. */

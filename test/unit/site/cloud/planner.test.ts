@@ -69,13 +69,16 @@ const withServers = (...servers: ObservedServer[]): ObservedSite => ({ ...WHOLE,
 const BOOT = ["create-server lab-n1", "await-server lab-n1", "await-nats lab-n1"];
 const QUEUE = ["create-server lab-q1", "await-server lab-q1", "await-queue lab-q1"];
 
+/** Both boot at the same time. */
+const NEW = ["create-server lab-n1", "create-server lab-q1", ...BOOT.slice(1), ...QUEUE.slice(1)];
+
 test("an empty project gets groups before rules, ports before servers, and NATS before the queue", () => {
   assert.equal(planned(EMPTY), [
     ...["create-group lab-builders", "create-group lab-nats", "create-group lab-queue"],
     ...["add-rule lab-nats", "add-rule lab-nats", "add-rule lab-queue"],
     ...["create-port lab-n1", "create-port lab-q1"],
     ...["upload-image lab-host-1", "upload-image lab-builder-1"],
-    ...[...BOOT, ...QUEUE],
+    ...NEW,
   ]);
 });
 
@@ -127,7 +130,7 @@ test("a server that boots is awaited, one that was stopped is started, one that 
   const never = withServers(server("lab-n1", "nats", { state: "broken", hasRun: false }), q);
   assert.equal(planned(never), ["delete-server lab-n1", ...BOOT]);
   const deleting = withServers(server("lab-n1", "nats", { state: "deleting" }));
-  assert.equal(planned(deleting), ["delete-server lab-n1", ...BOOT, ...QUEUE]);
+  assert.equal(planned(deleting), ["delete-server lab-n1", ...NEW]);
 });
 
 test("a NATS host that is lost beside a queue is refused, until a backup is named or the queue is gone too", () => {
@@ -141,7 +144,7 @@ test("a NATS host that is lost beside a queue is refused, until a backup is name
     ...["stop-server lab-q1", "delete-server lab-q1"],
     ...RESTORE,
   ]);
-  assert.equal(planned(withServers()), [...BOOT, ...QUEUE]);
+  assert.equal(planned(withServers()), NEW);
   const cluster = [1, 2, 3].map((at) => ({ ...DESIRED.hosts[0], name: `lab-n${at}` }) as DesiredHost);
   const three = { ...DESIRED, hosts: [...cluster, ...DESIRED.hosts.slice(1)] };
   assert.equal(plan(withServers(server("lab-n1", "nats"), server("lab-n2", "nats"), q), "up", three).refusals, []);
