@@ -139,7 +139,9 @@ export class NatsData {
   async save(serverId: string, nowMs: number, steps: Steps, signal: AbortSignal): Promise<void> {
     const folder = await newBackup(this.#folder.root, nowMs);
     const pending: PendingRestore = { folder, replaces: serverId };
-    await this.#with("backupCreds", (session) => backup(session, { folder, withoutImages: false, steps, signal }));
+    await this.#with("backupCreds", (session) =>
+      backup(session, { folder, withoutImages: false, isQueueStopped: true, steps, signal }),
+    );
     await writeSecretFile(this.#pendingFile, JSON.stringify(pending));
   }
 

@@ -95,7 +95,8 @@ function planExchange(
   return [
     ...silence,
     ...(isSaved ? [] : save),
-    ...removal(observed, name),
+    // Without a stop before it: builders write to their logs until the server is gone, and the backup lacks that.
+    { kind: "delete-server", name, id: server.id },
     ...creation(nats, observed),
     { kind: "await-nats", name },
     { kind: "restore", name, folder: "" },
