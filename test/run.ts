@@ -1,6 +1,6 @@
 /**
  * The test runner: `npm test [-- [--unit] [--slow] [--full] [--output] [--coverage] [PATTERN…]]` and
- * `npm run test:openstack [-- [--quick] [PATTERN…]]`.
+ * `npm run test:openstack [-- [--quick] [PATTERN…]]`, and `npm run test:deploy`.
  *
  * Each test file runs in its own process with a time limit (test/runner). The last line is `N passed, N failed`.
  */
@@ -24,8 +24,10 @@ import { discover, type TestFile } from "./runner/discover.ts";
 import { describeResult, describeTotals, sumOf, type Totals } from "./runner/report.ts";
 import { type RunAllOptions, runAll } from "./runner/run-all.ts";
 import type { FileResult } from "./runner/run-file.ts";
+import { prepareDeployment } from "./support/ci/prepare-deployment.ts";
 
-const USAGE = `usage: npm test [-- [OPTIONS] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]]
+const USAGE = `usage: npm test [-- [OPTIONS] [PATTERN...]], npm run test:openstack [-- [--quick] [PATTERN...]],
+       npm run test:deploy
   PATTERN     part of a test file's path, or a glob with *
   --unit      run the unit tests only, which need no other program
   --slow      run only the files with a line "// slow: REASON"; a PATTERN selects them too
@@ -42,11 +44,12 @@ const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 function readArguments() {
   try {
     const flag = { type: "boolean", default: false } as const;
-    const options = { unit: flag, slow: flag, full: flag, output: flag, openstack: flag, quick: flag, coverage: flag };
+    const kinds = { unit: flag, slow: flag, full: flag, openstack: flag, quick: flag, deploy: flag };
+    const options = { ...kinds, output: flag, coverage: flag };
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    const { unit, slow, output, openstack, quick, coverage } = values;
+    const { unit, slow, output, openstack, quick, deploy, coverage } = values;
     const full = openstack ? !quick : values.full;
-    return { patterns: positionals, unitOnly: unit, slow, output, openstack, coverage, full };
+    return { patterns: positionals, unitOnly: unit, slow, output, openstack, deploy, coverage, full };
   } catch (error) {
     throw new CbError("usage", messageOf(error), { hint: USAGE });
   }
@@ -91,6 +94,7 @@ async function runGroup(files: readonly TestFile[], options: RunOptions): Promis
   if (driver === undefined) return runAll(files, { ...options, prefix: [] });
   // The network of a testbed reaches no Debian archive.
   await natsServerOf("trixie", { onStep: print });
+  if (files.some(({ path }) => path.endsWith(".deploy.test.ts"))) await prepareDeployment(print);
   if (driver === "libvirt") await createDisk(options.signal);
   const testbed = await startTestbed({ driver, onStep: print, signal: options.signal });
   try {
@@ -126,8 +130,8 @@ async function main(): Promise<{ totals: Totals; exitCode: number }> {
   const stop = stopOnSignals();
   const { output, coverage: measuresCoverage, ...selection } = readArguments();
   const skipsFail = !["", "0", "false"].includes(process.env.CI ?? "");
-  if (selection.openstack && process.getuid?.() !== 0) {
-    print("skipped: the OpenStack tests need root, for namespaces and mounts");
+  if ((selection.openstack || selection.deploy) && process.getuid?.() !== 0) {
+    print("skipped: the tests on OpenStack need root, for namespaces and mounts");
     return { totals: { passed: 0, failed: skipsFail ? 1 : 0 }, exitCode: skipsFail ? 1 : 0 };
   }
   const files = discover(root, selection);

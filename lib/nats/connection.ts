@@ -42,6 +42,12 @@ export interface ConnectOptions {
 /** A user gets an error message within 5 s; this leaves one of them for the rest of the program. */
 const FIRST_CONNECT_MS = 4_000;
 
+/**
+ * For a daemon, also each time that it connects again. As long as the server allows for a TLS handshake (server-config.ts): on a host
+ * with a load of 20 a handshake took 5 s, and a daemon that gave up before never came back, because each attempt began anew.
+ */
+const DAEMON_CONNECT_MS = 10_000;
+
 /** Between two attempts to reconnect: short, because an hour-long build may wait for it. nats.js adds jitter. */
 const RECONNECT_WAIT_MS = 500;
 
@@ -80,7 +86,7 @@ const FIRST_RETRY_MS = 2_000;
 
 /**
  * Connects as connectNats() does, for a daemon: retries while NATS is unreachable, until `signal` is aborted, and calls `onFailure`
- * for each failed attempt. `ignoreAuthErrors` is true by default. Throws the other errors of connectNats(), and `signal.reason`.
+ * for each failed attempt. `ignoreAuthErrors` is true by default, and `timeoutMs` DAEMON_CONNECT_MS. Throws the other errors of connectNats(), and `signal.reason`.
  */
 export async function connectWithRetry(
   options: ConnectOptions,
@@ -89,7 +95,7 @@ export async function connectWithRetry(
   for (;;) {
     signal.throwIfAborted();
     try {
-      return await connectUnlessAborted({ ignoreAuthErrors: true, ...options }, signal);
+      return await connectUnlessAborted({ ignoreAuthErrors: true, timeoutMs: DAEMON_CONNECT_MS, ...options }, signal);
     } catch (error) {
       if (!(error instanceof CbError) || error.kind !== "unreachable") throw error;
       onFailure(error);

@@ -1,9 +1,11 @@
 /** `cb-admin site up` and `update` on a real OpenStack, killed at their actions, with data in NATS. */
 // alone: all files share one testbed, and its faults
 // timeout: 1800 s
+import { readdirSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SiteInCloud } from "../support/openstack/site-in-cloud.ts";
+import { untilCloud } from "../support/openstack/until-cloud.ts";
 
 const test = suite("updates of a site on OpenStack");
 
@@ -53,8 +55,9 @@ test("`up` that is killed after any of its actions completes the site when it ru
     "Changing the security groups of the port lab-q1: done",
     "Uploading the image lab-host-1: ",
     "Creating the server lab-n1: done",
-    "Waiting for NATS on lab-n1: done",
     "Creating the server lab-q1: done",
+    "Waiting for NATS on lab-n1: done",
+    "Waiting for the server lab-q1: running",
   ]);
   assert.ok(kills >= 5, `${kills} runs were killed`);
   assert.equal(await own(), [
@@ -102,6 +105,22 @@ test("a new host image replaces NATS, also after kills, and its streams are ther
   assert.is.not(await serverId("lab-n1"), nats);
   assert.equal(await site.messagesOf("kept"), ["one", "two"]);
   assert.is((await site.run("status")).code, 0);
+});
+
+test("a NATS host that is lost beside the queue's host is refused, and a backup brings its streams back", async () => {
+  await site.demo.deleteServer((await serverId("lab-n1")) ?? "");
+  await untilCloud("the host is gone", async () => (await serverId("lab-n1")) === undefined);
+  const refused = await site.run("up");
+  assert.is(refused.code, 78);
+  assert.match(refused.stderr, "the NATS host lab-n1 is gone, and all builds with it");
+  const [backup = ""] = readdirSync(`${site.folder}/backups`).sort().reverse();
+  const { code, stderr } = await site.run("up", "--restore", `${site.folder}/backups/${backup}`);
+  assert.is(code, 0, stderr);
+  assert.equal(await site.messagesOf("kept"), ["one", "two"]);
+  assert.is((await site.run("status")).code, 0);
+  const again = await site.run("up", "--restore", `${site.folder}/backups/${backup}`);
+  assert.is(again.code, 64);
+  assert.match(again.stderr, /the server lab-n1 .* is there: a backup is restored into a new one/);
 });
 
 test("`down` leaves nothing of the site", async () => {

@@ -4,7 +4,7 @@ import { CbError } from "../../lib/core/errors.ts";
 import { describe, discover, isSelected, isSpeedSelected } from "./discover.ts";
 
 const test = suite("test/runner/discover");
-const everything = { patterns: [], unitOnly: false, slow: false, full: false, openstack: false };
+const everything = { patterns: [], unitOnly: false, slow: false, full: false, openstack: false, deploy: false };
 const root = new URL("../..", import.meta.url).pathname;
 
 test("isSelected() selects *.full.test.ts with --full only", () => {
@@ -34,6 +34,15 @@ test("isSelected() selects *.openstack.test.ts with --openstack, and no other fi
   assert.not(isSelected("test/unit/pool/reconciler/planner.test.ts", { ...cloud, full: true }));
   assert.not(isSelected("test/openstack/faults.full.openstack.test.ts", cloud));
   assert.ok(isSelected("test/openstack/faults.full.openstack.test.ts", { ...cloud, full: true }));
+});
+
+test("isSelected() selects *.deploy.test.ts with --deploy alone, and no other files then", () => {
+  const path = "test/openstack/site.deploy.test.ts";
+  assert.not(isSelected(path, { ...everything, full: true }));
+  assert.not(isSelected(path, { ...everything, openstack: true, full: true }));
+  assert.ok(isSelected(path, { ...everything, deploy: true }));
+  assert.not(isSelected("test/openstack/contract.openstack.test.ts", { ...everything, deploy: true }));
+  assert.is(describe(path, "// testbed: libvirt\n").testbed, "libvirt");
 });
 
 test("isSelected() matches a part of the path and a glob", () => {

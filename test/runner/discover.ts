@@ -19,6 +19,8 @@ export interface Selection {
   readonly slow: boolean;
   /** Only the files named `*.openstack.test.ts`. False: leave them out. */
   readonly openstack: boolean;
+  /** Only the files named `*.deploy.test.ts`. False: leave them out. */
+  readonly deploy: boolean;
 }
 
 export interface TestFile {
@@ -48,9 +50,15 @@ export function discover(root: string, selection: Selection): TestFile[] {
   const selected = candidates.filter(({ slow }) => isSpeedSelected(slow, selection));
   if (selected.length === 0) {
     const pattern = selection.patterns.join(" ") || "this selection";
-    const others = { ...selection, full: true, unitOnly: false };
-    const isIn = (openstack: boolean): boolean => all.some((path) => isSelected(path, { ...others, openstack }));
-    const script = isIn(false) ? "test:full" : isIn(true) ? "test:openstack" : undefined;
+    const others = { ...selection, full: true, unitOnly: false, openstack: false, deploy: false };
+    const isIn = (own: Partial<Selection>): boolean => all.some((path) => isSelected(path, { ...others, ...own }));
+    const script = isIn({})
+      ? "test:full"
+      : isIn({ openstack: true })
+        ? "test:openstack"
+        : isIn({ deploy: true })
+          ? "test:deploy"
+          : undefined;
     const hint = script
       ? `this kind of run leaves it out: try \`npm run ${script} -- PATTERN\``
       : "see the folder test";
@@ -64,8 +72,8 @@ export function isSpeedSelected(slow: boolean, selection: Pick<Selection, "slow"
   return !slow || selection.full || selection.patterns.length > 0;
 }
 
-export function isSelected(path: string, { patterns, unitOnly, full, openstack }: Selection): boolean {
-  if (openstack !== isOpenStack(path)) return false;
+export function isSelected(path: string, { patterns, unitOnly, full, openstack, deploy }: Selection): boolean {
+  if (openstack !== isOpenStack(path) || deploy !== isDeploy(path)) return false;
   if (unitOnly && isIntegration(path)) return false;
   if (!full && /\.full\.(openstack\.)?test\.ts$/.test(path)) return false;
   return patterns.length === 0 || patterns.some((pattern) => matches(path, pattern));
@@ -78,11 +86,15 @@ function matches(path: string, pattern: string): boolean {
 }
 
 function isIntegration(path: string): boolean {
-  return path.startsWith("test/integration/") || path.endsWith(".full.test.ts") || isOpenStack(path);
+  return path.startsWith("test/integration/") || path.endsWith(".full.test.ts") || isOpenStack(path) || isDeploy(path);
 }
 
 function isOpenStack(path: string): boolean {
   return path.endsWith(".openstack.test.ts");
+}
+
+function isDeploy(path: string): boolean {
+  return path.endsWith(".deploy.test.ts");
 }
 
 export function describe(path: string, text: string): TestFile {
@@ -94,7 +106,9 @@ export function describe(path: string, text: string): TestFile {
     needsTools: isIntegration(path),
     alone: /^\/\/ alone: \S/m.test(text),
     slow: /^\/\/ slow: \S/m.test(text),
-    ...(isOpenStack(path) && { testbed: /^\/\/ testbed: libvirt$/m.test(text) ? "libvirt" : "fake" }),
+    ...((isOpenStack(path) || isDeploy(path)) && {
+      testbed: /^\/\/ testbed: libvirt$/m.test(text) ? "libvirt" : "fake",
+    }),
   };
 }
 

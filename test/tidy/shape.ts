@@ -20,7 +20,7 @@ function objectionTo(path: string): string | undefined {
   const name = path.split("/").at(-1) ?? "";
   if (/^index\.(ts|mjs)$/.test(name)) return "is a barrel: import from the file that defines the name";
   if (/(^|[/.-])(utils?|helpers?|misc|common)([/.-]|$)/.test(path)) return "names no idea: name it after its idea";
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.full)?(\.openstack)?(\.test)?\.(ts|mjs)$/.test(name))
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*(\.full)?(\.openstack|\.deploy)?(\.test)?\.(ts|mjs)$/.test(name))
     return "is not named in kebab-case";
   return undefined;
 }

@@ -1,5 +1,5 @@
 /** The text of site.yaml: written from the options of the first `init`, and changed by those of a later one. */
-import { type Document, isMap, isNode, parseDocument, stringify } from "yaml";
+import { type Document, isAlias, isMap, isNode, parseDocument, stringify } from "yaml";
 import { CbError } from "../../../lib/core/errors.ts";
 
 /** The options of `cb-admin site init`. Each changes one answer in site.yaml. */
@@ -93,8 +93,23 @@ export function withAddresses(text: string, addresses: ReadonlyMap<string, strin
 /** False: the answer is so already, and stays as it is written, with its comments. */
 function set(document: Document, keys: readonly string[], value: unknown): boolean {
   if (value === undefined || JSON.stringify(valueIn(document, keys)) === JSON.stringify(value)) return false;
+  refuseAlias(document, keys);
   document.setIn(keys, document.createNode(value));
   return true;
+}
+
+/** A change through an alias would change the place of its anchor too. */
+function refuseAlias(document: Document, keys: readonly string[]): void {
+  const parents = keys.slice(0, -1).map((_, at) => keys.slice(0, at + 1));
+  const alias = parents.find((path) => isAlias(document.getIn(path, true)));
+  if (alias === undefined) return;
+  throw new CbError(
+    "config",
+    `${alias.join(".")} in site.yaml is an alias, so ${keys.join(".")} cannot be changed alone`,
+    {
+      hint: "write its value out in place of the alias",
+    },
+  );
 }
 
 function valueIn(document: Document, keys: readonly string[]): unknown {

@@ -1,12 +1,13 @@
 /** Declares the subcommands `site up`, `update`, `status` and `down` of cb-admin. */
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { interruptSignal } from "../../../lib/cli/interrupt.ts";
 import { printText } from "../../../lib/cli/standard-output.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { initSite } from "../init.ts";
+import { withFolderLock } from "./folder-lock.ts";
 import { planText, resultText } from "./plan/action-text.ts";
 import type { Mode } from "./plan/planner.ts";
 import type { SitePlan } from "./plan/site-state.ts";
@@ -19,6 +20,7 @@ const PLAN = "show the actions, and change nothing in the cloud";
 interface Options {
   readonly json?: boolean;
   readonly plan?: boolean;
+  readonly restore?: string;
   readonly yes?: boolean;
 }
 
@@ -27,7 +29,8 @@ export function addCloudCommands(site: Command): void {
     .command("up")
     .description("make in the cloud what is missing of the site; replaces no host")
     .argument("<folder>", FOLDER)
-    .option("--plan", PLAN)
+    .addOption(new Option("--plan", PLAN).conflicts("restore"))
+    .option("--restore <backup>", "restore this backup into the NATS host, which is lost, while no queue runs")
     .action((folder: string, _, command: Command) => bring(folder, "up", command));
   site
     .command("update")
@@ -37,7 +40,9 @@ export function addCloudCommands(site: Command): void {
     .action((folder: string, _, command: Command) => bring(folder, "update", command));
   site
     .command("status")
-    .description("show the site's resources in the cloud, and whether NATS answers (exit code 75 if anything is amiss)")
+    .description(
+      "show the site's resources in the cloud, and whether NATS and the queue answer (exit code 75 if anything is amiss)",
+    )
     .argument("<folder>", FOLDER)
     .action((folder: string, _, command: Command) =>
       withRun(folder, async (run) => {
@@ -55,15 +60,18 @@ export function addCloudCommands(site: Command): void {
     .action((folder: string, _, command: Command) => down(folder, command));
 }
 
-async function bring(folder: string, mode: Mode, command: Command): Promise<void> {
-  const { json: isJson, plan: isPlan } = command.optsWithGlobals<Options>();
-  const root = resolve(folder);
+const bring = (folder: string, mode: Mode, command: Command): Promise<void> =>
+  withFolderLock(resolve(folder), () => bringAlone(folder, mode, command));
+
+async function bringAlone(folder: string, mode: Mode, command: Command): Promise<void> {
+  const { json: isJson, plan: isPlan, restore } = command.optsWithGlobals<Options>();
   const print = (plan: SitePlan, text: (plan: SitePlan) => string): void => printText(isJson ? json(plan) : text(plan));
   if (!isPlan) await withRun(folder, (run) => run.reserveAddresses());
   await withRun(folder, async (run) => {
     // The files of all hosts are those of the answers.
-    const { changes } = await initSite(root, {}, Date.now());
+    const { changes } = await initSite(resolve(folder), {}, Date.now());
     if (changes.length > 0) process.stderr.write(`${changes.length} files in ${folder} are new or changed\n`);
+    if (restore !== undefined) await run.restoreFrom(resolve(restore));
     if (isPlan === true) return print(await run.plan(mode), (plan) => planText(plan, folder));
     print(await run.bring(mode), (plan) => resultText(plan, folder));
   });
@@ -71,14 +79,16 @@ async function bring(folder: string, mode: Mode, command: Command): Promise<void
 
 async function down(folder: string, command: Command): Promise<void> {
   const { json: isJson, plan: isPlan, yes = false } = command.optsWithGlobals<Options>();
-  await withRun(folder, async (run) => {
-    const actions = await run.planDown();
-    const plan = { actions, refusals: [], outdated: [] };
-    if (isPlan || actions.length === 0) return printText(isJson ? json(plan) : planText(plan, folder));
-    if (!yes) await confirm(run.site.name, planText(plan, folder));
-    const done = await run.takeDown();
-    if (isJson) printText(json({ ...plan, actions: done }));
-  });
+  await withFolderLock(resolve(folder), () =>
+    withRun(folder, async (run) => {
+      const actions = await run.planDown();
+      const plan = { actions, refusals: [], outdated: [] };
+      if (isPlan || actions.length === 0) return printText(isJson ? json(plan) : planText(plan, folder));
+      if (!yes) await confirm(run.site.name, planText(plan, folder));
+      const done = await run.takeDown();
+      if (isJson) printText(json({ ...plan, actions: done }));
+    }),
+  );
 }
 
 async function confirm(name: string, plan: string): Promise<void> {

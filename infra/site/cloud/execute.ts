@@ -101,6 +101,8 @@ export class Executor {
         return this.#watch.deleted(action.id);
       case "await-nats":
         return void (await nats.answers(this.#natsHost(name), signal));
+      case "await-queue":
+        return void (await nats.queueAnswers(name, signal));
       case "backup":
         await nats.save(action.id, Date.now(), steps, signal);
         // It has shown steps of its own.

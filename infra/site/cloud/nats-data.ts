@@ -1,8 +1,10 @@
 /** Talks to the NATS hosts of a site with the credentials of its folder: whether they answer, and their data. */
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import * as v from "valibot";
 import { backup } from "../../../lib/cli/admin/backup.ts";
+import { readManifest } from "../../../lib/cli/admin/backup-manifest.ts";
 import { type BackupSession, backupSession } from "../../../lib/cli/admin/backup-session.ts";
 import { restore } from "../../../lib/cli/admin/restore.ts";
 import type { Steps } from "../../../lib/cli/terminal.ts";
@@ -11,17 +13,20 @@ import { CbError } from "../../../lib/core/errors.ts";
 import { connectNats, connectWithRetry } from "../../../lib/nats/connection.ts";
 import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { writeSecretFile } from "../../../lib/nats/credentials/secret-file.ts";
+import { isQueueReachable } from "../../../lib/nats/rpc/server.ts";
 import type { NatsHost, Site } from "../answers/site-schema.ts";
 import { hostPort } from "../files/nats-files.ts";
 import { natsUrl } from "../files/queue-files.ts";
 import { siteFiles } from "../keys/open-keys.ts";
 import { readIfPresent, type SiteFolder } from "../site-folder.ts";
 import type { PendingRestore } from "./plan/site-state.ts";
+import { newBackup, removeOldBackups } from "./saved-backups.ts";
 
 /** A host takes a minute to boot; under emulation on loaded cores five were measured (docs/release/host-image.md). */
 const BOOT_MS = 900_000;
 /** For a look at a host that may be down. */
 const LOOK_MS = 5_000;
+const POLL_MS = 1_000;
 
 const pendingSchema = v.strictObject({ folder: v.string(), replaces: v.string() });
 
@@ -70,6 +75,34 @@ export class NatsData {
     }
   }
 
+  /** Undefined when a queue answers; else the reason. */
+  async queueFailure(): Promise<string | undefined> {
+    try {
+      return (await this.#with("restoreCreds", ({ nc }) => isQueueReachable(nc, LOOK_MS)))
+        ? undefined
+        : "no queue answers";
+    } catch (error) {
+      if (error instanceof CbError) return error.message;
+      throw error;
+    }
+  }
+
+  /** Resolves when a queue answers. `name`: the host that boots. Throws CbError "unreachable" after 15 minutes. */
+  async queueAnswers(name: string, signal: AbortSignal): Promise<void> {
+    const endMs = performance.now() + BOOT_MS;
+    for (;;) {
+      const failure = await this.queueFailure();
+      if (failure === undefined) return;
+      if (performance.now() > endMs) {
+        const message = `cb-queue on ${name} does not answer after ${BOOT_MS / 60_000} minutes: ${failure}`;
+        throw new CbError("unreachable", message, {
+          hint: `its console shows why: openstack console log show ${name}; then run the command again`,
+        });
+      }
+      await delay(POLL_MS, undefined, { signal });
+    }
+  }
+
   /** Throws CbError "config" for a file that was changed. */
   async pendingRestore(): Promise<PendingRestore | undefined> {
     const text = await readIfPresent(this.#pendingFile);
@@ -81,32 +114,58 @@ export class NatsData {
     });
   }
 
+  /**
+   * Makes a backup the pending one, for a server that is lost. Throws CbError "usage" for a folder that is no whole backup of this
+   * site, and while another backup is pending.
+   */
+  async restoreFrom(folder: string): Promise<void> {
+    const { installation } = await readManifest(folder);
+    const { account } = await readCreds(siteFiles(this.#folder).backupCreds, Date.now());
+    if (installation !== account) {
+      throw new CbError("usage", `${folder} is a backup of another site`, {
+        hint: "its keys would not fit the records",
+      });
+    }
+    const pending = await this.pendingRestore();
+    if (pending !== undefined && pending.folder !== folder) {
+      throw new CbError("usage", `the backup ${pending.folder} is being restored`, {
+        hint: `complete that first, without --restore; or remove ${this.#pendingFile}`,
+      });
+    }
+    await writeSecretFile(this.#pendingFile, JSON.stringify({ folder, replaces: pending?.replaces ?? "" }));
+  }
+
   /** Saves all streams, and records the server that the backup is for. Errors as backup(). */
   async save(serverId: string, nowMs: number, steps: Steps, signal: AbortSignal): Promise<void> {
-    const parent = join(this.#folder.root, "backups");
-    await mkdir(parent, { recursive: true, mode: 0o700 });
-    const folder = join(parent, new Date(nowMs).toISOString().replace(/[:.]/g, "-"));
+    const folder = await newBackup(this.#folder.root, nowMs);
     const pending: PendingRestore = { folder, replaces: serverId };
-    await this.#with("backupCreds", (session) => backup(session, { folder, withoutImages: false, steps, signal }));
+    await this.#with("backupCreds", (session) =>
+      backup(session, { folder, withoutImages: false, isQueueStopped: true, steps, signal }),
+    );
     await writeSecretFile(this.#pendingFile, JSON.stringify(pending));
   }
 
-  /** Restores the backup that is pending. Errors as restore(). */
+  /** Restores the backup that is pending, and removes old ones. Errors as restore(). */
   async bringBack(steps: Steps, signal: AbortSignal): Promise<void> {
     const pending = await this.pendingRestore();
     if (pending === undefined) throw new CbError("config", `${this.#pendingFile} is missing: no backup is pending`);
     await this.#with("restoreCreds", (session) => restore(session, { folder: pending.folder, steps, signal }));
     await rm(this.#pendingFile);
+    const removed = await removeOldBackups(this.#folder.root);
+    if (removed !== undefined) steps.print(removed);
   }
 
   get #pendingFile(): string {
     return join(this.#folder.root, "pending-restore.json");
   }
 
-  async #with(key: "backupCreds" | "restoreCreds", work: (session: BackupSession) => Promise<void>): Promise<void> {
+  async #with<Result>(
+    key: "backupCreds" | "restoreCreds",
+    work: (session: BackupSession) => Promise<Result>,
+  ): Promise<Result> {
     const session = await backupSession(await this.#config(), key);
     try {
-      await work(session);
+      return await work(session);
     } finally {
       await session.nc.close();
     }

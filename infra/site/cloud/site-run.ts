@@ -8,7 +8,7 @@ import { readIfPresent, type SiteFolder, siteFolder } from "../site-folder.ts";
 import { type CloudRefs, cloudRefs } from "./cloud-refs.ts";
 import { type HostConfig, hostConfig, imageDigest } from "./deliveries.ts";
 import { Executor } from "./execute.ts";
-import { cloudOf } from "./names.ts";
+import { cloudOf, resourceName } from "./names.ts";
 import { NatsData } from "./nats-data.ts";
 import { observeSite } from "./observe.ts";
 import { desiredSite, siteImages } from "./plan/desired.ts";
@@ -70,6 +70,28 @@ export class SiteRun {
     const reserved = await reserveAddresses({ site, folder, cloud: this.#cloud, signal: this.#signal });
     for (const [name, address] of reserved)
       this.#steps.print(`The address of ${name} is ${address}; site.yaml has it now`);
+  }
+
+  /**
+   * Lets the next plan restore a backup into a new NATS host. Throws CbError "usage" while that host is there, because its data
+   * would be mixed with those of the backup, and for three hosts; errors as NatsData.restoreFrom().
+   */
+  async restoreFrom(backup: string): Promise<void> {
+    const [host, ...more] = this.site.nats.hosts;
+    if (host === undefined || more.length > 0) {
+      throw new CbError("usage", "--restore is for a site with one NATS host", {
+        hint: "restore into the cluster by hand: docs/backup.md",
+      });
+    }
+    const name = resourceName(this.site.name, host);
+    const { servers } = await this.observe();
+    const present = servers.find((one) => one.isOurs && one.name === name && one.state !== "deleting");
+    if (present !== undefined) {
+      throw new CbError("usage", `the server ${name} (${present.id}) is there: a backup is restored into a new one`, {
+        hint: `if its data are not needed, delete it: openstack server delete ${present.id}`,
+      });
+    }
+    await this.nats.restoreFrom(backup);
   }
 
   /** Throws CbError "config" for names that the cloud does not have, images and addresses that do not fit; else as the calls do. */

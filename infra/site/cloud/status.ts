@@ -1,4 +1,4 @@
-/** `cb-admin site status`: each resource of a site in the cloud, its state, and whether NATS answers. */
+/** `cb-admin site status`: each resource of a site in the cloud, its state, and whether NATS and the queue answer. */
 import { tableText } from "../files/site-file.ts";
 import { resourceName } from "./names.ts";
 import { planText } from "./plan/action-text.ts";
@@ -6,7 +6,7 @@ import type { ObservedServer, SitePlan } from "./plan/site-state.ts";
 import type { SiteRun } from "./site-run.ts";
 
 interface StatusRow {
-  readonly kind: "group" | "image" | "port" | "server" | "builders" | "nats";
+  readonly kind: "group" | "image" | "port" | "server" | "builders" | "nats" | "queue";
   readonly name: string;
   readonly state: string;
   readonly detail: string;
@@ -15,7 +15,7 @@ interface StatusRow {
 export interface SiteStatus {
   readonly rows: readonly StatusRow[];
   readonly plan: SitePlan;
-  /** NATS answers, nothing is missing, and nothing differs. */
+  /** NATS and a queue answer, nothing is missing, and nothing differs. */
   readonly isWhole: boolean;
 }
 
@@ -24,7 +24,7 @@ export async function siteStatus(run: SiteRun): Promise<SiteStatus> {
   const observed = await run.observe();
   const plan = await run.plan("up", observed);
   const { groups, images, ports, servers, builders } = observed;
-  const nats = await natsRows(run);
+  const services = [...(await natsRows(run)), await queueRow(run)];
   const ours = <Item extends { readonly isOurs: boolean }>(items: readonly Item[]): Item[] =>
     items.filter(({ isOurs }) => isOurs);
   const rows: StatusRow[] = [
@@ -40,10 +40,10 @@ export async function siteStatus(run: SiteRun): Promise<SiteStatus> {
     ),
     ...ours(servers).map(serverRow),
     { ...row("builders", run.site.name), state: `${builders.length} machines` },
-    ...nats,
+    ...services,
   ];
   const isWhole = plan.actions.length + plan.refusals.length + plan.outdated.length === 0;
-  return { rows, plan, isWhole: isWhole && nats.every(({ state }) => state === "answers") };
+  return { rows, plan, isWhole: isWhole && services.every(({ state }) => state === "answers") };
 }
 
 const row = (kind: StatusRow["kind"], name: string) => ({ kind, name, state: "there", detail: "" });
@@ -66,6 +66,11 @@ async function natsRows(run: SiteRun): Promise<StatusRow[]> {
       };
     }),
   );
+}
+
+async function queueRow({ site, nats }: SiteRun): Promise<StatusRow> {
+  const failure = await nats.queueFailure();
+  return { ...row("queue", site.name), state: failure === undefined ? "answers" : "silent", detail: failure ?? "" };
 }
 
 /** Ends with a line break. */

@@ -3,7 +3,8 @@
  *
  * No snapshot covers two streams, so a backup is a sequence of moments. The records come first: everything that a record names
  * exists before the record is written, so it is found when it is saved later. Then come the logs of live builds, so that as little
- * as possible happens between the record of a build and its log, and after them what does not change any more.
+ * as possible happens between the record of a build and its log, and after them what does not change any more. With the queue stopped the
+ * logs of live builds come last instead (BackupOptions).
  *
  * A restore goes the other way: a queue that is started half way finds streams without records, which it keeps.
  */

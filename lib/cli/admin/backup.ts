@@ -16,6 +16,11 @@ import type { BackupSession } from "./backup-session.ts";
 export interface BackupOptions {
   readonly folder: string;
   readonly withoutImages: boolean;
+  /**
+   * True: the records do not change, so the logs of live builds come last, and least is written between their backup and the end of
+   * the server. They are then restored first, so that their builders find them soon.
+   */
+  readonly isQueueStopped?: boolean;
   readonly steps: Steps;
   readonly signal: AbortSignal;
 }
@@ -65,7 +70,7 @@ class Backup {
     await this.#saveAll(recordStreams(listed), "Saving the records");
     // Builds may have been reserved while the records were saved.
     const others = this.#chosen(otherStreams(await listStreams(this.#session.js)));
-    await this.#saveAll(others, "Saving logs and images");
+    await this.#saveAll(this.#options.isQueueStopped ? others.toReversed() : others, "Saving logs and images");
     const jwt = await guestJwt(this.#session.config, (line) => steps.print(line));
     const endedMs = systemClock.nowMs();
     await this.#folder.place({

@@ -20,7 +20,14 @@ const fixtures = readdirSync(join(root, FOLDER), { recursive: true, encoding: "u
 
 /** Runs all fixtures in one run. The keys are the names of their files. */
 async function runFixtures(): Promise<Map<string, FileResult>> {
-  const files = discover(root, { patterns: fixtures, unitOnly: false, slow: false, full: false, openstack: false });
+  const files = discover(root, {
+    patterns: fixtures,
+    unitOnly: false,
+    slow: false,
+    full: false,
+    openstack: false,
+    deploy: false,
+  });
   // 1.5 s is long enough for the hanging fixtures to start. The others keep their limit: a loaded machine starts them slowly.
   const limited = files.map((file) => (file.path.includes("/hangs") ? { ...file, timeoutMs: 1500 } : file));
   const { signal } = new AbortController();

@@ -15,7 +15,7 @@ const VERSION = "4.75.1";
 const INTEGRITY = "sha512-ArmGX576uKqTgs4PMCH3FNPED+JhxDLb2Ocb893+aY88RA2sx9gP6L7GvpuHQJkFJRvA5KSq9fD0yyRLaLEydw==";
 
 /** One folder for each version, with the programs of both packages. */
-async function install(): Promise<string> {
+export async function installGitlabCiLocal(): Promise<string> {
   const node = await nodeDownload(findArchitecture(machine()));
   const program = await npmDownload("gitlab-ci-local", VERSION, INTEGRITY);
   const folder = join(folders().cache, "tools", `gitlab-ci-local-${VERSION}-${node.sha256.slice(0, 12)}`);
@@ -63,7 +63,7 @@ export interface PipelineResult {
 
 /** Runs the command with `args`: names of jobs, or options. Never rejects for a job that fails. */
 export async function runPipeline(pipeline: Pipeline, args: readonly string[]): Promise<PipelineResult> {
-  const folder = await install();
+  const folder = await installGitlabCiLocal();
   const { cwd, stateDir, home, tag, file = ".gitlab-ci.yml", variables = {}, prefix = [] } = pipeline;
   const all = { ...variables, ...(tag === undefined ? {} : { CI_COMMIT_TAG: tag }) };
   const command = [

@@ -51,13 +51,14 @@ export class OpenStackProxy {
   /** The last reply to each GET, by service and path. The pools of the tests use few paths. */
   readonly #lastReplies = new Map<string, Reply>();
 
-  static async start(): Promise<OpenStackProxy> {
+  /** `address`: of this machine. Machines of the testbed reach 10.77.0.1, and not the services themselves. */
+  static async start(address = "127.0.0.1"): Promise<OpenStackProxy> {
     const proxy = new OpenStackProxy();
     for (const service of Object.keys(PORTS) as ProxiedService[]) {
       const server = createServer((request, response) => {
         proxy.#serve(service, request, response).catch(() => request.socket.destroy());
       });
-      await once(server.listen(0, "127.0.0.1"), "listening");
+      await once(server.listen(0, address), "listening");
       proxy.#servers.set(service, server);
     }
     return proxy;
@@ -130,6 +131,6 @@ export class OpenStackProxy {
     const address = this.#servers.get(service)?.address();
     if (address === undefined || address === null || typeof address === "string")
       throw new Error(`the proxy of ${service} does not listen`);
-    return `http://127.0.0.1:${address.port}`;
+    return `http://${address.address}:${address.port}`;
   }
 }

@@ -51,7 +51,8 @@ export class SiteInCloud {
 
   private constructor(demo: OpenStackApi, admin: OpenStackApi) {
     this.demo = demo;
-    const options = { folder: this.stack.path("machines"), name: `${SITE}-n1`, address: NATS_ADDRESS };
+    const names = { nats: `${SITE}-n1`, queue: `${SITE}-q1` };
+    const options = { folder: this.stack.path("machines"), ...names, address: NATS_ADDRESS };
     this.#machines = SiteMachines.start({ demo, admin }, options);
   }
 
@@ -135,7 +136,7 @@ export class SiteInCloud {
         ...{ cloud: "here", network: this.#name, clients: ["10.78.0.0/24"], ssh: ["10.0.0.0/8"] },
         hosts: { flavor: "t.nano", image: image("host.raw") },
         builders: {
-          ...{ flavor: "t.nano", image: image("builder.raw"), reserve: 1, max: 2 },
+          ...{ flavor: "t.nano", image: image("builder.raw"), reserve: 0, max: 2 },
           ...{ login: this.stack.path("clouds.yaml") },
         },
       };

@@ -1,13 +1,13 @@
 /**
  * Runs what a site's hosts would run. The testbed's machines are those of a fake hypervisor, in which no program runs. So each host
- * of NATS is a nats-server here, on the host's own address, with the configuration in its server's user data, for as long as nova
- * reports that server as ACTIVE. Its store ends with the server.
+ * of NATS is a nats-server here, on the host's own address, and each host of the queue a cb-queue, with the configuration in its
+ * server's user data, for as long as nova reports that server as ACTIVE. Their files end with the server.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { type HostProcess, startNats } from "../site/site-host.ts";
+import { type HostFolders, type HostProcess, launchQueue, startNats } from "../site/site-host.ts";
 import type { OpenStackApi } from "./openstack-api.ts";
 
 /** A poll costs nova a tenth of a second of a core. */
@@ -22,14 +22,14 @@ export class SiteMachines {
   readonly #ended = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  /** `names`: the servers of NATS hosts. `address`: of all of them; it is added to the loopback of the testbed's network. */
+  /** `nats` and `queue`: the names of the servers. `address`: of NATS; it is added to the loopback of the testbed's network. */
   static start(
     clients: { readonly admin: OpenStackApi; readonly demo: OpenStackApi },
-    options: { readonly folder: string; readonly name: string; readonly address: string },
+    options: { readonly folder: string; readonly nats: string; readonly queue: string; readonly address: string },
   ): SiteMachines {
     execFileSync("ip", ["address", "replace", `${options.address}/32`, "dev", "lo"]);
     const machines = new SiteMachines(clients, options.folder);
-    machines.#loop = machines.#follow(options.name);
+    machines.#loop = machines.#follow(options);
     return machines;
   }
 
@@ -42,29 +42,32 @@ export class SiteMachines {
   async stop(): Promise<void> {
     this.#ended.abort();
     await this.#loop;
-    for (const nats of this.#running.values()) await nats.end("SIGKILL");
+    for (const one of this.#running.values()) await one.end("SIGKILL");
   }
 
-  async #follow(name: string): Promise<void> {
+  async #follow({ nats, queue }: { readonly nats: string; readonly queue: string }): Promise<void> {
     while (!this.#ended.signal.aborted) {
       const servers = await this.#demo.servers();
-      const active = servers.filter((server) => server.name === name && server.status === "ACTIVE");
-      for (const [id, nats] of this.#running) {
+      const active = servers.filter(({ name, status }) => (name === nats || name === queue) && status === "ACTIVE");
+      for (const [id, one] of this.#running) {
         if (active.some((server) => server.id === id)) continue;
-        await nats.end("SIGKILL");
+        await one.end("SIGKILL");
         this.#running.delete(id);
       }
-      for (const { id } of active) if (!this.#running.has(id)) this.#running.set(id, await this.#boot(id));
+      for (const { id, name } of active) {
+        if (!this.#running.has(id))
+          this.#running.set(id, await this.#boot(id, name === nats ? startNats : launchQueue));
+      }
       await delay(POLL_MS);
     }
   }
 
-  async #boot(id: string): Promise<HostProcess> {
+  async #boot(id: string, start: (host: HostFolders) => HostProcess | Promise<HostProcess>): Promise<HostProcess> {
     const disk = join(this.#folder, id);
     mkdirSync(disk, { recursive: true });
     const packed = join(disk, "user-data");
     writeFileSync(packed, Buffer.from(await this.#admin.userData(id), "base64"));
     execFileSync("tar", ["-C", disk, "-xzf", packed]);
-    return await startNats({ etc: join(disk, "etc", "container-builder"), varLib: join(disk, "var") });
+    return await start({ etc: join(disk, "etc", "container-builder"), varLib: join(disk, "var") });
   }
 }

@@ -23,9 +23,9 @@ export async function debianTree(release: string, packages: readonly string[] = 
   return join(cache, key, "rootfs");
 }
 
-/** Runs a shell command in the tree, with the package mounted (in-tree.sh). Rejects when it fails. */
-export async function inTree(tree: string, packageFolder: string, command: string): Promise<string> {
+/** Runs a shell command in the tree, with the package mounted, and `workFolder` as /work (in-tree.sh). Rejects when it fails. */
+export async function inTree(tree: string, packageFolder: string, command: string, workFolder = ""): Promise<string> {
   const namespaces = ["--fork", "--kill-child", "--mount", "--pid"];
-  const argv = [...namespaces, "bash", script("in-tree.sh"), tree, packageFolder, "bash", "-c", command];
+  const argv = [...namespaces, "bash", script("in-tree.sh"), tree, packageFolder, workFolder, "bash", "-c", command];
   return (await promisify(execFile)("unshare", argv)).stdout;
 }

@@ -65,9 +65,12 @@ export async function startNats(host: HostFolders, release: "trixie" | "sid" = "
   return nats;
 }
 
+export const launchQueue = (host: HostFolders): HostProcess =>
+  start(host, [...program("cb-queue"), "--config", "/etc/container-builder/queue.yaml"]);
+
 /** Resolves when cb-queue serves requests. */
 export async function startQueue(host: HostFolders): Promise<HostProcess> {
-  const queue = start(host, [...program("cb-queue"), "--config", "/etc/container-builder/queue.yaml"]);
+  const queue = launchQueue(host);
   await queue.seen(/cb-queue answers/);
   return queue;
 }

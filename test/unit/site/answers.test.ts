@@ -93,4 +93,10 @@ test("changedSiteYaml() sets files and version of the images, and describes no b
   assert.not.match(changedSiteYaml(hosts, options), "builder");
 });
 
+test("changedSiteYaml() refuses to change an answer through an alias, and names both", () => {
+  const yaml = "cloud:\n  hosts:\n    image: &one { file: /h, version: 0 }\n  builders: { image: *one }\n";
+  const change = () => changedSiteYaml(yaml, { builderImage: "/b" });
+  assert.throws(change, /cloud\.builders\.image in site\.yaml is an alias, so cloud\.builders\.image\.file cannot/);
+});
+
 test.run();

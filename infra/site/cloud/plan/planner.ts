@@ -38,15 +38,22 @@ function planHosts(desired: DesiredSite, observed: ObservedSite, replaced: reado
   }
   const present = nats.flatMap((host) => planHost(host, observed));
   const booted = present.some(({ kind }) => kind === "await-server");
+  const answers = booted ? nats.map(({ name }): Action => ({ kind: "await-nats", name })) : [];
+  const kept = queue.filter((host) => !isReplaced(host));
   return [
     ...unlisted,
-    ...present,
-    ...(booted ? nats.map(({ name }): Action => ({ kind: "await-nats", name })) : []),
+    ...together([...present, ...answers, ...kept.flatMap((host) => serving(host, planHost(host, observed)))]),
     // One after the other: where there are two, one of them serves.
-    ...queue.flatMap((host) =>
-      isReplaced(host) ? [...removal(observed, host.name), ...creation(host, observed)] : planHost(host, observed),
-    ),
+    ...queue
+      .filter(isReplaced)
+      .flatMap((host) => [...removal(observed, host.name), ...serving(host, creation(host, observed))]),
   ];
+}
+
+/** New hosts boot at the same time, those of NATS first in the order: cb-queue waits for NATS. */
+function together(actions: readonly Action[]): Action[] {
+  const isWait = ({ kind }: Action): boolean => kind.startsWith("await-");
+  return [...actions.filter((action) => !isWait(action)), ...actions.filter(isWait)];
 }
 
 /** The server that the backup was taken from is gone, so the backup is the only copy of the data. */
@@ -72,7 +79,7 @@ function planExchange(
   const { pendingRestore, servers } = observed;
   const server = servers.find((one) => one.isOurs && one.name === name);
   const silence = queue.flatMap((host) => removal(observed, host.name));
-  const back = queue.flatMap((host) => creation(host, observed));
+  const back = queue.flatMap((host) => serving(host, creation(host, observed)));
   if (pendingRestore !== undefined && mustRestore(nats, observed)) {
     const { folder } = pendingRestore;
     const boot = server === undefined ? creation(nats, observed) : planHost(nats, observed);
@@ -88,12 +95,19 @@ function planExchange(
   return [
     ...silence,
     ...(isSaved ? [] : save),
-    ...removal(observed, name),
+    // Without a stop before it: builders write to their logs until the server is gone, and the backup lacks that.
+    { kind: "delete-server", name, id: server.id },
     ...creation(nats, observed),
     { kind: "await-nats", name },
     { kind: "restore", name, folder: "" },
     ...back,
   ];
+}
+
+/** cb-queue on a host that boots is awaited: only its answer shows that it accepts its configuration. */
+function serving({ name }: DesiredHost, actions: readonly Action[]): Action[] {
+  const boots = actions.some(({ kind }) => kind === "await-server");
+  return boots ? [...actions, { kind: "await-queue", name }] : [...actions];
 }
 
 /** A host that is not replaced: it is created, started, or awaited. */

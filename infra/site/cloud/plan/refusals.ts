@@ -11,6 +11,7 @@ export function refusalsOf(desired: DesiredSite, observed: ObservedSite, replace
     ...taken("server", names(desired.hosts), observed.servers),
     ...changedImages(desired, observed),
     ...observed.servers.filter(({ isOurs }) => isOurs).flatMap((server) => losing(server, desired)),
+    ...lostData(desired, observed),
     ...clusterRefusals(desired, replaced),
   ];
 }
@@ -45,6 +46,18 @@ function losing({ name, id, role, state, hasRun }: ObservedServer, { hosts }: De
   }
   if (role === "queue" || hosts.some((host) => host.name === name)) return [];
   return [`site.yaml does not list the NATS host ${name} (${id}): list it, or save its data and delete it`];
+}
+
+/** A queue that runs on an empty store would make it look as if there had never been a build. Of three hosts two have the data. */
+function lostData({ hosts }: DesiredSite, { servers, pendingRestore }: ObservedSite): string[] {
+  const [host, ...more] = hosts.filter(({ role }) => role === "nats");
+  const present = servers.filter(({ isOurs, state }) => isOurs && state !== "deleting");
+  const queue = present.find(({ role, hasRun }) => role === "queue" && hasRun);
+  if (host === undefined || more.length > 0 || queue === undefined || pendingRestore !== undefined) return [];
+  if (present.some(({ name }) => name === host.name)) return [];
+  return [
+    `the NATS host ${host.name} is gone, and all builds with it: restore a backup (site up --restore BACKUP), or delete ${queue.name} too and begin without builds`,
+  ];
 }
 
 function clusterRefusals({ hosts }: DesiredSite, replaced: readonly Outdated[]): string[] {

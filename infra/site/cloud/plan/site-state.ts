@@ -111,6 +111,7 @@ export type Action =
   | { readonly kind: "stop-server"; readonly name: string; readonly id: string }
   | { readonly kind: "delete-server"; readonly name: string; readonly id: string }
   | { readonly kind: "await-nats"; readonly name: string }
+  | { readonly kind: "await-queue"; readonly name: string }
   | { readonly kind: "backup"; readonly name: string; readonly id: string }
   | { readonly kind: "restore"; readonly name: string; readonly folder: string }
   | { readonly kind: "delete-builders"; readonly name: string };

@@ -4,6 +4,7 @@ import { planDown } from "../../../../infra/site/cloud/plan/down.ts";
 import { type Mode, planSite } from "../../../../infra/site/cloud/plan/planner.ts";
 import type {
   Action,
+  DesiredHost,
   DesiredSite,
   ObservedServer,
   ObservedSite,
@@ -66,7 +67,10 @@ const planned = (observed: ObservedSite, mode: Mode = "up", desired = DESIRED) =
 const withServers = (...servers: ObservedServer[]): ObservedSite => ({ ...WHOLE, servers });
 
 const BOOT = ["create-server lab-n1", "await-server lab-n1", "await-nats lab-n1"];
-const QUEUE = ["create-server lab-q1", "await-server lab-q1"];
+const QUEUE = ["create-server lab-q1", "await-server lab-q1", "await-queue lab-q1"];
+
+/** Both boot at the same time. */
+const NEW = ["create-server lab-n1", "create-server lab-q1", ...BOOT.slice(1), ...QUEUE.slice(1)];
 
 test("an empty project gets groups before rules, ports before servers, and NATS before the queue", () => {
   assert.equal(planned(EMPTY), [
@@ -74,7 +78,7 @@ test("an empty project gets groups before rules, ports before servers, and NATS 
     ...["add-rule lab-nats", "add-rule lab-nats", "add-rule lab-queue"],
     ...["create-port lab-n1", "create-port lab-q1"],
     ...["upload-image lab-host-1", "upload-image lab-builder-1"],
-    ...[...BOOT, ...QUEUE],
+    ...NEW,
   ]);
 });
 
@@ -123,10 +127,27 @@ test("a server that boots is awaited, one that was stopped is started, one that 
     "start-server lab-n1",
     ...BOOT.slice(1),
   ]);
-  for (const state of ["broken", "deleting"] as const) {
-    const gone = withServers(server("lab-n1", "nats", { state, hasRun: state === "deleting" }), q);
-    assert.equal(planned(gone), ["delete-server lab-n1", ...BOOT]);
+  const never = withServers(server("lab-n1", "nats", { state: "broken", hasRun: false }), q);
+  assert.equal(planned(never), ["delete-server lab-n1", ...BOOT]);
+  const deleting = withServers(server("lab-n1", "nats", { state: "deleting" }));
+  assert.equal(planned(deleting), ["delete-server lab-n1", ...NEW]);
+});
+
+test("a NATS host that is lost beside a queue is refused, until a backup is named or the queue is gone too", () => {
+  const q = server("lab-q1", "queue");
+  for (const left of [[], [server("lab-n1", "nats", { state: "deleting" })]]) {
+    const { actions, refusals } = plan(withServers(...left, q));
+    assert.equal(actions, []);
+    assert.match(refusals.join(), /the NATS host lab-n1 is gone, .* --restore BACKUP.*, or delete lab-q1 too/);
   }
+  assert.equal(planned({ ...withServers(q), pendingRestore: { folder: "/b", replaces: "" } }), [
+    ...["stop-server lab-q1", "delete-server lab-q1"],
+    ...RESTORE,
+  ]);
+  assert.equal(planned(withServers()), NEW);
+  const cluster = [1, 2, 3].map((at) => ({ ...DESIRED.hosts[0], name: `lab-n${at}` }) as DesiredHost);
+  const three = { ...DESIRED, hosts: [...cluster, ...DESIRED.hosts.slice(1)] };
+  assert.equal(plan(withServers(server("lab-n1", "nats"), server("lab-n2", "nats"), q), "up", three).refusals, []);
 });
 
 test("a server with data that is broken is refused, and nothing is done", () => {
@@ -191,7 +212,7 @@ test("a host with another address gets a new port; with a floating one the addre
 const EXCHANGE = [
   ...["stop-server lab-q1", "delete-server lab-q1"],
   ...["await-nats lab-n1", "backup lab-n1"],
-  ...["stop-server lab-n1", "delete-server lab-n1"],
+  "delete-server lab-n1",
 ];
 const RESTORE = [...BOOT, "restore lab-n1", ...QUEUE];
 
