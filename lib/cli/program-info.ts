@@ -1,0 +1,58 @@
+/** The parts of a program's help and manual page that commander has no place for: examples, environment variables, exit codes. */
+import { type ErrorKind, EXIT_CODES } from "../core/exit-codes.ts";
+
+const VARIABLES = {
+  NATS_URL: 'address of NATS, tls://HOST:PORT; overrides "url" in config.yaml',
+  NATS_CREDS: 'path of the credential file; overrides "creds" in config.yaml',
+  NATS_CA: 'path of the CA certificates of NATS; overrides "ca" in config.yaml',
+  NATS_SERVERNAME: 'the name in the certificate of NATS; overrides "servername" in config.yaml',
+  QUEUE_HOST: "HOST or HOST:PORT of NATS, if NATS_URL is not set",
+  HOME: "your home folder, written ~ here",
+  PATH: "where other programs are found",
+  XDG_CONFIG_HOME: "parent of container-builder/config.yaml and admin.yaml (default: ~/.config)",
+  XDG_CONFIG_DIRS: "the same for the site's config.yaml (default: /etc/xdg)",
+  XDG_STATE_HOME: "parent of the local stack's files (default: ~/.local/state)",
+  XDG_CACHE_HOME: "parent of the builder images and tools (default: ~/.cache)",
+  NATS_SERVER: "path of nats-server (default: found in PATH, else downloaded)",
+  CB_MIRROR: "Debian mirror for building the root file systems",
+  CB_SECURITY_MIRROR: "Debian security mirror for the same",
+  "APPTAINER_*": "options of apptainer build, as APPTAINER_NOTEST=1; SINGULARITY_* count too",
+  "OS_*": "login of an OpenStack pool, or where clouds.yaml is, as for the openstack client",
+} as const;
+
+export type Variable = keyof typeof VARIABLES;
+
+const EXIT_MEANINGS: Readonly<Record<ErrorKind, string>> = {
+  recipe: "the recipe failed",
+  usage: "an argument, or a file that it names, is wrong",
+  unreachable: "NATS or the queue does not answer",
+  bug: "a bug in this program",
+  output: "the output cannot be written",
+  infrastructure: "the infrastructure failed; the same call may work later",
+  denied: "the credential does not permit this",
+  config: "a setting is missing or wrong",
+  cancelled: "interrupted or cancelled",
+};
+
+export interface ProgramInfo {
+  readonly name: string;
+  readonly summary: string;
+  /** Command lines, each with its effect. */
+  readonly examples: Readonly<Record<string, string>>;
+  readonly variables: readonly Variable[];
+  /** The failures that it can end with; the help shows their exit codes. */
+  readonly failures: readonly ErrorKind[];
+  /** Effect of --debug; default: an error is printed with its causes. */
+  readonly debug?: string;
+}
+
+/** Name and effect of each environment variable that the program reads. */
+export const variableRows = ({ variables }: ProgramInfo): [string, string][] =>
+  variables.map((name) => [name, VARIABLES[name]]);
+
+/** Code and meaning, in ascending order. */
+export function exitRows({ failures }: ProgramInfo): [string, string][] {
+  const codes: [string, string][] = failures.map((kind) => [String(EXIT_CODES[kind]), EXIT_MEANINGS[kind]]);
+  codes.sort(([one], [other]) => Number(one) - Number(other));
+  return [["0", "success"], ...codes];
+}
