@@ -65,7 +65,7 @@ interface Call {
 async function watchAgain({ options, text, image, view }: Call): Promise<void> {
   const { steps, report, write } = view;
   const interrupted = interruptSignal();
-  const session = await Session.open("cb-attach", {}, steps);
+  const session = await Session.open("cb-attach", steps, view.warn);
   try {
     const build = await resolveBuildId(session, text);
     const { nc, name, leftMs } = await openBuild({ session, steps, interrupted }, build);

@@ -124,7 +124,7 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
   }
   let session: Session | undefined;
   try {
-    session = await Session.open("container-builder", {}, steps);
+    session = await Session.open("container-builder", steps, view.warn);
     await buildFlow({
       session,
       steps,

@@ -6,6 +6,7 @@ const VARIABLES = {
   NATS_CREDS: 'path of the credential file; overrides "creds" in config.yaml',
   NATS_CA: 'path of the CA certificates of NATS; overrides "ca" in config.yaml',
   NATS_SERVERNAME: 'the name in the certificate of NATS; overrides "servername" in config.yaml',
+  NATS_CONTEXT: "a context of the nats CLI: its url, creds and ca come after these variables, before config.yaml",
   QUEUE_HOST: "HOST or HOST:PORT of NATS, if NATS_URL is not set",
   HOME: "your home folder, written ~ here",
   PATH: "where other programs are found",

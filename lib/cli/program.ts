@@ -18,6 +18,7 @@ export const CLIENT_VARIABLES: readonly Variable[] = [
   "NATS_CA",
   "NATS_SERVERNAME",
   "QUEUE_HOST",
+  "NATS_CONTEXT",
   "XDG_CONFIG_HOME",
   "XDG_CONFIG_DIRS",
   "XDG_STATE_HOME",
