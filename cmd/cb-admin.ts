@@ -181,6 +181,7 @@ await main("cb-admin", async (argv) => {
       "cb-admin backup /backup/$(date +%F)": "save the streams into a new folder",
     },
     variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME", "CB_MIRROR", "CB_SECURITY_MIRROR"],
+    files: ["~/.config/container-builder/admin.yaml", "/etc/container-builder/admin.yaml"],
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")

@@ -21,6 +21,7 @@ function command() {
       "cb-local down": "stop everything",
     },
     variables: ["XDG_STATE_HOME", "XDG_CACHE_HOME", "NATS_SERVER", "CB_MIRROR", "CB_SECURITY_MIRROR", "HOME", "PATH"],
+    files: ["~/.local/state/container-builder/local", "~/.cache/container-builder"],
     failures: ["recipe", "usage", "unreachable", "bug", "output", "infrastructure", "denied", "config", "cancelled"],
   });
   program

@@ -36,6 +36,7 @@ const command = () =>
       "cb-queue --check --clouds": "also check that the clouds have what it names",
     },
     variables: ["OS_*", "PATH"],
+    files: ["/etc/container-builder/queue.yaml"],
     failures: ["usage", "bug", "output", "infrastructure", "denied", "config"],
   })
     .option("-c, --config <file>", "the configuration, a YAML file", "/etc/container-builder/queue.yaml")

@@ -4,7 +4,9 @@ import { exitRows, type ProgramInfo, variableRows } from "./program-info.ts";
 
 /** `help` has the width of the output. */
 export function helpDetails(info: ProgramInfo, help: Help): string {
+  const commands = (info.commands ?? []).map((command): [string, string] => [command.name(), command.description()]);
   return [
+    section("Commands", commands, help),
     section("Examples", Object.entries(info.examples), help),
     section("Environment variables", variableRows(info), help),
     section("Exit codes", exitRows(info), help),

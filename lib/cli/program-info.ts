@@ -1,4 +1,5 @@
 /** The parts of a program's help and manual page that commander has no place for: examples, environment variables, exit codes. */
+import type { Command } from "commander";
 import { type ErrorKind, EXIT_CODES } from "../core/exit-codes.ts";
 
 const VARIABLES = {
@@ -23,6 +24,20 @@ const VARIABLES = {
 
 export type Variable = keyof typeof VARIABLES;
 
+const FILES = {
+  "~/.config/container-builder/config.yaml": "your settings: url, creds, ca, servername, account",
+  "/etc/xdg/container-builder/config.yaml": "the same for all users of the machine",
+  "~/.config/nats/context/NAME.json": "the context of the nats CLI that NATS_CONTEXT names",
+  "~/.local/state/container-builder/local/client/config.yaml": "the settings of a local stack that is up",
+  "~/.config/container-builder/admin.yaml": "the operator's settings",
+  "/etc/container-builder/admin.yaml": "the same for all operators of the machine",
+  "/etc/container-builder/queue.yaml": "the configuration of the queue",
+  "~/.local/state/container-builder/local": "the local stack: its keys, streams and log",
+  "~/.cache/container-builder": "root file systems of builders, and tools",
+} as const;
+
+export type FileName = keyof typeof FILES;
+
 const EXIT_MEANINGS: Readonly<Record<ErrorKind, string>> = {
   recipe: "the recipe failed",
   usage: "an argument, or a file that it names, is wrong",
@@ -41,8 +56,12 @@ export interface ProgramInfo {
   /** Command lines, each with its effect. */
   readonly examples: Readonly<Record<string, string>>;
   readonly variables: readonly Variable[];
+  /** For the manual page. Default: the files of a user's settings. */
+  readonly files?: readonly FileName[];
   /** The failures that it can end with; the help shows their exit codes. */
   readonly failures: readonly ErrorKind[];
+  /** Commands in the place of the first argument, which `run` of the program tells apart by it. */
+  readonly commands?: readonly Command[];
   /** Effect of --debug; default: an error is printed with its causes. */
   readonly debug?: string;
 }
@@ -50,6 +69,17 @@ export interface ProgramInfo {
 /** Name and effect of each environment variable that the program reads. */
 export const variableRows = ({ variables }: ProgramInfo): [string, string][] =>
   variables.map((name) => [name, VARIABLES[name]]);
+
+const CLIENT_FILES: readonly FileName[] = [
+  "~/.config/container-builder/config.yaml",
+  "/etc/xdg/container-builder/config.yaml",
+  "~/.config/nats/context/NAME.json",
+  "~/.local/state/container-builder/local/client/config.yaml",
+];
+
+/** Path and purpose of each file that the program reads or writes by itself. */
+export const fileRows = ({ files = CLIENT_FILES }: ProgramInfo): [string, string][] =>
+  files.map((name) => [name, FILES[name]]);
 
 /** Code and meaning, in ascending order. */
 export function exitRows({ failures }: ProgramInfo): [string, string][] {

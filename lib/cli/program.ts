@@ -7,6 +7,7 @@ import { CbError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/exit-codes.ts";
 import { nearest } from "../core/nearest.ts";
 import { VERSION } from "../core/version.ts";
+import { programModel } from "./command-model.ts";
 import { helpDetails } from "./help-details.ts";
 import type { ProgramInfo, Variable } from "./program-info.ts";
 import { closeOutput, outputFailure, printText } from "./standard-output.ts";
@@ -37,7 +38,9 @@ export const CONNECTED_FAILURES: readonly ErrorKind[] = [
 
 /** A command with `--version`, `--debug` and `--help`. The caller adds arguments and further options. */
 export function createCommand(info: ProgramInfo): Command {
-  return new Command(info.name)
+  const command = new Command(info.name);
+  infos.set(command, info);
+  return command
     .description(info.summary)
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
@@ -48,6 +51,20 @@ export function createCommand(info: ProgramInfo): Command {
     .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ writeOut: printText, writeErr: () => undefined });
+}
+
+/** By the command of the program. */
+const infos = new WeakMap<Command, ProgramInfo>();
+
+/** An option of every program that no help shows: prints its model as JSON, for its manual page and completions. */
+export const MODEL_OPTION = "--command-model";
+
+function printModel(command: Command): void {
+  const info = infos.get(command);
+  if (info === undefined) return;
+  printText(JSON.stringify(programModel(command, info)));
+  const failure = exitAfterOutput();
+  if (failure !== undefined) throw failure;
 }
 
 /** Commander passes no width to the texts after its own. */
@@ -65,6 +82,7 @@ export interface Parsed<Options> {
 
 /** For a command without subcommands. `--help` and `--version` print and exit with 0. Throws CbError "usage". */
 export function parse<Options extends OptionValues>(command: Command, argv: readonly string[]): Parsed<Options> {
+  if (argv.at(-1) === MODEL_OPTION) printModel(command);
   try {
     command.parse([...argv], { from: "user" });
   } catch (error) {
@@ -75,6 +93,7 @@ export function parse<Options extends OptionValues>(command: Command, argv: read
 
 /** Runs the action of the subcommand that `argv` names. Throws CbError "usage", and the errors of the action. */
 export async function runSubcommand(command: Command, argv: readonly string[]): Promise<void> {
+  if (argv.at(-1) === MODEL_OPTION) printModel(command);
   try {
     await command.parseAsync([...argv], { from: "user" });
   } catch (error) {
@@ -82,14 +101,17 @@ export async function runSubcommand(command: Command, argv: readonly string[]): 
   }
 }
 
+/** Returns the error of the output, if it has failed. */
+function exitAfterOutput(): unknown {
+  closeOutput();
+  const failure = outputFailure();
+  if (failure !== undefined) return failure;
+  process.exit(0);
+}
+
 function usageError(program: Command, argv: readonly string[], error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  if (error.exitCode === 0) {
-    closeOutput();
-    const failure = outputFailure();
-    if (failure !== undefined) return failure;
-    process.exit(0);
-  }
+  if (error.exitCode === 0) return exitAfterOutput();
   const { command, path } = subcommandOf(program, argv);
   const help = `see ${path} --help`;
   if (error.code === "commander.help") {

@@ -196,7 +196,8 @@ function withOrigin({ kind, hint, cause }: CbError, { message, origin }: { messa
   return new CbError(kind, message, { hint: hint === undefined ? origin : `${hint}; ${origin}`, cause });
 }
 
-const addressOf = ({ url, servername, ca }: ClientConfig): NatsAddress => ({
+/** The address of NATS in the settings. */
+export const addressOf = ({ url, servername, ca }: ClientConfig): NatsAddress => ({
   url,
   ...(servername === undefined ? {} : { servername }),
   ...(ca === undefined ? {} : { ca }),

@@ -21,7 +21,7 @@ export interface ClientConfig {
   readonly urlFrom: string;
 }
 
-export interface FoundSetting {
+interface FoundSetting {
   readonly value: string;
   readonly from: Pick<Source, "kind" | "name">;
 }
@@ -56,8 +56,8 @@ export function findSettings(places: ClientConfigPlaces): FoundSettings {
 }
 
 /** Throws CbError "config" when `url` or `creds` is not set, or when a file cannot be read. */
-export function clientConfig(places: ClientConfigPlaces, found = findSettings(places)): ClientConfig {
-  const { url, creds, servername, ca, account } = found;
+export function clientConfig(places: ClientConfigPlaces): ClientConfig {
+  const { url, creds, servername, ca, account } = findSettings(places);
   if (url === undefined) throw unset("no queue is configured", "NATS_URL", "url", places.folders);
   if (creds === undefined) throw unset("no credential is configured", "NATS_CREDS", "creds", places.folders);
   return {

@@ -19,7 +19,7 @@ const fileSchema = v.strictObject({
   /** Public key of the installation's account GUEST. With it, a credential of another installation is recognised. */
   account: v.optional(v.string()),
 });
-export type Settings = Partial<v.InferOutput<typeof fileSchema>>;
+type Settings = Partial<v.InferOutput<typeof fileSchema>>;
 export type SettingName = keyof Settings;
 
 export interface ClientConfigPlaces {
