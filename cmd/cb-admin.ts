@@ -11,6 +11,7 @@ import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
 import { streamsText } from "../lib/cli/admin/streams-text.ts";
 import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
+import { addForceOption } from "../lib/cli/force-option.ts";
 import { main } from "../lib/cli/main.ts";
 import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
 import { printText } from "../lib/cli/standard-output.ts";
@@ -55,11 +56,12 @@ function refuseJson(command: Command): void {
 
 function addUserCommands(program: Command): void {
   const user = program.command("user").description("manage users");
-  user
-    .command("add")
+  addForceOption(
+    user.command("add"),
+    "if the user exists: revoke the user, end the user's builds, and add the user again",
+  )
     .description("add a user and write the credential to standard output: cb-admin user add NAME > NAME.creds")
     .argument("<name>", "1 to 64 of a-z, 0-9, _ and -")
-    .option("-f, --force", "if the user exists: revoke the user, end the user's builds, and add the user again")
     .action(async (name: string, _, command: Command) => {
       refuseJson(command);
       assertUserName(name);
@@ -179,6 +181,7 @@ await main("cb-admin", async (argv) => {
       "cb-admin backup /backup/$(date +%F)": "save the streams into a new folder",
     },
     variables: ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HOME", "CB_MIRROR", "CB_SECURITY_MIRROR"],
+    files: ["~/.config/container-builder/admin.yaml", "/etc/container-builder/admin.yaml"],
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")

@@ -8,6 +8,7 @@ import {
   viewOptions,
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
+import { addForceOption } from "../lib/cli/force-option.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
@@ -24,7 +25,7 @@ interface Options extends ProgressOptions {
   readonly debug?: boolean;
 }
 
-const command = () => addProgressOptions(attachCommand());
+const command = () => addProgressOptions(addForceOption(attachCommand(), "replace the image if it exists"));
 
 const attachCommand = () =>
   createCommand({
@@ -43,7 +44,6 @@ const attachCommand = () =>
       "[image]",
       "path of the image, or - for standard output (default: the name given at the start, in the working directory)",
     )
-    .option("-f, --force", "replace the image if it exists")
     .option("--from-now", "skip the output that the build has printed so far");
 
 await main("cb-attach", async (argv) => {
@@ -65,7 +65,7 @@ interface Call {
 async function watchAgain({ options, text, image, view }: Call): Promise<void> {
   const { steps, report, write } = view;
   const interrupted = interruptSignal();
-  const session = await Session.open("cb-attach", {}, steps);
+  const session = await Session.open("cb-attach", steps, view.warn);
   try {
     const build = await resolveBuildId(session, text);
     const { nc, name, leftMs } = await openBuild({ session, steps, interrupted }, build);

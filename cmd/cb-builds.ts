@@ -37,7 +37,7 @@ const command = () =>
 await main("cb-builds", async (argv) => {
   const { options } = parse<Options & Record<string, unknown>>(command(), argv);
   const { json = false, watch = false } = options;
-  const session = await Session.open("cb-builds", {}, new Steps(process.stderr, { plain: isDumbTerminal() }));
+  const session = await Session.open("cb-builds", new Steps(process.stderr, { plain: isDumbTerminal() }));
   const load = async () => selected(await session.request(builds, { v: 1 }), options);
   const text = (reply: BuildsReply, columns?: number) => buildsText(reply, columns, options.state);
   try {

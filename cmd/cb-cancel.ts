@@ -21,7 +21,7 @@ const command = () =>
 await main("cb-cancel", async (argv) => {
   const { args, options } = parse<{ json?: boolean }>(command(), argv);
   const steps = new Steps(process.stderr, { plain: isDumbTerminal() });
-  const session = await Session.open("cb-cancel", {}, steps);
+  const session = await Session.open("cb-cancel", steps);
   try {
     for (const text of args) {
       const id = await resolveBuildId(session, text);

@@ -24,7 +24,7 @@ await main("cb-images", async (argv) => {
   const { json } = parse<{ json?: boolean }>(command(), argv).options;
   // As in cb-status, the steps are part of the output that scripts parse. With --json, standard output has JSON only.
   const steps = new Steps(json ? process.stderr : standardOutput, { plain: isDumbTerminal() });
-  const session = await Session.open("cb-images", {}, steps);
+  const session = await Session.open("cb-images", steps);
   steps.begin("Requesting image list");
   // A quick request first, so that an absent queue is reported within five seconds and not after REPLY_MS.
   await session.request(builds, { v: 1 });

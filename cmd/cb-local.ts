@@ -7,7 +7,6 @@ import { createCommand, runSubcommand } from "../lib/cli/program.ts";
 import { printText } from "../lib/cli/standard-output.ts";
 
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);
-const print = (line: string): void => printText(`${line}\n`);
 
 // The actions are imported when they run, so that --help stays quick.
 function command() {
@@ -21,6 +20,7 @@ function command() {
       "cb-local down": "stop everything",
     },
     variables: ["XDG_STATE_HOME", "XDG_CACHE_HOME", "NATS_SERVER", "CB_MIRROR", "CB_SECURITY_MIRROR", "HOME", "PATH"],
+    files: ["~/.local/state/container-builder/local", "~/.cache/container-builder"],
     failures: ["recipe", "usage", "unreachable", "bug", "output", "infrastructure", "denied", "config", "cancelled"],
   });
   program
@@ -43,7 +43,12 @@ function command() {
   program
     .command("status")
     .description("show what runs")
-    .action(async () => (await import("../infra/local/status.ts")).localStatus(print));
+    .option("--json", "print it as JSON")
+    .action(async ({ json }: { json?: boolean }) => {
+      const { localStatus, localStatusText } = await import("../infra/local/status.ts");
+      const status = await localStatus();
+      printText(json ? `${JSON.stringify(status, null, 2)}\n` : localStatusText(status));
+    });
   program
     .command("quickstart")
     .description("up, and a first build")

@@ -40,7 +40,7 @@ await main("cb-logs", async (argv) => {
   const steps = new Steps(process.stderr, { cursor: errorCursor(), plain: isDumbTerminal() });
   // The steps of the connection are no news here.
   const quiet = new Steps({ write: () => undefined });
-  const session = await Session.open("cb-logs", {}, quiet);
+  const session = await Session.open("cb-logs", quiet);
   try {
     const build = await resolveBuildId(session, args[0] ?? "");
     const { nc } = await openBuild({ session, steps: quiet, interrupted }, build);

@@ -3,12 +3,14 @@ import { once } from "node:events";
 import { isIgnored } from "../lib/cli/ignored-signals.ts";
 import { main } from "../lib/cli/main.ts";
 import { createCommand, parse } from "../lib/cli/program.ts";
+import { warnOf } from "../lib/cli/read-credential.ts";
 import { printText } from "../lib/cli/standard-output.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
 import { createLogger } from "../lib/core/log.ts";
 import { serviceManager } from "../lib/core/notify.ts";
+import { exposureOf } from "../lib/nats/credentials/creds-mode.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
 import { checkFiles } from "../lib/queue/check-files.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";
@@ -34,6 +36,7 @@ const command = () =>
       "cb-queue --check --clouds": "also check that the clouds have what it names",
     },
     variables: ["OS_*", "PATH"],
+    files: ["/etc/container-builder/queue.yaml"],
     failures: ["usage", "bug", "output", "infrastructure", "denied", "config"],
   })
     .option("-c, --config <file>", "the configuration, a YAML file", "/etc/container-builder/queue.yaml")
@@ -44,11 +47,14 @@ await main("cb-queue", async (argv) => {
   const { options } = parse<Options & Record<string, unknown>>(command(), argv);
   // At a start each reader of a file reports its absence.
   const config = readYamlFile(options.config, queueConfig, options.check ? checkFiles : undefined);
+  const exposure = await exposureOf(config.nats.creds);
   if (options.check) {
+    if (exposure !== undefined) warnOf("cb-queue")(exposure);
     await checkPools(config, options.clouds === true);
     return 0;
   }
   const log = createLogger({ name: "cb-queue", level: config.logLevel });
+  if (exposure !== undefined) log.warn(exposure);
   const manager = serviceManager({ env: process.env, pid: process.pid, log });
   const stopping = new AbortController();
   const stopped = once(stopping.signal, "abort");

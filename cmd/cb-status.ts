@@ -29,7 +29,7 @@ await main("cb-status", async (argv) => {
   const { json = false, watch = false } = parse<{ json?: boolean; watch?: boolean }>(command(), argv).options;
   // The steps are part of the output that scripts parse. With --json, standard output has JSON only.
   const steps = new Steps(json || watch ? process.stderr : standardOutput, { plain: isDumbTerminal() });
-  const session = await Session.open("cb-status", {}, steps);
+  const session = await Session.open("cb-status", steps);
   if (watch) {
     await watchStatus(session, json).finally(() => session.close());
     return 0;

@@ -17,6 +17,8 @@ import {
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
+import { configCommand, runConfig } from "../lib/cli/config-command.ts";
+import { doctorCommand, runDoctor } from "../lib/cli/doctor/command.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
@@ -52,6 +54,7 @@ const buildCommand = () =>
       "container-builder --arch aarch64 a.sif a.def": "build for another architecture",
     },
     variables: [...CLIENT_VARIABLES, "APPTAINER_*", "HOME"],
+    commands: [configCommand(), doctorCommand()],
     failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
     .argument("<image>", "path of the image, e.g. container.sif")
@@ -70,7 +73,15 @@ const buildCommand = () =>
       ),
     );
 
+/** By the first argument. An image of such a name is written ./config. */
+const COMMANDS = new Map([
+  ["config", runConfig],
+  ["doctor", runDoctor],
+]);
+
 await main("container-builder", async (argv) => {
+  const run = COMMANDS.get(argv[0] ?? "");
+  if (run !== undefined) return run(argv.slice(1));
   const accepted: string[] = [];
   const declared = addBuildOptions(command(), (flag) => accepted.push(flag));
   const { options, args } = parse<Options & Record<string, unknown>>(declared, [
@@ -124,7 +135,7 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
   }
   let session: Session | undefined;
   try {
-    session = await Session.open("container-builder", {}, steps);
+    session = await Session.open("container-builder", steps, view.warn);
     await buildFlow({
       session,
       steps,

@@ -60,7 +60,7 @@ export interface LocalUser extends ClientConfig {
 /** Undefined when there are no settings for clients, as before the first `up` and after `down`. */
 export async function localUser(paths: Layout): Promise<LocalUser | undefined> {
   try {
-    const config = clientConfig({ flags: {}, env: {}, folders: [], localFolder: paths.client });
+    const config = clientConfig({ env: {}, folders: [], natsFolder: "", localFolder: paths.client });
     const creds = await readCreds(config.creds, Date.now());
     return { ...config, name: creds.name, credential: creds };
   } catch {

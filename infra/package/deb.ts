@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { VERSION } from "../../lib/core/version.ts";
 import type { Architecture } from "./architectures.ts";
 import { normalize } from "./archive.ts";
+import { manualPaths } from "./manual/add-manuals.ts";
 import { must } from "./runtime.ts";
 import { type PackageKind, PROGRAMS } from "./tree.ts";
 
@@ -58,6 +59,7 @@ export async function makeDeb(kind: PackageKind, arch: Architecture, options: De
   await symlink(VERSION, join(root, PREFIX, "current"));
   await mkdir(join(root, "usr/bin"), { recursive: true });
   for (const name of PROGRAMS[kind]) await symlink(`/${PREFIX}/current/bin/${name}`, join(root, "usr/bin", name));
+  await linkManuals(kind, root);
   await mkdir(join(root, "DEBIAN"));
   await writeFile(join(root, "DEBIAN/control"), control(kind, arch));
   if (kind === "server") await addHostFiles(place, root);
@@ -66,6 +68,16 @@ export async function makeDeb(kind: PackageKind, arch: Architecture, options: De
   const settings = ["--root-owner-group", ...(compressed ? ["-Zxz", "-z3"] : ["-Znone"])];
   await must(["env", `SOURCE_DATE_EPOCH=${epochS}`, "dpkg-deb", ...settings, "--build", root, file]);
   await rm(root, { recursive: true });
+}
+
+/** At the places where man and the shells look for them. */
+async function linkManuals(kind: PackageKind, root: string): Promise<void> {
+  for (const path of PROGRAMS[kind].flatMap(manualPaths)) {
+    // Debian's zsh has a folder of its own for packages.
+    const link = join(root, "usr", path.replace("zsh/site-functions", "zsh/vendor-completions"));
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(`/${PREFIX}/current/${path}`, link);
+  }
 }
 
 interface DebOptions {

@@ -7,7 +7,9 @@ import { VERSION } from "../../lib/core/version.ts";
 import { build } from "../tools/build.ts";
 import type { Architecture } from "./architectures.ts";
 import { addLicences } from "./licences.ts";
+import { addManuals } from "./manual/add-manuals.ts";
 import { addNatsServer, addNode, writeInputs } from "./runtime.ts";
+import { sourceTime } from "./source-time.ts";
 
 export type PackageKind = "client" | "server";
 
@@ -36,6 +38,7 @@ export const PROGRAMS: Readonly<Record<PackageKind, readonly string[]>> = {
  */
 export async function makeTree(kind: PackageKind, arch: Architecture, folder: string): Promise<void> {
   await build({ outDir: folder, programs: PROGRAMS[kind], node: "own", withAgent: kind === "server" });
+  await addManuals(folder, PROGRAMS[kind], await sourceTime(ROOT, process.env));
   const downloads = await addNode(folder, arch);
   if (kind === "server") downloads.push(...(await addNatsServer(folder, arch)));
   await writeInputs(folder, downloads);

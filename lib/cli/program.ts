@@ -2,33 +2,15 @@
  * Declares a program: its version, and a help text with examples, the environment variables that it reads, and its exit codes.
  * Argument errors of commander become CbError "usage".
  */
-import { Command, CommanderError, type OptionValues } from "commander";
+import { Command, CommanderError, type Help, type OptionValues } from "commander";
 import { CbError } from "../core/errors.ts";
-import { type ErrorKind, EXIT_CODES } from "../core/exit-codes.ts";
+import type { ErrorKind } from "../core/exit-codes.ts";
 import { nearest } from "../core/nearest.ts";
 import { VERSION } from "../core/version.ts";
+import { programModel } from "./command-model.ts";
+import { helpDetails } from "./help-details.ts";
+import type { ProgramInfo, Variable } from "./program-info.ts";
 import { closeOutput, outputFailure, printText } from "./standard-output.ts";
-
-const VARIABLES = {
-  NATS_URL: 'address of NATS, tls://HOST:PORT; overrides "url" in config.yaml',
-  NATS_CREDS: 'path of the credential file; overrides "creds" in config.yaml',
-  NATS_CA: 'path of the CA certificates of NATS; overrides "ca" in config.yaml',
-  NATS_SERVERNAME: 'the name in the certificate of NATS; overrides "servername" in config.yaml',
-  QUEUE_HOST: "HOST or HOST:PORT of NATS, if NATS_URL is not set",
-  HOME: "your home folder, written ~ here",
-  PATH: "where other programs are found",
-  XDG_CONFIG_HOME: "parent of container-builder/config.yaml and admin.yaml (default: ~/.config)",
-  XDG_CONFIG_DIRS: "the same for the site's config.yaml (default: /etc/xdg)",
-  XDG_STATE_HOME: "parent of the local stack's files (default: ~/.local/state)",
-  XDG_CACHE_HOME: "parent of the builder images and tools (default: ~/.cache)",
-  NATS_SERVER: "path of nats-server (default: found in PATH, else downloaded)",
-  CB_MIRROR: "Debian mirror for building the root file systems",
-  CB_SECURITY_MIRROR: "Debian security mirror for the same",
-  "APPTAINER_*": "options of apptainer build, as APPTAINER_NOTEST=1; SINGULARITY_* count too",
-  "OS_*": "login of an OpenStack pool, or where clouds.yaml is, as for the openstack client",
-} as const;
-
-export type Variable = keyof typeof VARIABLES;
 
 /** The variables that lead a user's program to its settings. */
 export const CLIENT_VARIABLES: readonly Variable[] = [
@@ -37,22 +19,11 @@ export const CLIENT_VARIABLES: readonly Variable[] = [
   "NATS_CA",
   "NATS_SERVERNAME",
   "QUEUE_HOST",
+  "NATS_CONTEXT",
   "XDG_CONFIG_HOME",
   "XDG_CONFIG_DIRS",
   "XDG_STATE_HOME",
 ];
-
-const EXIT_MEANINGS: Readonly<Record<ErrorKind, string>> = {
-  recipe: "the recipe failed",
-  usage: "an argument, or a file that it names, is wrong",
-  unreachable: "NATS or the queue does not answer",
-  bug: "a bug in this program",
-  output: "the output cannot be written",
-  infrastructure: "the infrastructure failed; the same call may work later",
-  denied: "the credential does not permit this",
-  config: "a setting is missing or wrong",
-  cancelled: "interrupted or cancelled",
-};
 
 /** The failures that every program that connects to NATS can end with. */
 export const CONNECTED_FAILURES: readonly ErrorKind[] = [
@@ -65,49 +36,43 @@ export const CONNECTED_FAILURES: readonly ErrorKind[] = [
   "config",
 ];
 
-export interface ProgramInfo {
-  readonly name: string;
-  readonly summary: string;
-  /** Command lines, each with its effect. */
-  readonly examples: Readonly<Record<string, string>>;
-  readonly variables: readonly Variable[];
-  /** The failures that it can end with; the help shows their exit codes. */
-  readonly failures: readonly ErrorKind[];
-  /** Effect of --debug; default: an error is printed with its causes. */
-  readonly debug?: string;
-}
-
 /** A command with `--version`, `--debug` and `--help`. The caller adds arguments and further options. */
 export function createCommand(info: ProgramInfo): Command {
-  return new Command(info.name)
+  const command = new Command(info.name);
+  infos.set(command, info);
+  return command
     .description(info.summary)
     .version(VERSION, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .option("-d, --debug", info.debug ?? "print an error with its causes")
     .configureHelp({ showGlobalOptions: true })
-    .addHelpText("after", helpDetails(info))
+    .addHelpText("after", ({ command }) => helpDetails(info, helpOf(command)))
     .showHelpAfterError(false)
     .showSuggestionAfterError(false)
     .exitOverride()
     .configureOutput({ writeOut: printText, writeErr: () => undefined });
 }
 
-function helpDetails({ examples, variables, failures }: ProgramInfo): string {
-  const codes: [string, string][] = failures.map((kind) => [String(EXIT_CODES[kind]), EXIT_MEANINGS[kind]]);
-  codes.sort(([one], [other]) => Number(one) - Number(other));
-  return [
-    section("Examples", Object.entries(examples)),
-    section(
-      "Environment variables",
-      variables.map((name) => [name, VARIABLES[name]]),
-    ),
-    section("Exit codes", [["0", "success"], ...codes]),
-  ].join("");
+/** By the command of the program. */
+const infos = new WeakMap<Command, ProgramInfo>();
+
+/** An option of every program that no help shows: prints its model as JSON, for its manual page and completions. */
+export const MODEL_OPTION = "--command-model";
+
+function printModel(command: Command): void {
+  const info = infos.get(command);
+  if (info === undefined) return;
+  printText(JSON.stringify(programModel(command, info)));
+  const failure = exitAfterOutput();
+  if (failure !== undefined) throw failure;
 }
 
-function section(title: string, rows: readonly (readonly [string, string])[]): string {
-  const width = Math.max(...rows.map(([left]) => left.length));
-  return `\n${title}:\n${rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}\n`).join("")}`;
+/** Commander passes no width to the texts after its own. */
+function helpOf(command: Command): Help {
+  const help = command.createHelp();
+  const helpWidth = command.configureOutput().getOutHelpWidth?.();
+  help.prepareContext(helpWidth === undefined ? {} : { helpWidth });
+  return help;
 }
 
 export interface Parsed<Options> {
@@ -117,6 +82,7 @@ export interface Parsed<Options> {
 
 /** For a command without subcommands. `--help` and `--version` print and exit with 0. Throws CbError "usage". */
 export function parse<Options extends OptionValues>(command: Command, argv: readonly string[]): Parsed<Options> {
+  if (argv.at(-1) === MODEL_OPTION) printModel(command);
   try {
     command.parse([...argv], { from: "user" });
   } catch (error) {
@@ -127,6 +93,7 @@ export function parse<Options extends OptionValues>(command: Command, argv: read
 
 /** Runs the action of the subcommand that `argv` names. Throws CbError "usage", and the errors of the action. */
 export async function runSubcommand(command: Command, argv: readonly string[]): Promise<void> {
+  if (argv.at(-1) === MODEL_OPTION) printModel(command);
   try {
     await command.parseAsync([...argv], { from: "user" });
   } catch (error) {
@@ -134,14 +101,17 @@ export async function runSubcommand(command: Command, argv: readonly string[]): 
   }
 }
 
+/** Returns the error of the output, if it has failed. */
+function exitAfterOutput(): unknown {
+  closeOutput();
+  const failure = outputFailure();
+  if (failure !== undefined) return failure;
+  process.exit(0);
+}
+
 function usageError(program: Command, argv: readonly string[], error: unknown): unknown {
   if (!(error instanceof CommanderError)) return error;
-  if (error.exitCode === 0) {
-    closeOutput();
-    const failure = outputFailure();
-    if (failure !== undefined) return failure;
-    process.exit(0);
-  }
+  if (error.exitCode === 0) return exitAfterOutput();
   const { command, path } = subcommandOf(program, argv);
   const help = `see ${path} --help`;
   if (error.code === "commander.help") {

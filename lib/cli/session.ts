@@ -1,15 +1,15 @@
 /** A user's connection to the queue. */
 import type { NatsConnection } from "nats";
-import { type ClientConfig, clientConfig } from "../config/client-config.ts";
-import { folders } from "../config/folders.ts";
+import { type ClientConfig, clientConfig, ownPlaces } from "../config/client-config.ts";
 import { systemClock } from "../core/clock.ts";
 import { CbError } from "../core/errors.ts";
 import type { ErrorKind } from "../core/exit-codes.ts";
 import { type ConnectOptions, connectNats, type NatsAddress } from "../nats/connection.ts";
-import { readCreds, refuseOtherAccount } from "../nats/credentials/creds.ts";
+import { refuseOtherAccount } from "../nats/credentials/creds.ts";
 import { call } from "../nats/rpc/client.ts";
 import { encode } from "../protocol/codec.ts";
 import type { RequestDefinition } from "../protocol/requests.ts";
+import { readCredential, warnOf } from "./read-credential.ts";
 import type { StoredCredential } from "./renewed-credential.ts";
 import type { Steps } from "./terminal.ts";
 
@@ -51,11 +51,6 @@ interface RetryPolicy extends RetryOptions {
   readonly deadlineMs?: number;
 }
 
-export interface ConnectFlags {
-  readonly url?: string;
-  readonly creds?: string;
-}
-
 interface SessionParts {
   readonly nc: NatsConnection;
   readonly credential: StoredCredential;
@@ -88,13 +83,14 @@ export class Session {
 
   /**
    * Reads the settings and connects, shown as the step `Connecting to BuilderQueue`. Throws CbError "config" for a missing
-   * setting, "unreachable" and "denied" as connectNats does, with the place where the address was configured.
+   * setting, "unreachable" and "denied" as connectNats does, with the place where the address was configured. `warn` gets a
+   * sentence when other users can read the credential; by default it is printed on standard error.
    */
-  static async open(program: string, flags: ConnectFlags, steps: Steps): Promise<Session> {
+  static async open(program: string, steps: Steps, warn = warnOf(program)): Promise<Session> {
     const firstReplyDeadlineMs = performance.now() + FIRST_REPLY_MS;
+    const config = clientConfig(ownPlaces());
+    const creds = await readCredential(config.creds, warn);
     steps.begin("Connecting to BuilderQueue");
-    const config = readConfig(flags);
-    const creds = await readCreds(config.creds, Date.now());
     if (config.account !== undefined) refuseOtherAccount(creds, { path: config.creds, account: config.account });
     const address = addressOf(config);
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
@@ -193,11 +189,6 @@ export class Session {
   }
 }
 
-function readConfig(flags: ConnectFlags): ClientConfig {
-  const { config, siteConfig, local } = folders();
-  return clientConfig({ flags, env: process.env, folders: [config, ...siteConfig], localFolder: local });
-}
-
 async function connect(options: ConnectOptions, origin: string): Promise<NatsConnection> {
   try {
     return await connectNats(options);
@@ -210,7 +201,8 @@ function withOrigin({ kind, hint, cause }: CbError, { message, origin }: { messa
   return new CbError(kind, message, { hint: hint === undefined ? origin : `${hint}; ${origin}`, cause });
 }
 
-const addressOf = ({ url, servername, ca }: ClientConfig): NatsAddress => ({
+/** The address of NATS in the settings. */
+export const addressOf = ({ url, servername, ca }: ClientConfig): NatsAddress => ({
   url,
   ...(servername === undefined ? {} : { servername }),
   ...(ca === undefined ? {} : { ca }),

@@ -59,7 +59,10 @@ const SITE_FOLDER = "/etc/container-builder";
  * Reads `configFile`; if it is undefined, the first file that exists: the operator's own, the site's, that of a running local
  * stack. Files are not merged. Throws CbError "config" when there is no file, or with every mistake in it.
  */
-export function adminConfig(configFile: string | undefined, { config, local }: Folders): AdminConfig {
+export function adminConfig(
+  configFile: string | undefined,
+  { config, local }: Pick<Folders, "config" | "local">,
+): AdminConfig {
   const candidates = [config, SITE_FOLDER, local].map((folder) => join(folder, FILE_NAME));
   const from = configFile ?? candidates.find((path) => existsSync(path));
   if (from === undefined) {

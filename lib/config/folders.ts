@@ -14,6 +14,8 @@ export interface Folders {
   readonly state: string;
   /** Files that can be recreated: the builder's root file system, tools, base images. */
   readonly cache: string;
+  /** Settings of the nats CLI, with its contexts. */
+  readonly nats: string;
   /** Settings that an operator gives to all users of the machine, in order of precedence. */
   readonly siteConfig: readonly string[];
   /** The local stack's settings for its clients, with a `config.yaml`. It exists while the stack is up. */
@@ -30,8 +32,10 @@ export function folders(env: Environment = process.env): Folders {
     return value !== undefined && isAbsolute(value) ? value : join(home, fallback);
   };
   const state = join(base("XDG_STATE_HOME", ".local/state"), NAME);
+  const config = base("XDG_CONFIG_HOME", ".config");
   return {
-    config: join(base("XDG_CONFIG_HOME", ".config"), NAME),
+    config: join(config, NAME),
+    nats: join(config, "nats"),
     siteConfig: siteFolders(env.XDG_CONFIG_DIRS),
     local: join(state, "local", "client"),
     state,

@@ -39,6 +39,9 @@ export interface ConnectOptions {
   readonly onStatus?: (status: "lost" | "back", server: string) => void;
 }
 
+/** The default of nats-server. */
+export const NATS_PORT = 4222;
+
 /** A user gets an error message within 5 s; this leaves one of them for the rest of the program. */
 const FIRST_CONNECT_MS = 4_000;
 
@@ -124,7 +127,7 @@ async function connectUnlessAborted(options: ConnectOptions, signal: AbortSignal
  * an attacker between the two can remove the offer. Throws CbError "config" when the address is invalid or not secure.
  */
 function tlsOptions({ url, servername, ca }: NatsAddress): { tls?: { ca?: string; servername?: string } } {
-  const servers = url.split(",").map((one) => parseUrl(one.trim(), url));
+  const servers = serversOf(url);
   if (servers.every(({ protocol }) => protocol === "nats:")) {
     const remote = servers.find(({ hostname }) => !LOOPBACK.test(hostname));
     if (remote === undefined) return {};
@@ -142,6 +145,9 @@ function tlsOptions({ url, servername, ca }: NatsAddress): { tls?: { ca?: string
 }
 
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** The servers of an address. Throws CbError "config" when one is invalid. */
+export const serversOf = (url: string): URL[] => url.split(",").map((one) => parseUrl(one.trim(), url));
 
 function parseUrl(text: string, url: string): URL {
   const parsed = URL.canParse(text) ? new URL(text) : undefined;

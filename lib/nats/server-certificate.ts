@@ -6,11 +6,10 @@ import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { CbError, messageOf } from "../core/errors.ts";
+import { NATS_PORT, serversOf } from "./connection.ts";
 
 /** As the first connection of the queue itself. */
 const LIMIT_MS = 5_000;
-/** The default of nats-server. */
-const PORT = 4222;
 
 export interface ServerCertificate {
   /** HOST:PORT of the server. */
@@ -18,7 +17,7 @@ export interface ServerCertificate {
   readonly endsAtMs: number;
   /** SHA-256, as TLS shows it. */
   readonly fingerprint: string;
-  /** The reason for which a client with this CA and name refuses it. Absent when no CA was given, too. */
+  /** The reason for which a client with this CA, or those of the system, and this name refuses it. */
   readonly fault?: string;
 }
 
@@ -31,14 +30,13 @@ export async function serverCertificates(
   servername: string | undefined,
   ca?: string,
 ): Promise<ServerCertificate[]> {
-  const servers = url.split(",").map((one) => new URL(one.trim()));
-  const secure = servers.filter(({ protocol }) => protocol === "tls:");
+  const secure = serversOf(url).filter(({ protocol }) => protocol === "tls:");
   return await Promise.all(secure.map((server) => certificateOf(server, servername, ca)));
 }
 
 async function certificateOf(server: URL, servername: string | undefined, ca?: string): Promise<ServerCertificate> {
   const hostname = server.hostname.replace(/^\[|\]$/g, "");
-  const port = server.port === "" ? PORT : Number(server.port);
+  const port = server.port === "" ? NATS_PORT : Number(server.port);
   const host = `${server.hostname}:${port}`;
   const signal = AbortSignal.timeout(LIMIT_MS);
   const socket = connectTcp({ host: hostname, port });
@@ -71,7 +69,7 @@ async function readCertificate(
     await once(secure, "secureConnect", { signal });
     const { valid_to, fingerprint256 } = secure.getPeerCertificate();
     // Node's types say Error; it is the code or the message of one.
-    const fault = ca === undefined || secure.authorized ? {} : { fault: String(secure.authorizationError) };
+    const fault = secure.authorized ? {} : { fault: String(secure.authorizationError) };
     return { endsAtMs: Date.parse(valid_to), fingerprint: fingerprint256, ...fault };
   } finally {
     secure.destroy();

@@ -108,7 +108,7 @@ async function objects(stack: Stack, ssh: Ssh): Promise<number> {
     execFileSync("scp", [...ssh.options, file, `${username}@127.0.0.1:${stack.path("copy")}`]),
   );
   row("scp", sizeMib, "MiB/s", scpSeconds);
-  const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
+  const address = clientConfig({ env: {}, folders: [], natsFolder: "", localFolder: stack.statePath("client") });
   const credential = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
   const nc = await connectNats({ address, credential, name: "bench" });
   try {

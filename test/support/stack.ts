@@ -60,6 +60,7 @@ export class Stack {
       NATS_CREDS: _creds,
       NATS_CA: _ca,
       NATS_SERVERNAME: _name,
+      NATS_CONTEXT: _context,
       QUEUE_HOST: _host,
       ...env
     } = process.env;

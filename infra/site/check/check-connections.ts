@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import type { NatsConnection } from "nats";
 import * as v from "valibot";
+import { CLOCK_MAX_MS, clockDifferenceMs } from "../../../lib/core/clock-difference.ts";
 import { CbError, messageOf } from "../../../lib/core/errors.ts";
 import { connectNats, type NatsAddress } from "../../../lib/nats/connection.ts";
 import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
@@ -18,8 +19,6 @@ import type { Fault } from "./fault.ts";
 
 /** Of each step: the certificate, the credentials side by side, and what the server reports. */
 const STEP_MS = 5_000;
-/** Builds go on with clocks five minutes apart (docs/reliability.md). */
-const CLOCK_MAX_MS = 5 * 60_000;
 
 export interface Connection {
   readonly host: string;
@@ -122,7 +121,7 @@ async function checkServer(parts: Parts, host: NatsHost, address: NatsAddress): 
     const sentMs = Date.now();
     const { data } = await nc.request(serverStatus(server_id), "", { timeout: STEP_MS });
     const { server } = decode(statusReply, data, "the server's report");
-    const clockMs = Math.round((sentMs + Date.now()) / 2 - Date.parse(server.time));
+    const clockMs = clockDifferenceMs({ sentMs, receivedMs: Date.now(), remoteMs: Date.parse(server.time) });
     return {
       connection: { ...(version === undefined ? {} : { version }), clockMs },
       faults: [...(isOther ? [other] : []), ...(server.jetstream ? [] : [NO_JETSTREAM]), ...clockFaults(clockMs)],

@@ -1,5 +1,5 @@
 /** The output of `cb-admin site check`. */
-import { tableText } from "../files/site-file.ts";
+import { tableText } from "../../../lib/cli/text/table.ts";
 import type { Connection } from "./check-connections.ts";
 import { daysLeft, type SiteReport } from "./check-site.ts";
 

@@ -1,5 +1,5 @@
 /** `cb-admin site status`: each resource of a site in the cloud, its state, and whether NATS and the queue answer. */
-import { tableText } from "../files/site-file.ts";
+import { tableText } from "../../../lib/cli/text/table.ts";
 import { resourceName } from "./names.ts";
 import { planText } from "./plan/action-text.ts";
 import type { ObservedServer, SitePlan } from "./plan/site-state.ts";

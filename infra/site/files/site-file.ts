@@ -1,4 +1,5 @@
 /** One file of a site: its place in the site's folder, and where it goes with which owner and mode. */
+import { tableText } from "../../../lib/cli/text/table.ts";
 
 export interface SiteFile {
   /** In the site's folder. */
@@ -39,13 +40,6 @@ export function manifestText(files: readonly SiteFile[]): string {
     path,
   ]);
   return tableText([head, ...rows]);
-}
-
-/** Columns divided by two spaces. Each line ends with a line break. */
-export function tableText(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0))) ?? [];
-  const line = (cells: readonly string[]) => cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ");
-  return rows.map((cells) => `${line(cells).trimEnd()}\n`).join("");
 }
 
 /** The paths in a manifest that manifestText() wrote. */

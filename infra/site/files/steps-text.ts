@@ -1,6 +1,8 @@
 /** The steps of an installation, for people: the copies to each host, the ports, and the keys to take away. */
+
+import { tableText } from "../../../lib/cli/text/table.ts";
 import { queueHosts, type Site } from "../answers/site-schema.ts";
-import { ETC, NATS_GROUP, QUEUE_GROUP, ROOT_GROUP, type SiteFile, tableText } from "./site-file.ts";
+import { ETC, NATS_GROUP, QUEUE_GROUP, ROOT_GROUP, type SiteFile } from "./site-file.ts";
 
 const SERVICES: Readonly<Record<string, string>> = { [NATS_GROUP]: "cb-nats", [QUEUE_GROUP]: "cb-queue" };
 

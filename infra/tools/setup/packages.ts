@@ -29,6 +29,10 @@ export const TOOLS = {
   "systemd-notify": { package: "systemd", purpose: "tests send messages for systemd with it" },
   rsync: { package: "rsync", purpose: "tests run the jobs of .gitlab-ci.yml with it" },
   strace: { package: "strace", purpose: "tests read with it the command lines that a job runs" },
+  zsh: { package: "zsh", purpose: "tests complete command lines with it" },
+  fish: { package: "fish", purpose: "tests complete command lines with it" },
+  man: { package: "man-db", purpose: "tests format the manual pages with it" },
+  mandoc: { package: "mandoc", purpose: "tests check the manual pages with it" },
   chromium: { package: "chromium", purpose: "tests show the status page with it" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
@@ -43,7 +47,7 @@ export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "sys
 /** Only tests run these. */
 const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify", "rsync"];
 /** The tests that run these install them: the browser has 300 MB with its libraries. */
-const INSTALLED_BY_TESTS: readonly Tool[] = ["chromium", "strace"];
+const INSTALLED_BY_TESTS: readonly Tool[] = ["chromium", "strace", "zsh", "fish", "man", "mandoc"];
 const NOT_FOR_SANDBOXES: readonly Tool[] = [
   ...MACHINE_TOOLS,
   ...PACKAGE_TOOLS,

@@ -2,13 +2,12 @@
 import type { NatsConnection } from "nats";
 import { type AdminConfig, adminConfig } from "../../config/admin-config.ts";
 import { folders } from "../../config/folders.ts";
-import { systemClock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
 import { connectNats, type NatsAddress } from "../../nats/connection.ts";
-import { readCreds } from "../../nats/credentials/creds.ts";
 import { call } from "../../nats/rpc/client.ts";
 import { isQueueReachable } from "../../nats/rpc/server.ts";
 import type { RequestDefinition } from "../../protocol/requests.ts";
+import { readCredential, warnOf } from "../read-credential.ts";
 
 /**
  * Time limit for the connection and the first reply of the queue together. An operator must see within five seconds that the
@@ -34,7 +33,7 @@ export class AdminSession {
   static async open(configFile: string | undefined): Promise<AdminSession> {
     const firstReplyDeadlineMs = performance.now() + FIRST_REPLY_MS;
     const config = adminConfig(configFile, folders());
-    const creds = await readCreds(config.creds, systemClock.nowMs());
+    const creds = await readCredential(config.creds, warnOf("cb-admin"));
     const address = addressOf(config);
     const nc = await connectNats({ address, credential: creds, name: `cb-admin ${creds.name}` }).catch((error) => {
       throw withConfigFile(error, config);

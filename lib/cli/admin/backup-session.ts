@@ -2,12 +2,11 @@
 import type { NatsConnection } from "nats";
 import { type AdminConfig, adminConfig } from "../../config/admin-config.ts";
 import { folders } from "../../config/folders.ts";
-import { systemClock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
 import { connectNats } from "../../nats/connection.ts";
-import { readCreds } from "../../nats/credentials/creds.ts";
 import type { JetStreamAccess } from "../../nats/jetstream/api.ts";
 import { inboxPrefix } from "../../protocol/subjects.ts";
+import { readCredential, warnOf } from "../read-credential.ts";
 import { addressOf, withConfigFile } from "./admin-session.ts";
 
 export interface BackupSession {
@@ -40,7 +39,7 @@ export async function backupSession(config: AdminConfig, key: keyof typeof REMED
   if (path === undefined) {
     throw new CbError("config", `${config.from} has no "${key}"`, { hint: `set it to the path of ${REMEDIES[key]}` });
   }
-  const creds = await readCreds(path, systemClock.nowMs());
+  const creds = await readCredential(path, warnOf("cb-admin"));
   try {
     const options = { address: addressOf(config), credential: creds, name: `cb-admin ${creds.name}` };
     const nc = await connectNats(options);

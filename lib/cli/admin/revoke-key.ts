@@ -5,7 +5,6 @@ import { systemClock } from "../../core/clock.ts";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { type Credential, connectNats, type NatsAddress } from "../../nats/connection.ts";
 import { lookUpAccount, pushAccount } from "../../nats/credentials/account-claims.ts";
-import { readCreds } from "../../nats/credentials/creds.ts";
 import { readKeyFile } from "../../nats/credentials/issuer.ts";
 import { readClaims } from "../../nats/credentials/jwt.ts";
 import type { NKey } from "../../nats/credentials/nkey.ts";
@@ -16,6 +15,7 @@ import {
   withRevocations,
 } from "../../nats/credentials/revocation.ts";
 import { writeSecretFile } from "../../nats/credentials/secret-file.ts";
+import { readCredential, warnOf } from "../read-credential.ts";
 
 /** The files needed to sign, read before any change, so that a missing key is reported first. */
 export interface Signer {
@@ -38,7 +38,7 @@ export interface KeyToRevoke {
 /** Throws CbError "config" naming the missing file, "denied" when the credential of SYS has expired. */
 export async function openSigner(address: NatsAddress, files: AccountFiles): Promise<Signer> {
   const operatorKey = await readKeyFile(files.operatorKey);
-  const sys = await readCreds(files.sysCreds, systemClock.nowMs());
+  const sys = await readCredential(files.sysCreds, warnOf("cb-admin"));
   const jwt = await readJwt(files.jwt);
   const { sub } = readClaims(jwt);
   return { address, sys, operatorKey, account: sub, jwtFile: files.jwt, recorded: revocationsOf(jwt) };

@@ -1,15 +1,13 @@
 /** The output of `cb-admin user list`: a table with one line for each user. */
 import type { UserEntry, UsersReply } from "../../protocol/admin-messages.ts";
+import { tableText } from "../text/table.ts";
 
 const HEAD = ["NAME", "STATE", "CREATED", "ISSUED", "REVOKED", "KEY"];
 
 /** Ends with a line break. */
 export function usersText({ users }: UsersReply): string {
   if (users.length === 0) return "no users have been added\n";
-  const rows = [HEAD, ...users.map(row)];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0)));
-  const line = (cells: readonly string[]) => cells.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ");
-  return rows.map((cells) => `${line(cells).trimEnd()}\n`).join("");
+  return tableText([HEAD, ...users.map(row)]);
 }
 
 function row(user: UserEntry): string[] {

@@ -34,6 +34,8 @@ export interface ProgressView {
   readonly isOutputShown: boolean;
   /** Receives the build's output. */
   readonly write: (bytes: Uint8Array) => Promise<void>;
+  /** Shows a warning that is no error, on standard error in each form. */
+  readonly warn: (text: string) => void;
   /** Shows the end. `error` is printed by `main`, except in the form json. */
   readonly end: (metadata: BuildMetadata) => void;
 }
@@ -49,6 +51,7 @@ export function progressView({ mode, plain = false, imageToOutput = false }: Vie
       report: new BuildReport(),
       isOutputShown: false,
       write: ignore,
+      warn: (text) => process.stderr.write(`warning: ${text}\n`),
       end,
     };
   }
@@ -58,6 +61,7 @@ export function progressView({ mode, plain = false, imageToOutput = false }: Vie
     steps,
     report: new BuildReport(),
     isOutputShown: !imageToOutput,
+    warn: (text) => steps.print(`warning: ${text}`),
     write: imageToOutput ? (bytes) => writeError(bytes, cursor) : writeOutput,
     end: (metadata) => {
       for (const line of summaryLines(metadata)) steps.print(line);
@@ -68,11 +72,13 @@ export function progressView({ mode, plain = false, imageToOutput = false }: Vie
 
 function jsonView(): ProgressView {
   const emit = eventWriter((line) => process.stderr.write(line));
+  const steps = new Steps(messageOutput(emit));
   return {
-    steps: new Steps(messageOutput(emit)),
+    steps,
     report: new BuildReport(emit),
     isOutputShown: false,
     write: ignore,
+    warn: (text) => steps.print(`warning: ${text}`),
     end: (metadata) => emit({ ...metadata, event: "ended" }),
   };
 }

@@ -83,7 +83,7 @@ for (const [name, release, init] of MODULE_SYSTEMS) {
   test(`module load of an installed client finds its default, programs, manual pages and settings: ${name}`, async ({
     client,
   }) => {
-    const tree = await debianTree(release, [name, "procps"]);
+    const tree = await debianTree(release, [name, "procps", "man-db", "bash-completion"]);
     const show = 'echo "$PATH"; echo "$MANPATH"; echo "$XDG_CONFIG_DIRS"';
     const files = "/site/modulefiles/container-builder";
     const script = [
@@ -91,15 +91,21 @@ for (const [name, release, init] of MODULE_SYSTEMS) {
       // Without a default both module systems would take the highest version.
       `cp ${files}/${VERSION} ${files}/99.0.0`,
       "module use /site/modulefiles; module load container-builder; command -v cb-status; cb-status --version",
+      // A manual page of the system is still found, and bash-completion finds the completions by PATH.
+      "man -w cb-status; man -w man",
+      ". /usr/share/bash-completion/bash_completion; _completion_loader cb-status || true",
+      'COMP_WORDS=(cb-status --js) COMP_CWORD=1; _cb_status; echo "$COMPREPLY"',
       `${show}; module unload container-builder; ${show}`,
     ].join("\n");
     const lines = (await inTree(tree, client, script)).split("\n");
     const root = `/site/container-builder-${VERSION}`;
-    assert.equal(lines.slice(0, 2), [`${root}/bin/cb-status`, VERSION]);
-    assert.ok(lines[2]?.startsWith(`${root}/bin:`), lines[2]);
-    assert.match(lines[3] ?? "", new RegExp(`^${root}/share/man:(.*:)?$`));
-    assert.is(lines[4], `${root}/etc:/etc/xdg`);
-    assert.not.match(lines.slice(5).join("\n"), /container-builder/);
+    assert.equal(lines.slice(0, 3), [`${root}/bin/cb-status`, VERSION, `${root}/share/man/man1/cb-status.1`]);
+    assert.match(lines[3] ?? "", /^\/usr\/share\/man\/man1\/man\.1/);
+    assert.is(lines[4], "--json");
+    assert.ok(lines[5]?.startsWith(`${root}/bin:`), lines[5]);
+    assert.match(lines[6] ?? "", new RegExp(`^${root}/share/man:(.*:)?$`));
+    assert.is(lines[7], `${root}/etc:/etc/xdg`);
+    assert.not.match(lines.slice(8).join("\n"), /container-builder/);
   });
 }
 

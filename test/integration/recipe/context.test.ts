@@ -155,7 +155,7 @@ test("a build argument reaches the recipe", async ({ stack }) => {
  * build.
  */
 async function reserveAndSendNothing(stack: Stack): Promise<{ build: string; state: BuildState }> {
-  const address = clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
+  const address = clientConfig({ env: {}, folders: [], natsFolder: "", localFolder: stack.statePath("client") });
   const creds = await readCreds(stack.statePath("client", "user.creds"), Date.now());
   const nc = await connectNats({ address, credential: creds, name: "test" });
   const key = createKey("user");

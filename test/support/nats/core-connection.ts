@@ -6,7 +6,7 @@ import { readCreds } from "../../../lib/nats/credentials/creds.ts";
 import type { Stack } from "../stack.ts";
 
 export const stackConfig = (stack: Stack) =>
-  clientConfig({ flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") });
+  clientConfig({ env: {}, folders: [], natsFolder: "", localFolder: stack.statePath("client") });
 
 /** In CORE, with all rights. */
 export async function connectCore(stack: Stack): Promise<NatsConnection> {

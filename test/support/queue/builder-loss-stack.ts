@@ -42,7 +42,7 @@ export class BuilderLossStack {
 
   static async start(): Promise<BuilderLossStack> {
     const stack = await Stack.start();
-    const config = { flags: {}, env: {}, folders: [], localFolder: stack.statePath("client") };
+    const config = { env: {}, folders: [], natsFolder: "", localFolder: stack.statePath("client") };
     const creds = await readCreds(stack.statePath("installation", "creds", "queue.creds"), Date.now());
     const core = await connectNats({ address: clientConfig(config), credential: creds, name: "test" });
     return new BuilderLossStack(stack, core, await BuilderLife.watch(core));

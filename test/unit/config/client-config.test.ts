@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { type ClientConfigSources, clientConfig } from "../../../lib/config/client-config.ts";
+import { clientConfig } from "../../../lib/config/client-config.ts";
+import type { ClientConfigPlaces } from "../../../lib/config/client-sources.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 
 const test = suite<{ root: string }>("client config");
@@ -20,10 +21,10 @@ function folder(root: string, name: string, text: string): string {
   return path;
 }
 
-const sources = (root: string, over: Partial<ClientConfigSources>): ClientConfigSources => ({
-  flags: {},
+const sources = (root: string, over: Partial<ClientConfigPlaces>): ClientConfigPlaces => ({
   env: {},
   folders: [],
+  natsFolder: join(root, "nats"),
   localFolder: join(root, "none"),
   ...over,
 });
@@ -47,7 +48,6 @@ test("clientConfig() takes each setting from the first source that has it", ({ r
   });
   const env = { NATS_URL: "tls://env:1", QUEUE_HOST: "host" };
   assert.is(clientConfig(sources(root, { folders, env })).url, "tls://env:1");
-  assert.is(clientConfig(sources(root, { folders, env, flags: { url: "tls://flag:1" } })).url, "tls://flag:1");
 });
 
 test("clientConfig() finds a relative ca in the folder of the config.yaml that names it", ({ root }) => {
@@ -119,6 +119,87 @@ test("clientConfig() reads the CA file, and names it and its setting's file if i
   );
   writeFileSync(ca, "PEM");
   assert.is(clientConfig(sources(root, { folders: [site] })).ca, "PEM");
+});
+
+/** A context as the nats CLI saves it: with all fields, those without a value empty. */
+function context(root: string, name: string, fields: Readonly<Record<string, unknown>>): void {
+  mkdirSync(join(root, "nats/context"), { recursive: true });
+  const empty = Object.fromEntries(
+    ["description", "socks_proxy", "token", "user", "password", "nkey", "nsc"].map((field) => [field, ""]),
+  );
+  writeFileSync(
+    join(root, `nats/context/${name}.json`),
+    JSON.stringify({ ...empty, tls_first: false, ...fields }, null, 2),
+  );
+}
+
+test("clientConfig() takes the context that NATS_CONTEXT names: after the other variables, before the files", ({
+  root,
+}) => {
+  const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\nservername: site\naccount: A1\n");
+  const ca = join(root, "ca.pem");
+  writeFileSync(ca, "PEM");
+  context(root, "hpc", { url: "tls://context:1", creds: "/context.creds", ca, inbox_prefix: "_X" });
+  const env = { NATS_CONTEXT: "hpc" };
+  assert.equal(clientConfig(sources(root, { folders: [site], env })), {
+    url: "tls://context:1",
+    urlFrom: join(root, "nats/context/hpc.json"),
+    creds: "/context.creds",
+    servername: "site",
+    ca: "PEM",
+  });
+  const withCreds = { ...env, NATS_CREDS: "/env.creds" };
+  const config = clientConfig(sources(root, { folders: [site], env: withCreds }));
+  assert.equal([config.url, config.creds], ["tls://context:1", "/env.creds"]);
+});
+
+test("clientConfig() does not take the context that is selected", ({ root }) => {
+  context(root, "hpc", { url: "tls://context:1", creds: "/context.creds" });
+  writeFileSync(join(root, "nats/context.txt"), "hpc");
+  const site = folder(root, "site", "url: tls://site:1\ncreds: /site.creds\n");
+  assert.is(clientConfig(sources(root, { folders: [site] })).url, "tls://site:1");
+});
+
+test("clientConfig() takes ~/ in a context as the home folder", ({ root }) => {
+  context(root, "hpc", { url: "tls://context:1", creds: "~/my.creds" });
+  assert.is(clientConfig(sources(root, { env: { NATS_CONTEXT: "hpc" } })).creds, join(homedir(), "my.creds"));
+});
+
+function contextError(root: string, name: string): CbError {
+  try {
+    clientConfig(sources(root, { env: { NATS_CONTEXT: name } }));
+  } catch (error) {
+    if (error instanceof CbError) return error;
+    throw error;
+  }
+  throw new Error("not refused");
+}
+
+test("clientConfig() refuses each field of a context that it does not take, by name, without its value", ({ root }) => {
+  const fields = ["user", "password", "token", "nkey", "nsc", "user_jwt", "cert", "key", "socks_proxy", "later"];
+  context(root, "hpc", {
+    url: "tls://context:1",
+    ...Object.fromEntries(fields.map((field) => [field, "S3CRET"])),
+    tls_first: true,
+  });
+  const { kind, message } = contextError(root, "hpc");
+  assert.is(kind, "config");
+  for (const field of [...fields, "tls_first"]) assert.match(message, new RegExp(`hpc\\.json:\\d+: ${field}: is not `));
+  assert.not.match(message, "S3CRET");
+});
+
+test("clientConfig() refuses a credential of a context that is no file", ({ root }) => {
+  context(root, "hpc", { url: "tls://context:1", creds: "op://vault/item" });
+  assert.match(contextError(root, "hpc").message, /creds: must be the path of a file/);
+});
+
+test("clientConfig() names the contexts that there are when NATS_CONTEXT names none of them", ({ root }) => {
+  assert.match(contextError(root, "hpc").hint ?? "", "nats context add");
+  context(root, "hpc", {});
+  const { message, hint } = contextError(root, "hcp");
+  assert.match(message, /NATS_CONTEXT=hcp, but there is no .*\/nats\/context\/hcp\.json/);
+  assert.is(hint, "there are: hpc");
+  assert.match(contextError(root, "../hpc").message, "is not the name of a context");
 });
 
 test.run();

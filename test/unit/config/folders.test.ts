@@ -11,6 +11,7 @@ test("folders() uses the default folders in the home folder without XDG variable
     state: "/home/ada/.local/state/container-builder",
     cache: "/home/ada/.cache/container-builder",
     siteConfig: ["/etc/xdg/container-builder"],
+    nats: "/home/ada/.config/nats",
     local: "/home/ada/.local/state/container-builder/local/client",
   });
 });
@@ -28,6 +29,7 @@ test("folders() honours each XDG variable", () => {
     state: "/s/container-builder",
     cache: "/k/container-builder",
     siteConfig: ["/etc/site/container-builder", "/etc/xdg/container-builder"],
+    nats: "/c/nats",
     local: "/s/container-builder/local/client",
   });
 });
