@@ -17,6 +17,7 @@ import {
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
+import { collectSecrets } from "../lib/cli/build/secrets/collect-secrets.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../lib/cli/program.ts";
@@ -81,7 +82,7 @@ await main("container-builder", async (argv) => {
   const place = imagePlace(image, options.file ?? named ?? "", options);
   const chosen = viewOptions(options, place.path);
   const view = progressView({ ...chosen, plain: options.tty === false });
-  return runReported(view, chosen, () => runBuild({ options, named, accepted, place, view }));
+  return runReported(view, chosen, () => runBuild({ options, named, accepted, argv, place, view }));
 });
 
 interface Call {
@@ -90,11 +91,12 @@ interface Call {
   readonly named: string | undefined;
   /** The options that are not needed. */
   readonly accepted: readonly string[];
+  readonly argv: readonly string[];
   readonly place: ImagePlace;
   readonly view: ProgressView;
 }
 
-async function runBuild({ options, named, accepted, place, view }: Call): Promise<void> {
+async function runBuild({ options, named, accepted, argv, place, view }: Call): Promise<void> {
   const { steps, report, write } = view;
   const { pool, force = false } = options;
   const arch = architectureOf(options);
@@ -113,13 +115,15 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
     imagePath,
     signal: interrupted,
   });
+  const given = await collectSecrets({ recipe, options, environment: process.env, argv });
   const ignored = bindVariablesNote(process.env) ?? [];
-  const notes = [acceptedNote(accepted) ?? [], ignored, input.notes, recipeNotes(recipe), context?.notes ?? []].flat();
+  const ofRecipe = [...input.notes, ...recipeNotes(recipe), ...(context?.notes ?? [])];
+  const notes = [acceptedNote(accepted) ?? [], ignored, given.notes, ofRecipe].flat();
   for (const note of notes) steps.print(`note: ${note}`);
   const isShown = view.isOutputShown && process.stdout.isTTY;
   const terminal = terminalSize(options.tty ?? isShown);
   if (options.dryRun) {
-    printText(dryRunText({ input, context, imagePath, arch, pool, terminal }));
+    printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal }));
     return;
   }
   let session: Session | undefined;
@@ -131,6 +135,7 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
       report,
       recipe,
       context,
+      secrets: given.secrets,
       arch,
       pool,
       imagePath,

@@ -60,6 +60,7 @@ interface SessionParts {
   readonly address: NatsAddress;
   readonly user: string;
   readonly origin: string;
+  readonly sealingKey: string | undefined;
   readonly firstReplyDeadlineMs: number;
 }
 
@@ -70,15 +71,18 @@ export class Session {
   readonly user: string;
   /** For messages: where the address and the credential were configured. */
   readonly origin: string;
+  /** The installation's key for secrets, if the settings name it. */
+  readonly sealingKey: string | undefined;
   /** By performance.now(). */
   readonly #firstReplyDeadlineMs: number;
   #hasRequested = false;
 
-  private constructor({ nc, address, user, origin, firstReplyDeadlineMs }: SessionParts) {
+  private constructor({ nc, address, user, origin, sealingKey, firstReplyDeadlineMs }: SessionParts) {
     this.nc = nc;
     this.address = address;
     this.user = user;
     this.origin = origin;
+    this.sealingKey = sealingKey;
     this.#firstReplyDeadlineMs = firstReplyDeadlineMs;
   }
 
@@ -96,7 +100,8 @@ export class Session {
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
     const nc = await connect({ address, credential: creds, name: `${program} ${creds.name}` }, origin);
     steps.complete(`Connected to queue: ${hostOf(config.url)}`);
-    return new Session({ nc, address, user: creds.name, origin, firstReplyDeadlineMs });
+    const { sealingKey } = config;
+    return new Session({ nc, address, user: creds.name, origin, sealingKey, firstReplyDeadlineMs });
   }
 
   /**

@@ -19,6 +19,8 @@ const fileSchema = v.strictObject({
   ca: v.optional(v.string()),
   /** Public key of the installation's account GUEST. With it, a credential of another installation is recognised. */
   account: v.optional(v.string()),
+  /** Public key of the installation, which secrets are sealed to. Without it the client requests it from the queue. */
+  sealingKey: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/, "must be 43 characters of base64url"))),
 });
 type Settings = Partial<v.InferOutput<typeof fileSchema>>;
 
@@ -31,6 +33,8 @@ export interface ClientConfig {
   readonly ca?: string;
   /** The account that the credential must belong to. Present only if the source of `url` names it. */
   readonly account?: string;
+  /** Present only if the source of `url` names it. */
+  readonly sealingKey?: string;
   /** The source of `url`, for error messages. */
   readonly urlFrom: string;
 }
@@ -59,7 +63,7 @@ export function clientConfig(sources: ClientConfigSources): ClientConfig {
   if (url?.settings.url === undefined) throw unset("no queue is configured", "NATS_URL", "url", sources.folders);
   if (creds?.settings.creds === undefined)
     throw unset("no credential is configured", "NATS_CREDS", "creds", sources.folders);
-  const { account } = url.settings;
+  const { account, sealingKey } = url.settings;
   const servername = find("servername")?.settings.servername;
   const ca = find("ca");
   return {
@@ -68,6 +72,7 @@ export function clientConfig(sources: ClientConfigSources): ClientConfig {
     creds: creds.settings.creds,
     ...(servername === undefined ? {} : { servername }),
     ...(account === undefined ? {} : { account }),
+    ...(sealingKey === undefined ? {} : { sealingKey }),
     ...(ca?.settings.ca === undefined ? {} : { ca: readCaFile(ca.settings.ca, ca.name) }),
   };
 }

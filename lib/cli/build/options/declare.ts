@@ -25,6 +25,11 @@ export interface BuildOptionValues {
   readonly archVariant?: string;
   readonly platform?: string;
   readonly mksquashfsArgs?: string;
+  readonly secret?: readonly string[];
+  readonly authfile?: string;
+  readonly dockerUsername?: string;
+  readonly dockerPassword?: string;
+  readonly dockerLogin?: boolean;
 }
 
 /**
