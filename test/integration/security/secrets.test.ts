@@ -6,10 +6,12 @@
 // timeout: 300 s
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { parse, stringify } from "yaml";
+import { createSealingKey } from "../../../lib/core/sealed-box.ts";
 import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
 import { processesOf } from "../../../lib/provider/sandbox/processes.ts";
 import { push } from "../../support/oci/docker-registry.ts";
@@ -159,6 +161,26 @@ RUN ls /run/secrets/token || echo NOT-THERE
   assert.match(stdout, sha256(secret));
   assert.match(stdout, "NOT-THERE");
   assert.not.ok(has(readFileSync(world.stack.path("dockerfile.sif")), secret));
+});
+
+test("a client without a key in its settings takes the queue's; another key in the settings is refused", async ({
+  world,
+}) => {
+  const { stack } = world;
+  writeFileSync(stack.path("empty.def"), "Bootstrap: scratch\n");
+  const call = ["--detach", "--secret", `id=token,src=${stack.path("token")}`, "empty.sif", "empty.def"];
+  const settings = parse(readFileSync(stack.statePath("client", "config.yaml"), "utf8"));
+  const { url, creds, ca, servername } = settings;
+  const env = { NATS_URL: url, NATS_CREDS: creds, NATS_CA: ca, NATS_SERVERNAME: servername };
+  const without = await stack.run("container-builder", call, { env });
+  assert.is(without.code, 0, without.stderr);
+  await stack.run("cb-cancel", [without.stdout.trim()]);
+  mkdirSync(stack.path("other", "container-builder"), { recursive: true });
+  const other = { ...settings, sealingKey: createSealingKey().publicKey };
+  writeFileSync(stack.path("other", "container-builder", "config.yaml"), stringify(other));
+  const refused = await stack.run("container-builder", call, { env: { XDG_CONFIG_HOME: stack.path("other") } });
+  assert.is(refused.code, 78, refused.stderr);
+  assert.match(refused.stderr, /the secrets are sealed to the key \w{16}; this queue has \w{16}/);
 });
 
 test.run();
