@@ -111,16 +111,18 @@ const SHOWN: readonly BuildOption[] = [
     variables: ["MKSQUASHFS_ARGS"],
   }),
   shown(
-    "--secret <id=name[,src=file][,env=variable]>",
-    "a build secret: the file /run/secrets/NAME in %post, and in RUN --mount=type=secret,id=NAME",
+    "--secret <id=name,src=file>",
+    "a build secret, in /run/secrets: for %post, and RUN --mount=type=secret,id=NAME",
     { group: secrets, repeatable: true },
   ),
-  shown("--authfile <file>", "logins for registries, as docker login and podman login write them", { group: secrets }),
+  shown("--authfile <file>", "a file with logins, as docker login writes it (default: the usual files)", {
+    group: secrets,
+  }),
   shown("--docker-username <name>", "user name for the registry of the recipe", {
     group: secrets,
     variables: ["DOCKER_USERNAME"],
   }),
-  shown("--docker-password <password>", "its password; APPTAINER_DOCKER_PASSWORD is not shown to other users", {
+  shown("--docker-password <password>", "its password; others can read it: set APPTAINER_DOCKER_PASSWORD", {
     group: secrets,
     variables: ["DOCKER_PASSWORD"],
   }),
