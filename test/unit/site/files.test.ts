@@ -94,7 +94,8 @@ test("a queue host of its own has the CA, and its sandboxes reach NATS as every 
 test("a secret is readable for root and its service or its operator alone, and the client has none", () => {
   for (const { path, text, mode, group } of files(THREE)) {
     const isConfiguration = path.startsWith("hosts/") && /\.(conf|yaml)$/.test(path);
-    const isSecret = ["KEY", "QUEUECREDS", "BACKUPCREDS", "GUESTSEED", "SEALINGKEYPEM", "ADACREDS"].includes(text) || isConfiguration;
+    const isSecret =
+      ["KEY", "QUEUECREDS", "BACKUPCREDS", "GUESTSEED", "SEALINGKEYPEM", "ADACREDS"].includes(text) || isConfiguration;
     assert.is(mode & 0o007, isSecret ? 0 : 0o004, path);
     if (path.startsWith("client/")) assert.is(isSecret, false, path);
     if (isSecret && path.startsWith("hosts/")) assert.not.equal(group, "root", path);
