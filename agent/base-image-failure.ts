@@ -25,10 +25,6 @@ const REMEDIES: readonly (readonly [error: RegExp, remedy: string])[] = [
     "the registry has no TLS; an operator can allow that with plainHttp in the queue's configuration",
   ],
   [
-    /authentication required|unauthorized|denied/,
-    "the registry refuses the base image; builders have no login, so name an image that needs none, or correct its name",
-  ],
-  [
     /certificate/,
     "the builder does not trust the registry's certificate; an operator can add its CA to the builder image",
   ],
@@ -43,8 +39,27 @@ const REMEDIES: readonly (readonly [error: RegExp, remedy: string])[] = [
   ],
 ];
 
+/** `no basic auth credentials`: of a registry without a token server. */
+const REFUSED = /authentication required|unauthorized|denied|no basic auth credentials/i;
+
+/** The registries that a recipe names, and those for which the build had a login, as in RegistryLogin. */
+export interface RegistryAccess {
+  readonly registries: readonly string[];
+  readonly logins: readonly string[];
+}
+
 /** The remedy for the user. Undefined when the build failed for another reason. */
-export function baseImageFailure(output: string): string | undefined {
+export function baseImageFailure(output: string, access: RegistryAccess): string | undefined {
   const error = output.match(LAST_ERROR)?.at(-1);
-  return error === undefined ? undefined : REMEDIES.find(([pattern]) => pattern.test(error))?.[1];
+  if (error === undefined) return undefined;
+  return REFUSED.test(error) ? refusal(error, access) : REMEDIES.find(([pattern]) => pattern.test(error))?.[1];
+}
+
+function refusal(error: string, { registries, logins }: RegistryAccess): string {
+  const registry = registries.find((one) => error.includes(one)) ?? registries[0] ?? "";
+  const hasLogin = logins.some((one) => one === registry || one.startsWith(`${registry}/`));
+  const shown = ["the registry", registry].filter(Boolean).join(" ");
+  return hasLogin
+    ? `${shown} refuses the base image to the login of this build; correct the login (docker login ${registry}), or the name of the image`
+    : `${shown} refuses the base image without a login; log in (docker login ${registry}) or give --docker-login, or correct the name of the image`;
 }

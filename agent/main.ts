@@ -6,6 +6,7 @@ import type { NatsConnection } from "nats";
 import { type UserData, userData } from "../lib/config/user-data.ts";
 import { systemClock } from "../lib/core/clock.ts";
 import { messageOf } from "../lib/core/errors.ts";
+import { createSealingKey, type SealingKey } from "../lib/core/sealed-box.ts";
 import { type Credential, connectWithRetry, guestAccess } from "../lib/nats/connection.ts";
 import { parseCreds } from "../lib/nats/credentials/creds.ts";
 import { createKey, type NKey } from "../lib/nats/credentials/nkey.ts";
@@ -14,6 +15,7 @@ import { decode } from "../lib/protocol/codec.ts";
 import { ownImage } from "./image.ts";
 import { keepAgentAlive } from "./memory-failure.ts";
 import { QueueClient } from "./queue-client.ts";
+import { forbidCoreDumps } from "./secrets.ts";
 import { Terminal } from "./terminal.ts";
 import { work } from "./work.ts";
 
@@ -30,23 +32,24 @@ const FOLDER = join(tmpdir(), "build");
 const never = new AbortController().signal;
 
 async function main(): Promise<void> {
-  await keepAgentAlive();
+  await Promise.all([keepAgentAlive(), forbidCoreDumps()]);
   const path = process.argv[2] ?? USER_DATA_PATH;
   const data = decode(userData, await readFile(path), path);
   const key = createKey("user");
+  const sealingKey = createSealingKey();
   log(`builder ${data.builder} connects to ${data.nats.url}`);
   const nc = await connect(data, parseCreds(data.creds, path), "agent");
   const queue = new QueueClient({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, log });
-  const lease = await waitForLease(queue);
-  if (lease !== undefined) await serve({ data, key, queue, lease });
+  const lease = await waitForLease(queue, sealingKey.publicKey);
+  if (lease !== undefined) await serve({ data, key, sealingKey, queue, lease });
   await nc.drain();
 }
 
 /** The lease. Undefined when the queue orders this builder to stop. */
-async function waitForLease(queue: QueueClient): Promise<Lease | undefined> {
+async function waitForLease(queue: QueueClient, sealingKey: string): Promise<Lease | undefined> {
   const builderImage = await ownImage();
   for (;;) {
-    const reply = await queue.ask({ state: "ready", ...(builderImage && { builderImage }) }, never);
+    const reply = await queue.ask({ state: "ready", sealingKey, ...(builderImage && { builderImage }) }, never);
     if (reply.order === "lease") return reply.lease;
     if (reply.order === "stop") {
       log(`the queue orders to stop: ${reply.reason}`);
@@ -59,12 +62,14 @@ interface ServeOptions {
   readonly data: UserData;
   /** Key of the lease's JWT. */
   readonly key: NKey;
+  /** Key of the lease's secrets. */
+  readonly sealingKey: SealingKey;
   readonly queue: QueueClient;
   readonly lease: Lease;
 }
 
 /** Does the build and reports its outcome, with a heartbeat to the queue all the while. */
-async function serve({ data, key, queue, lease }: ServeOptions): Promise<void> {
+async function serve({ data, key, sealingKey, queue, lease }: ServeOptions): Promise<void> {
   const { build, attempt } = lease;
   log(`leased to build ${build}, attempt ${attempt}`);
   const stop = new AbortController();
@@ -74,7 +79,16 @@ async function serve({ data, key, queue, lease }: ServeOptions): Promise<void> {
   const nc = await connect(data, { jwt: lease.jwt, key }, "build");
   try {
     const js = guestAccess(nc);
-    const outcome = await work({ lease, js, queue, folder: FOLDER, terminal, signal: stop.signal });
+    const outcome = await work({
+      lease,
+      builder: data.builder,
+      sealingKey,
+      js,
+      queue,
+      folder: FOLDER,
+      terminal,
+      signal: stop.signal,
+    });
     log(`build ended: ${JSON.stringify(outcome)}`);
     await queue.ask({ state: "ended", build, outcome }, stop.signal);
   } catch (error) {

@@ -4,6 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Lease } from "../lib/protocol/builder-messages.ts";
 import { existsBelow } from "../lib/recipe/context/expand.ts";
+import { withSecretsFolder } from "../lib/recipe/definition/secrets-folder.ts";
 import type { PathPattern } from "../lib/recipe/path-pattern.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
 import { encodeRecipe } from "../lib/recipe/recipe-text.ts";
@@ -87,11 +88,13 @@ const ignoreFileOf = ({ recipe, context }: Lease, callersRoot: string): string |
 
 /**
  * Writes the recipe. Call it after the caller's files are unpacked, because they decide which paths of the recipe
- * change.
+ * change. With build secrets a definition file gets a folder for them.
  */
-export async function writeRecipe({ recipe }: Lease, workDir: WorkDir): Promise<void> {
+export async function writeRecipe({ recipe }: Lease, workDir: WorkDir, hasSecrets = false): Promise<void> {
   const hasFile = (file: PathPattern) => existsBelow(workDir.callersRoot, file);
-  await writeFile(workDir.recipe, encodeRecipe(rebaseSources(recipe, workDir.callersRoot, hasFile)));
+  const text = rebaseSources(recipe, workDir.callersRoot, hasFile);
+  const needsFolder = hasSecrets && recipe.backend === "singularity";
+  await writeFile(workDir.recipe, encodeRecipe(needsFolder ? withSecretsFolder(text) : text));
 }
 
 interface EnvironmentOptions {

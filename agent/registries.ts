@@ -59,6 +59,12 @@ const forApptainer = (named: readonly string[], others: readonly string[]): stri
   ...others.map((host) => mirrored(host, spelledPublic(host), false)),
 ];
 
+/** The names under which the programs look for a login: the registry, and its other spelling in registriesConf(). */
+export function authNames(registry: string): string[] {
+  const [host = "", ...path] = registry.split("/");
+  return [...new Set([registry, [spelledPublic(host), ...path].join("/")])];
+}
+
 /** The same host for every resolver and certificate: an IPv4 address inside IPv6, a name with its final dot. */
 function spelledPublic(host: string): string {
   const { name, port } = split(host);

@@ -35,6 +35,7 @@ export async function runBuild(steps: readonly Step[], options: BuildOptions): P
   let exit: BuildExit = { code: 0, reason: "" };
   for (const step of steps) {
     exit = await runStep({ ...options, ...step, startedMs });
+    await step.after?.();
     if (exit.code !== 0) break;
   }
   return exit;

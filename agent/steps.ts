@@ -1,28 +1,38 @@
 /** Lists the programs that build an image from a recipe, in order. */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
-import { apptainerOptions, buildahOptions, packOptions } from "./passed-options.ts";
+import { apptainerOptions, apptainerSecrets, buildahOptions, buildahSecrets, packOptions } from "./passed-options.ts";
 import type { WorkDir } from "./prepare.ts";
+import type { SecretFiles } from "./secrets.ts";
 
 export interface Step {
   /** Names the program in the reason of a failed build. */
   readonly name: string;
   /** Program and arguments. */
   readonly argv: readonly string[];
+  /** Called when the program has exited, before the next one. */
+  readonly after?: () => Promise<void>;
 }
 
-export function stepsFor(recipe: Recipe, workDir: WorkDir): Step[] {
-  return recipe.backend === "docker" ? dockerSteps(recipe, workDir) : [definitionStep(recipe, workDir)];
+/** Secrets are given to the programs that run the recipe, never to the one that packs the image of a Dockerfile. */
+export function stepsFor(recipe: Recipe, workDir: WorkDir, secrets?: SecretFiles): Step[] {
+  const steps = recipe.backend === "docker" ? dockerSteps : definitionSteps;
+  return steps(recipe, workDir, secrets);
 }
 
-function definitionStep({ buildArgs = {}, options = {} }: Recipe, workDir: WorkDir): Step {
+function definitionSteps(
+  { buildArgs = {}, options = {} }: Recipe,
+  workDir: WorkDir,
+  secrets: Partial<SecretFiles> = {},
+): Step[] {
   // apptainer parses the value of --build-arg as a line of CSV.
   const args = Object.entries(buildArgs).flatMap(([name, value]) => [
     "--build-arg",
     `"${`${name}=${value}`.replaceAll('"', '""')}"`,
   ]);
-  const passed = [...apptainerOptions(options, workDir.callersRoot), ...packOptions(options)];
+  const own = [...apptainerOptions(options, workDir.callersRoot), ...apptainerSecrets(secrets)];
+  const passed = [...own, ...packOptions(options)];
   const argv = ["apptainer", "build", ...archOption(workDir), ...args, ...passed, workDir.image, workDir.recipe];
-  return { name: "apptainer build", argv };
+  return [{ name: "apptainer build", argv }];
 }
 
 /** With this option, both programs fetch the base image of that architecture, and fail when the registry has none. */
@@ -32,7 +42,11 @@ const archOption = ({ emulated }: WorkDir): string[] => (emulated === undefined 
  * buildah commits straight into an uncompressed OCI layout, and keeps no layers for a later build. Measured with a
  * layer of 290 MB: 3.7 s this way, 10 s through buildah's own storage and an archive, 17 s with `--layers`.
  */
-function dockerSteps({ text, buildArgs = {}, options = {} }: Recipe, workDir: WorkDir): Step[] {
+function dockerSteps(
+  { text, buildArgs = {}, options = {} }: Recipe,
+  workDir: WorkDir,
+  secrets: Partial<SecretFiles> = {},
+): Step[] {
   const args = Object.entries(buildArgs).flatMap(([name, value]) => ["--build-arg", `${name}=${value}`]);
   const driver = workDir.storageDriver === undefined ? [] : ["--storage-driver", workDir.storageDriver];
   const storage = [...driver, "--root", workDir.storage, "--runroot", `${workDir.storage}-run`];
@@ -43,6 +57,7 @@ function dockerSteps({ text, buildArgs = {}, options = {} }: Recipe, workDir: Wo
     "--layers=false",
     ...args,
     ...buildahOptions(options),
+    ...buildahSecrets(secrets),
   ];
   const ignoreFile = workDir.ignoreFile === undefined ? [] : ["--ignorefile", workDir.ignoreFile];
   const paths = [...ignoreFile, "--file", workDir.recipe, "--tag", `oci:${workDir.layout}`, workDir.context];
@@ -58,8 +73,13 @@ function dockerSteps({ text, buildArgs = {}, options = {} }: Recipe, workDir: Wo
     workDir.image,
     `oci:${workDir.layout}`,
   ];
+  const { remove } = secrets;
   return [
-    { name: "buildah build", argv: ["buildah", ...storage, "build", ...mode, ...paths] },
+    {
+      name: "buildah build",
+      argv: ["buildah", ...storage, "build", ...mode, ...paths],
+      ...(remove === undefined ? {} : { after: remove }),
+    },
     { name: "apptainer build", argv: ["sh", "-c", freeSpace, "sh", workDir.storage, ...convert] },
   ];
 }

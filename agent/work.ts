@@ -1,15 +1,17 @@
 /** Does one lease from beginning to end: recipe, build, log, image. */
 import { stat } from "node:fs/promises";
 import { CbError, messageOf } from "../lib/core/errors.ts";
+import type { SealingKey } from "../lib/core/sealed-box.ts";
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
 import { Publisher } from "../lib/nats/jetstream/publisher.ts";
 import type { BuildState } from "../lib/protocol/build-messages.ts";
 import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
 import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
+import { registriesOf } from "../lib/recipe/base-images.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
-import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
+import { baseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
 import { deviceFailure } from "./device-failure.ts";
 import { diskFailure, fullDisk } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
@@ -18,11 +20,16 @@ import { prepareWorkDir, type WorkDir, writeRecipe } from "./prepare.ts";
 import type { QueueClient } from "./queue-client.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
+import { keepCopiesInMemory, keepSecrets, openSecrets, type SecretFiles } from "./secrets.ts";
 import { stepsFor } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface WorkOptions {
   readonly lease: Lease;
+  /** The id of this builder. */
+  readonly builder: string;
+  /** Opens the secrets of the lease. */
+  readonly sealingKey: SealingKey;
   /** JetStream with the rights of this build. */
   readonly js: JetStreamAccess;
   readonly queue: QueueClient;
@@ -69,8 +76,7 @@ async function runAttempt(options: AttemptOptions): Promise<BuildOutcome> {
     const workDir = await prepareWorkDir(lease, options.folder, emulated);
     const { build, context } = lease;
     if (context !== undefined) await receiveContext({ build, context, js, root: workDir.callersRoot, signal });
-    await writeRecipe(lease, workDir);
-    const exit = await buildImage(options, workDir);
+    const exit = await buildWithSecrets(options, workDir);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
     return await storeImage(options, workDir);
   } catch (error) {
@@ -81,13 +87,33 @@ async function runAttempt(options: AttemptOptions): Promise<BuildOutcome> {
   }
 }
 
-async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<BuildExit> {
+/** The secrets are there only while a program may read them. */
+async function buildWithSecrets(options: AttemptOptions, workDir: WorkDir): Promise<BuildExit> {
+  const { lease, builder, sealingKey } = options;
+  const opened = openSecrets(lease, builder, sealingKey);
+  const logins = opened.logins.map(({ registry }) => registry);
+  const secrets = await keepSecrets(opened);
+  try {
+    const hasBuildSecrets = secrets?.secrets !== undefined;
+    await writeRecipe(lease, workDir, hasBuildSecrets);
+    if (hasBuildSecrets) await keepCopiesInMemory(secrets, workDir.storage);
+    return await buildImage({ ...options, logins }, workDir, secrets);
+  } finally {
+    await secrets?.remove();
+  }
+}
+
+async function buildImage(
+  options: AttemptOptions & Pick<RegistryAccess, "logins">,
+  workDir: WorkDir,
+  secrets: SecretFiles | undefined,
+): Promise<BuildExit> {
   const { lease, publisher, terminal, signal } = options;
   await publishState(publisher, lease.build, { v: 1, state: "building" });
   const last = new LastOutput();
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
   try {
-    const exit = await runBuild(stepsFor(lease.recipe, workDir), {
+    const exit = await runBuild(stepsFor(lease.recipe, workDir, secrets), {
       cwd: workDir.context,
       env: workDir.environment,
       terminal,
@@ -98,7 +124,7 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
       },
       signal,
     });
-    const remedy = exit.code === 0 ? undefined : await remedyFor(last.text(), options.folder);
+    const remedy = exit.code === 0 ? undefined : await remedyFor(last.text(), options);
     return remedy === undefined ? exit : { ...exit, reason: `${exit.reason}: ${remedy}` };
   } finally {
     await log.end();
@@ -106,11 +132,17 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
 }
 
 /** The remedy for the user, when the end of the output shows the cause of the failure. */
-const remedyFor = async (output: string, folder: string): Promise<string | undefined> =>
-  (await memoryFailure(output)) ??
-  (await fullDisk(output, folder)) ??
-  baseImageFailure(output) ??
-  deviceFailure(output);
+async function remedyFor(
+  output: string,
+  { lease, folder, logins }: Pick<WorkOptions, "lease" | "folder"> & Pick<RegistryAccess, "logins">,
+): Promise<string | undefined> {
+  return (
+    (await memoryFailure(output)) ??
+    (await fullDisk(output, folder)) ??
+    baseImageFailure(output, { registries: registriesOf(lease.recipe), logins }) ??
+    deviceFailure(output)
+  );
+}
 
 /**
  * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images;

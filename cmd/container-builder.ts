@@ -17,6 +17,7 @@ import {
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
+import { collectSecrets } from "../lib/cli/build/secrets/collect-secrets.ts";
 import { configCommand, runConfig } from "../lib/cli/config-command.ts";
 import { doctorCommand, runDoctor } from "../lib/cli/doctor/command.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
@@ -92,7 +93,7 @@ await main("container-builder", async (argv) => {
   const place = imagePlace(image, options.file ?? named ?? "", options);
   const chosen = viewOptions(options, place.path);
   const view = progressView({ ...chosen, plain: options.tty === false });
-  return runReported(view, chosen, () => runBuild({ options, named, accepted, place, view }));
+  return runReported(view, chosen, () => runBuild({ options, named, accepted, argv, place, view }));
 });
 
 interface Call {
@@ -101,11 +102,12 @@ interface Call {
   readonly named: string | undefined;
   /** The options that are not needed. */
   readonly accepted: readonly string[];
+  readonly argv: readonly string[];
   readonly place: ImagePlace;
   readonly view: ProgressView;
 }
 
-async function runBuild({ options, named, accepted, place, view }: Call): Promise<void> {
+async function runBuild({ options, named, accepted, argv, place, view }: Call): Promise<void> {
   const { steps, report, write } = view;
   const { pool, force = false } = options;
   const arch = architectureOf(options);
@@ -124,13 +126,15 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
     imagePath,
     signal: interrupted,
   });
+  const given = await collectSecrets({ recipe, options, environment: process.env, argv });
   const ignored = bindVariablesNote(process.env) ?? [];
-  const notes = [acceptedNote(accepted) ?? [], ignored, input.notes, recipeNotes(recipe), context?.notes ?? []].flat();
+  const ofRecipe = [...input.notes, ...recipeNotes(recipe), ...(context?.notes ?? [])];
+  const notes = [acceptedNote(accepted) ?? [], ignored, given.notes, ofRecipe].flat();
   for (const note of notes) steps.print(`note: ${note}`);
   const isShown = view.isOutputShown && process.stdout.isTTY;
   const terminal = terminalSize(options.tty ?? isShown);
   if (options.dryRun) {
-    printText(dryRunText({ input, context, imagePath, arch, pool, terminal }));
+    printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal }));
     return;
   }
   let session: Session | undefined;
@@ -142,6 +146,7 @@ async function runBuild({ options, named, accepted, place, view }: Call): Promis
       report,
       recipe,
       context,
+      secrets: given.secrets,
       arch,
       pool,
       imagePath,

@@ -23,7 +23,11 @@ export function queueYaml(options: QueueYaml): string {
   const config = {
     installation: installation.name,
     nats: { url: natsUrl, ...tls, creds: installation.files.queueCreds },
-    issuer: { account: installation.guest, signingKey: installation.files.guestSigningSeed },
+    issuer: {
+      account: installation.guest,
+      signingKey: installation.files.guestSigningSeed,
+      sealingKey: installation.files.sealingKey,
+    },
     pools: poolsOf(builders, sandbox).map((pool) => ({ ...pool, nats })),
     // JetStream reserves the max_bytes of each stream on disk, and a workstation has less disk than a site.
     limits: { logMiB: 256, imageMiB: 8192 },

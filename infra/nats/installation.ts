@@ -6,7 +6,7 @@
  * installation.json   names and public keys; written last
  * operator.jwt  sys.jwt  core.jwt  guest.jwt
  * offline/            seeds of operator and accounts, key of the CA: needed to change accounts, not at run time
- * keys/               signing seeds of CORE and GUEST
+ * keys/               signing seeds of CORE and GUEST; the key that users seal their secrets to
  * creds/              queue (CORE), operator (CORE, reads), backup (CORE, snapshots), sys (administration of the server)
  * tls/                ca.crt, server.crt, server.key
  * ```
@@ -49,6 +49,7 @@ export function filesOf(folder: string, offline = join(folder, "offline")) {
     caKeyFile: join(offline, "ca.key"),
     coreSigningSeed: at("keys", "core-signing.seed"),
     guestSigningSeed: at("keys", "guest-signing.seed"),
+    sealingKey: at("keys", "sealing.key"),
     queueCreds: at("creds", "queue.creds"),
     operatorCreds: at("creds", "operator.creds"),
     backupCreds: at("creds", "backup.creds"),
@@ -61,13 +62,12 @@ export function filesOf(folder: string, offline = join(folder, "offline")) {
 
 /**
  * Returns the installation in `folder`, or undefined when a file outside `offline` is missing or empty, except the backup
- * credential. Reads no secret. Throws
- * CbError "config" when `installation.json` is malformed or of another version.
+ * credential and the sealing key. Reads no secret. Throws CbError "config" when `installation.json` is malformed or of another version.
  */
 export async function openInstallation(folder: string): Promise<Installation | undefined> {
-  const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, backupCreds, ...needed } = filesOf(folder);
-  // An installation of an earlier version has no backup credential; makeInstallation adds it.
-  const optional = { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, backupCreds };
+  const { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, backupCreds, sealingKey, ...needed } = filesOf(folder);
+  // An installation of an earlier version lacks the last two; makeInstallation adds them.
+  const optional = { operatorSeed, sysSeed, coreSeed, guestSeed, caKeyFile, backupCreds, sealingKey };
   const sizes = await Promise.all(Object.values(needed).map((path) => sizeOf(path)));
   if (sizes.includes(0)) return undefined;
   const { version: _, ...record } = parseRecord(await readFile(needed.record, "utf8"), needed.record);

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { CbError } from "../../lib/core/errors.ts";
+import { createSealingKey, sealingKeyPem } from "../../lib/core/sealed-box.ts";
 import { type AccountLimits, coreAccount, guestAccount, systemAccount } from "../../lib/nats/credentials/accounts.ts";
 import { formatCreds } from "../../lib/nats/credentials/creds.ts";
 import { readKeyFile } from "../../lib/nats/credentials/issuer.ts";
@@ -41,7 +42,7 @@ export const isDnsName = (text: string): boolean => DNS_NAME.test(text) && isIP(
 
 /**
  * Returns the installation in `folder`, and creates it first unless it is complete. The remains of an interrupted run are replaced;
- * an installation of an earlier version gets its backup credential.
+ * an installation of an earlier version gets its backup credential and its sealing key.
  * Throws CbError "config" when the folder holds other files, when its installation has another server name, when `serverName` is
  * not a DNS name, or when openssl fails.
  */
@@ -54,7 +55,7 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
   const found = await openInstallation(options.folder);
   if (found !== undefined) {
     refuseOtherName(found, options);
-    await ensureBackupCreds(found, options.nowMs);
+    await ensureLaterFiles(found, options.nowMs);
     return found;
   }
   await mkdir(dirname(options.folder), { recursive: true });
@@ -67,7 +68,7 @@ export async function makeInstallation(options: InstallationOptions): Promise<In
   }
   const created = await openInstallation(options.folder);
   if (created === undefined) throw new Error(`the installation just created in ${options.folder} is incomplete`);
-  await ensureBackupCreds(created, options.nowMs);
+  await ensureLaterFiles(created, options.nowMs);
   return created;
 }
 
@@ -143,6 +144,13 @@ async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, n
   await writeSecretFile(files.queueCreds, creds("queue", queuePermissions, coreSigning, core));
   await writeSecretFile(files.operatorCreds, creds("operator", operator, coreSigning, core));
   await writeSecretFile(files.sysCreds, creds("sys", systemPermissions, sys, sys));
+}
+
+/** Creates the files that an installation of an earlier version lacks. Throws as readKeyFile. */
+async function ensureLaterFiles(installation: Installation, nowMs: number): Promise<void> {
+  await ensureBackupCreds(installation, nowMs);
+  const { sealingKey } = installation.files;
+  if (!existsSync(sealingKey)) await writeSecretFile(sealingKey, sealingKeyPem(createSealingKey()));
 }
 
 /** Creates the credential that takes snapshots of the streams, if it is missing. Throws as readKeyFile. */

@@ -27,6 +27,7 @@ const DEFAULTS = {
   ca: ["the CAs of the system", "default"],
   servername: ["the host in url", "default"],
   account: ["any", "default"],
+  sealingKey: ["that of the queue", "default"],
 } as const;
 
 /** Throws CbError "config" after the output when a setting is missing or its file cannot be read. */

@@ -57,6 +57,7 @@ interface SessionParts {
   readonly address: NatsAddress;
   readonly user: string;
   readonly origin: string;
+  readonly sealingKey: string | undefined;
   readonly firstReplyDeadlineMs: number;
 }
 
@@ -68,16 +69,19 @@ export class Session {
   readonly user: string;
   /** For messages: where the address and the credential were configured. */
   readonly origin: string;
+  /** The installation's key for secrets, if the settings name it. */
+  readonly sealingKey: string | undefined;
   /** By performance.now(). */
   readonly #firstReplyDeadlineMs: number;
   #hasRequested = false;
 
-  private constructor({ nc, credential, address, user, origin, firstReplyDeadlineMs }: SessionParts) {
+  private constructor({ nc, credential, address, user, origin, sealingKey, firstReplyDeadlineMs }: SessionParts) {
     this.nc = nc;
     this.credential = credential;
     this.address = address;
     this.user = user;
     this.origin = origin;
+    this.sealingKey = sealingKey;
     this.#firstReplyDeadlineMs = firstReplyDeadlineMs;
   }
 
@@ -96,8 +100,9 @@ export class Session {
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
     const nc = await connect({ address, credential: creds, name: `${program} ${creds.name}` }, origin);
     steps.complete(`Connected to queue: ${hostOf(config.url)}`);
+    const { sealingKey } = config;
     const credential = { path: config.creds, jwt: creds.jwt, key: creds.key };
-    return new Session({ nc, credential, address, user: creds.name, origin, firstReplyDeadlineMs });
+    return new Session({ nc, credential, address, user: creds.name, origin, sealingKey, firstReplyDeadlineMs });
   }
 
   /**

@@ -17,6 +17,8 @@ export interface ClientConfig {
   readonly ca?: string;
   /** The account that the credential must belong to. Present only if the source of `url` names it. */
   readonly account?: string;
+  /** Present only if the source of `url` names it. */
+  readonly sealingKey?: string;
   /** The source of `url`, for error messages. */
   readonly urlFrom: string;
 }
@@ -43,21 +45,27 @@ export function findSettings(places: ClientConfigPlaces): FoundSettings {
     }
     return {};
   };
-  // Another installation has another account.
-  const account = sources.find(({ settings }) => settings.url !== undefined)?.settings.account;
-  const { url } = find("url");
+  // Another installation has another account and another key for secrets.
+  const withUrl = sources.find(({ settings }) => settings.url !== undefined);
+  const ofInstallation = (setting: "account" | "sealingKey"): FoundSettings => {
+    const value = withUrl?.settings[setting];
+    return withUrl === undefined || value === undefined
+      ? {}
+      : { [setting]: { value, from: { kind: withUrl.kind, name: withUrl.name } } };
+  };
   return {
     ...find("url"),
     ...find("creds"),
     ...find("ca"),
     ...find("servername"),
-    ...(account === undefined || url === undefined ? {} : { account: { value: account, from: url.from } }),
+    ...ofInstallation("account"),
+    ...ofInstallation("sealingKey"),
   };
 }
 
 /** Throws CbError "config" when `url` or `creds` is not set, or when a file cannot be read. */
 export function clientConfig(places: ClientConfigPlaces): ClientConfig {
-  const { url, creds, servername, ca, account } = findSettings(places);
+  const { url, creds, servername, ca, account, sealingKey } = findSettings(places);
   if (url === undefined) throw unset("no queue is configured", "NATS_URL", "url", places.folders);
   if (creds === undefined) throw unset("no credential is configured", "NATS_CREDS", "creds", places.folders);
   return {
@@ -66,6 +74,7 @@ export function clientConfig(places: ClientConfigPlaces): ClientConfig {
     creds: creds.value,
     ...(servername === undefined ? {} : { servername: servername.value }),
     ...(account === undefined ? {} : { account: account.value }),
+    ...(sealingKey === undefined ? {} : { sealingKey: sealingKey.value }),
     ...(ca === undefined ? {} : { ca: readCaFile(ca.value, ca.from.name) }),
   };
 }

@@ -18,6 +18,8 @@ const fileSchema = v.strictObject({
   ca: v.optional(v.string()),
   /** Public key of the installation's account GUEST. With it, a credential of another installation is recognised. */
   account: v.optional(v.string()),
+  /** Public key of the installation, which secrets are sealed to. Without it the client requests it from the queue. */
+  sealingKey: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/, "must be 43 characters of base64url"))),
 });
 type Settings = Partial<v.InferOutput<typeof fileSchema>>;
 export type SettingName = keyof Settings;

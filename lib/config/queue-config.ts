@@ -171,11 +171,17 @@ const registry = v.pipe(
     username: v.optional(v.pipe(v.string(), v.regex(/^[^:\p{Cc}]{1,255}$/u, "must not be empty or contain a colon"))),
     /** File with nothing but the password. The queue reads it at its start and sends it to this registry only. */
     passwordFile: v.optional(path),
+    /**
+     * True: builds that pull from this registry get the login. False by default, because every user can read it in a build of
+     * their own: it must be allowed to read only what all users may read.
+     */
+    loginForBuilds: v.optional(v.boolean(), false),
   }),
   v.check(
     ({ username, passwordFile }) => (username === undefined) === (passwordFile === undefined),
     "username and passwordFile must be set together",
   ),
+  v.check(({ username, loginForBuilds }) => username !== undefined || !loginForBuilds, "loginForBuilds needs a login"),
 );
 
 /** The file has seconds and MiB; the parsed limits have ms and bytes. */
@@ -243,6 +249,8 @@ export const queueConfig = v.strictObject({
     account: v.pipe(v.string(), v.regex(/^A[A-Z2-7]{55}$/, "must be the public key of an account")),
     /** File with the seed of GUEST's signing key. */
     signingKey: path,
+    /** File with the X25519 key that users seal their secrets to. Without it the queue takes no secrets. */
+    sealingKey: v.optional(path),
   }),
   pools: v.pipe(
     v.array(pool),

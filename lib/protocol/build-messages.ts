@@ -16,6 +16,7 @@ import {
   userKey,
   version,
 } from "./fields.ts";
+import { sealedBox } from "./secret-messages.ts";
 
 /** The largest recipe. Definition files of real projects are below 100 kB. */
 export const RECIPE_MAX_BYTES = 1024 * 1024;
@@ -88,6 +89,8 @@ export const reserveRequest = v.object({
       archive: v.variant("kind", [inlineArchive, v.object({ kind: v.literal("object"), maxBytes: count })]),
     }),
   ),
+  /** Build secrets and logins, sealed to the queue's key for this user and `request`. */
+  secrets: v.optional(sealedBox),
   /** The file name of the image, so that a user can tell builds apart. */
   name: v.optional(line, ""),
   /** The architecture that the image is for. Absent: that of the pool. */

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { leasedContext, recipeSchema } from "./build-messages.ts";
 import { builderImage } from "./builder-image.ts";
 import { architecture, chunkBytes, count, digest, id, jwt, line, nuid, terminal, userKey, version } from "./fields.ts";
+import { sealedBox, sealingKey } from "./secret-messages.ts";
 
 /** How the build ended, as the agent reports it. */
 const buildOutcome = v.variant("kind", [
@@ -17,7 +18,8 @@ export type BuildOutcome = v.InferOutput<typeof buildOutcome>;
 /**
  * The agent always has one request outstanding; a new one replaces it. `ready`: asks for a lease. `building`: reports that the agent
  * is alive. `storing`: asks for space for an image of `bytes`. `ended`: reports the outcome. Each `ready` has the description of the
- * builder's image, because any of them may be the first that the queue receives; it is absent if the image has none.
+ * builder's image, because any of them may be the first that the queue receives; it is absent if the image has none. `sealingKey`:
+ * the secrets of the lease are to be sealed to it; the agent makes the pair and an older one sends none.
  */
 export const agentRequest = v.variant("state", [
   v.object({
@@ -26,6 +28,7 @@ export const agentRequest = v.variant("state", [
     publicKey: userKey,
     state: v.literal("ready"),
     builderImage: v.optional(builderImage),
+    sealingKey: v.optional(sealingKey),
   }),
   v.object({ v: version, builder: id, publicKey: userKey, state: v.literal("building"), build: id }),
   v.object({
@@ -60,6 +63,9 @@ const lease = v.object({
   /** Registries of the site without TLS: HOST or HOST:PORT. */
   plainHttpRegistries: v.optional(v.array(line), []),
   terminal: v.optional(terminal),
+  /** The user's build secrets and logins, and logins of the site, each sealed to the agent's key for this attempt. */
+  secrets: v.optional(sealedBox),
+  siteLogins: v.optional(sealedBox),
   limits: v.object({ buildMs: count, logBytes: count, imageBytes: count }),
 });
 export type Lease = v.InferOutput<typeof lease>;

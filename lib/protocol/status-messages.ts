@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { builderImage } from "./builder-image.ts";
 import { renewableCredential, renewedCredential } from "./credential-renewal.ts";
 import { count, id, line, version } from "./fields.ts";
+import { sealingKey } from "./secret-messages.ts";
 import { storageFigures } from "./storage-figures.ts";
 
 export const statusRequest = v.object({ v: version, ...renewableCredential });
@@ -33,6 +34,8 @@ export const statusReply = v.object({
     }),
   ),
   builds: v.object({ waiting: count, running: count }),
+  /** Clients without a `sealingKey` in their settings seal secrets to it. Absent: the queue takes no secrets. */
+  sealingKey: v.optional(sealingKey),
   /** Absent while NATS does not report it. */
   storage: v.optional(storageFigures),
   /** Streams of NATS that do not answer or cannot be written, at most ten. An older queue sends none. */

@@ -2,6 +2,7 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import type { Mistake } from "../config/yaml-file.ts";
 import { messageOf } from "../core/errors.ts";
+import { parseSealingKey } from "../core/sealed-box.ts";
 import { parseCreds } from "../nats/credentials/creds.ts";
 import { keyFromSeed } from "../nats/credentials/nkey.ts";
 
@@ -24,6 +25,11 @@ const KEY = {
   kind: "file",
   remedy: "copy the seed of GUEST's signing key there, readable by the user that runs cb-queue",
   read: (text: string) => keyFromSeed(text.trim()),
+} as const;
+const SEALING_KEY = {
+  kind: "file",
+  remedy: "copy keys/sealing.key of the installation there, readable by the user that runs cb-queue",
+  read: (text: string) => parseSealingKey(text),
 } as const;
 const PASSWORD = { kind: "file", remedy: "write the registry's password into it" } as const;
 const ROOTFS = { kind: "folder", remedy: "make it: cb-admin builder-image rootfs, or machine for QEMU" } as const;
@@ -53,6 +59,7 @@ function namedFiles(content: unknown): NamedFile[] {
     { keys: ["nats", "ca"], ...CA },
     { keys: ["nats", "creds"], ...CREDS },
     { keys: ["issuer", "signingKey"], ...KEY },
+    { keys: ["issuer", "sealingKey"], ...SEALING_KEY },
     ...pools,
     ...passwords,
   ];

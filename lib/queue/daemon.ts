@@ -11,6 +11,7 @@ import { VERSION } from "../core/version.ts";
 import { type ConnectOptions, connectWithRetry } from "../nats/connection.ts";
 import { readCreds } from "../nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../nats/credentials/issuer.ts";
+import { readSealingKey } from "../nats/credentials/sealing-key.ts";
 import { openConsumerProxy } from "../nats/jetstream/consumer-proxy.ts";
 import { openKvStore } from "../nats/jetstream/kv.ts";
 import { readStorage } from "../nats/jetstream/storage.ts";
@@ -22,6 +23,7 @@ import type { Pool } from "../pool/pool.ts";
 import { poolPolicy } from "../pool/reconciler/policy.ts";
 import { providersFor } from "../provider/make-provider.ts";
 import type { Provider } from "../provider/provider.ts";
+import { registryName } from "../recipe/base-images.ts";
 import { Images } from "./api/images.ts";
 import { OUTAGE_MS } from "./builds/build-credentials.ts";
 import { Builds } from "./builds/builds.ts";
@@ -193,6 +195,8 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
   const { replicas } = config.nats;
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES, health });
+  const { sealingKey } = config.issuer;
+  const registries = config.registries.map(withLogin);
   const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES, health });
   return {
     builds: new Builds({ records: keys, recipes: recipeKeys, log, events }),
@@ -203,7 +207,11 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
     parked: new ParkedRequests(),
     issuer,
-    images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),
+    sealingKey: sealingKey === undefined ? undefined : await readSealingKey(sealingKey),
+    siteLogins: registries.flatMap(({ host, login }, at) =>
+      login === undefined || !config.registries[at]?.loginForBuilds ? [] : [{ registry: registryName(host), ...login }],
+    ),
+    images: new Images({ registries, clock: systemClock, log }),
     compression: config.compression,
     plainHttpRegistries: config.registries.filter(({ plainHttp }) => plainHttp).map(({ host }) => host),
     limits: config.limits,

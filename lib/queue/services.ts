@@ -2,9 +2,11 @@
 import type { BuildLimits } from "../config/queue-config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
+import type { SealingKey } from "../core/sealed-box.ts";
 import type { Issuer } from "../nats/credentials/issuer.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Compression } from "../protocol/build-options.ts";
+import type { RegistryLogin } from "../protocol/secret-messages.ts";
 import { AdminUsers } from "./api/admin-users.ts";
 import { AgentRequests } from "./api/agent-requests.ts";
 import type { Images } from "./api/images.ts";
@@ -24,6 +26,7 @@ import { BuilderLeases } from "./leases/builders.ts";
 import type { PoolKind } from "./leases/choose-pool.ts";
 import { LeaseAnnouncements } from "./leases/lease-announcements.ts";
 import { LeaseMessages } from "./leases/lease-messages.ts";
+import { LeaseSecrets } from "./leases/lease-secrets.ts";
 import { Leases } from "./leases/leases.ts";
 import { LostBuilders } from "./leases/lost-builders.ts";
 import type { ParkedRequests } from "./leases/parked-requests.ts";
@@ -47,6 +50,10 @@ export interface QueueOptions {
   readonly poolKinds: readonly PoolKind[];
   readonly parked: ParkedRequests;
   readonly issuer: Issuer;
+  /** Users seal their secrets to it. Default: the queue takes no secrets. */
+  readonly sealingKey?: SealingKey | undefined;
+  /** Logins of the site for builds that pull from these registries. Default: none. */
+  readonly siteLogins?: readonly RegistryLogin[] | undefined;
   readonly images: Images;
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
@@ -73,8 +80,17 @@ export function createServices(options: QueueOptions) {
   const endings = new Endings({ builds, streams, builders, clock, log });
   const lost = new LostBuilders({ builds, builders, endings, clock, log });
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
-  const messages = new LeaseMessages({ builds, credentials, poolKinds, plainHttpRegistries, compression, limits });
-  const leases = new Leases({ builds, builders, streams, parked, announcements, messages, clock, log });
+  const secrets = new LeaseSecrets(options.sealingKey, options.siteLogins);
+  const messages = new LeaseMessages({
+    builds,
+    credentials,
+    secrets,
+    poolKinds,
+    plainHttpRegistries,
+    compression,
+    limits,
+  });
+  const leases = new Leases({ builds, builders, streams, endings, parked, announcements, messages, clock, log });
   const placement = new Placement({ builds, builders, lost, leases, leasedPerUser, log });
   const attempts = new BuildAttempts({ builds, streams, endings, lost, limits });
   const terminalSizes = new TerminalSizes(builds, parked);
@@ -96,6 +112,7 @@ export function createServices(options: QueueOptions) {
       endings,
       placement,
       credentials,
+      secrets,
       poolKinds,
       limits,
       clock,

@@ -40,7 +40,13 @@ export function operatorFiles(site: Site, keys: SiteKeys, operator: string): Sit
 export function clientFiles(site: Site, keys: SiteKeys): SiteFile[] {
   const { folder } = site.client;
   // Relative to config.yaml: the packages of clients hold both files in a folder of their version.
-  const settings = { url: natsUrl(site), servername: site.serverName, ca: "ca.crt", account: keys.guest };
+  const settings = {
+    url: natsUrl(site),
+    servername: site.serverName,
+    ca: "ca.crt",
+    account: keys.guest,
+    sealingKey: keys.sealingKey,
+  };
   const file = (name: string, text: string): SiteFile => ({
     path: `client${folder}/${name}`,
     holder: "clients",

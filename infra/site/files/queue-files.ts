@@ -1,4 +1,4 @@
-/** The files of a queue host: queue.yaml, its credential, and the key that signs the credentials of guests. */
+/** The files of a queue host: queue.yaml, its credential, and the keys that sign credentials of guests and open secrets. */
 import { stringify } from "yaml";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
 import type { Host, Site } from "../answers/site-schema.ts";
@@ -26,6 +26,7 @@ export function queueFiles(site: Site, keys: SiteKeys, host: Host): SiteFile[] {
     ),
     file(`${ETC}/queue.creds`, keys.queueCreds, SERVICE_SECRET),
     file(`${ETC}/guest-signing.seed`, keys.guestSigningSeed, SERVICE_SECRET),
+    file(`${ETC}/sealing.key`, keys.sealingKeyPem, SERVICE_SECRET),
     ...(keys.cloudLogin === undefined ? [] : [file(`${ETC}/clouds.yaml`, keys.cloudLogin, SERVICE_SECRET)]),
     // A NATS host has it already.
     ...(isNatsHost ? [] : [file(HOST_CA, keys.ca, PUBLIC)]),
@@ -41,7 +42,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
   return {
     installation: site.name,
     nats: { url: natsUrl(site), ...tls, creds: `${ETC}/queue.creds`, replicas: site.nats.hosts.length },
-    issuer: { account: guest, signingKey: `${ETC}/guest-signing.seed` },
+    issuer: { account: guest, signingKey: `${ETC}/guest-signing.seed`, sealingKey: `${ETC}/sealing.key` },
     http: { listen: HTTP_LISTEN },
     pools: [...site.pools, ...cloudPool(site)].map((pool) => withNats(site, pool, host)),
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),

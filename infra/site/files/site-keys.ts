@@ -27,6 +27,9 @@ export interface SiteKeys {
   readonly backupCreds: string;
   /** The seed of GUEST's signing key. Secret. */
   readonly guestSigningSeed: string;
+  /** The key that users seal their secrets to: its file, which is secret, and the public key for clients. */
+  readonly sealingKeyPem: string;
+  readonly sealingKey: string;
   /** A clouds.yaml with the login of cb-queue, where the site has builders in a cloud. Secret. */
   readonly cloudLogin?: string | undefined;
   /** Credential files by operator. Secret. */

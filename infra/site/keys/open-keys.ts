@@ -3,6 +3,7 @@ import { copyFile, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError, messageOf } from "../../../lib/core/errors.ts";
 import { readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
+import { readSealingKey } from "../../../lib/nats/credentials/sealing-key.ts";
 import { type Files, filesOf, type Installation, openInstallation } from "../../nats/installation.ts";
 import { makeInstallation } from "../../nats/make-installation.ts";
 import type { Site } from "../answers/site-schema.ts";
@@ -83,7 +84,8 @@ async function refuseIncomplete({ installation }: SiteFolder): Promise<void> {
   const { record } = filesOf(installation);
   if ((await readIfPresent(record)) === undefined || (await openInstallation(installation)) !== undefined) return;
   const offline = join(installation, "offline");
-  const needed = Object.values(filesOf(installation)).filter((path) => !path.startsWith(`${offline}/`));
+  const { backupCreds: _backup, sealingKey: _sealing, ...files } = filesOf(installation);
+  const needed = Object.values(files).filter((path) => !path.startsWith(`${offline}/`));
   const contents = await Promise.all(needed.map(readIfPresent));
   const missing = needed.find((_, at) => (contents[at] ?? "") === "");
   throw new CbError("config", `${missing ?? installation} is missing or empty`, {
@@ -114,5 +116,7 @@ async function installationKeys({ sys, core, guest }: Installation, files: Files
     queueCreds: await readFile(files.queueCreds, "utf8"),
     backupCreds: await readFile(files.backupCreds, "utf8"),
     guestSigningSeed: await readFile(files.guestSigningSeed, "utf8"),
+    sealingKeyPem: await readFile(files.sealingKey, "utf8"),
+    sealingKey: (await readSealingKey(files.sealingKey)).publicKey,
   };
 }

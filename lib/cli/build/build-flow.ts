@@ -6,6 +6,7 @@ import { CbError, messageOf } from "../../core/errors.ts";
 import { createKey } from "../../nats/credentials/nkey.ts";
 import type { CancelReply, Recipe, ReserveReply, ReserveRequest } from "../../protocol/build-messages.ts";
 import { cancel, reserve } from "../../protocol/requests.ts";
+import type { BuildSecrets } from "../../protocol/secret-messages.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { cancelSignal, Interrupted } from "../interrupt.ts";
 import { storeRenewed } from "../renewed-credential.ts";
@@ -13,6 +14,7 @@ import type { Session } from "../session.ts";
 import { type TerminalWindow, watchTerminalSize } from "../watch/terminal-size.ts";
 import { type Watcher, watchBuild } from "../watch/watch-build.ts";
 import { connectToBuild } from "./build-connection.ts";
+import { sealSecrets } from "./secrets/seal-secrets.ts";
 import { offerContext, sendContext } from "./send-context.ts";
 
 export interface BuildOrder extends Watcher {
@@ -23,6 +25,8 @@ export interface BuildOrder extends Watcher {
   readonly name: string;
   /** The local files that the recipe reads; undefined if it reads none. */
   readonly context: Context | undefined;
+  /** Build secrets and logins; undefined if there are none. */
+  readonly secrets: BuildSecrets | undefined;
   /** Architecture of the image; undefined: that of the pool. */
   readonly arch: string | undefined;
   /** Undefined: the queue's first pool of that architecture. */
@@ -88,13 +92,14 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
 }
 
 async function reserveRequest(order: BuildOrder, request: string, publicKey: string): Promise<ReserveRequest> {
-  const { recipe, context, arch, pool, terminal, name, interrupted, session } = order;
+  const { session, recipe, context, secrets, arch, pool, terminal, name, interrupted } = order;
   return {
     v: 1,
     request,
     publicKey,
     recipe,
     ...(context === undefined ? {} : { context: await offerContext(context, interrupted) }),
+    ...(secrets === undefined ? {} : { secrets: await sealSecrets(session, request, secrets) }),
     ...(arch === undefined ? {} : { arch }),
     ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),

@@ -8,6 +8,8 @@ import type { BuildInput } from "./build-input.ts";
 export interface DryRun {
   readonly input: BuildInput;
   readonly context: Context | undefined;
+  /** Kind and source of each, without any value. */
+  readonly secrets: readonly (readonly ["secret" | "login", string])[];
   readonly imagePath: string;
   readonly arch: string | undefined;
   readonly pool: string | undefined;
@@ -15,7 +17,7 @@ export interface DryRun {
 }
 
 /** One line for each thing, with a line end. The values of build arguments are left out: some come from the environment. */
-export function dryRunText({ input, context, imagePath, arch, pool, terminal }: DryRun): string {
+export function dryRunText({ input, context, secrets, imagePath, arch, pool, terminal }: DryRun): string {
   const { backend, text, buildArgs = {}, options = {} } = input.recipe;
   const names = Object.keys(buildArgs).join(", ");
   const kind = backend === "docker" ? "Dockerfile" : "definition file";
@@ -23,6 +25,7 @@ export function dryRunText({ input, context, imagePath, arch, pool, terminal }: 
     ["image", imagePath],
     ["recipe", `${input.shown}: ${kind}, ${size(Buffer.byteLength(text))}`],
     ["context", contextText(context)],
+    ...secrets,
     ...(context === undefined ? [] : [["folder", `${context.directory}, where relative paths start`] as const]),
     ...(names === "" ? [] : [["build arguments", names] as const]),
     ...optionTexts(options).map((option) => ["option", option] as const),

@@ -10,6 +10,8 @@ import type { ParkedRequests } from "../leases/parked-requests.ts";
 import type { Placement } from "../leases/placement.ts";
 import type { TerminalSizes } from "./terminal-sizes.ts";
 
+type ReadyRequest = Extract<AgentRequest, { state: "ready" }>;
+
 export interface AgentRequestsOptions {
   readonly builds: Builds;
   readonly builders: BuilderLeases;
@@ -44,10 +46,10 @@ export class AgentRequests {
     return terminalSizes.has(request.build) ? terminalSizes.takeOrder(request.build) : parked.park(request);
   }
 
-  async #onReady(request: AgentRequest, leasedBuild: string | undefined): Promise<AgentReply> {
+  async #onReady(request: ReadyRequest, leasedBuild: string | undefined): Promise<AgentReply> {
     const { leases, placement, parked } = this.#options;
-    const { builder, publicKey } = request;
-    const repeated = leasedBuild === undefined ? undefined : await leases.repeat(leasedBuild, builder, publicKey);
+    const { builder } = request;
+    const repeated = leasedBuild === undefined ? undefined : await leases.repeat(leasedBuild, builder, request);
     if (repeated !== undefined) return repeated;
     const reply = parked.park(request);
     if (leasedBuild === undefined) placement.request();

@@ -20,6 +20,7 @@ import { unknownBuild } from "../builds/own-build.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 import { choosePool, type PoolKind } from "../leases/choose-pool.ts";
+import type { LeaseSecrets } from "../leases/lease-secrets.ts";
 import type { Placement } from "../leases/placement.ts";
 import { admit } from "../storage/admission.ts";
 import type { StorageMonitor } from "../storage/storage-monitor.ts";
@@ -31,6 +32,7 @@ export interface ReservationsOptions {
   readonly endings: Endings;
   readonly placement: Placement;
   readonly credentials: BuildCredentials;
+  readonly secrets: LeaseSecrets;
   readonly poolKinds: readonly PoolKind[];
   readonly limits: Pick<BuildLimits, "contextBytes" | "logBytes" | "waitingPerUser">;
   readonly clock: Clock;
@@ -48,7 +50,7 @@ export class Reservations {
 
   /**
    * Throws CbError "usage" for a pool that does not exist or a context over the limit, "infrastructure" when the user has too
-   * many waiting builds or NATS no storage left, "unreachable" while the records do not answer.
+   * many waiting builds or NATS no storage left, "config" as LeaseSecrets.check(), "unreachable" while the records do not answer.
    */
   async reserve(user: string, request: ReserveRequest): Promise<ReserveReply> {
     const { build } = await this.#reserveOnce(user, request);
@@ -86,9 +88,10 @@ export class Reservations {
     return added;
   }
 
-  async #add(user: string, { request, name, recipe, context, terminal, ...requirements }: ReserveRequest) {
+  async #add(user: string, { request, name, recipe, context, terminal, secrets, ...requirements }: ReserveRequest) {
     const { builds, streams, storage, poolKinds, limits, log } = this.#options;
     this.#refuseTooMany(user);
+    this.#options.secrets.check({ secrets });
     const pool = choosePool(poolKinds, requirements);
     const uploadMaxBytes = this.#uploadMaxBytes(context);
     const { figures } = storage;
@@ -111,7 +114,11 @@ export class Reservations {
     try {
       await streams.create(record.build);
       if (uploadMaxBytes !== undefined) await this.#reserveContext(record.build, uploadMaxBytes);
-      await builds.add(record, { recipe, ...(context === undefined ? {} : { context: forBuilder(context) }) });
+      await builds.add(record, {
+        recipe,
+        ...(context === undefined ? {} : { context: forBuilder(context) }),
+        ...(secrets === undefined ? {} : { secrets }),
+      });
     } catch (error) {
       await this.#undo(record.build);
       throw error;

@@ -1,5 +1,6 @@
 /** `queue.status.<user>`: the pools and the number of builds, as cb-status shows them. */
 
+import type { SealingKey } from "../../core/sealed-box.ts";
 import type { Pool } from "../../pool/pool.ts";
 import type { BuilderView } from "../../pool/views.ts";
 import { imageText } from "../../protocol/builder-image.ts";
@@ -21,15 +22,18 @@ export interface StatusOptions {
   readonly builds: Builds;
   readonly storage: Pick<StorageMonitor, "figures" | "faults">;
   readonly warnings?: (() => readonly string[]) | undefined;
+  readonly sealingKey?: Pick<SealingKey, "publicKey"> | undefined;
 }
 
-export function replyToStatus({ pools, poolKinds, builds, storage, warnings }: StatusOptions): StatusReply {
+export function replyToStatus(options: StatusOptions): StatusReply {
+  const { pools, poolKinds, builds, storage, warnings, sealingKey } = options;
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,
     pools: [...pools].map(([name, pool]) => poolReply(name, archOf.get(name) ?? "", pool)),
     builds: { waiting: builds.waiting().length, running: builds.leased().length },
     ...(storage.figures === undefined ? {} : { storage: storage.figures }),
+    ...(sealingKey === undefined ? {} : { sealingKey: sealingKey.publicKey }),
     faults: storage.faults.slice(0, FAULTS_MAX),
     warnings: [...(warnings?.() ?? [])],
   };

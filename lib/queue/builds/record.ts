@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { backend, finalState, leasedContext, recipeSchema } from "../../protocol/build-messages.ts";
 import { count, id, line, terminal } from "../../protocol/fields.ts";
+import { sealedBox } from "../../protocol/secret-messages.ts";
 
 /** The loss of the builder that a build was leased to. */
 const loss = v.object({
@@ -49,5 +50,11 @@ export const buildRecord = v.object({
 export type BuildRecord = v.InferOutput<typeof buildRecord>;
 
 /** The builder's input, stored beside the record, so that the recipes of many waiting builds take no memory of the queue. */
-export const recipeRecord = v.object({ v: v.literal(1), recipe: recipeSchema, context: v.optional(leasedContext) });
+export const recipeRecord = v.object({
+  v: v.literal(1),
+  recipe: recipeSchema,
+  context: v.optional(leasedContext),
+  /** As the client sealed them. */
+  secrets: v.optional(sealedBox),
+});
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

@@ -6,16 +6,24 @@ import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { PoolKind } from "./choose-pool.ts";
+import type { LeaseSecrets } from "./lease-secrets.ts";
 
 export interface LeaseMessagesOptions {
   readonly builds: Builds;
   readonly credentials: BuildCredentials;
+  readonly secrets: LeaseSecrets;
   readonly poolKinds: readonly PoolKind[];
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
   /** Of builds that choose none. */
   readonly compression: Compression;
   readonly limits: BuildLimits;
+}
+
+/** The public keys of an agent: of its credential, and of the secrets that it gets. */
+export interface AgentKeys {
+  readonly publicKey: string;
+  readonly sealingKey?: string | undefined;
 }
 
 export class LeaseMessages {
@@ -25,9 +33,12 @@ export class LeaseMessages {
     this.#options = options;
   }
 
-  /** `publicKey` is the agent's. Undefined when the recipe was deleted, or the pool is no longer configured. */
-  async create(record: BuildRecord, publicKey: string): Promise<Lease | undefined> {
-    const { builds, credentials, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
+  /**
+   * Undefined when the recipe was deleted, or the pool is no longer configured. Throws CbError "usage" as
+   * LeaseSecrets.forLease().
+   */
+  async create(record: BuildRecord, { publicKey, sealingKey }: AgentKeys): Promise<Lease | undefined> {
+    const { builds, credentials, secrets, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
     const needs = await builds.needs(record.build);
     const kind = poolKinds.find(({ name }) => name === record.pool);
     if (needs === undefined || kind === undefined) return undefined;
@@ -40,6 +51,7 @@ export class LeaseMessages {
       arch: kind.arch,
       ...(needs.context === undefined ? {} : { context: needs.context }),
       ...(terminal === undefined ? {} : { terminal }),
+      ...secrets.forLease(record, needs, sealingKey),
       plainHttpRegistries: [...plainHttpRegistries],
       limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
     };

@@ -1,16 +1,18 @@
 /** Leases: one build on one builder. The agent gets the lease only as the reply to its own request. */
 
 import type { Clock } from "../../core/clock.ts";
+import { CbError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
-import type { AgentReply } from "../../protocol/builder-messages.ts";
+import type { AgentReply, Lease } from "../../protocol/builder-messages.ts";
 import type { Builds } from "../builds/builds.ts";
+import type { Endings } from "../builds/endings.ts";
 import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 import { buildLeased } from "../builds/transitions.ts";
 import type { BuilderLeases } from "./builders.ts";
 import type { LeaseAnnouncements } from "./lease-announcements.ts";
-import type { LeaseMessages } from "./lease-messages.ts";
+import type { AgentKeys, LeaseMessages } from "./lease-messages.ts";
 import type { ParkedRequests } from "./parked-requests.ts";
 
 /** A lease is sent again to the same builder at most once in this time. */
@@ -20,6 +22,7 @@ export interface LeasesOptions {
   readonly builds: Builds;
   readonly builders: BuilderLeases;
   readonly streams: BuildStreams;
+  readonly endings: Endings;
   readonly parked: ParkedRequests;
   readonly announcements: LeaseAnnouncements;
   readonly messages: LeaseMessages;
@@ -53,7 +56,7 @@ export class Leases {
   }
 
   async #give(build: string, builder: string): Promise<void> {
-    const { builds, builders, clock, streams, parked, announcements, messages, log } = this.#options;
+    const { builds, builders, clock, streams, parked, announcements, log } = this.#options;
     const ref = { pool: builds.get(build)?.pool ?? "", builder };
     if (!builders.hasPool(ref.pool)) return;
     await streams.reserveLog(build);
@@ -65,8 +68,8 @@ export class Leases {
     log.info({ ...buildFields(record), attempt: record.attempt }, "build leased");
     await announcements.publish(record);
     const request = parked.get(builder);
-    if (request === undefined) return;
-    const lease = await messages.create(record, request.publicKey);
+    if (request?.state !== "ready") return;
+    const lease = await this.#messageFor(record, request);
     if (lease !== undefined) parked.reply(builder, { v: 1, order: "lease", lease });
   }
 
@@ -75,13 +78,25 @@ export class Leases {
    * the build is not leased to this builder, or the lease was repeated less than `REPEAT_MS` ago: each costs a signature,
    * and a hostile builder may ask in a loop. If the queue was killed before it announced the lease, it does so now.
    */
-  async repeat(build: string, builder: string, publicKey: string): Promise<AgentReply | undefined> {
-    const { builds, announcements, messages } = this.#options;
+  async repeat(build: string, builder: string, keys: AgentKeys): Promise<AgentReply | undefined> {
+    const { builds, announcements } = this.#options;
     const record = builds.get(build);
     if (!isLeasedTo(record, builder) || !this.#mayRepeat(builder)) return undefined;
     await announcements.publish(record);
-    const lease = await messages.create(record, publicKey);
+    const lease = await this.#messageFor(record, keys);
     return lease === undefined ? undefined : { v: 1, order: "lease", lease };
+  }
+
+  /** Undefined too when the secrets of the build cannot be given to this agent: that ends the build. */
+  async #messageFor(record: BuildRecord, keys: AgentKeys): Promise<Lease | undefined> {
+    const { messages, endings } = this.#options;
+    try {
+      return await messages.create(record, keys);
+    } catch (error) {
+      if (!(error instanceof CbError) || error.kind !== "usage") throw error;
+      await endings.end(record.build, { v: 1, state: "lost", reason: `${error.message}; start the build again` });
+      return undefined;
+    }
   }
 
   #mayRepeat(builder: string): boolean {

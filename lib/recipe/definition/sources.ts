@@ -103,7 +103,8 @@ function baseOf(lines: readonly Line[]): BaseSource[] {
 /** Position of the `@` in `folder@digest`; -1 when there is none. A colon is part of the folder's name. */
 const endOfLayout = (name: string): number => name.indexOf("@", name.lastIndexOf("/") + 1);
 
-function headerOf(lines: readonly Line[]): Map<string, HeaderValue> {
+/** The values of a stage's header, by their names in lower case. */
+export function headerOf(lines: readonly Line[]): Map<string, HeaderValue> {
   const header = new Map<string, HeaderValue>();
   let open: { key: string; parts: string[]; lines: Line[] } | undefined;
   for (const line of lines) {

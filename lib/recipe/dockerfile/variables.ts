@@ -39,7 +39,8 @@ export class DockerfileVariables {
   readonly inStage: Variables = {
     get: (name) => this.#charged(this.#env.has(name) ? this.#env.get(name) : this.#args.get(name)),
   };
-  readonly #global: Variables = { get: (name) => this.#charged(this.#beforeFrom.get(name)) };
+  /** The variables for FROM. */
+  readonly global: Variables = { get: (name) => this.#charged(this.#beforeFrom.get(name)) };
 
   apply({ name, words, rest, line }: Instruction): void {
     this.#line = line;
@@ -77,7 +78,7 @@ export class DockerfileVariables {
   }
 
   #arg(rest: string): void {
-    const visible = this.#started ? this.inStage : this.#global;
+    const visible = this.#started ? this.inStage : this.global;
     const target = this.#started ? this.#args : this.#beforeFrom;
     const declared = wordsOf(rest).map((word) => {
       const at = word.indexOf("=");

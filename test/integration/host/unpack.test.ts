@@ -70,7 +70,7 @@ test.after(({ folder }) => rm(folder, { recursive: true }));
 test("unpack gives each file the owner and the mode of the table, and keys are never readable for all", async ({
   folder,
 }) => {
-  const names = ["nats-server.conf", "queue.yaml", "queue.creds", "guest-signing.seed", "other"];
+  const names = ["nats-server.conf", "queue.yaml", "queue.creds", "guest-signing.seed", "sealing.key", "other"];
   const tls = ["tls/ca.crt", "tls/server.crt", "tls/server.key", "tls/server-key.pem"];
   const members = [...names, ...tls].map((name) => ({ name: `${ETC}/${name}`, text: name }));
   const folders = ["etc/", `${ETC}/`, `${ETC}/tls/`].map((name) => ({ name, type: "5" }));
@@ -81,6 +81,7 @@ test("unpack gives each file the owner and the mode of the table, and keys are n
     "--group=root --mode=0600 other",
     "--group=cb-queue --mode=0640 queue.creds",
     "--group=cb-queue --mode=0640 queue.yaml",
+    "--group=cb-queue --mode=0640 sealing.key",
     "--group=root --mode=0644 tls/ca.crt",
     "--group=cb-nats --mode=0640 tls/server-key.pem",
     "--group=root --mode=0644 tls/server.crt",

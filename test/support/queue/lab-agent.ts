@@ -1,5 +1,6 @@
 /** An agent of the QueueLab: it sends requests like the real one, and builds nothing; the test decides on the outcome. */
 import type { NatsConnection } from "nats";
+import { createSealingKey } from "../../../lib/core/sealed-box.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import type { AgentReply, AgentRequest, BuildOutcome, Lease } from "../../../lib/protocol/builder-messages.ts";
@@ -14,6 +15,9 @@ type WithoutIdentity<T> = T extends unknown ? Omit<T, "v" | "builder" | "publicK
 export class LabAgent {
   readonly builder: string;
   readonly key = createKey("user");
+  readonly sealingKey = createSealingKey();
+  /** False: like an agent of an earlier version. */
+  hasSealingKey = true;
   /** True: it sends no requests. */
   frozen = false;
   lease: Lease | undefined;
@@ -32,7 +36,9 @@ export class LabAgent {
     if (this.frozen || this.stopped !== undefined || nowMs - this.#askedAtMs < everyMs) return;
     this.#askedAtMs = nowMs;
     const { lease } = this;
-    void rejection(this.ask(lease === undefined ? { state: "ready" } : { state: "building", build: lease.build }));
+    const sealing = this.hasSealingKey ? { sealingKey: this.sealingKey.publicKey } : {};
+    const request = lease === undefined ? ({ state: "ready", ...sealing } as const) : undefined;
+    void rejection(this.ask(request ?? { state: "building", build: lease?.build ?? "" }));
   }
 
   /** Reports the outcome of its build. */

@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { KV, NatsConnection } from "nats";
+import { createSealingKey } from "../../../lib/core/sealed-box.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import type { BuildState, ReserveReply, ReserveRequest } from "../../../lib/protocol/build-messages.ts";
@@ -29,6 +30,8 @@ export class QueueLab {
   readonly cloud = new LabCloud();
   readonly agents = new Map<string, LabAgent>();
   readonly nats: TestNats;
+  /** The queue's. */
+  readonly sealingKey = createSealingKey();
   readonly #processes: QueueProcess[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Promise<Guest>>();
@@ -75,13 +78,13 @@ export class QueueLab {
 
   /** Another process of the queue, after the one before was killed. Rejects with the error that keeps it from starting. */
   async startQueue(): Promise<QueueProcess> {
-    const { clock, cloud } = this;
+    const { clock, cloud, sealingKey } = this;
     const { issuer } = this.nats;
     const nc = await this.nats.core({ reconnect: false });
     const losesReplyTo = (value: string) => this.#losesReplyTo(value);
     const losesRead = () => this.loseReads > 0 && this.loseReads-- > 0;
     try {
-      const started = await startQueueProcess({ nc, issuer, clock, cloud, losesReplyTo, losesRead });
+      const started = await startQueueProcess({ nc, issuer, sealingKey, clock, cloud, losesReplyTo, losesRead });
       this.#processes.push(started);
       return started;
     } catch (error) {
@@ -180,6 +183,12 @@ export class QueueLab {
 
   leased(build: string, attempt: number): Promise<LabAgent> {
     return this.until(`attempt ${attempt} of ${build}`, () => this.agentOf(build, attempt));
+  }
+
+  /** The text of a record in KV; undefined when it is deleted. */
+  async valueOf(bucket: string, key: string): Promise<string | undefined> {
+    const found = await (await this.#core.jetstream().views.kv(bucket)).get(key);
+    return found?.operation === "PUT" ? found.string() : undefined;
   }
 
   /** The content of the build's stream: states, and the log as text. */

@@ -2,6 +2,7 @@
 import type { NatsConnection } from "nats";
 import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
+import type { SealingKey } from "../../../lib/core/sealed-box.ts";
 import type { Issuer } from "../../../lib/nats/credentials/issuer.ts";
 import { type KvStore, openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { readStorage } from "../../../lib/nats/jetstream/storage.ts";
@@ -42,6 +43,7 @@ const log = createLogger({ name: "lab", level: "silent" });
 export interface QueueProcessOptions {
   readonly nc: NatsConnection;
   readonly issuer: Issuer;
+  readonly sealingKey: SealingKey;
   readonly clock: ManualClock;
   readonly cloud: LabCloud;
   /** True: the record with that value is written, and the reply is lost. */
@@ -89,7 +91,7 @@ export async function startQueueProcess(options: QueueProcessOptions): Promise<Q
 }
 
 async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promise<QueueOptions> {
-  const { nc, clock, issuer, losesReplyTo, losesRead } = options;
+  const { nc, clock, issuer, sealingKey, losesReplyTo, losesRead } = options;
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB, health });
   const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB, health });
@@ -102,6 +104,7 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
     poolKinds: [{ name: POOL, arch: "x86_64" }],
     parked: new ParkedRequests(),
     issuer,
+    sealingKey,
     images: new Images({ registries: [], clock, log }),
     plainHttpRegistries: [],
     limits: LIMITS,

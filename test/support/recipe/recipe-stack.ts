@@ -30,7 +30,7 @@ export interface Hosts {
 export class RecipeStack {
   readonly stack: Stack;
   readonly hosts: Hosts;
-  readonly #queue: Running;
+  #queue: Running;
   readonly #clear: () => Promise<void>;
 
   private constructor(parts: { stack: Stack; hosts: Hosts; queue: Running; clear: () => Promise<void> }) {
@@ -62,6 +62,17 @@ export class RecipeStack {
   /** Address of a registry for this host. */
   hostOf(name: keyof Hosts): string {
     return this.hosts[name].replace(HOST_LOOPBACK, "127.0.0.1");
+  }
+
+  /** Restarts the queue with these registries. Its builders go on. */
+  async setRegistries(registries: readonly object[]): Promise<void> {
+    this.#queue.kill("SIGTERM");
+    await this.#queue.finished;
+    this.#queue = await startQueue(this.stack, registries);
+  }
+
+  get queuePid(): number {
+    return this.#queue.pid ?? 0;
   }
 
   async stop(): Promise<void> {
@@ -116,10 +127,18 @@ async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts): Promise
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
   const [{ provider }] = config.pools;
   provider.allowHostPorts.push(open, basic, unnamed);
-  const registries = [open, basic].map((host) => ({ host, plainHttp: true }));
-  writeFileSync(stack.path("queue.yaml"), stringify({ ...config, registries }));
+  writeFileSync(stack.path("queue.yaml"), stringify(config));
   await stack.queueEnds("SIGTERM");
   await destroyAllSandboxes(provider.stateDir);
+  return startQueue(
+    stack,
+    [open, basic].map((host) => ({ host, plainHttp: true })),
+  );
+}
+
+async function startQueue(stack: Stack, registries: readonly object[]): Promise<Running> {
+  const config = parse(readFileSync(stack.path("queue.yaml"), "utf8"));
+  writeFileSync(stack.path("queue.yaml"), stringify({ ...config, registries }));
   const queue = stack.start("cb-queue", ["--config", stack.path("queue.yaml")]);
   await queue.seen(/cb-queue answers/);
   return queue;

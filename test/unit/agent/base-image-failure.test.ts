@@ -5,6 +5,7 @@ import { baseImageFailure, LastOutput } from "../../../agent/base-image-failure.
 const test = suite("base image failure");
 
 const APPTAINER = "\u001b[31mFATAL:  \u001b[0m While performing build: conveyor failed to get: ";
+const ACCESS = { registries: ["docker.io", "r"], logins: ["docker.io/site"] };
 const BUILDAH = "Error: creating build container: initializing source docker://r/x:1: ";
 
 test("baseImageFailure() returns the remedy for the last error of apptainer and of buildah", () => {
@@ -18,8 +19,18 @@ test("baseImageFailure() returns the remedy for the last error of apptainer and 
     ["dial tcp 10.0.2.2:1: connect: connection refused", "cannot reach"],
   ] as const) {
     for (const program of [APPTAINER, BUILDAH])
-      assert.match(baseImageFailure(`INFO:    Starting build...\r\n${program}${message}\r\n`) ?? "", remedy);
+      assert.match(baseImageFailure(`INFO:    Starting build...\r\n${program}${message}\r\n`, ACCESS) ?? "", remedy);
   }
+});
+
+test("baseImageFailure() names the registry that refuses, and tells whether the build had a login for it", () => {
+  const at = (registry: string) => `${BUILDAH}reading manifest 1 in ${registry}/x: unauthorized`;
+  assert.match(baseImageFailure(at("docker.io"), ACCESS) ?? "", "docker.io refuses the base image to the login of");
+  assert.match(
+    baseImageFailure(at("r"), ACCESS) ?? "",
+    /registry r refuses .* without a login; log in \(docker login r\)/,
+  );
+  assert.match(baseImageFailure(at("r"), { registries: [], logins: [] }) ?? "", "the registry refuses the base image");
 });
 
 test("baseImageFailure() ignores errors of the recipe's own programs", () => {
@@ -28,7 +39,7 @@ test("baseImageFailure() ignores errors of the recipe's own programs", () => {
     'permission denied\nError: building at STEP "RUN x": while running runtime: exit status 1\n',
     "",
   ])
-    assert.is(baseImageFailure(output), undefined);
+    assert.is(baseImageFailure(output, ACCESS), undefined);
 });
 
 test("LastOutput keeps the last 4096 bytes of chunks of any size", () => {

@@ -69,6 +69,20 @@ test("stepsFor() passes another architecture than the builder's to each program"
   assert.not.ok(recipes.flatMap((recipe) => stepsFor(recipe, workDir)).some(({ argv }) => argv.includes("--arch")));
 });
 
+test("stepsFor() gives secrets and logins to the program that runs the recipe, as paths, and removes them before the image is packed", () => {
+  const remove = async () => undefined;
+  const secrets = { secrets: { folder: "/s/f", names: ["a", "b"] }, authFile: "/s/auth.json", copies: "/s/c", remove };
+  const [definition] = stepsFor({ backend: "singularity", text: "x" }, workDir, secrets);
+  assert.ok(definition?.argv.includes("--authfile=/s/auth.json"));
+  assert.ok(definition?.argv.includes('--mount=type=bind,"source=/s/f","destination=/run/secrets",ro'));
+  const [build, pack] = stepsFor({ backend: "docker", text: "FROM x\n" }, workDir, secrets);
+  for (const word of ["--authfile=/s/auth.json", "--secret=id=a,src=/s/f/a", "--secret=id=b,src=/s/f/b"])
+    assert.ok(build?.argv.includes(word), word);
+  assert.is(build?.after, remove);
+  assert.not.match(pack?.argv.join(" ") ?? "", "/s/");
+  assert.is(pack?.after, undefined);
+});
+
 test("emulatedArchitecture() is undefined for the builder's own, and refuses one without an emulator", () => {
   assert.is(emulatedArchitecture(undefined, "x86_64"), undefined);
   assert.is(emulatedArchitecture("ppc64le", "ppc64le"), undefined);

@@ -69,6 +69,18 @@ test("clientConfig() takes NATS_CA and NATS_SERVERNAME before the files, and nam
   assert.throws(() => clientConfig(wrong), /cannot read the CA file \/none.pem named in NATS_CA/);
 });
 
+test("clientConfig() takes the sealing key only from the source of the url, and refuses what is none", ({ root }) => {
+  const key = "k".repeat(43);
+  const site = folder(root, "site", `url: tls://site:1\ncreds: /site.creds\nsealingKey: ${key}\n`);
+  assert.is(clientConfig(sources(root, { folders: [site] })).sealingKey, key);
+  assert.is(clientConfig(sources(root, { folders: [site], env: { NATS_URL: "tls://other:1" } })).sealingKey, undefined);
+  const wrong = [folder(root, "wrong", "url: tls://site:1\ncreds: /c\nsealingKey: abc\n")];
+  assert.throws(
+    () => clientConfig(sources(root, { folders: wrong })),
+    /sealingKey: must be 43 characters of base64url/,
+  );
+});
+
 test("clientConfig() adds port 4222 to a QUEUE_HOST without a port", ({ root }) => {
   const env = { NATS_CREDS: "/c" };
   assert.is(clientConfig(sources(root, { env: { ...env, QUEUE_HOST: "q" } })).url, "tls://q:4222");

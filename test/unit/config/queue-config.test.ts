@@ -20,8 +20,16 @@ const registries = (text: string) => parseYaml(BASE + text, "queue.yaml", queueC
 
 test("queueConfig accepts registries, and has none by default", () => {
   assert.equal(parseYaml(BASE.replace("registries:", ""), "queue.yaml", queueConfig).registries, []);
-  assert.equal(registries("  - host: reg.example:5000\n"), [{ host: "reg.example:5000", plainHttp: false }]);
-  const login = { host: "[::1]:5000", plainHttp: true, username: "site", passwordFile: "/secret" };
+  assert.equal(registries("  - host: reg.example:5000\n"), [
+    { host: "reg.example:5000", plainHttp: false, loginForBuilds: false },
+  ]);
+  const login = {
+    host: "[::1]:5000",
+    plainHttp: true,
+    username: "site",
+    passwordFile: "/secret",
+    loginForBuilds: true,
+  };
   assert.equal(registries(`  - ${JSON.stringify(login)}\n`), [login]);
 });
 
@@ -39,6 +47,7 @@ test("queueConfig names each mistake of a registry with its line", () => {
       "  - { host: a, username: 'u:v', passwordFile: /p }\n",
       /registries\.0\.username: must not be empty or contain a colon/,
     ],
+    ["  - { host: a, loginForBuilds: true }\n", /registries\.0: loginForBuilds needs a login/],
     ["  - host: a\n  - host: a\n", /two registries have the same host/],
   ];
   for (const [text, message] of cases) assert.throws(() => registries(text), message, text);

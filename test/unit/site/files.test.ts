@@ -35,6 +35,8 @@ function files(nats: string[], more: object = {}) {
     queueCreds: "QUEUECREDS",
     backupCreds: "BACKUPCREDS",
     guestSigningSeed: "GUESTSEED",
+    sealingKeyPem: "SEALINGKEYPEM",
+    sealingKey: "SEALINGKEY",
     operators: new Map([["ada", "ADACREDS"]]),
   };
   return allFiles(site(nats, more), keys);
@@ -92,7 +94,8 @@ test("a queue host of its own has the CA, and its sandboxes reach NATS as every 
 test("a secret is readable for root and its service or its operator alone, and the client has none", () => {
   for (const { path, text, mode, group } of files(THREE)) {
     const isConfiguration = path.startsWith("hosts/") && /\.(conf|yaml)$/.test(path);
-    const isSecret = ["KEY", "QUEUECREDS", "BACKUPCREDS", "GUESTSEED", "ADACREDS"].includes(text) || isConfiguration;
+    const isSecret =
+      ["KEY", "QUEUECREDS", "BACKUPCREDS", "GUESTSEED", "SEALINGKEYPEM", "ADACREDS"].includes(text) || isConfiguration;
     assert.is(mode & 0o007, isSecret ? 0 : 0o004, path);
     if (path.startsWith("client/")) assert.is(isSecret, false, path);
     if (isSecret && path.startsWith("hosts/")) assert.not.equal(group, "root", path);
@@ -111,6 +114,7 @@ test("the settings of operators and clients name the paths on their machines", (
     servername: "nats.lab.internal",
     ca: "ca.crt",
     account: GUEST,
+    sealingKey: "SEALINGKEY",
   });
 });
 
@@ -122,7 +126,7 @@ test("max_file is below the stated size, by the part that stays free", () => {
 test("stepsText() copies each group of files with its group, and opens the ports of the routes for three hosts only", () => {
   const one = stepsText(site(ONE), files(ONE));
   assert.match(one, "--group=cb-nats:0 -c nats-server.conf tls | ssh root@10.0.0.5 ");
-  assert.match(one, "--group=cb-queue:0 -c queue.yaml queue.creds guest-signing.seed | ssh root@10.0.0.5 ");
+  assert.match(one, "--group=cb-queue:0 -c queue.yaml queue.creds guest-signing.seed sealing.key | ssh root@10.0.0.5 ");
   assert.not.match(one, "6222");
   const three = stepsText(site(THREE), files(THREE));
   assert.match(three, "6222/tcp");

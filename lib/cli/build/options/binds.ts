@@ -17,16 +17,11 @@ export function parseBinds(text: string): Bind[] {
 /** `type=bind,source=SRC,destination=DEST[,ro]`, a line of CSV. Throws CbError "usage" as parseBinds(), and for another type. */
 export function parseMount(text: string): Bind {
   const shown = `--mount ${text}`;
-  const fields = text.match(/(?:^|,)(?:"(?:[^"]|"")*"|[^,"]*)/g) ?? [];
-  if (fields.join("") !== text) throw problem(shown, "has an unclosed quote");
+  const fields = csvFields(text);
+  if (fields === undefined) throw problem(shown, "has an unclosed quote");
   const found: { [key in MountKey]?: string } = {};
   const options: string[] = [];
-  for (const field of fields.map((one) =>
-    one
-      .replace(/^,/, "")
-      .replace(/^"(.*)"$/s, "$1")
-      .replaceAll('""', '"'),
-  )) {
+  for (const field of fields) {
     const [, key = field, value] = /^([^=]*)=(.*)$/s.exec(field) ?? [];
     const name = MOUNT_KEYS[key];
     if (name !== undefined && value !== undefined) found[name] = value;
@@ -35,6 +30,18 @@ export function parseMount(text: string): Bind {
   }
   if (found.type !== "bind") throw problem(shown, "is no bind: it has no type=bind");
   return bindOf(shown, found.source ?? "", found.destination ?? "", options);
+}
+
+/** The fields of a line of CSV. Undefined for an unclosed quote. */
+export function csvFields(text: string): string[] | undefined {
+  const fields = text.match(/(?:^|,)(?:"(?:[^"]|"")*"|[^,"]*)/g) ?? [];
+  if (fields.join("") !== text) return undefined;
+  return fields.map((one) =>
+    one
+      .replace(/^,/, "")
+      .replace(/^"(.*)"$/s, "$1")
+      .replaceAll('""', '"'),
+  );
 }
 
 type MountKey = "type" | "source" | "destination";

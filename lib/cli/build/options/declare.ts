@@ -27,6 +27,11 @@ export interface BuildOptionValues {
   readonly platform?: string;
   readonly mksquashfsArgs?: string;
   readonly compression?: Compression;
+  readonly secret?: readonly string[];
+  readonly authfile?: string;
+  readonly dockerUsername?: string;
+  readonly dockerPassword?: string;
+  readonly dockerLogin?: boolean;
 }
 
 /**

@@ -31,6 +31,7 @@ export const GROUPS = {
   definition: "Definition files only:",
   dockerfile: "Dockerfiles only:",
   builder: "Builder:",
+  secrets: "Secrets and logins:",
 } as const;
 
 const shown = (
@@ -56,7 +57,7 @@ const refused = (flags: string, text: string, variables: readonly string[] = [])
   variables,
 });
 
-const { source, args, definition, dockerfile, builder } = GROUPS;
+const { source, args, definition, dockerfile, builder, secrets } = GROUPS;
 
 const SHOWN: readonly BuildOption[] = [
   shown("-F, --force", "replace the image if it exists", { variables: ["FORCE"] }),
@@ -115,6 +116,23 @@ const SHOWN: readonly BuildOption[] = [
     group: builder,
     variables: ["MKSQUASHFS_ARGS"],
   }),
+  shown(
+    "--secret <id=name,src=file>",
+    "a build secret, in /run/secrets: for %post, and RUN --mount=type=secret,id=NAME",
+    { group: secrets, repeatable: true },
+  ),
+  shown("--authfile <file>", "a file with logins, as docker login writes it (default: the usual files)", {
+    group: secrets,
+  }),
+  shown("--docker-username <name>", "user name for the registry of the recipe", {
+    group: secrets,
+    variables: ["DOCKER_USERNAME"],
+  }),
+  shown("--docker-password <password>", "its password; others can read it: set APPTAINER_DOCKER_PASSWORD", {
+    group: secrets,
+    variables: ["DOCKER_PASSWORD"],
+  }),
+  shown("--docker-login", "ask for user name and password on the terminal", { group: secrets }),
 ];
 
 const AS_ROOT = "a builder runs the build as root";
@@ -165,6 +183,10 @@ const REFUSED: readonly BuildOption[] = [
   refused("--cache-from <name>", NO_LAYERS),
   refused("--cache-to <name>", NO_LAYERS),
   refused("--build-context <name=path>", "copy the files into the context, or use COPY --from=IMAGE"),
+  refused(
+    "--ssh <spec>",
+    'give a deploy key: --secret id=key,src=FILE, and GIT_SSH_COMMAND="ssh -i /run/secrets/key" git clone in the recipe',
+  ),
   refused("--network <mode>", "leave it out: a builder has the network that its site allows"),
   refused("--add-host <host:ip>", "write the line to /etc/hosts in the RUN that needs it"),
   refused("--squash", "leave it out: an image has one layer in any case"),

@@ -77,7 +77,14 @@ test("dryRunText() names recipe, options, architecture and pool, and no value of
   folder,
 }) => {
   const built = await input(folder, DOCKERFILE, { buildArg: ["A=secret"], label: ["x=y"], target: "0" });
-  const order = { context: undefined, imagePath: "/x.sif", arch: "aarch64", pool: undefined, terminal: undefined };
+  const order = {
+    context: undefined,
+    secrets: [],
+    imagePath: "/x.sif",
+    arch: "aarch64",
+    pool: undefined,
+    terminal: undefined,
+  };
   const text = dryRunText({ input: built, ...order });
   for (const line of [
     /^image: +\/x\.sif$/m,

@@ -1,0 +1,118 @@
+/** Secrets on their way through the queue: sealed by a client, stored sealed, opened for one lease, sealed to that agent. */
+import { randomUUID } from "node:crypto";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { messageOf } from "../../../lib/core/errors.ts";
+import { createSealingKey, open, type SealedBox, seal } from "../../../lib/core/sealed-box.ts";
+import { call } from "../../../lib/nats/rpc/client.ts";
+import { status } from "../../../lib/protocol/requests.ts";
+import { type BuildSecrets, forBuilder, forQueue } from "../../../lib/protocol/secret-messages.ts";
+import type { LabAgent } from "../../support/queue/lab-agent.ts";
+import { QueueLab } from "../../support/queue/queue-lab.ts";
+import { rejection } from "../../support/rejection.ts";
+
+const test = suite<{ lab: QueueLab }>("secrets of a build");
+
+test.before(async (world) => {
+  world.lab = await QueueLab.start();
+});
+test.before.each(({ lab }) => lab.fullReserve());
+test.after.each(({ lab }) => lab.tidy());
+test.after(({ lab }) => lab?.stop());
+
+const VALUE = Buffer.from("the planted secret").toString("base64");
+const SECRETS: BuildSecrets = { v: 1, secrets: [{ id: "token", value: VALUE }], logins: [] };
+
+const sealed = (user: string, request: string, key: string): SealedBox =>
+  seal(Buffer.from(JSON.stringify(SECRETS)), key, forQueue(user, request));
+
+/** A build of the user with these secrets. */
+async function reserve(lab: QueueLab, user: string, box?: (request: string) => SealedBox): Promise<string> {
+  const request = randomUUID();
+  const secrets = box?.(request) ?? sealed(user, request, lab.sealingKey.publicKey);
+  return lab.reserve(user, { request, secrets });
+}
+
+/** The content of the box in the agent's lease, for the agent's own key and build unless told otherwise. */
+function opened(
+  { lease, builder, sealingKey }: LabAgent,
+  over: { key?: typeof sealingKey; builder?: string } = {},
+): string {
+  if (lease?.secrets === undefined) throw new Error("the lease has no secrets");
+  const use = forBuilder({ build: lease.build, attempt: lease.attempt, builder: over.builder ?? builder });
+  return open(lease.secrets, over.key ?? sealingKey, use).toString();
+}
+
+/** The stored recipe of the build; undefined when it is deleted. */
+const stored = (lab: QueueLab, build: string): Promise<string | undefined> =>
+  lab.valueOf("cb-recipes", `recipe.${build}`);
+
+test("the agent of the lease opens the secrets; another agent does not, with or without a lease", async ({ lab }) => {
+  const build = await reserve(lab, "ada");
+  const other = await lab.leased(await lab.reserve("bob"), 1);
+  const agent = await lab.leased(build, 1);
+  assert.equal(JSON.parse(opened(agent)), SECRETS);
+  assert.is(other.lease?.secrets, undefined);
+  assert.throws(() => opened(agent, { key: other.sealingKey }), /sealed to the key/);
+  assert.throws(() => opened(agent, { builder: other.builder }), /belong to another build/);
+  assert.throws(() => opened(agent, { key: lab.sealingKey }), /sealed to the key/);
+});
+
+test("the record has the secrets sealed, and is deleted when the build ends", async ({ lab }) => {
+  const build = await reserve(lab, "ada");
+  const agent = await lab.leased(build, 1);
+  const record = (await stored(lab, build)) ?? "";
+  assert.match(record, '"secrets"');
+  for (const text of [VALUE, VALUE.slice(2, -4), "planted"]) assert.not.match(record, text);
+  await agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
+  await lab.until("the end", () => lab.record(build)?.announced);
+  assert.is(await stored(lab, build), undefined);
+});
+
+test("a second attempt gets the secrets once more, sealed to its own agent", async ({ lab }) => {
+  const build = await reserve(lab, "ada");
+  const first = await lab.leased(build, 1);
+  await first.end({ kind: "broken", reason: "as it was meant" });
+  const second = await lab.leased(build, 2);
+  assert.equal(JSON.parse(opened(second)), SECRETS);
+  assert.is.not(second.builder, first.builder);
+  assert.is.not(second.lease?.secrets?.text, first.lease?.secrets?.text);
+});
+
+test("a box of another user or another request does not open: the build ends, and its agent gets no lease", async ({
+  lab,
+}) => {
+  for (const box of [
+    (request: string) => sealed("bob", request, lab.sealingKey.publicKey),
+    () => sealed("ada", randomUUID(), lab.sealingKey.publicKey),
+  ]) {
+    const build = await reserve(lab, "ada", box);
+    await lab.until("the end", () => lab.record(build)?.announced);
+    const { final } = lab.record(build) ?? {};
+    assert.is(final?.state, "lost");
+    assert.match(final?.state === "lost" ? final.reason : "", /belong to another build.*start the build again/);
+    assert.is(lab.agentOf(build, 1), undefined);
+  }
+});
+
+test("a box for another key is refused before anything is stored", async ({ lab }) => {
+  const before = lab.queue.builds.all().length;
+  const error = await rejection(reserve(lab, "ada", (request) => sealed("ada", request, createSealingKey().publicKey)));
+  assert.match(messageOf(error), /sealed to the key \w{16}; this queue has \w{16}/);
+  assert.is(lab.queue.builds.all().length, before);
+});
+
+test("an agent without a key gets no secrets: the build ends", async ({ lab }) => {
+  for (const agent of lab.agents.values()) agent.hasSealingKey = false;
+  const build = await reserve(lab, "ada");
+  await lab.until("the end", () => lab.record(build)?.announced);
+  assert.match(JSON.stringify(lab.record(build)?.final), /too old for secrets/);
+});
+
+test("the status has the queue's public key", async ({ lab }) => {
+  const { connection: nc } = await lab.nats.user("carol");
+  const reply = await call(status, { nc, principal: "carol", request: { v: 1 }, timeoutMs: 10_000 });
+  assert.is(reply.sealingKey, lab.sealingKey.publicKey);
+});
+
+test.run();

@@ -1,0 +1,186 @@
+/**
+ * Planted secrets are searched for while a build holds them, and after it: in the arguments and environments of all processes, the
+ * disk of the builder, the store and the log of the installation, the memory of the queue, and the image.
+ */
+// slow: two builds in sandboxes with three registries
+// timeout: 300 s
+import { execFileSync } from "node:child_process";
+import { createHash, randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { parse, stringify } from "yaml";
+import { createSealingKey } from "../../../lib/core/sealed-box.ts";
+import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
+import { processesOf } from "../../../lib/provider/sandbox/processes.ts";
+import { push } from "../../support/oci/docker-registry.ts";
+import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
+
+interface World {
+  world: RecipeStack;
+  /** Text, so that it is found in any form of a string. */
+  secret: string;
+}
+
+const test = suite<World>("secrets");
+
+test.before(async (context) => {
+  context.world = await RecipeStack.start();
+});
+test.before.each((context) => {
+  context.secret = `planted-${randomBytes(24).toString("hex")}`;
+  writeFileSync(context.world.stack.path("token"), context.secret);
+});
+test.after(({ world }) => world?.stop());
+
+const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
+
+/** The secret as it is, and as base64 at each of the three offsets in a longer text. */
+function formsOf(secret: string): Buffer[] {
+  const shifted = [0, 1, 2].map((offset) =>
+    Buffer.from("x".repeat(offset) + secret)
+      .toString("base64")
+      .slice(4, -8),
+  );
+  return [secret, ...shifted].map((text) => Buffer.from(text));
+}
+
+const has = (bytes: Buffer, secret: string): boolean => formsOf(secret).some((form) => bytes.includes(form));
+
+/** The lines of a shell script of a recipe that hold the build until the test has pushed the image `site/NAME:1`. */
+const holdUntil = (open: string, name: string): string =>
+  `echo HELD; until wget -q -O /dev/null http://${open}/v2/site/${name}/tags/list; do sleep 0.2; done`;
+
+const release = (world: RecipeStack, name: string): Promise<void> =>
+  push(world.hostOf("open"), { repository: `site/${name}`, tags: ["1"] });
+
+/** The processes that have the secret in their arguments or environment. */
+function processesWith(secret: string): string[] {
+  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) =>
+    ["cmdline", "environ"].flatMap((part) => {
+      try {
+        return has(readFileSync(`/proc/${pid}/${part}`), secret) ? [`${pid}/${part}`] : [];
+      } catch {
+        return []; // It has ended.
+      }
+    }),
+  );
+}
+
+/** True when the memory of the process has the secret, as a core dump of it would. */
+function memoryHas(pid: number, secret: string): boolean {
+  const memory = openSync(`/proc/${pid}/mem`, "r");
+  try {
+    return readFileSync(`/proc/${pid}/maps`, "utf8")
+      .split("\n")
+      .some((line) => {
+        const [, from = "", to = ""] = /^([0-9a-f]+)-([0-9a-f]+) rw/.exec(line) ?? [];
+        const bytes = Number.parseInt(to, 16) - Number.parseInt(from, 16);
+        return bytes > 0 && bytes < 2 ** 30 && has(readAt(memory, Number.parseInt(from, 16), bytes), secret);
+      });
+  } finally {
+    closeSync(memory);
+  }
+}
+
+function readAt(file: number, position: number, bytes: number): Buffer {
+  const buffer = Buffer.alloc(bytes);
+  try {
+    return buffer.subarray(0, readSync(file, buffer, 0, bytes, position));
+  } catch {
+    return buffer.subarray(0, 0); // A guard page, or memory that was freed meanwhile.
+  }
+}
+
+/** The files below a folder, on its file system alone, that have the secret. */
+const filesWith = (folder: string, secret: string): string[] =>
+  formsOf(secret).flatMap((form) => {
+    const search = `find "$1" -xdev -type f -size -64M -exec grep -lF -e "$2" {} + 2>/dev/null; true`;
+    return execFileSync("sh", ["-c", search, "sh", folder, form.toString()]).toString().split("\n").filter(Boolean);
+  });
+
+/** The roots of all sandboxes, as their processes see them. */
+async function sandboxRoots(world: RecipeStack): Promise<string[]> {
+  const folder = world.stack.statePath("sandboxes");
+  const supervisors = await Promise.all(readdirSync(folder).map((name) => readSupervisor(join(folder, name))));
+  const pids = await Promise.all(supervisors.map((one) => (one === undefined ? [] : processesOf(one))));
+  return [...new Set(pids.flat().map((pid) => `/proc/${pid}/root`))];
+}
+
+/** Everywhere that a secret must not be while a build holds it. */
+async function searchedWhileHeld(world: RecipeStack, secret: string): Promise<void> {
+  assert.equal(processesWith(secret), []);
+  assert.equal(filesWith(world.stack.statePath(), secret), []);
+  const roots = await sandboxRoots(world);
+  assert.ok(roots.length > 0);
+  for (const root of roots)
+    for (const folder of [`${root}/`, `${root}/tmp/`, `${root}/var/`])
+      assert.equal(filesWith(folder, secret), [], folder);
+  assert.not.ok(memoryHas(world.queuePid, secret), "the memory of cb-queue");
+  // The search itself finds what is there: the client has the secret in its file.
+  assert.equal(filesWith(world.stack.path("token"), secret).length, 1);
+}
+
+test("a secret of a definition file is in %post alone, and nowhere else", async ({ world, secret }) => {
+  const recipe = `Bootstrap: docker
+From: ${world.hosts.open}/${IMAGE}
+
+%post
+  sha256sum /run/secrets/token
+  stat -c "mode %a" /run/secrets/token
+  env | grep -c planted || true
+  ${holdUntil(world.hosts.open, "definition")}
+`;
+  const running = world.start("definition", recipe, ["--secret", `id=token,src=${world.stack.path("token")}`]);
+  await running.seen(/HELD/);
+  await searchedWhileHeld(world, secret);
+  await release(world, "definition");
+  const { code, stdout, stderr } = await running.finished;
+  assert.is(code, 0, stdout.slice(-3000) + stderr);
+  assert.match(stdout, sha256(secret));
+  assert.match(stdout, "mode 400");
+  const inside = await world.inspect("definition", "apptainer exec $I ls -lR /run/secrets; apptainer inspect -d $I");
+  assert.not.match(inside, /\btoken\b.*\d/);
+  assert.not.ok(has(readFileSync(world.stack.path("definition.sif")), secret));
+  assert.equal(filesWith(world.stack.statePath(), secret), []);
+});
+
+test("a secret of a Dockerfile is in the RUN that mounts it, and nowhere else", async ({ world, secret }) => {
+  const recipe = `FROM ${world.hosts.open}/${IMAGE}
+RUN --mount=type=secret,id=token sha256sum /run/secrets/token; ${holdUntil(world.hosts.open, "dockerfile")}
+RUN ls /run/secrets/token || echo NOT-THERE
+`;
+  const running = world.start("dockerfile", recipe, ["--secret", `id=token,src=${world.stack.path("token")}`]);
+  await running.seen(/HELD/);
+  await searchedWhileHeld(world, secret);
+  await release(world, "dockerfile");
+  const { code, stdout, stderr } = await running.finished;
+  assert.is(code, 0, stdout.slice(-3000) + stderr);
+  assert.match(stdout, sha256(secret));
+  assert.match(stdout, "NOT-THERE");
+  assert.not.ok(has(readFileSync(world.stack.path("dockerfile.sif")), secret));
+});
+
+test("a client without a key in its settings takes the queue's; another key in the settings is refused", async ({
+  world,
+}) => {
+  const { stack } = world;
+  writeFileSync(stack.path("empty.def"), "Bootstrap: scratch\n");
+  const call = ["--detach", "--secret", `id=token,src=${stack.path("token")}`, "empty.sif", "empty.def"];
+  const settings = parse(readFileSync(stack.statePath("client", "config.yaml"), "utf8"));
+  const { url, creds, ca, servername } = settings;
+  const env = { NATS_URL: url, NATS_CREDS: creds, NATS_CA: ca, NATS_SERVERNAME: servername };
+  const without = await stack.run("container-builder", call, { env });
+  assert.is(without.code, 0, without.stderr);
+  await stack.run("cb-cancel", [without.stdout.trim()]);
+  mkdirSync(stack.path("other", "container-builder"), { recursive: true });
+  const other = { ...settings, sealingKey: createSealingKey().publicKey };
+  writeFileSync(stack.path("other", "container-builder", "config.yaml"), stringify(other));
+  const refused = await stack.run("container-builder", call, { env: { XDG_CONFIG_HOME: stack.path("other") } });
+  assert.is(refused.code, 78, refused.stderr);
+  assert.match(refused.stderr, /the secrets are sealed to the key \w{16}; this queue has \w{16}/);
+});
+
+test.run();
