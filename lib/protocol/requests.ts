@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { EXIT_CODES } from "../core/exit-codes.ts";
+import { adminBuildsReply, adminBuildsRequest, adminCancelReply, adminCancelRequest } from "./admin-builds-messages.ts";
 import {
   addUserReply,
   addUserRequest,
@@ -201,6 +202,20 @@ export const adminDeleteStreams = define({
   ...byOperator("delete-streams"),
   request: deleteStreamsRequest,
   reply: deleteStreamsReply,
+});
+
+/** Operator → queue: list the builds of all users. `admin.list-builds.<operator>` */
+export const adminBuilds = define({
+  ...byOperator("list-builds"),
+  request: adminBuildsRequest,
+  reply: adminBuildsReply,
+});
+
+/** Operator → queue: cancel a build of any user. `admin.cancel-build.<operator>` */
+export const adminCancel = define({
+  ...byOperator("cancel-build"),
+  request: adminCancelRequest,
+  reply: adminCancelReply,
 });
 
 /** The body of a refusal. */

@@ -29,6 +29,8 @@ export const ADMIN_VERBS = [
   "plan",
   "streams",
   "delete-streams",
+  "list-builds",
+  "cancel-build",
 ] as const;
 export type AdminVerb = (typeof ADMIN_VERBS)[number];
 

@@ -4,6 +4,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { Issuer } from "../nats/credentials/issuer.ts";
 import type { Pool } from "../pool/pool.ts";
+import { AdminBuilds } from "./api/admin-builds.ts";
 import { AdminUsers } from "./api/admin-users.ts";
 import { AgentRequests } from "./api/agent-requests.ts";
 import type { Images } from "./api/images.ts";
@@ -99,6 +100,7 @@ export function createServices(options: QueueOptions) {
     }),
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
     unrecorded: new UnrecordedBuilds({ builds, streams, log }),
+    adminBuilds: new AdminBuilds({ builds, endings, limits, clock, log }),
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
     waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),
     retention: new Retention({ builds, streams, endings, limits, clock, log }),

@@ -6,21 +6,27 @@ import type { RpcServer } from "../../nats/rpc/server.ts";
 import type { Pool } from "../../pool/pool.ts";
 import * as requests from "../../protocol/requests.ts";
 import { principals } from "../../protocol/subjects.ts";
+import type { Explanation } from "../builds/explain.ts";
 import type { UnrecordedBuilds } from "../builds/unrecorded-builds.ts";
 import { destroyByName, listBuilders } from "./admin-builders.ts";
+import type { AdminBuilds } from "./admin-builds.ts";
 import { previewPlans } from "./admin-plan.ts";
 import { listStreams } from "./admin-streams.ts";
 import type { AdminUsers } from "./admin-users.ts";
 
 export interface AdminOptions {
   readonly users: AdminUsers;
+  readonly builds: AdminBuilds;
+  /** The waiting builds, with their reasons. */
+  readonly waiting: () => readonly Explanation[];
   readonly unrecorded: UnrecordedBuilds;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-export function serveAdmin(server: RpcServer, { users, unrecorded, pools, clock, log }: AdminOptions): void {
+export function serveAdmin(server: RpcServer, options: AdminOptions): void {
+  const { users, builds, waiting, unrecorded, pools, clock, log } = options;
   server.serve(requests.adminAddUser, async (operator, request) => {
     const reply = await users.add(operator, request);
     server.expect(principals.users, request.name);
@@ -40,5 +46,7 @@ export function serveAdmin(server: RpcServer, { users, unrecorded, pools, clock,
     log.warn({ operator, ...deleted }, "an operator deleted streams of builds without a record");
     return { v: 1, ...deleted };
   });
+  server.serve(requests.adminBuilds, async (_, request) => builds.list(request, waiting()));
+  server.serve(requests.adminCancel, (operator, request) => builds.cancel(operator, request));
   server.serve(requests.adminPlan, () => previewPlans(pools, clock));
 }

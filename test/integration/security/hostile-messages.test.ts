@@ -79,6 +79,8 @@ const REQUESTS: Record<(typeof QUEUE_VERBS)[number] | (typeof ADMIN_VERBS)[numbe
   users: { v: 1 },
   builders: { v: 1, consoleLines: 10 },
   destroy: { v: 1, builder: id },
+  "list-builds": { v: 1, last: 10 },
+  "cancel-build": { v: 1, build: id },
   plan: { v: 1 },
   streams: { v: 1 },
   "delete-streams": { v: 1, builds: [id] },
