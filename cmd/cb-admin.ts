@@ -4,9 +4,10 @@ import { addBuilderImageCommands } from "../infra/image/builder/commands.ts";
 import { addSiteCommands } from "../infra/site/commands.ts";
 import { addBackupCommands } from "../lib/cli/admin/backup-commands.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
-import { addBuildsCommands } from "../lib/cli/admin/builds-commands.ts";
 import { optionsOf, printReply, refuseJson, withSession } from "../lib/cli/admin/command-session.ts";
 import { deleteStreams } from "../lib/cli/admin/delete-streams.ts";
+import { addBuildsCommands } from "../lib/cli/admin/operations/builds-commands.ts";
+import { addPoolsCommands, wholeBuilderId } from "../lib/cli/admin/operations/pools-commands.ts";
 import { planText } from "../lib/cli/admin/plan-text.ts";
 import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
 import { streamsText } from "../lib/cli/admin/streams-text.ts";
@@ -14,6 +15,7 @@ import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { main } from "../lib/cli/main.ts";
 import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
+import { idPrefix } from "../lib/cli/short-id.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
@@ -71,11 +73,12 @@ function addBuilderCommands(program: Command): void {
   builders
     .command("destroy")
     .description("destroy a machine of another generation, which the reconciler does not touch")
-    .argument("<id>", "the id that cb-admin builders shows")
+    .argument("<id>", "the id that cb-admin builders shows; the first characters are enough")
     .action(async (id: string, _, command: Command) => {
       refuseJson(command);
-      const builder = assertId(id);
+      const prefix = idPrefix(id, { noun: "builder", list: "cb-admin builders" });
       await withSession(command, async (session) => {
+        const builder = await wholeBuilderId(session, prefix);
         const { pool } = await session.request(adminDestroy, { v: 1, builder });
         printError(`${builder}: the provider of pool ${pool} is destroying the machine`);
       });
@@ -156,6 +159,7 @@ await main("cb-admin", async (argv) => {
   addUserCommands(program);
   addBuildsCommands(program);
   addBuilderCommands(program);
+  addPoolsCommands(program);
   addPlanCommand(program);
   addStreamsCommands(program);
   addBackupCommands(program);

@@ -24,6 +24,16 @@ import {
   usersRequest,
 } from "./admin-messages.ts";
 import {
+  drainReply,
+  drainRequest,
+  holdReply,
+  holdRequest,
+  releaseReply,
+  releaseRequest,
+  undrainReply,
+  undrainRequest,
+} from "./admin-pools-messages.ts";
+import {
   cancelReply,
   cancelRequest,
   receivedReply,
@@ -216,6 +226,34 @@ export const adminCancel = define({
   ...byOperator("cancel-build"),
   request: adminCancelRequest,
   reply: adminCancelReply,
+});
+
+/** Operator → queue: lease no more builders of a pool. `admin.drain-pool.<operator>` */
+export const adminDrain = define({
+  ...byOperator("drain-pool"),
+  request: drainRequest,
+  reply: drainReply,
+});
+
+/** Operator → queue: use a drained pool again. `admin.undrain-pool.<operator>` */
+export const adminUndrain = define({
+  ...byOperator("undrain-pool"),
+  request: undrainRequest,
+  reply: undrainReply,
+});
+
+/** Operator → queue: keep a builder for a look at it. `admin.hold-builder.<operator>` */
+export const adminHold = define({
+  ...byOperator("hold-builder"),
+  request: holdRequest,
+  reply: holdReply,
+});
+
+/** Operator → queue: give up a held builder. `admin.release-builder.<operator>` */
+export const adminRelease = define({
+  ...byOperator("release-builder"),
+  request: releaseRequest,
+  reply: releaseReply,
 });
 
 /** The body of a refusal. */

@@ -9,7 +9,8 @@ export const statusRequest = v.object({ v: version });
 const builder = v.object({
   id,
   host: line,
-  state: v.picklist(["requested", "booting", "ready", "leased", "destroying"]),
+  /** `held`: an operator keeps it for a look at it. */
+  state: v.picklist(["requested", "booting", "ready", "leased", "destroying", "held"]),
   /** Milliseconds since the epoch, by the queue's clock. */
   sinceMs: count,
   reason: line,
@@ -26,6 +27,8 @@ export const statusReply = v.object({
       reserve: v.object({ target: count, ready: count, max: count }),
       /** Why the reserve is not at its target; empty when it is. */
       reason: line,
+      /** An operator has drained the pool, for that reason: it takes no builds, and the target is 0. */
+      drained: v.optional(line),
       builders: v.array(builder),
       /** The images that its builders report, the most frequent first, with the number of builders. An older queue sends none. */
       images: v.optional(v.array(v.object({ ...builderImage.entries, builders: count })), []),

@@ -31,6 +31,10 @@ export const ADMIN_VERBS = [
   "delete-streams",
   "list-builds",
   "cancel-build",
+  "drain-pool",
+  "undrain-pool",
+  "hold-builder",
+  "release-builder",
 ] as const;
 export type AdminVerb = (typeof ADMIN_VERBS)[number];
 

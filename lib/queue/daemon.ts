@@ -27,6 +27,7 @@ import { OUTAGE_MS } from "./builds/build-credentials.ts";
 import { Builds } from "./builds/builds.ts";
 import { BuildStreams } from "./builds/streams.ts";
 import { checkAtStart } from "./check-providers.ts";
+import { Drains } from "./leases/drains.ts";
 import { ParkedRequests } from "./leases/parked-requests.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./services.ts";
@@ -200,6 +201,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes, events }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
+    drains: await Drains.open({ nc, replicas, pools, clock: systemClock, log }),
     poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
     parked: new ParkedRequests(),
     issuer,

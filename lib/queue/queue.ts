@@ -75,8 +75,8 @@ export class Queue {
   }
 
   #serve(nc: NatsConnection): void {
-    const { users, images, builds, pools, clock, log, events } = this.#options;
-    const { refusalLog, adminUsers, adminBuilds, unrecorded } = this.#services;
+    const { users, images, builds, pools, drains, clock, log, events } = this.#options;
+    const { refusalLog, adminUsers, adminBuilds, adminPools, unrecorded } = this.#services;
     const onRefused: RpcServerOptions["onRefused"] = (subject, error, isExcess) => {
       refusalLog.add(subject, error);
       events?.refused(subject, error, isExcess);
@@ -87,8 +87,17 @@ export class Queue {
     server.serve(requests.status, async () => replyToStatus(this.#options));
     server.serve(requests.images, () => images.list());
     server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
-    const waiting = () => this.waiting();
-    serveAdmin(server, { users: adminUsers, builds: adminBuilds, waiting, unrecorded, pools, clock, log });
+    serveAdmin(server, {
+      users: adminUsers,
+      builds: adminBuilds,
+      waiting: () => this.waiting(),
+      adminPools,
+      drains,
+      unrecorded,
+      pools,
+      clock,
+      log,
+    });
     for (const { name } of users.all()) if (!users.isRevoked(name)) server.expect(principals.users, name);
     for (const { user, build, state } of builds.all()) {
       server.expect(principals.users, user);

@@ -5,6 +5,7 @@ import type { Logger } from "../core/log.ts";
 import type { Issuer } from "../nats/credentials/issuer.ts";
 import type { Pool } from "../pool/pool.ts";
 import { AdminBuilds } from "./api/admin-builds.ts";
+import { AdminPools } from "./api/admin-pools.ts";
 import { AdminUsers } from "./api/admin-users.ts";
 import { AgentRequests } from "./api/agent-requests.ts";
 import type { Images } from "./api/images.ts";
@@ -22,6 +23,7 @@ import { WaitingNotices } from "./builds/waiting-notices.ts";
 import { BuildAttempts } from "./leases/attempts.ts";
 import { BuilderLeases } from "./leases/builders.ts";
 import type { PoolKind } from "./leases/choose-pool.ts";
+import type { Drains } from "./leases/drains.ts";
 import { LeaseAnnouncements } from "./leases/lease-announcements.ts";
 import { LeaseMessages } from "./leases/lease-messages.ts";
 import { Leases } from "./leases/leases.ts";
@@ -44,6 +46,7 @@ export interface QueueOptions {
   readonly pools: ReadonlyMap<string, Pool>;
   /** The same pools with the architecture that each builds for. */
   readonly poolKinds: readonly PoolKind[];
+  readonly drains: Drains;
   readonly parked: ParkedRequests;
   readonly issuer: Issuer;
   readonly images: Images;
@@ -63,7 +66,7 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
-  const { events } = options;
+  const { drains, events } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
@@ -101,6 +104,7 @@ export function createServices(options: QueueOptions) {
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
     unrecorded: new UnrecordedBuilds({ builds, streams, log }),
     adminBuilds: new AdminBuilds({ builds, endings, limits, clock, log }),
+    adminPools: new AdminPools({ pools, drains, builds, clock, log }),
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
     waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),
     retention: new Retention({ builds, streams, endings, limits, clock, log }),

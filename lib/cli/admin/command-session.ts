@@ -1,4 +1,4 @@
-/** What the commands of cb-admin that send requests to the queue share: their options, a session, and the two forms of a reply. */
+/** The options of the commands of cb-admin that send requests to the queue, their session, and the two forms of a reply. */
 import type { Command } from "commander";
 import { CbError } from "../../core/errors.ts";
 import { printText } from "../standard-output.ts";

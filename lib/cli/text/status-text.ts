@@ -5,12 +5,18 @@ import { storageText } from "../../protocol/storage-figures.ts";
 
 const RULE = "-------------";
 
-/** `Active builders` are the leased ones, `Reserve builders` the ready ones. The builder images and the storage follow if they are known. */
+/** `Active builders` are the leased ones, `Reserve builders` the ready ones. Drained pools, the builder images and the storage follow if there are any. */
 export function statusText({ pools, storage, faults }: StatusReply): string {
   const builders = pools.flatMap((pool) => pool.builders);
   const of = (state: BuilderStatus["state"]) => builders.filter((builder) => builder.state === state);
   const sections = [...section("Active builders", of("leased")), "", ...section("Reserve builders", of("ready"))];
-  return [...sections, ...images(pools), ...storageSection(storage, faults)].join("\n");
+  return [...sections, ...drained(pools), ...images(pools), ...storageSection(storage, faults)].join("\n");
+}
+
+/** One line for each pool that an operator has drained. */
+function drained(pools: StatusReply["pools"]): string[] {
+  const lines = pools.flatMap((pool) => (pool.drained === undefined ? [] : [pool.drained]));
+  return lines.length === 0 ? [] : ["", RULE, "Drained pools", RULE, "", ...lines];
 }
 
 /** Free space, and each stream with a fault. */

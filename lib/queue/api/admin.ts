@@ -8,9 +8,11 @@ import * as requests from "../../protocol/requests.ts";
 import { principals } from "../../protocol/subjects.ts";
 import type { Explanation } from "../builds/explain.ts";
 import type { UnrecordedBuilds } from "../builds/unrecorded-builds.ts";
+import type { Drains } from "../leases/drains.ts";
 import { destroyByName, listBuilders } from "./admin-builders.ts";
 import type { AdminBuilds } from "./admin-builds.ts";
 import { previewPlans } from "./admin-plan.ts";
+import type { AdminPools } from "./admin-pools.ts";
 import { listStreams } from "./admin-streams.ts";
 import type { AdminUsers } from "./admin-users.ts";
 
@@ -19,6 +21,8 @@ export interface AdminOptions {
   readonly builds: AdminBuilds;
   /** The waiting builds, with their reasons. */
   readonly waiting: () => readonly Explanation[];
+  readonly adminPools: AdminPools;
+  readonly drains: Drains;
   readonly unrecorded: UnrecordedBuilds;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly clock: Clock;
@@ -26,7 +30,7 @@ export interface AdminOptions {
 }
 
 export function serveAdmin(server: RpcServer, options: AdminOptions): void {
-  const { users, builds, waiting, unrecorded, pools, clock, log } = options;
+  const { users, builds, waiting, adminPools, drains, unrecorded, pools, clock, log } = options;
   server.serve(requests.adminAddUser, async (operator, request) => {
     const reply = await users.add(operator, request);
     server.expect(principals.users, request.name);
@@ -34,7 +38,7 @@ export function serveAdmin(server: RpcServer, options: AdminOptions): void {
   });
   server.serve(requests.adminRevokeUser, (operator, request) => users.revoke(operator, request));
   server.serve(requests.adminUsers, async () => users.list());
-  server.serve(requests.adminBuilders, (_, { consoleLines }) => listBuilders(pools, clock, consoleLines));
+  server.serve(requests.adminBuilders, (_, { consoleLines }) => listBuilders({ pools, drains, clock }, consoleLines));
   server.serve(requests.adminDestroy, async (operator, { builder }) => {
     const pool = await destroyByName(pools, builder);
     log.warn({ operator, builder, pool }, "an operator destroyed a machine of another generation");
@@ -48,5 +52,9 @@ export function serveAdmin(server: RpcServer, options: AdminOptions): void {
   });
   server.serve(requests.adminBuilds, async (_, request) => builds.list(request, waiting()));
   server.serve(requests.adminCancel, (operator, request) => builds.cancel(operator, request));
+  server.serve(requests.adminDrain, (operator, request) => adminPools.drain(operator, request));
+  server.serve(requests.adminUndrain, (operator, request) => adminPools.undrain(operator, request));
+  server.serve(requests.adminHold, (operator, request) => adminPools.hold(operator, request));
+  server.serve(requests.adminRelease, (operator, request) => adminPools.release(operator, request));
   server.serve(requests.adminPlan, () => previewPlans(pools, clock));
 }

@@ -36,21 +36,23 @@ export function replyToStatus({ pools, poolKinds, builds, storage, warnings }: S
 }
 
 function poolReply(name: string, arch: string, pool: Pool): PoolReply {
-  const { active, reserve, booting, destroying, reserveTarget, totalMax, reason } = pool.status();
-  const builders = [...active, ...reserve, ...booting, ...destroying];
+  const { active, reserve, booting, destroying, held, reserveTarget, totalMax, reason, drained } = pool.status();
+  const builders = [...active, ...reserve, ...booting, ...destroying, ...held];
   return {
     name,
     arch,
     reserve: { target: reserveTarget, ready: reserve.length, max: totalMax },
     reason,
+    ...(drained === undefined ? {} : { drained }),
     builders: builders.flatMap(builderEntry),
     images: imagesOf(builders),
   };
 }
 
 /** Left out when the machine is gone. */
-function builderEntry({ builder, host, state, sinceMs, reason }: BuilderView): PoolReply["builders"] {
-  return state === "gone" ? [] : [{ id: builder, host, state, sinceMs, reason }];
+function builderEntry({ builder, host, state, sinceMs, reason, held }: BuilderView): PoolReply["builders"] {
+  if (state === "gone") return [];
+  return [{ id: builder, host, state: held && state !== "leased" ? "held" : state, sinceMs, reason }];
 }
 
 /** Counts equal reports together. The whole report is compared, because a hostile builder can report another image's id. */

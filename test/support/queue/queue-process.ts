@@ -12,6 +12,7 @@ import { poolPolicy } from "../../../lib/pool/reconciler/policy.ts";
 import { Images } from "../../../lib/queue/api/images.ts";
 import { Builds } from "../../../lib/queue/builds/builds.ts";
 import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
+import { Drains } from "../../../lib/queue/leases/drains.ts";
 import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import type { QueueOptions } from "../../../lib/queue/services.ts";
@@ -93,12 +94,14 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB, health });
   const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB, health });
+  const pools = new Map([[POOL, pool]]);
   return {
     builds: new Builds({ records: losingReplies(keys, losesReplyTo, losesRead), recipes: recipeKeys, log }),
     users: await Users.open({ nc, replicas: 1, clock, log }),
     streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, 1), health, log }),
-    pools: new Map([[POOL, pool]]),
+    pools,
+    drains: await Drains.open({ nc, replicas: 1, pools, clock, log }),
     poolKinds: [{ name: POOL, arch: "x86_64" }],
     parked: new ParkedRequests(),
     issuer,

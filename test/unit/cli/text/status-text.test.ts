@@ -58,4 +58,12 @@ test("statusText() ends with one line for each builder image of a pool", () => {
   assert.match(text, /\n\n-+\nBuilder images\n-+\n\np: new: apptainer 1\.4\.5-2\np: old: apptainer 1\.4\.5-2$/);
 });
 
+test("statusText() names the drained pools with the reason", () => {
+  const { pools, ...rest } = reply();
+  const drained = "pool p is drained: the cloud is repaired";
+  const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, drained })) });
+  assert.match(text, `\n-------------\nDrained pools\n-------------\n\n${drained}`);
+  assert.not.match(statusText(reply()), "Drained");
+});
+
 test.run();

@@ -1,9 +1,9 @@
 /** The output of `cb-admin builds`: the builds of all users. Ages are relative to the queue's clock, which is in the reply. */
-import type { AdminBuild, AdminBuildsReply } from "../../protocol/admin-builds-messages.ts";
-import { SHORT_ID_CHARS } from "../short-id.ts";
-import { IMAGE_MIN_COLUMNS, reasonText, stateText, timeSpan, withReasons } from "../text/builds-text.ts";
-import { tableLines } from "../text/table.ts";
-import { fit } from "../text/width.ts";
+import type { AdminBuild, AdminBuildsReply } from "../../../protocol/admin-builds-messages.ts";
+import { SHORT_ID_CHARS } from "../../short-id.ts";
+import { IMAGE_MIN_COLUMNS, reasonText, stateText, timeSpan, withReasons } from "../../text/builds-text.ts";
+import { tableLines } from "../../text/table.ts";
+import { fit } from "../../text/width.ts";
 
 const HEAD = ["ID", "USER", "STATE", "AGE", "TIME", "BUILDER", "IMAGE"];
 /** A longer name of a user leaves no space for the image in 80 columns. */

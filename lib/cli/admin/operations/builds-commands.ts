@@ -1,14 +1,14 @@
 /** The commands `cb-admin builds` and `cb-admin cancel`: the builds of all users. */
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { ADMIN_BUILDS_MAX } from "../../protocol/admin-builds-messages.ts";
-import type { BuildEntry } from "../../protocol/builds-messages.ts";
-import { assertUserName, isId } from "../../protocol/ids.ts";
-import { adminBuilds, adminCancel } from "../../protocol/requests.ts";
-import { type IdKind, idPrefix, idWithPrefix } from "../short-id.ts";
-import { BUILD_STATES, stateText } from "../text/builds-text.ts";
-import type { AdminSession } from "./admin-session.ts";
+import { ADMIN_BUILDS_MAX } from "../../../protocol/admin-builds-messages.ts";
+import type { BuildEntry } from "../../../protocol/builds-messages.ts";
+import { assertUserName, isId } from "../../../protocol/ids.ts";
+import { adminBuilds, adminCancel } from "../../../protocol/requests.ts";
+import { type IdKind, idPrefix, idWithPrefix } from "../../short-id.ts";
+import { BUILD_STATES, stateText } from "../../text/builds-text.ts";
+import type { AdminSession } from "../admin-session.ts";
+import { optionsOf, printLine, printReply, withSession } from "../command-session.ts";
 import { adminBuildsText } from "./builds-text.ts";
-import { optionsOf, printLine, printReply, withSession } from "./command-session.ts";
 
 const BUILD: IdKind = { noun: "build", list: "cb-admin builds" };
 /** A screen or two. */

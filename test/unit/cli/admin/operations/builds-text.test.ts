@@ -1,8 +1,8 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { adminBuildsText } from "../../../../lib/cli/admin/builds-text.ts";
-import { columnsOf } from "../../../../lib/cli/text/width.ts";
-import type { AdminBuild } from "../../../../lib/protocol/admin-builds-messages.ts";
+import { adminBuildsText } from "../../../../../lib/cli/admin/operations/builds-text.ts";
+import { columnsOf } from "../../../../../lib/cli/text/width.ts";
+import type { AdminBuild } from "../../../../../lib/protocol/admin-builds-messages.ts";
 
 const test = suite("admin builds text");
 
