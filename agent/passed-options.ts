@@ -4,12 +4,13 @@ import type { Bind, PassedOptions } from "../lib/protocol/build-options.ts";
 
 /** For a definition file. `callersRoot`: the folder that mirrors the caller's disk, where the sources of binds are. */
 export function apptainerOptions(options: PassedOptions, callersRoot: string): string[] {
-  const { noTest, writableTmpfs, binds = [], library, archVariant } = options;
+  const { noTest, writableTmpfs, binds = [], library, gpu, archVariant } = options;
   return [
     ...(noTest ? ["--notest"] : []),
     ...(writableTmpfs ? ["--writable-tmpfs"] : []),
     ...binds.map((bind) => `--mount=${mountSpec(bind, callersRoot)}`),
     ...given("--library", library),
+    ...(gpu === undefined ? [] : [gpu === "nvidia" ? "--nv" : "--rocm"]),
     ...given("--arch-variant", archVariant),
   ];
 }

@@ -8,6 +8,7 @@ import { optionsOf, printReply, refuseJson, withSession } from "../lib/cli/admin
 import { deleteStreams } from "../lib/cli/admin/delete-streams.ts";
 import { addBuildsCommands } from "../lib/cli/admin/operations/builds-commands.ts";
 import { addPoolsCommands, wholeBuilderId } from "../lib/cli/admin/operations/pools-commands.ts";
+import { addUsageCommand } from "../lib/cli/admin/operations/usage-command.ts";
 import { planText } from "../lib/cli/admin/plan-text.ts";
 import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
 import { streamsText } from "../lib/cli/admin/streams-text.ts";
@@ -155,11 +156,12 @@ await main("cb-admin", async (argv) => {
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
-    .option("--json", "print the queue's whole reply as JSON (user list, builds, builders, plan, streams)");
+    .option("--json", "print the queue's whole reply as JSON (user list, builds, builders, usage, plan, streams)");
   addUserCommands(program);
   addBuildsCommands(program);
   addBuilderCommands(program);
   addPoolsCommands(program);
+  addUsageCommand(program);
   addPlanCommand(program);
   addStreamsCommands(program);
   addBackupCommands(program);

@@ -1,8 +1,9 @@
 /** The schema of cb-queue's configuration, one YAML file. The reason for each default is in its comment. */
 import { machine, totalmem } from "node:os";
 import * as v from "valibot";
-import { architecture } from "../protocol/fields.ts";
+import { architecture, gpu } from "../protocol/fields.ts";
 import { httpConfig } from "./http-config.ts";
+import { quotasConfig } from "./quota-config.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_S = 3600;
@@ -125,6 +126,8 @@ const pool = v.pipe(
     name,
     /** Architecture of its builders, as `uname -m` prints it. Default: this machine's, because sandboxes run on it. */
     arch: v.optional(architecture, machine()),
+    /** The graphics processors that its builders have, with the drivers in their image: for builds with --nv or --rocm. Default: none. */
+    gpu: v.optional(gpu),
     /** Number of ready builders to keep, as far as `max` allows. Two by default, so that a second build at the same time waits for no boot. */
     reserve: v.optional(whole(0, 1000)),
     /** Limit on existing builders, including those leased and those being destroyed. */
@@ -261,6 +264,7 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
+  quotas: v.optional(quotasConfig, {}),
   /** Metrics, health checks and the status page. None by default: the queue then opens no port. */
   http: v.optional(httpConfig),
   /** "info" logs a line for each build that is reserved, leased or ended, so that an operator can trace a build. */

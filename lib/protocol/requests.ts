@@ -52,6 +52,7 @@ import { line } from "./fields.ts";
 import { imagesReply, imagesRequest } from "./images-messages.ts";
 import { statusReply, statusRequest } from "./status-messages.ts";
 import { type AdminVerb, type Principals, patterns, principals, type QueueVerb, subjects } from "./subjects.ts";
+import { usageReply, usageRequest } from "./usage-messages.ts";
 
 export interface RequestDefinition<Request, Reply> {
   /** Names the request in error messages. */
@@ -254,6 +255,13 @@ export const adminRelease = define({
   ...byOperator("release-builder"),
   request: releaseRequest,
   reply: releaseReply,
+});
+
+/** Operator → queue: what each user has used in a month. `admin.usage.<operator>` */
+export const adminUsage = define({
+  ...byOperator("usage"),
+  request: usageRequest,
+  reply: usageReply,
 });
 
 /** The body of a refusal. */

@@ -6,6 +6,11 @@ import { storageFigures } from "./storage-figures.ts";
 
 export const statusRequest = v.object({ v: version });
 
+const use = v.object({ used: count, max: count });
+/** The use and the limit of builds of the day, and of the time of builders in the month (both UTC). Absent: no limit. */
+const quotaFigures = v.object({ builds: v.optional(use), builderMs: v.optional(use) });
+export type QuotaFigures = v.InferOutput<typeof quotaFigures>;
+
 const builder = v.object({
   id,
   host: line,
@@ -35,6 +40,8 @@ export const statusReply = v.object({
     }),
   ),
   builds: v.object({ waiting: count, running: count }),
+  /** An older queue sends none. */
+  quota: v.optional(quotaFigures, {}),
   /** Absent while NATS does not report it. */
   storage: v.optional(storageFigures),
   /** Streams of NATS that do not answer or cannot be written, at most ten. An older queue sends none. */

@@ -35,6 +35,7 @@ export const ADMIN_VERBS = [
   "undrain-pool",
   "hold-builder",
   "release-builder",
+  "usage",
 ] as const;
 export type AdminVerb = (typeof ADMIN_VERBS)[number];
 

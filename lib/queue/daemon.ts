@@ -32,6 +32,7 @@ import { ParkedRequests } from "./leases/parked-requests.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./services.ts";
 import { StorageMonitor } from "./storage/storage-monitor.ts";
+import { Usage } from "./users/usage.ts";
 import { Users } from "./users/users.ts";
 import type { ConnectionName } from "./watch/readiness.ts";
 import type { Watch } from "./watch/watch.ts";
@@ -195,14 +196,17 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: BUILDS_BUCKET, replicas, maxBytes: BUILDS_MAX_BYTES, health });
   const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES, health });
+  const builds = new Builds({ records: keys, recipes: recipeKeys, log, events });
   return {
-    builds: new Builds({ records: keys, recipes: recipeKeys, log, events }),
+    builds,
+    usage: await Usage.open({ nc, replicas, builds, clock: systemClock, log }),
+    quotas: config.quotas,
     users: await Users.open({ nc, replicas, clock: systemClock, log }),
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes, events }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
     drains: await Drains.open({ nc, replicas, pools, clock: systemClock, log }),
-    poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
+    poolKinds: config.pools.map(({ name, arch, gpu }) => ({ name, arch, gpu })),
     parked: new ParkedRequests(),
     issuer,
     images: new Images({ registries: config.registries.map(withLogin), clock: systemClock, log }),

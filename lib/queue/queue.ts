@@ -75,7 +75,7 @@ export class Queue {
   }
 
   #serve(nc: NatsConnection): void {
-    const { users, images, builds, pools, drains, clock, log, events } = this.#options;
+    const { users, images, builds, pools, drains, usage, clock, log, events } = this.#options;
     const { refusalLog, adminUsers, adminBuilds, adminPools, unrecorded } = this.#services;
     const onRefused: RpcServerOptions["onRefused"] = (subject, error, isExcess) => {
       refusalLog.add(subject, error);
@@ -84,7 +84,7 @@ export class Queue {
     const server = new RpcServer({ nc, onRefused, onRequest: events?.requested });
     this.#server = server;
     this.#serveUsers(server);
-    server.serve(requests.status, async () => replyToStatus(this.#options));
+    server.serve(requests.status, async (user) => replyToStatus(this.#options, this.#services.quotas.of(user)));
     server.serve(requests.images, () => images.list());
     server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
     serveAdmin(server, {
@@ -93,6 +93,7 @@ export class Queue {
       waiting: () => this.waiting(),
       adminPools,
       drains,
+      usage,
       unrecorded,
       pools,
       clock,

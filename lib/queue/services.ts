@@ -1,5 +1,6 @@
 /** Creates the parts of the queue and connects them: each gets the parts that it uses, in the order of their dependencies. */
 import type { BuildLimits } from "../config/queue-config.ts";
+import type { QuotasConfig } from "../config/quota-config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { Issuer } from "../nats/credentials/issuer.ts";
@@ -32,7 +33,9 @@ import type { ParkedRequests } from "./leases/parked-requests.ts";
 import { Placement } from "./leases/placement.ts";
 import { Retention } from "./retention/retention.ts";
 import type { StorageMonitor } from "./storage/storage-monitor.ts";
+import { Quotas } from "./users/quotas.ts";
 import { RevokedBuilds } from "./users/revoked-builds.ts";
+import type { Usage } from "./users/usage.ts";
 import type { Users } from "./users/users.ts";
 import type { QueueEvents } from "./watch/events.ts";
 
@@ -47,6 +50,8 @@ export interface QueueOptions {
   /** The same pools with the architecture that each builds for. */
   readonly poolKinds: readonly PoolKind[];
   readonly drains: Drains;
+  readonly usage: Usage;
+  readonly quotas: QuotasConfig;
   readonly parked: ParkedRequests;
   readonly issuer: Issuer;
   readonly images: Images;
@@ -66,11 +71,12 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
-  const { drains, events } = options;
+  const { drains, usage, events } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
-  const endings = new Endings({ builds, streams, builders, clock, log });
+  const endings = new Endings({ builds, streams, builders, usage, clock, log });
+  const quotas = new Quotas({ config: options.quotas, usage, builds, clock });
   const lost = new LostBuilders({ builds, builders, endings, clock, log });
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
   const messages = new LeaseMessages({ builds, credentials, poolKinds, plainHttpRegistries, limits });
@@ -82,6 +88,7 @@ export function createServices(options: QueueOptions) {
   const idleMaxMs = limits.contextMs;
   return {
     endings,
+    quotas,
     lost,
     leases,
     placement,
@@ -97,6 +104,7 @@ export function createServices(options: QueueOptions) {
       placement,
       credentials,
       poolKinds,
+      quotas,
       limits,
       clock,
       log,

@@ -53,9 +53,9 @@ function isLeaving({ state, held }: BuilderRecord): boolean {
 }
 
 export function planCreates(capacity: Capacity, backoff: Backoff, input: PlanInput): Action[] {
-  const { observed, policy, nowMs } = input;
+  const { policy, nowMs } = input;
   const { ready, inFlight, wanted, existing, freeSlots } = capacity;
-  if (nowMs < backoff.untilMs || observed.drained !== undefined) return [];
+  if (nowMs < backoff.untilMs) return [];
   const replacements = ready.some((stored) => isOld(stored, input)) ? 1 : 0;
   const missing = wanted + replacements - ready.length - inFlight;
   const allowed = createsAllowed(backoff, capacity, policy.callsPerPass);

@@ -9,11 +9,13 @@ import { principals } from "../../protocol/subjects.ts";
 import type { Explanation } from "../builds/explain.ts";
 import type { UnrecordedBuilds } from "../builds/unrecorded-builds.ts";
 import type { Drains } from "../leases/drains.ts";
+import type { Usage } from "../users/usage.ts";
 import { destroyByName, listBuilders } from "./admin-builders.ts";
 import type { AdminBuilds } from "./admin-builds.ts";
 import { previewPlans } from "./admin-plan.ts";
 import type { AdminPools } from "./admin-pools.ts";
 import { listStreams } from "./admin-streams.ts";
+import { listUsage } from "./admin-usage.ts";
 import type { AdminUsers } from "./admin-users.ts";
 
 export interface AdminOptions {
@@ -23,6 +25,7 @@ export interface AdminOptions {
   readonly waiting: () => readonly Explanation[];
   readonly adminPools: AdminPools;
   readonly drains: Drains;
+  readonly usage: Pick<Usage, "ofMonth">;
   readonly unrecorded: UnrecordedBuilds;
   readonly pools: ReadonlyMap<string, Pool>;
   readonly clock: Clock;
@@ -30,7 +33,7 @@ export interface AdminOptions {
 }
 
 export function serveAdmin(server: RpcServer, options: AdminOptions): void {
-  const { users, builds, waiting, adminPools, drains, unrecorded, pools, clock, log } = options;
+  const { users, builds, waiting, adminPools, drains, usage, unrecorded, pools, clock, log } = options;
   server.serve(requests.adminAddUser, async (operator, request) => {
     const reply = await users.add(operator, request);
     server.expect(principals.users, request.name);
@@ -56,5 +59,6 @@ export function serveAdmin(server: RpcServer, options: AdminOptions): void {
   server.serve(requests.adminUndrain, (operator, request) => adminPools.undrain(operator, request));
   server.serve(requests.adminHold, (operator, request) => adminPools.hold(operator, request));
   server.serve(requests.adminRelease, (operator, request) => adminPools.release(operator, request));
+  server.serve(requests.adminUsage, (_, request) => listUsage({ usage, clock }, request));
   server.serve(requests.adminPlan, () => previewPlans(pools, clock));
 }

@@ -23,12 +23,16 @@ export interface StatusOptions {
   readonly warnings?: (() => readonly string[]) | undefined;
 }
 
-export function replyToStatus({ pools, poolKinds, builds, storage, warnings }: StatusOptions): StatusReply {
+export function replyToStatus(
+  { pools, poolKinds, builds, storage, warnings }: StatusOptions,
+  quota: StatusReply["quota"] = {},
+): StatusReply {
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,
     pools: [...pools].map(([name, pool]) => poolReply(name, archOf.get(name) ?? "", pool)),
     builds: { waiting: builds.waiting().length, running: builds.leased().length },
+    quota,
     ...(storage.figures === undefined ? {} : { storage: storage.figures }),
     faults: storage.faults.slice(0, FAULTS_MAX),
     warnings: [...(warnings?.() ?? [])],

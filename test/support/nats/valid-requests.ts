@@ -32,6 +32,7 @@ export const VALID_REQUESTS: Record<
   "undrain-pool": { v: 1, pool: "q" },
   "hold-builder": { v: 1, builder: id, forMs: 1000 },
   "release-builder": { v: 1, builder: id },
+  usage: { v: 1 },
   plan: { v: 1 },
   streams: { v: 1 },
   "delete-streams": { v: 1, builds: [id] },

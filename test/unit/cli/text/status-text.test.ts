@@ -16,6 +16,7 @@ const reply = (...builders: BuilderStatus[]): StatusReply => ({
   v: 1,
   pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, reason: "", builders, images: [] }],
   builds: { waiting: 0, running: 1 },
+  quota: {},
   faults: [],
   warnings: [],
 });
@@ -64,6 +65,13 @@ test("statusText() names the drained pools with the reason", () => {
   const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, drained })) });
   assert.match(text, `\n-------------\nDrained pools\n-------------\n\n${drained}`);
   assert.not.match(statusText(reply()), "Drained");
+});
+
+test("statusText() shows what the user has used of the quotas, with one decimal of an hour", () => {
+  const quota = { builds: { used: 3, max: 20 }, builderMs: { used: 5_400_000, max: 36_000_000 } };
+  const text = statusText({ ...reply(), quota });
+  assert.match(text, "\nYour quota\n-------------\n\n3 of 20 builds today, 1.5 of 10 builder hours this month");
+  assert.not.match(statusText(reply()), "quota");
 });
 
 test.run();
