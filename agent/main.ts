@@ -41,8 +41,19 @@ async function main(): Promise<void> {
   const nc = await connect(data, parseCreds(data.creds, path), "agent");
   const queue = new QueueClient({ nc, builder: data.builder, publicKey: key.publicKey, clock: systemClock, log });
   const lease = await waitForLease(queue, sealingKey.publicKey);
-  if (lease !== undefined) await serve({ data, key, sealingKey, queue, lease });
+  if (lease !== undefined) {
+    await serve({ data, key, sealingKey, queue, lease });
+    await waitForStop(queue);
+  }
   await nc.drain();
+}
+
+/** The machine ends with this process, so it goes on while the queue keeps the builder, for an operator who holds it. */
+async function waitForStop(queue: QueueClient): Promise<void> {
+  for (;;) {
+    const reply = await queue.ask({ state: "ready" }, never);
+    if (reply.order === "stop") return log(`the queue orders to stop: ${reply.reason}`);
+  }
 }
 
 /** The lease. Undefined when the queue orders this builder to stop. */

@@ -9,12 +9,13 @@ import type { SecretFiles } from "./secrets.ts";
  * `..` below it.
  */
 export function apptainerOptions(options: PassedOptions, callersRoot: string): string[] {
-  const { noTest, writableTmpfs, binds = [], library, archVariant } = options;
+  const { noTest, writableTmpfs, binds = [], library, gpu, archVariant } = options;
   return [
     ...(noTest ? ["--notest"] : []),
     ...(writableTmpfs ? ["--writable-tmpfs"] : []),
     ...binds.map((bind) => `--mount=${mountSpec({ ...bind, source: join(callersRoot, resolve("/", bind.source)) })}`),
     ...given("--library", library),
+    ...(gpu === undefined ? [] : [gpu === "nvidia" ? "--nv" : "--rocm"]),
     ...given("--arch-variant", archVariant),
   ];
 }

@@ -2,10 +2,13 @@
 import type { Command } from "commander";
 import { addBuilderImageCommands } from "../infra/image/builder/commands.ts";
 import { addSiteCommands } from "../infra/site/commands.ts";
-import { AdminSession } from "../lib/cli/admin/admin-session.ts";
 import { addBackupCommands } from "../lib/cli/admin/backup-commands.ts";
 import { buildersText } from "../lib/cli/admin/builders-text.ts";
+import { optionsOf, printReply, refuseJson, withSession } from "../lib/cli/admin/command-session.ts";
 import { deleteStreams } from "../lib/cli/admin/delete-streams.ts";
+import { addBuildsCommands } from "../lib/cli/admin/operations/builds-commands.ts";
+import { addPoolsCommands, wholeBuilderId } from "../lib/cli/admin/operations/pools-commands.ts";
+import { addUsageCommand } from "../lib/cli/admin/operations/usage-command.ts";
 import { planText } from "../lib/cli/admin/plan-text.ts";
 import { refuseTerminal, writeSecret } from "../lib/cli/admin/secret-output.ts";
 import { streamsText } from "../lib/cli/admin/streams-text.ts";
@@ -14,45 +17,13 @@ import { usersText } from "../lib/cli/admin/users-text.ts";
 import { addForceOption } from "../lib/cli/force-option.ts";
 import { main } from "../lib/cli/main.ts";
 import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
-import { printText } from "../lib/cli/standard-output.ts";
+import { idPrefix } from "../lib/cli/short-id.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
 import { assertId, assertUserName } from "../lib/protocol/ids.ts";
 import { adminBuilders, adminDestroy, adminPlan, adminStreams, adminUsers } from "../lib/protocol/requests.ts";
 
-interface Options {
-  readonly config?: string;
-  readonly json?: boolean;
-  readonly force?: boolean;
-  readonly console?: string;
-  readonly all?: boolean;
-}
-
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);
-
-/** The options of the subcommand and of cb-admin itself, which may stand before or after it. */
-const optionsOf = (command: Command): Options => command.optsWithGlobals<Options & Record<string, unknown>>();
-
-async function withSession(command: Command, work: (session: AdminSession) => Promise<void>): Promise<void> {
-  const session = await AdminSession.open(optionsOf(command).config);
-  try {
-    await work(session);
-  } finally {
-    await session.close();
-  }
-}
-
-/** Prints the reply as text or, with --json, as it is. */
-function printReply<Reply>(command: Command, reply: Reply, text: (reply: Reply) => string): void {
-  printText(optionsOf(command).json ? `${JSON.stringify(reply, null, 2)}\n` : text(reply));
-}
-
-function refuseJson(command: Command): void {
-  if (!optionsOf(command).json) return;
-  throw new CbError("usage", `cb-admin ${command.parent?.name()} ${command.name()} has no JSON output`, {
-    hint: "leave out --json",
-  });
-}
 
 function addUserCommands(program: Command): void {
   const user = program.command("user").description("manage users");
@@ -66,7 +37,7 @@ function addUserCommands(program: Command): void {
       refuseJson(command);
       assertUserName(name);
       refuseTerminal(process.stdout.isTTY, `cb-admin user add ${name} > ${name}.creds`);
-      const force = optionsOf(command).force ?? false;
+      const force = optionsOf<{ force?: boolean }>(command).force ?? false;
       await withSession(command, async (session) =>
         writeSecret(await addUser(session, name, { force, print: printError })),
       );
@@ -97,7 +68,7 @@ function addBuilderCommands(program: Command): void {
     .allowExcessArguments(true)
     .action(async (_, command: Command) => {
       refuseOtherSubcommand(command, "destroy");
-      const consoleLines = lineCount(optionsOf(command).console ?? "");
+      const consoleLines = lineCount(optionsOf<{ console?: string }>(command).console ?? "");
       await withSession(command, async (session) =>
         printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), buildersText),
       );
@@ -105,11 +76,12 @@ function addBuilderCommands(program: Command): void {
   builders
     .command("destroy")
     .description("destroy a machine of another generation, which the reconciler does not touch")
-    .argument("<id>", "the id that cb-admin builders shows")
+    .argument("<id>", "the id that cb-admin builders shows; the first characters are enough")
     .action(async (id: string, _, command: Command) => {
       refuseJson(command);
-      const builder = assertId(id);
+      const prefix = idPrefix(id, { noun: "builder", list: "cb-admin builders" });
       await withSession(command, async (session) => {
+        const builder = await wholeBuilderId(session, prefix);
         const { pool } = await session.request(adminDestroy, { v: 1, builder });
         printError(`${builder}: the provider of pool ${pool} is destroying the machine`);
       });
@@ -160,7 +132,7 @@ function addStreamsCommands(program: Command): void {
     .option("--all", "delete the streams of all of them")
     .action(async (ids: string[], _, command: Command) => {
       refuseJson(command);
-      const all = optionsOf(command).all ?? false;
+      const all = optionsOf<{ all?: boolean }>(command).all ?? false;
       if (all === ids.length > 0) {
         throw new CbError("usage", "name the builds, or --all", { hint: "list them with: cb-admin streams" });
       }
@@ -172,11 +144,13 @@ function addStreamsCommands(program: Command): void {
 await main("cb-admin", async (argv) => {
   const program = createCommand({
     name: "cb-admin",
-    summary: "Manage the users and the machines of an installation, show the reconciler's plan, back up and restore.",
+    summary:
+      "Manage the users, builds and machines of an installation, show the reconciler's plan, back up and restore.",
     examples: {
       "cb-admin user add ada > ada.creds": "add a user",
       "cb-admin user revoke ada": "revoke a user",
       "cb-admin builders --console 20": "show the machines with 20 console lines each",
+      "cb-admin builds --state waiting running": "show the builds of all users that wait or run",
       "cb-admin --json plan": "show the plan as JSON",
       "cb-admin backup /backup/$(date +%F)": "save the streams into a new folder",
     },
@@ -185,9 +159,12 @@ await main("cb-admin", async (argv) => {
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
-    .option("--json", "print the queue's whole reply as JSON (user list, builders, plan, streams)");
+    .option("--json", "print the queue's whole reply as JSON (user list, builds, builders, usage, plan, streams)");
   addUserCommands(program);
+  addBuildsCommands(program);
   addBuilderCommands(program);
+  addPoolsCommands(program);
+  addUsageCommand(program);
   addPlanCommand(program);
   addStreamsCommands(program);
   addBackupCommands(program);

@@ -2,8 +2,9 @@
 import { machine, totalmem } from "node:os";
 import * as v from "valibot";
 import { compression } from "../protocol/build-options.ts";
-import { architecture } from "../protocol/fields.ts";
+import { architecture, gpu } from "../protocol/fields.ts";
 import { httpConfig } from "./http-config.ts";
+import { quotasConfig } from "./quota-config.ts";
 
 const MIB = 1024 * 1024;
 const HOUR_S = 3600;
@@ -126,6 +127,8 @@ const pool = v.pipe(
     name,
     /** Architecture of its builders, as `uname -m` prints it. Default: this machine's, because sandboxes run on it. */
     arch: v.optional(architecture, machine()),
+    /** The graphics processors that its builders have, with the drivers in their image: for builds with --nv or --rocm. Default: none. */
+    gpu: v.optional(gpu),
     /** Number of ready builders to keep, as far as `max` allows. Two by default, so that a second build at the same time waits for no boot. */
     reserve: v.optional(whole(0, 1000)),
     /** Limit on existing builders, including those leased and those being destroyed. */
@@ -270,6 +273,7 @@ export const queueConfig = v.strictObject({
     [],
   ),
   limits: v.optional(limits, {}),
+  quotas: v.optional(quotasConfig, {}),
   /** For builds that choose none with --compression. */
   compression: v.optional(compression, "default"),
   /** Metrics, health checks and the status page. None by default: the queue then opens no port. */

@@ -8,9 +8,10 @@ import type { Logger } from "../core/log.ts";
 import { type KvStore, StaleWriteError } from "../nats/jetstream/kv.ts";
 import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Provider } from "../provider/provider.ts";
+import { Holds } from "./holds.ts";
+import { Machines } from "./machines.ts";
 import type { PoolObserver } from "./observer.ts";
 import type { ExecutorDependencies, GoneEvent, LostEvent } from "./reconciler/executor.ts";
-import { withTimeLimit } from "./reconciler/limit.ts";
 import { type Preview, Reconciler } from "./reconciler/loop.ts";
 import type { StoredBuilder } from "./reconciler/observation.ts";
 import type { PoolPolicy } from "./reconciler/policy.ts";
@@ -19,7 +20,7 @@ import type { Journal } from "./state/journal.ts";
 import { type BuilderState, isInService } from "./state/record.ts";
 import { generationOf, RecordStore, Slots } from "./state/store.ts";
 import { leased, ready, released } from "./state/transitions.ts";
-import { type BuilderView, otherGenerationMachine, type PoolStatus, viewOf, viewsOf } from "./views.ts";
+import { type BuilderView, type PoolStatus, poolStatus, usable, viewOf, viewsOf } from "./views.ts";
 
 export interface PoolDependencies {
   readonly builderKeys: KvStore;
@@ -44,14 +45,13 @@ export type AgentState = "idle" | "busy";
 /** `alive: false`: the queue refuses the agent's request, because the builder is unknown or has been given up. */
 export type HeartbeatResult =
   | { readonly alive: true; readonly state: BuilderState; readonly build: string | undefined }
-  | { readonly alive: false; readonly reason: string };
-
-/** A release that loses this often against other writers is a bug. */
-const RELEASE_TRIES = 5;
+  | { readonly alive: false; readonly reason: string; readonly isHeld?: true };
 
 type LoadedState = Pick<ExecutorDependencies, "store" | "slots" | "generation">;
 
 export class Pool {
+  readonly holds: Holds;
+  readonly machines: Machines;
   readonly #dependencies: PoolDependencies;
   readonly #store: RecordStore;
   readonly #reconciler: Reconciler;
@@ -62,6 +62,7 @@ export class Pool {
   readonly #stopping = new AbortController();
   #endEvents: (() => void) | undefined;
   #waiting = 0;
+  #drained: string | undefined;
   #listeningSinceMs: number | undefined;
 
   /** Reads the records. Throws CbError "infrastructure" without NATS, "config" on a record that cannot be read. */
@@ -78,6 +79,9 @@ export class Pool {
   private constructor(dependencies: PoolDependencies, loaded: LoadedState) {
     this.#dependencies = dependencies;
     this.#store = loaded.store;
+    this.holds = new Holds({ store: loaded.store, clock: dependencies.clock, wake: (reason) => this.wake(reason) });
+    const { signal } = this.#stopping;
+    this.machines = new Machines({ ...dependencies, observe: async () => (await this.preview()).observed, signal });
     const onLost = (event: LostEvent): void => notifyAll(this.#lostListeners, event);
     const onGone = (event: GoneEvent): void => {
       this.#lastHeartbeatMs.delete(event.builder);
@@ -87,6 +91,7 @@ export class Pool {
       { ...dependencies, ...loaded, onLost, onGone, onFailure: (failure) => this.#failures.add(failure) },
       {
         waiting: () => this.#waiting,
+        drained: () => this.#drained,
         listeningSinceMs: () => this.#listeningSinceMs,
         lastHeartbeatMs: () => this.#lastHeartbeatMs,
         onStandstill: () => this.setListening(this.#listeningSinceMs !== undefined),
@@ -133,6 +138,12 @@ export class Pool {
     this.wake("waiting");
   }
 
+  /** `reason`, a sentence for users: the pool gets no new leases and keeps no reserve; undefined ends that. */
+  setDrained(reason: string | undefined): void {
+    this.#drained = reason;
+    this.wake("drained");
+  }
+
   /**
    * Records a request of an agent. A new builder becomes ready when its agent is `idle`, and its reported image is stored.
    * If that write fails, the result shows the old state, and the agent's next request tries again. Never throws.
@@ -153,9 +164,10 @@ export class Pool {
     return this.#store.all().map(({ record }) => record.builder);
   }
 
-  /** Ready builders with a heartbeat since this process was started; the longest ready first. */
+  /** Builders that may be leased, with a heartbeat since this process was started; the longest ready first. */
   readyBuilders(): readonly BuilderView[] {
-    return viewsOf(this.#store, "ready").filter(({ builder }) => this.#lastHeartbeatMs.has(builder));
+    if (this.#drained !== undefined) return [];
+    return usable(viewsOf(this.#store, "ready")).filter(({ builder }) => this.#lastHeartbeatMs.has(builder));
   }
 
   /** All leased builders. The queue releases those of builds that have ended or are unknown to it. */
@@ -181,7 +193,7 @@ export class Pool {
    */
   async lease(builder: string, build: string): Promise<boolean> {
     const stored = this.#store.get(builder);
-    if (stored?.record.state !== "ready") return false;
+    if (stored?.record.state !== "ready" || stored.record.held || this.#drained !== undefined) return false;
     try {
       await this.#store.update(leased(stored.record, build, this.#dependencies.clock.nowMs()), stored);
       return true;
@@ -199,16 +211,10 @@ export class Pool {
    * Throws CbError "infrastructure" if NATS does not answer; the caller repeats the call then.
    */
   async release(builder: string, reason: string): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      const stored = this.#store.get(builder);
-      if (!stored || !isInService(stored.record)) return;
-      try {
-        await this.#store.update(released(stored.record, reason, this.#dependencies.clock.nowMs()), stored);
-        return this.wake("released");
-      } catch (error) {
-        if (!(error instanceof StaleWriteError) || tries >= RELEASE_TRIES) throw error;
-      }
-    }
+    await this.#store.change(builder, (record) =>
+      isInService(record) ? released(record, reason, this.#dependencies.clock.nowMs()) : undefined,
+    );
+    this.wake("released");
   }
 
   /**
@@ -236,47 +242,12 @@ export class Pool {
     return this.#failures.all();
   }
 
-  /**
-   * The newest `maxBytes` of the console output. Throws CbError "infrastructure" if the provider fails or after
-   * `limitMs`.
-   */
-  console(builder: string, maxBytes: number, limitMs: number): Promise<Uint8Array> {
-    const { clock, provider } = this.#dependencies;
-    const limit = { clock, signal: this.#stopping.signal, limitMs, operation: "the console call" };
-    return withTimeLimit(limit, (callSignal) => provider.consoleOutput(builder, maxBytes, callSignal));
-  }
-
-  /**
-   * Destroys a machine of this installation and another generation, if it is of this pool or of a pool that is not in
-   * `pools`. Returns false if there is no such machine. Throws CbError "usage" if the machine is of this generation,
-   * and "infrastructure" if the provider fails.
-   */
-  async destroyOtherGeneration(builder: string, pools: ReadonlySet<string>): Promise<boolean> {
-    const { clock, policy, provider, log } = this.#dependencies;
-    const { observed } = await this.preview();
-    const machine = otherGenerationMachine(builder, observed, { pool: policy.pool, pools });
-    if (machine === undefined) return false;
-    log.warn({ builder, generation: machine.generation }, "an operator destroys a machine of another generation");
-    const { signal } = this.#stopping;
-    const limit = { clock, signal, limitMs: policy.callTimeoutMs, operation: "the destroy call" };
-    await withTimeLimit(limit, (callSignal) => provider.destroy(builder, callSignal));
-    return true;
-  }
-
   status(): PoolStatus {
-    const { pool, reserveTarget, totalMax } = this.#dependencies.policy;
-    const reserve = viewsOf(this.#store, "ready");
-    return {
-      pool,
-      reserveTarget,
-      totalMax,
-      active: viewsOf(this.#store, "leased"),
-      reserve,
-      booting: viewsOf(this.#store, "requested", "booting"),
-      destroying: viewsOf(this.#store, "destroying", "gone"),
-      // The latest plan may be older than a builder that has just become ready.
-      reason: reserve.length >= reserveTarget + this.#waiting ? "" : this.#reconciler.reason(),
-    };
+    const { policy } = this.#dependencies;
+    const wanted = policy.reserveTarget + this.#waiting;
+    // The latest plan may be older than a builder that has just become ready.
+    const reason = (ready: number) => this.#drained ?? (ready >= wanted ? "" : this.#reconciler.reason());
+    return poolStatus(this.#store, { policy, drained: this.#drained, reason });
   }
 
   async #makeReady(stored: StoredBuilder, builderImage: BuilderImage | undefined): Promise<void> {
@@ -291,7 +262,7 @@ export class Pool {
 
 function refused(stored: StoredBuilder | undefined): HeartbeatResult {
   const reason = stored ? `this builder has been given up: ${stored.record.reason}` : "no such builder";
-  return { alive: false, reason };
+  return { alive: false, reason, ...(stored?.record.held && { isHeld: true }) };
 }
 
 function notifyAll<E>(listeners: ReadonlySet<(event: E) => void>, event: E): void {

@@ -4,7 +4,8 @@ import { CbError } from "../core/errors.ts";
 import type { BuilderImage } from "../protocol/builder-image.ts";
 import type { Machine } from "../provider/provider.ts";
 import type { Observation } from "./reconciler/observation.ts";
-import type { BuilderRecord, BuilderState } from "./state/record.ts";
+import type { PoolPolicy } from "./reconciler/policy.ts";
+import type { BuilderRecord, BuilderState, Hold } from "./state/record.ts";
 import type { RecordStore } from "./state/store.ts";
 
 export interface BuilderView {
@@ -16,6 +17,7 @@ export interface BuilderView {
   readonly build: string | undefined;
   /** As reported by the agent. */
   readonly builderImage: BuilderImage | undefined;
+  readonly held: Hold | undefined;
 }
 
 export interface PoolStatus {
@@ -26,6 +28,10 @@ export interface PoolStatus {
   readonly reserve: readonly BuilderView[];
   readonly booting: readonly BuilderView[];
   readonly destroying: readonly BuilderView[];
+  /** Held by operators, in any of these states but `active`. */
+  readonly held: readonly BuilderView[];
+  /** Why an operator has drained the pool; the target of the reserve is 0 then. */
+  readonly drained: string | undefined;
   /** Why the reserve is below its target, a sentence; empty if it is not. */
   readonly reason: string;
 }
@@ -39,15 +45,42 @@ export function viewsOf(store: RecordStore, ...states: readonly BuilderState[]):
     .map(({ record }) => viewOf(record));
 }
 
-export function viewOf({ builder, host, state, sinceMs, reason, build, builderImage }: BuilderRecord): BuilderView {
-  return { builder, host, state, sinceMs, reason, build, builderImage };
+export function viewOf(record: BuilderRecord): BuilderView {
+  const { builder, host, state, sinceMs, reason, build, builderImage, held } = record;
+  return { builder, host, state, sinceMs, reason, build, builderImage, held };
+}
+
+/** Without those that an operator holds. */
+export const usable = (builders: readonly BuilderView[]): BuilderView[] => builders.filter(({ held }) => !held);
+
+export interface StatusParts {
+  readonly policy: Pick<PoolPolicy, "pool" | "reserveTarget" | "totalMax">;
+  readonly drained: string | undefined;
+  /** See PoolStatus.reason, for that many ready builders. */
+  readonly reason: (ready: number) => string;
+}
+
+export function poolStatus(store: RecordStore, { policy, drained, reason }: StatusParts): PoolStatus {
+  const reserve = usable(viewsOf(store, "ready"));
+  return {
+    pool: policy.pool,
+    reserveTarget: drained === undefined ? policy.reserveTarget : 0,
+    totalMax: policy.totalMax,
+    active: viewsOf(store, "leased"),
+    reserve,
+    booting: usable(viewsOf(store, "requested", "booting")),
+    destroying: usable(viewsOf(store, "destroying", "gone")),
+    held: viewsOf(store, "requested", "booting", "ready", "destroying", "gone").filter(({ held }) => held),
+    drained,
+    reason: reason(reserve.length),
+  };
 }
 
 /** A builder's record, or an unrecorded machine, together with the status of the machine at the provider. */
 export interface MachineView {
   readonly builder: string;
   /** `other generation`: created from other records. `unknown`: of this generation, but without a record. */
-  readonly state: BuilderState | "other generation" | "unknown";
+  readonly state: BuilderState | "held" | "other generation" | "unknown";
   readonly machine: Machine["status"] | "none";
   readonly sinceMs: number;
   readonly reason: string;
@@ -55,6 +88,7 @@ export interface MachineView {
   readonly host: string;
   readonly build?: string;
   readonly builderImage?: BuilderImage;
+  readonly held?: Hold;
 }
 
 export interface PoolScope {
@@ -71,8 +105,9 @@ export interface PoolScope {
 export function machineViews(observed: Observation, scope: PoolScope): MachineView[] {
   const machines = new Map(observed.machines.map((machine) => [machine.builder, machine]));
   const recorded = observed.records.map(({ record }): MachineView => {
-    const { builder, state, sinceMs, reason, host, build, builderImage } = record;
-    const optional = { ...(build === undefined ? {} : { build }), ...(builderImage && { builderImage }) };
+    const { builder, sinceMs, reason, host, build, builderImage, held } = record;
+    const state = held !== undefined && record.state !== "leased" ? "held" : record.state;
+    const optional = { ...(build && { build }), ...(builderImage && { builderImage }), ...(held && { held }) };
     return { builder, state, sinceMs, reason, host, ...statusOf(machines.get(builder)), ...optional };
   });
   const ids = new Set(recorded.map(({ builder }) => builder));

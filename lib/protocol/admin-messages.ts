@@ -50,7 +50,7 @@ const consoleOutput = { console: v.array(line), consoleProblem: v.optional(line)
 /** A machine of a pool, with the ids and states of the provider and of the records. For display only. */
 const builder = v.object({
   id: line,
-  /** A state of a builder; or `other generation`: of another generation of records; or `unknown`: of this generation, but without a record. */
+  /** A state of a builder; or `held`; or `other generation`: of another generation of records; or `unknown`: of this generation, but without a record. */
   state: line,
   /** The machine's state at the provider; `none` when the provider does not list it. */
   machine: line,
@@ -60,6 +60,8 @@ const builder = v.object({
   fault: v.optional(line),
   host: line,
   build: v.optional(line),
+  /** Present while an operator holds it. A builder without a running build has the state `held` then. */
+  held: v.optional(v.object({ operator: line, reason: line, untilMs: count })),
   /** As reported by the builder. Absent before its first request, or if its image has no description. */
   builderImage: v.optional(builderImage),
   ...consoleOutput,
@@ -77,6 +79,8 @@ export const buildersReply = v.object({
       name: line,
       /** Why the provider's listing is incomplete; empty when it is complete. */
       problem: line,
+      /** Present while an operator has drained the pool. */
+      drained: v.optional(v.object({ operator: line, reason: line, atMs: count })),
       builders: v.array(builder),
       /** Builders that failed since the queue was started, the newest first. */
       failures: v.array(failure),

@@ -3,7 +3,7 @@
  * value becomes one argument of a program, without a shell, so it needs no quoting.
  */
 import * as v from "valibot";
-import { absolutePath } from "./fields.ts";
+import { absolutePath, gpu } from "./fields.ts";
 
 /** The longest value: mksquashfs has some fifty options, and an image's label is a line. */
 const VALUE_MAX_BYTES = 4096;
@@ -51,6 +51,8 @@ export const passedOptions = v.strictObject({
   writableTmpfs: on,
   binds: v.optional(v.pipe(v.array(bind), v.maxLength(BINDS_MAX))),
   library: v.optional(value),
+  /** The build gets a builder of a pool with such processors, and apptainer the option --nv or --rocm. */
+  gpu: v.optional(gpu),
   /** Of a Dockerfile. */
   target: v.optional(value),
   labels: v.optional(labels),

@@ -4,7 +4,7 @@ import { count, id, jwt, line, userKey, version } from "./fields.ts";
 
 export const buildsRequest = v.object({ v: version });
 
-const entry = v.object({
+export const buildEntry = v.object({
   build: id,
   /** The file name of the image, from the reservation. */
   name: line,
@@ -23,10 +23,10 @@ const entry = v.object({
   /** Present while the queue keeps the image: when that ends. */
   imageUntilMs: v.optional(count),
 });
-export type BuildEntry = v.InferOutput<typeof entry>;
+export type BuildEntry = v.InferOutput<typeof buildEntry>;
 
 /** Newest first. `nowMs` is the queue's clock, so that ages are right even if the caller's clock is wrong. */
-export const buildsReply = v.object({ v: version, nowMs: count, builds: v.array(entry) });
+export const buildsReply = v.object({ v: version, nowMs: count, builds: v.array(buildEntry) });
 export type BuildsReply = v.InferOutput<typeof buildsReply>;
 
 /** `publicKey` is of a new key pair, for this attachment alone. */

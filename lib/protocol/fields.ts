@@ -55,5 +55,8 @@ export const absolutePath = v.pipe(
   v.maxBytes(4096),
   v.check((path) => !path.includes("\0"), "contains a NUL"),
 );
+/** The kinds of graphics processors that apptainer knows: `--nv` and `--rocm`. */
+export const gpu = v.picklist(["nvidia", "rocm"], "must be nvidia or rocm");
+export type Gpu = v.InferOutput<typeof gpu>;
 /** The architecture of a machine, as `uname -m` prints it. */
 export const architecture = v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,32}$/, "not an architecture"));

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { EXIT_CODES } from "../core/exit-codes.ts";
+import { adminBuildsReply, adminBuildsRequest, adminCancelReply, adminCancelRequest } from "./admin-builds-messages.ts";
 import {
   addUserReply,
   addUserRequest,
@@ -23,6 +24,16 @@ import {
   usersRequest,
 } from "./admin-messages.ts";
 import {
+  drainReply,
+  drainRequest,
+  holdReply,
+  holdRequest,
+  releaseReply,
+  releaseRequest,
+  undrainReply,
+  undrainRequest,
+} from "./admin-pools-messages.ts";
+import {
   cancelReply,
   cancelRequest,
   receivedReply,
@@ -41,6 +52,7 @@ import { line } from "./fields.ts";
 import { imagesReply, imagesRequest } from "./images-messages.ts";
 import { statusReply, statusRequest } from "./status-messages.ts";
 import { type AdminVerb, type Principals, patterns, principals, type QueueVerb, subjects } from "./subjects.ts";
+import { usageReply, usageRequest } from "./usage-messages.ts";
 
 export interface RequestDefinition<Request, Reply> {
   /** Names the request in error messages. */
@@ -201,6 +213,55 @@ export const adminDeleteStreams = define({
   ...byOperator("delete-streams"),
   request: deleteStreamsRequest,
   reply: deleteStreamsReply,
+});
+
+/** Operator → queue: list the builds of all users. `admin.list-builds.<operator>` */
+export const adminBuilds = define({
+  ...byOperator("list-builds"),
+  request: adminBuildsRequest,
+  reply: adminBuildsReply,
+});
+
+/** Operator → queue: cancel a build of any user. `admin.cancel-build.<operator>` */
+export const adminCancel = define({
+  ...byOperator("cancel-build"),
+  request: adminCancelRequest,
+  reply: adminCancelReply,
+});
+
+/** Operator → queue: lease no more builders of a pool. `admin.drain-pool.<operator>` */
+export const adminDrain = define({
+  ...byOperator("drain-pool"),
+  request: drainRequest,
+  reply: drainReply,
+});
+
+/** Operator → queue: use a drained pool again. `admin.undrain-pool.<operator>` */
+export const adminUndrain = define({
+  ...byOperator("undrain-pool"),
+  request: undrainRequest,
+  reply: undrainReply,
+});
+
+/** Operator → queue: keep a builder for a look at it. `admin.hold-builder.<operator>` */
+export const adminHold = define({
+  ...byOperator("hold-builder"),
+  request: holdRequest,
+  reply: holdReply,
+});
+
+/** Operator → queue: give up a held builder. `admin.release-builder.<operator>` */
+export const adminRelease = define({
+  ...byOperator("release-builder"),
+  request: releaseRequest,
+  reply: releaseReply,
+});
+
+/** Operator → queue: what each user has used in a month. `admin.usage.<operator>` */
+export const adminUsage = define({
+  ...byOperator("usage"),
+  request: usageRequest,
+  reply: usageReply,
 });
 
 /** The body of a refusal. */

@@ -8,10 +8,16 @@ import { storageFigures } from "./storage-figures.ts";
 
 export const statusRequest = v.object({ v: version, ...renewableCredential });
 
+const use = v.object({ used: count, max: count });
+/** The use and the limit of builds of the day, and of the time of builders in the month (both UTC). Absent: no limit. */
+const quotaFigures = v.object({ builds: v.optional(use), builderMs: v.optional(use) });
+export type QuotaFigures = v.InferOutput<typeof quotaFigures>;
+
 const builder = v.object({
   id,
   host: line,
-  state: v.picklist(["requested", "booting", "ready", "leased", "destroying"]),
+  /** `held`: an operator keeps it for a look at it. */
+  state: v.picklist(["requested", "booting", "ready", "leased", "destroying", "held"]),
   /** Milliseconds since the epoch, by the queue's clock. */
   sinceMs: count,
   reason: line,
@@ -28,6 +34,8 @@ export const statusReply = v.object({
       reserve: v.object({ target: count, ready: count, max: count }),
       /** Why the reserve is not at its target; empty when it is. */
       reason: line,
+      /** An operator has drained the pool, for that reason: it takes no builds, and the target is 0. */
+      drained: v.optional(line),
       builders: v.array(builder),
       /** The images that its builders report, the most frequent first, with the number of builders. An older queue sends none. */
       images: v.optional(v.array(v.object({ ...builderImage.entries, builders: count })), []),
@@ -36,6 +44,8 @@ export const statusReply = v.object({
   builds: v.object({ waiting: count, running: count }),
   /** Clients without a `sealingKey` in their settings seal secrets to it. Absent: the queue takes no secrets. */
   sealingKey: v.optional(sealingKey),
+  /** An older queue sends none. */
+  quota: v.optional(quotaFigures, {}),
   /** Absent while NATS does not report it. */
   storage: v.optional(storageFigures),
   /** Streams of NATS that do not answer or cannot be written, at most ten. An older queue sends none. */

@@ -29,6 +29,13 @@ export const ADMIN_VERBS = [
   "plan",
   "streams",
   "delete-streams",
+  "list-builds",
+  "cancel-build",
+  "drain-pool",
+  "undrain-pool",
+  "hold-builder",
+  "release-builder",
+  "usage",
 ] as const;
 export type AdminVerb = (typeof ADMIN_VERBS)[number];
 

@@ -29,10 +29,12 @@ import { OUTAGE_MS } from "./builds/build-credentials.ts";
 import { Builds } from "./builds/builds.ts";
 import { BuildStreams } from "./builds/streams.ts";
 import { checkAtStart } from "./check-providers.ts";
+import { Drains } from "./leases/drains.ts";
 import { ParkedRequests } from "./leases/parked-requests.ts";
 import { Queue } from "./queue.ts";
 import type { QueueOptions } from "./services.ts";
 import { StorageMonitor } from "./storage/storage-monitor.ts";
+import { Usage } from "./users/usage.ts";
 import { Users } from "./users/users.ts";
 import type { ConnectionName } from "./watch/readiness.ts";
 import type { Watch } from "./watch/watch.ts";
@@ -198,13 +200,17 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
   const { sealingKey } = config.issuer;
   const registries = config.registries.map(withLogin);
   const recipeKeys = await openKvStore(nc, { bucket: RECIPES_BUCKET, replicas, maxBytes: RECIPES_MAX_BYTES, health });
+  const builds = new Builds({ records: keys, recipes: recipeKeys, log, events });
   return {
-    builds: new Builds({ records: keys, recipes: recipeKeys, log, events }),
+    builds,
+    usage: await Usage.open({ nc, replicas, builds, clock: systemClock, log }),
+    quotas: config.quotas,
     users: await Users.open({ nc, replicas, clock: systemClock, log }),
     streams: new BuildStreams(nc, { replicas, logBytes: config.limits.logBytes, events }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
-    poolKinds: config.pools.map(({ name, arch }) => ({ name, arch })),
+    drains: await Drains.open({ nc, replicas, pools, clock: systemClock, log }),
+    poolKinds: config.pools.map(({ name, arch, gpu }) => ({ name, arch, gpu })),
     parked: new ParkedRequests(),
     issuer,
     sealingKey: sealingKey === undefined ? undefined : await readSealingKey(sealingKey),

@@ -75,8 +75,8 @@ export class Queue {
   }
 
   #serve(nc: NatsConnection): void {
-    const { users, images, builds, pools, clock, log, events } = this.#options;
-    const { refusalLog, adminUsers, credentialRenewal, unrecorded } = this.#services;
+    const { users, images, builds, pools, drains, usage, clock, log, events } = this.#options;
+    const { refusalLog, adminUsers, adminBuilds, adminPools, credentialRenewal, unrecorded } = this.#services;
     const onRefused: RpcServerOptions["onRefused"] = (subject, error, isExcess) => {
       refusalLog.add(subject, error);
       events?.refused(subject, error, isExcess);
@@ -85,12 +85,23 @@ export class Queue {
     this.#server = server;
     this.#serveUsers(server);
     server.serve(requests.status, async (user, { credential }) => ({
-      ...replyToStatus(this.#options),
+      ...replyToStatus(this.#options, this.#services.quotas.of(user)),
       ...(await credentialRenewal.renew(user, credential)),
     }));
     server.serve(requests.images, () => images.list());
     server.serve(requests.agentAsk, (builder, request) => this.#services.agentRequests.handle(builder, request));
-    serveAdmin(server, { users: adminUsers, unrecorded, pools, clock, log });
+    serveAdmin(server, {
+      users: adminUsers,
+      builds: adminBuilds,
+      waiting: () => this.waiting(),
+      adminPools,
+      drains,
+      usage,
+      unrecorded,
+      pools,
+      clock,
+      log,
+    });
     for (const { name } of users.all()) if (!users.isRevoked(name)) server.expect(principals.users, name);
     for (const { user, build, state } of builds.all()) {
       server.expect(principals.users, user);

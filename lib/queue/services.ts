@@ -1,5 +1,6 @@
 /** Creates the parts of the queue and connects them: each gets the parts that it uses, in the order of their dependencies. */
 import type { BuildLimits } from "../config/queue-config.ts";
+import type { QuotasConfig } from "../config/quota-config.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Logger } from "../core/log.ts";
 import type { SealingKey } from "../core/sealed-box.ts";
@@ -7,6 +8,8 @@ import type { Issuer } from "../nats/credentials/issuer.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Compression } from "../protocol/build-options.ts";
 import type { RegistryLogin } from "../protocol/secret-messages.ts";
+import { AdminBuilds } from "./api/admin-builds.ts";
+import { AdminPools } from "./api/admin-pools.ts";
 import { AdminUsers } from "./api/admin-users.ts";
 import { AgentRequests } from "./api/agent-requests.ts";
 import type { Images } from "./api/images.ts";
@@ -24,6 +27,7 @@ import { WaitingNotices } from "./builds/waiting-notices.ts";
 import { BuildAttempts } from "./leases/attempts.ts";
 import { BuilderLeases } from "./leases/builders.ts";
 import type { PoolKind } from "./leases/choose-pool.ts";
+import type { Drains } from "./leases/drains.ts";
 import { LeaseAnnouncements } from "./leases/lease-announcements.ts";
 import { LeaseMessages } from "./leases/lease-messages.ts";
 import { LeaseSecrets } from "./leases/lease-secrets.ts";
@@ -34,7 +38,9 @@ import { Placement } from "./leases/placement.ts";
 import { Retention } from "./retention/retention.ts";
 import type { StorageMonitor } from "./storage/storage-monitor.ts";
 import { CredentialRenewal } from "./users/credential-renewal.ts";
+import { Quotas } from "./users/quotas.ts";
 import { RevokedBuilds } from "./users/revoked-builds.ts";
+import type { Usage } from "./users/usage.ts";
 import type { Users } from "./users/users.ts";
 import type { QueueEvents } from "./watch/events.ts";
 
@@ -48,6 +54,9 @@ export interface QueueOptions {
   readonly pools: ReadonlyMap<string, Pool>;
   /** The same pools with the architecture that each builds for. */
   readonly poolKinds: readonly PoolKind[];
+  readonly drains: Drains;
+  readonly usage: Usage;
+  readonly quotas: QuotasConfig;
   readonly parked: ParkedRequests;
   readonly issuer: Issuer;
   /** Users seal their secrets to it. Default: the queue takes no secrets. */
@@ -73,11 +82,12 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
-  const { events, compression = "default" } = options;
+  const { drains, usage, events, compression = "default" } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
-  const endings = new Endings({ builds, streams, builders, clock, log });
+  const endings = new Endings({ builds, streams, builders, usage, clock, log });
+  const quotas = new Quotas({ config: options.quotas, usage, builds, clock });
   const lost = new LostBuilders({ builds, builders, endings, clock, log });
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
   const secrets = new LeaseSecrets(options.sealingKey, options.siteLogins);
@@ -98,6 +108,7 @@ export function createServices(options: QueueOptions) {
   const idleMaxMs = limits.contextMs;
   return {
     endings,
+    quotas,
     lost,
     leases,
     placement,
@@ -114,12 +125,15 @@ export function createServices(options: QueueOptions) {
       credentials,
       secrets,
       poolKinds,
+      quotas,
       limits,
       clock,
       log,
     }),
     userBuilds: new UserBuilds({ builds, endings, credentials, limits, clock }),
     unrecorded: new UnrecordedBuilds({ builds, streams, log }),
+    adminBuilds: new AdminBuilds({ builds, endings, limits, clock, log }),
+    adminPools: new AdminPools({ pools, drains, builds, clock, log }),
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
     credentialRenewal: new CredentialRenewal({ users, issuer, clock, log }),
     waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),

@@ -105,13 +105,14 @@ export const siteSchema = v.strictObject({
   ),
   /** Absent: the hosts are no machines of a cloud, or others make them. */
   cloud: v.optional(cloudSchema),
-  /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these three. */
+  /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these four. */
   pools: v.optional(
     v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
     [],
   ),
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
+  quotas: v.optional(v.record(v.string(), v.unknown()), {}),
   /** For builds that choose none. Default: that of cb-queue. */
   compression: v.optional(compression),
 });

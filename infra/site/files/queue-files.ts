@@ -47,6 +47,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
     pools: [...site.pools, ...cloudPool(site)].map((pool) => withNats(site, pool, host)),
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),
     ...(Object.keys(site.limits).length === 0 ? {} : { limits: site.limits }),
+    ...(Object.keys(site.quotas).length === 0 ? {} : { quotas: site.quotas }),
     ...(site.compression === undefined ? {} : { compression: site.compression }),
   };
 }

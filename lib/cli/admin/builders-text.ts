@@ -7,9 +7,11 @@ export function buildersText({ pools, nowMs }: BuildersReply): string {
   return pools.map((pool) => section(pool, nowMs)).join("\n");
 }
 
-function section({ name, problem, builders, failures }: BuildersReply["pools"][number], nowMs: number): string {
+function section(pool: BuildersReply["pools"][number], nowMs: number): string {
+  const { name, problem, drained, builders, failures } = pool;
   const lines = [
     `pool ${name}: ${builders.length === 1 ? "1 machine" : `${builders.length} machines`}`,
+    ...(drained === undefined ? [] : [drainedLine(drained, nowMs)]),
     ...(problem === "" ? [] : [`  the provider's listing is incomplete: ${problem}`]),
     ...builders.flatMap((builder) => builderLines(builder, nowMs)),
     ...(failures.length === 0 ? [] : [`recent failures in pool ${name}:`]),
@@ -18,19 +20,36 @@ function section({ name, problem, builders, failures }: BuildersReply["pools"][n
   return lines.map((line) => `${line}\n`).join("");
 }
 
+function drainedLine(
+  { operator, reason, atMs }: { operator: string; reason: string; atMs: number },
+  nowMs: number,
+): string {
+  return `  drained by ${operator} ${ageText(atMs, nowMs)} ago${reason === "" ? "" : `: ${reason}`}`;
+}
+
+function heldLine(
+  { operator, reason, untilMs }: { operator: string; reason: string; untilMs: number },
+  nowMs: number,
+): string {
+  return `    held by ${operator} for ${ageText(nowMs, untilMs)} more${reason === "" ? "" : `: ${reason}`}`;
+}
+
 function builderLines(builder: AdminBuilder, nowMs: number): string[] {
-  const { id, state, machine, sinceMs, reason, fault, host, build, builderImage, console, consoleProblem } = builder;
+  const { id, state, machine, sinceMs, reason, fault, host, build, held, builderImage, console, consoleProblem } =
+    builder;
   // The machine's state is shown only if it differs from the builder's.
   const machineState =
     machine === "running" || machine === state ? "" : `, machine ${machine === "none" ? "not listed" : machine}`;
   return [
     `${id}  ${state}${machineState}  ${ageText(sinceMs, nowMs)}${host === "" ? "" : `  ${host}`}`,
     `    ${reason}`,
+    ...(held === undefined ? [] : [heldLine(held, nowMs)]),
     ...(fault === undefined ? [] : [`    fault: ${fault}`]),
     ...(build === undefined ? [] : [`    build: ${build}`]),
     ...(builderImage === undefined ? [] : [`    image: ${imageText(builderImage)}`]),
     ...(consoleProblem === undefined ? [] : [`    console: ${consoleProblem}`]),
     ...console.map(quoted),
+    ...(held === undefined ? [] : [`    to release it: cb-admin release ${id}`]),
     ...(state === "other generation" ? [`    to destroy it: cb-admin builders destroy ${id}`] : []),
   ];
 }

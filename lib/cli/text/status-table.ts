@@ -3,6 +3,7 @@ import type { BuildsReply } from "../../protocol/builds-messages.ts";
 import type { StatusReply } from "../../protocol/status-messages.ts";
 import { storageText } from "../../protocol/storage-figures.ts";
 import { buildsText } from "./builds-text.ts";
+import { quotaText } from "./quota-text.ts";
 import { columnsOf, fit, padColumns } from "./width.ts";
 
 const HEAD = ["POOL", "ARCH", "READY", "BOOTING", "RUNNING", "MAX"];
@@ -17,7 +18,8 @@ export interface StatusAndBuilds {
 
 /** READY is the number of ready builders and the target of the reserve. A pool's reason, if it has one, is in the line below it. */
 export function statusTable({ status, builds }: StatusAndBuilds, columns: number): string {
-  const { pools, storage, faults, warnings } = status;
+  const { pools, quota, storage, faults, warnings } = status;
+  const own = quotaText(quota);
   const rows = [HEAD, ...pools.map(poolRow)];
   const widths = HEAD.map((_, column) => Math.max(...rows.map((cells) => columnsOf(cells[column] ?? ""))));
   const line = (cells: readonly string[]) => cells.map((cell, at) => padColumns(cell, widths[at] ?? 0)).join(GAP);
@@ -25,7 +27,7 @@ export function statusTable({ status, builds }: StatusAndBuilds, columns: number
   const lines = [head, ...poolLines.flatMap((text, at) => [text, ...indented(pools[at]?.reason ?? "")])];
   const { waiting, running } = status.builds;
   const active = builds.builds.filter(({ state }) => state === "waiting" || state === "leased");
-  const own =
+  const ownBuilds =
     active.length === 0
       ? ["You have no waiting or running builds."]
       : [buildsText({ ...builds, builds: active }, columns).trimEnd()];
@@ -33,11 +35,12 @@ export function statusTable({ status, builds }: StatusAndBuilds, columns: number
     ...lines,
     "",
     `Builds of all users: ${waiting} waiting, ${running} running`,
+    ...(own === "" ? [] : [`Your quota: ${own}`]),
     ...(storage === undefined ? [] : [`Storage of NATS: ${storageText(storage)}`]),
     ...[...faults, ...warnings].map((text) => `Warning: ${text}`),
     "",
   ];
-  return `${[...all.map((text) => (text === "" ? text : fit(text, columns))), ...own].join("\n")}\n`;
+  return `${[...all.map((text) => (text === "" ? text : fit(text, columns))), ...ownBuilds].join("\n")}\n`;
 }
 
 const indented = (reason: string): string[] => (reason === "" ? [] : [`  ${reason}`]);

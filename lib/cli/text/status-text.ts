@@ -2,15 +2,34 @@
 import { imageText } from "../../protocol/builder-image.ts";
 import type { BuilderStatus, StatusReply } from "../../protocol/status-messages.ts";
 import { storageText } from "../../protocol/storage-figures.ts";
+import { quotaText } from "./quota-text.ts";
 
 const RULE = "-------------";
 
-/** `Active builders` are the leased ones, `Reserve builders` the ready ones. The builder images and the storage follow if they are known. */
-export function statusText({ pools, storage, faults }: StatusReply): string {
+/** `Active builders` are the leased ones, `Reserve builders` the ready ones. The quota, drained pools, the builder images and the storage follow if there are any. */
+export function statusText({ pools, quota, storage, faults }: StatusReply): string {
   const builders = pools.flatMap((pool) => pool.builders);
   const of = (state: BuilderStatus["state"]) => builders.filter((builder) => builder.state === state);
   const sections = [...section("Active builders", of("leased")), "", ...section("Reserve builders", of("ready"))];
-  return [...sections, ...images(pools), ...storageSection(storage, faults)].join("\n");
+  return [
+    ...sections,
+    ...quotaSection(quota),
+    ...drained(pools),
+    ...images(pools),
+    ...storageSection(storage, faults),
+  ].join("\n");
+}
+
+/** The user's part of the quotas. */
+function quotaSection(quota: StatusReply["quota"]): string[] {
+  const text = quotaText(quota);
+  return text === "" ? [] : ["", RULE, "Your quota", RULE, "", text];
+}
+
+/** One line for each pool that an operator has drained. */
+function drained(pools: StatusReply["pools"]): string[] {
+  const lines = pools.flatMap((pool) => (pool.drained === undefined ? [] : [pool.drained]));
+  return lines.length === 0 ? [] : ["", RULE, "Drained pools", RULE, "", ...lines];
 }
 
 /** Free space, and each stream with a fault. */

@@ -7,7 +7,7 @@ import type { BuilderRecord } from "../state/record.ts";
 import type { PlanInput } from "./decide.ts";
 import type { Action, Backoff, StoredBuilder } from "./observation.ts";
 
-/** Builders marked for destroy count only as existing. */
+/** Builders that are marked for destroy or held count only as existing. */
 export interface Capacity {
   /** Oldest first. */
   readonly ready: readonly StoredBuilder[];
@@ -18,8 +18,10 @@ export interface Capacity {
   /** Everything that takes a slot: records, claimed slots, unrecorded machines. */
   readonly existing: number;
   readonly unrecorded: number;
+  /** Held by operators. */
+  readonly held: number;
   readonly freeSlots: readonly number[];
-  /** Ready builders that there should be. */
+  /** Ready builders that there should be: none while the pool is drained. */
   readonly wanted: number;
 }
 
@@ -28,24 +30,26 @@ export function countCapacity(
   unrecorded: number,
   { observed, policy }: PlanInput,
 ): Capacity {
-  const { records, slots, waiting } = observed;
+  const { records, slots, waiting, drained } = observed;
   const markedForDestroy = new Set(decisions.flatMap((action) => (action.kind === "destroy" ? action.builder : [])));
   const sound = records.filter(({ record }) => !markedForDestroy.has(record.builder));
-  const ready = sound.filter(({ record }) => record.state === "ready");
+  const usable = sound.filter(({ record }) => record.held === undefined);
+  const ready = usable.filter(({ record }) => record.state === "ready");
   const taken = new Set([...slots.map(({ slot }) => slot), ...records.map(({ record }) => record.slot)]);
   return {
     ready: ready.toSorted((a, b) => a.record.sinceMs - b.record.sinceMs),
-    inFlight: sound.filter(({ record }) => record.state === "requested" || record.state === "booting").length,
-    leaving: records.length - sound.filter(({ record }) => !isLeaving(record)).length,
+    inFlight: usable.filter(({ record }) => record.state === "requested" || record.state === "booting").length,
+    leaving: records.filter(({ record }) => markedForDestroy.has(record.builder) || isLeaving(record)).length,
     existing: taken.size + unrecorded,
     unrecorded,
+    held: sound.length - usable.length,
     freeSlots: Array.from({ length: policy.totalMax }, (_, slot) => slot).filter((slot) => !taken.has(slot)),
-    wanted: policy.reserveTarget + waiting,
+    wanted: drained === undefined ? policy.reserveTarget + waiting : 0,
   };
 }
 
-function isLeaving({ state }: BuilderRecord): boolean {
-  return state === "destroying" || state === "gone";
+function isLeaving({ state, held }: BuilderRecord): boolean {
+  return (state === "destroying" && held === undefined) || state === "gone";
 }
 
 export function planCreates(capacity: Capacity, backoff: Backoff, input: PlanInput): Action[] {
@@ -85,11 +89,16 @@ export function planSurplus({ ready, existing, wanted }: Capacity, input: PlanIn
     builder: stored.record.builder,
     revision: stored.revision,
     call: true,
-    reason: isOld(stored, input)
-      ? "it has been ready for too long and is replaced"
-      : "more builders are ready than wanted",
+    reason: reasonForSurplus(stored, input),
     failure: false,
   }));
+}
+
+function reasonForSurplus(stored: StoredBuilder, input: PlanInput): string {
+  if (input.observed.drained !== undefined) return input.observed.drained;
+  return isOld(stored, input)
+    ? "it has been ready for too long and is replaced"
+    : "more builders are ready than wanted";
 }
 
 function isOld({ record }: StoredBuilder, { policy, nowMs }: PlanInput): boolean {
@@ -97,12 +106,17 @@ function isOld({ record }: StoredBuilder, { policy, nowMs }: PlanInput): boolean
 }
 
 /**
- * Why waiting users have no builder yet; empty while as many are ready as wanted. The text holds no number that changes
+ * Why waiting users have no builder yet; empty while as many are ready as wanted and the pool is not drained. The text holds no number that changes
  * with time alone: each change of it becomes a message in the stream of every waiting build, and those streams are
  * bounded.
  */
-export function reasonBelowTarget(capacity: Capacity, backoff: Backoff, { policy, nowMs }: PlanInput): string {
-  const { ready, wanted, inFlight, existing, leaving, unrecorded } = capacity;
+export function reasonBelowTarget(
+  capacity: Capacity,
+  backoff: Backoff,
+  { observed, policy, nowMs }: PlanInput,
+): string {
+  const { ready, wanted, inFlight, existing, leaving, unrecorded, held } = capacity;
+  if (observed.drained !== undefined) return observed.drained;
   if (ready.length >= wanted) return "";
   if (backoff.limit === undefined && nowMs < backoff.untilMs) {
     return `a pause after ${backoff.failures} failures to make a builder, the last: ${backoff.reason}`;
@@ -115,8 +129,11 @@ export function reasonBelowTarget(capacity: Capacity, backoff: Backoff, { policy
     if (backoff.failures > 0 && leaving > 0) {
       return `${builders(leaving)} must be destroyed first; the last failure: ${backoff.reason}`;
     }
-    const note = unrecorded === 0 ? "" : `, ${unrecorded} of them not in the queue's records`;
-    return `the maximum of ${builders(policy.totalMax)} is reached (${existing} exist${note})`;
+    const notes = [
+      ...(unrecorded === 0 ? [] : [`, ${unrecorded} of them not in the queue's records`]),
+      ...(held === 0 ? [] : [`, ${held} of them held by an operator`]),
+    ].join("");
+    return `the maximum of ${builders(policy.totalMax)} is reached (${existing} exist${notes})`;
   }
   return backoff.failures > 0
     ? `one builder at a time after a failure: ${backoff.reason}`

@@ -3,7 +3,7 @@
  */
 
 import type { Machine } from "../../provider/provider.ts";
-import type { BuilderRecord } from "../state/record.ts";
+import { type BuilderRecord, isHeld } from "../state/record.ts";
 import type { Action, Observation, StoredBuilder } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
 
@@ -21,6 +21,7 @@ export function decide(stored: StoredBuilder, machine: Machine | undefined, inpu
     case "requested":
     case "booting":
     case "ready": {
+      if (record.held !== undefined && machine !== undefined) return decideHeld(stored, machine, input);
       const cause = reasonToDestroy(record, machine, input);
       if (cause) return { kind: "destroy", builder, revision, call: machine !== undefined, ...cause };
       return noteMachine(stored, machine);
@@ -31,10 +32,19 @@ export function decide(stored: StoredBuilder, machine: Machine | undefined, inpu
       return noteMachine(stored, machine);
     }
     case "destroying":
+      if (machine && isHeld(record, input.nowMs)) return undefined;
       return machine ? destroyAgain(stored, input) : confirmGone(stored, input);
     case "gone":
       return { kind: "gone", builder, revision, reason: record.reason };
   }
+}
+
+/** A hold keeps a listed machine, whatever is wrong with it. At its end the builder goes, because an operator may have changed it. */
+function decideHeld(stored: StoredBuilder, machine: Machine, { nowMs }: PlanInput): Action | undefined {
+  const { record, revision } = stored;
+  if (isHeld(record, nowMs)) return noteMachine(stored, machine);
+  const { builder } = record;
+  return { kind: "destroy", builder, revision, call: true, reason: "its hold has ended", failure: false };
 }
 
 /**

@@ -12,6 +12,7 @@ import { plan } from "./planner.ts";
 /** The queue's part of an observation, read in each pass. */
 export interface ReconcilerInputs {
   readonly waiting: () => number;
+  readonly drained: () => string | undefined;
   readonly listeningSinceMs: () => number | undefined;
   readonly lastHeartbeatMs: () => ReadonlyMap<string, number>;
   /** Called when this process stood still: it has not processed the heartbeats of that time yet. */
@@ -188,6 +189,7 @@ export class Reconciler {
       records: store.all(),
       slots: slots.all(),
       waiting: this.#inputs.waiting(),
+      drained: this.#inputs.drained(),
       listeningSinceMs: this.#inputs.listeningSinceMs(),
       lastHeartbeatMs: this.#inputs.lastHeartbeatMs(),
       memory: this.#memory,

@@ -62,6 +62,8 @@ export interface Observation {
   readonly slots: readonly Slot[];
   /** Builds that wait for a builder of this pool. */
   readonly waiting: number;
+  /** Why an operator has drained the pool, a sentence for users; undefined while it is not drained. */
+  readonly drained: string | undefined;
   /**
    * Since when the queue has received heartbeats without a break; undefined while it does not. Silence counts from
    * here.

@@ -4,7 +4,7 @@
  */
 
 import type { Machine } from "../../provider/provider.ts";
-import type { BuilderRecord } from "../state/record.ts";
+import { type BuilderRecord, isHeld } from "../state/record.ts";
 import { type Capacity, countCapacity, planCreates, planSurplus, reasonBelowTarget } from "./capacity.ts";
 import {
   bootDeadlineMs,
@@ -87,6 +87,7 @@ function nextDeadlineMs(memory: PassMemory, capacity: Capacity, input: PlanInput
 function deadlinesOf(record: BuilderRecord, input: PlanInput): number[] {
   const { nowMs, policy } = input;
   const soonMs = nowMs + policy.pendingMs;
+  if (record.held !== undefined && isHeld(record, nowMs) && record.state !== "leased") return [record.held.untilMs];
   switch (record.state) {
     case "requested":
       return [soonMs, bootDeadlineMs(record, input)];

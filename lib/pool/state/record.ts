@@ -26,6 +26,15 @@ const reason = v.pipe(v.string(), v.maxLength(REASON_MAX_CHARS));
 /** A pool's name is one token of a KV key, and a value in a machine's metadata. */
 const poolName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,62}$/));
 
+const hold = v.strictObject({
+  operator: v.pipe(v.string(), v.maxLength(64)),
+  reason,
+  /** The end of the hold; the builder is destroyed then, unless a build runs on it. */
+  untilMs: timeMs,
+});
+/** An operator keeps the builder, for a look at it. */
+export type Hold = Readonly<v.InferOutput<typeof hold>>;
+
 const builderRecordSchema = v.strictObject({
   v: v.literal(1),
   builder: id,
@@ -51,6 +60,8 @@ const builderRecordSchema = v.strictObject({
   refused: v.exactOptional(v.literal(true)),
   /** The build that it is or was leased to. */
   build: v.exactOptional(id),
+  /** It gets no lease, and its machine is not destroyed. Absent after an operator has released it. */
+  held: v.exactOptional(hold),
   /** As reported by its agent. */
   builderImage: v.exactOptional(builderImage),
 });
@@ -60,6 +71,10 @@ export type BuilderRecord = Readonly<v.InferOutput<typeof builderRecordSchema>>;
 /** False once the builder has been given up. */
 export function isInService({ state }: BuilderRecord): boolean {
   return state !== "destroying" && state !== "gone";
+}
+
+export function isHeld({ held }: BuilderRecord, nowMs: number): boolean {
+  return held !== undefined && nowMs < held.untilMs;
 }
 
 const claimSchema = v.strictObject({ v: v.literal(1), builder: id, attempt: id, claimedAtMs: timeMs });

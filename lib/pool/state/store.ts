@@ -9,6 +9,9 @@ import type { Slot, StoredBuilder } from "../reconciler/observation.ts";
 import type { Journal } from "./journal.ts";
 import { type BuilderRecord, parseClaim, parseRecord, type SlotClaim } from "./record.ts";
 
+/** A change that loses this often against other writers is a bug. */
+const CHANGE_TRIES = 5;
+
 export interface SlotsOptions {
   readonly keys: KvStore;
   readonly log: Logger;
@@ -59,6 +62,24 @@ export class RecordStore {
   async update(record: BuilderRecord, before: StoredBuilder): Promise<StoredBuilder> {
     const stored = storedBuilder(await this.#cache.update(record.builder, record, before.revision));
     return record.state === before.record.state ? stored : this.#published(stored, before.record);
+  }
+
+  /**
+   * Writes the record that `decide` returns for the current one, and decides again if another writer was first. Does nothing if
+   * `decide` returns undefined or there is no such builder.
+   */
+  async change(builder: string, decide: (record: BuilderRecord) => BuilderRecord | undefined): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const stored = this.get(builder);
+      const next = stored && decide(stored.record);
+      if (!stored || !next) return;
+      try {
+        await this.update(next, stored);
+        return;
+      } catch (error) {
+        if (!(error instanceof StaleWriteError) || tries >= CHANGE_TRIES) throw error;
+      }
+    }
   }
 
   remove({ record, revision }: StoredBuilder): Promise<void> {

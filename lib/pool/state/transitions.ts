@@ -6,7 +6,7 @@
 
 import { CbError } from "../../core/errors.ts";
 import type { BuilderImage } from "../../protocol/builder-image.ts";
-import { type BuilderRecord, type BuilderState, REASON_MAX_CHARS } from "./record.ts";
+import { type BuilderRecord, type BuilderState, type Hold, REASON_MAX_CHARS } from "./record.ts";
 
 const ALLOWED: Readonly<Record<BuilderState, readonly BuilderState[]>> = {
   requested: ["booting", "ready", "destroying"],
@@ -74,6 +74,25 @@ export function builderCreateFailed(record: BuilderRecord, error: string, refuse
 /** The address of the machine became known or changed; the state stays. */
 export function hosted(record: BuilderRecord, host: string): BuilderRecord {
   return { ...record, host, seen: true };
+}
+
+/** An operator holds the builder, or holds it for longer; the state stays. */
+export function held(record: BuilderRecord, hold: Hold): BuilderRecord {
+  const isLeaving = record.state === "destroying" && record.held === undefined;
+  if (isLeaving || record.state === "gone")
+    throw new CbError("bug", `builder ${record.builder} cannot be held any more`);
+  return { ...record, held: { ...hold, reason: clip(hold.reason) } };
+}
+
+/**
+ * The operator has no further use for the builder. It goes, because an operator may have changed it and it serves no other build;
+ * if a build runs on it, it goes at the end of that build.
+ */
+export function holdReleased(record: BuilderRecord, reason: string, nowMs: number): BuilderRecord {
+  const { held: _, ...rest } = record;
+  return rest.state === "leased" || !ALLOWED[rest.state].includes("destroying")
+    ? rest
+    : moved(rest, "destroying", reason, nowMs);
 }
 
 function moved(record: BuilderRecord, state: BuilderState, reason: string, nowMs: number): BuilderRecord {

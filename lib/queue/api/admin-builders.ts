@@ -11,6 +11,7 @@ import type { Failure } from "../../pool/state/failures.ts";
 import { type MachineView, machineViews } from "../../pool/views.ts";
 import type { AdminBuilder, AdminFailure, BuildersReply } from "../../protocol/admin-messages.ts";
 import { consoleLines } from "../../provider/console-lines.ts";
+import type { Drains } from "../leases/drains.ts";
 
 /** The most of all consoles together: half of the largest message (4 MiB), because JSON escapes make the text longer. */
 const CONSOLES_BYTES = 2 * 1024 * 1024;
@@ -24,21 +25,31 @@ const CALLS_AT_ONCE = 8;
 
 type Pools = ReadonlyMap<string, Pool>;
 
+export interface BuildersSource {
+  readonly pools: Pools;
+  readonly drains: Pick<Drains, "of">;
+  readonly clock: Clock;
+}
+
 /** `lines`: the most lines of each console; 0 reads none. A failing provider is part of the reply. */
-export async function listBuilders(pools: Pools, clock: Clock, lines: number): Promise<BuildersReply> {
-  return { v: 1, nowMs: clock.nowMs(), pools: await poolsWithConsoles(pools, clock, lines) };
+export async function listBuilders(source: BuildersSource, lines: number): Promise<BuildersReply> {
+  const pools = await poolsWithConsoles(source, lines);
+  return { v: 1, nowMs: source.clock.nowMs(), pools };
 }
 
 /** Resolves to the name of the machine's pool. Throws CbError "usage" for a machine that the pools may not destroy by name. */
 export async function destroyByName(pools: Pools, builder: string): Promise<string> {
   const names = new Set(pools.keys());
-  for (const [name, pool] of pools) if (await pool.destroyOtherGeneration(builder, names)) return name;
+  for (const [name, pool] of pools) if (await pool.machines.destroyOtherGeneration(builder, names)) return name;
   throw new CbError("usage", `no provider lists a machine ${builder} of this installation`, {
     hint: "list all machines with: cb-admin builders",
   });
 }
 
-async function poolsWithConsoles(pools: Pools, clock: Clock, lines: number): Promise<BuildersReply["pools"]> {
+async function poolsWithConsoles(
+  { pools, drains, clock }: BuildersSource,
+  lines: number,
+): Promise<BuildersReply["pools"]> {
   const names = new Set(pools.keys());
   const shown = new Set<string>();
   const previews = await Promise.all(
@@ -54,7 +65,14 @@ async function poolsWithConsoles(pools: Pools, clock: Clock, lines: number): Pro
   const replies: BuildersReply["pools"] = [];
   for (const { name, pool, problem, machines } of surveys) {
     const failures = pool.failures().map((failure) => failureEntry(failure, lines));
-    replies.push({ name, problem, builders: await consoles.addTo(pool, machines), failures });
+    const drained = drains.of(name);
+    replies.push({
+      name,
+      problem,
+      ...(drained && { drained }),
+      builders: await consoles.addTo(pool, machines),
+      failures,
+    });
   }
   return replies;
 }
@@ -98,7 +116,7 @@ class Consoles {
       return { console: [], consoleProblem: `not read: the other consoles took ${CONSOLES_MS / 1000} s` };
     const maxBytes = Math.min(CONSOLE_BYTES, Math.floor(CONSOLES_BYTES / machineCount));
     try {
-      const printed = await pool.console(builder, maxBytes, Math.min(CALL_MS, leftMs));
+      const printed = await pool.machines.console(builder, maxBytes, Math.min(CALL_MS, leftMs));
       return { console: consoleLines(printed.subarray(-maxBytes), lines) };
     } catch (error) {
       return { console: [], consoleProblem: messageOf(error) };

@@ -35,6 +35,8 @@ export class AgentRequests {
       throw new CbError("usage", `builder ${builder} sent a request with the id ${request.builder}`);
     const { builds, builders, attempts, terminalSizes, parked } = this.#options;
     const heartbeat = await builders.heartbeat(request);
+    // The agent of a held builder waits: it ends its machine with itself, which the operator wants to look at.
+    if (!heartbeat.alive && heartbeat.isHeld && request.state === "ready") return parked.park(request);
     if (!heartbeat.alive) return { v: 1, order: "stop", reason: heartbeat.reason };
     if (request.state === "ready") return this.#onReady(request, heartbeat.build);
     const record = builds.get(request.build);

@@ -24,6 +24,7 @@ import type { LeaseSecrets } from "../leases/lease-secrets.ts";
 import type { Placement } from "../leases/placement.ts";
 import { admit } from "../storage/admission.ts";
 import type { StorageMonitor } from "../storage/storage-monitor.ts";
+import type { Quotas } from "../users/quotas.ts";
 
 export interface ReservationsOptions {
   readonly builds: Builds;
@@ -34,6 +35,7 @@ export interface ReservationsOptions {
   readonly credentials: BuildCredentials;
   readonly secrets: LeaseSecrets;
   readonly poolKinds: readonly PoolKind[];
+  readonly quotas: Pick<Quotas, "refuseUsedUp">;
   readonly limits: Pick<BuildLimits, "contextBytes" | "logBytes" | "waitingPerUser">;
   readonly clock: Clock;
   readonly log: Logger;
@@ -50,7 +52,8 @@ export class Reservations {
 
   /**
    * Throws CbError "usage" for a pool that does not exist or a context over the limit, "infrastructure" when the user has too
-   * many waiting builds or NATS no storage left, "config" as LeaseSecrets.check(), "unreachable" while the records do not answer.
+   * many waiting builds or has used up a quota, or NATS has no storage left, "config" as LeaseSecrets.check(), "unreachable" while the
+   * records do not answer.
    */
   async reserve(user: string, request: ReserveRequest): Promise<ReserveReply> {
     const { build } = await this.#reserveOnce(user, request);
@@ -92,7 +95,7 @@ export class Reservations {
     const { builds, streams, storage, poolKinds, limits, log } = this.#options;
     this.#refuseTooMany(user);
     this.#options.secrets.check({ secrets });
-    const pool = choosePool(poolKinds, requirements);
+    const pool = choosePool(poolKinds, { ...requirements, gpu: recipe.options?.gpu });
     const uploadMaxBytes = this.#uploadMaxBytes(context);
     const { figures } = storage;
     const { logBytes } = limits;
@@ -157,9 +160,10 @@ export class Reservations {
   }
 
   #refuseTooMany(user: string): void {
-    const { builds, limits } = this.#options;
+    const { builds, quotas, limits } = this.#options;
     const max = limits.waitingPerUser;
     const inProgress = [...this.#inProgress.keys()].filter((key) => key.startsWith(`${user}/`)).length;
+    quotas.refuseUsedUp(user, inProgress);
     const waiting = builds.waiting().filter((record) => record.user === user).length;
     if (waiting + inProgress < max) return;
     throw new CbError("infrastructure", `you have reached the limit of ${max} waiting builds per user`, {

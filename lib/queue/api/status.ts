@@ -25,13 +25,14 @@ export interface StatusOptions {
   readonly sealingKey?: Pick<SealingKey, "publicKey"> | undefined;
 }
 
-export function replyToStatus(options: StatusOptions): StatusReply {
+export function replyToStatus(options: StatusOptions, quota: StatusReply["quota"] = {}): StatusReply {
   const { pools, poolKinds, builds, storage, warnings, sealingKey } = options;
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,
     pools: [...pools].map(([name, pool]) => poolReply(name, archOf.get(name) ?? "", pool)),
     builds: { waiting: builds.waiting().length, running: builds.leased().length },
+    quota,
     ...(storage.figures === undefined ? {} : { storage: storage.figures }),
     ...(sealingKey === undefined ? {} : { sealingKey: sealingKey.publicKey }),
     faults: storage.faults.slice(0, FAULTS_MAX),
@@ -40,21 +41,23 @@ export function replyToStatus(options: StatusOptions): StatusReply {
 }
 
 function poolReply(name: string, arch: string, pool: Pool): PoolReply {
-  const { active, reserve, booting, destroying, reserveTarget, totalMax, reason } = pool.status();
-  const builders = [...active, ...reserve, ...booting, ...destroying];
+  const { active, reserve, booting, destroying, held, reserveTarget, totalMax, reason, drained } = pool.status();
+  const builders = [...active, ...reserve, ...booting, ...destroying, ...held];
   return {
     name,
     arch,
     reserve: { target: reserveTarget, ready: reserve.length, max: totalMax },
     reason,
+    ...(drained === undefined ? {} : { drained }),
     builders: builders.flatMap(builderEntry),
     images: imagesOf(builders),
   };
 }
 
 /** Left out when the machine is gone. */
-function builderEntry({ builder, host, state, sinceMs, reason }: BuilderView): PoolReply["builders"] {
-  return state === "gone" ? [] : [{ id: builder, host, state, sinceMs, reason }];
+function builderEntry({ builder, host, state, sinceMs, reason, held }: BuilderView): PoolReply["builders"] {
+  if (state === "gone") return [];
+  return [{ id: builder, host, state: held && state !== "leased" ? "held" : state, sinceMs, reason }];
 }
 
 /** Counts equal reports together. The whole report is compared, because a hostile builder can report another image's id. */

@@ -3,13 +3,13 @@
 import type { BuildLimits } from "../../config/queue-config.ts";
 import type { Clock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
-import type { BuildEntry, BuildsReply } from "../../protocol/builds-messages.ts";
+import type { BuildsReply } from "../../protocol/builds-messages.ts";
 import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
 import type { Explanation } from "../builds/explain.ts";
 import { ownBuild } from "../builds/own-build.ts";
-import type { BuildRecord } from "../builds/record.ts";
+import { buildEntries, newestFirst } from "./build-entries.ts";
 
 export interface UserBuildsOptions {
   readonly builds: Builds;
@@ -29,11 +29,8 @@ export class UserBuilds {
   /** The newest first, with the explanation of each build that waits. The retention bounds their number for each user. */
   list(user: string, explanations: readonly Explanation[]): BuildsReply {
     const { builds, clock, limits } = this.#options;
-    const waiting = new Map(explanations.map((explanation) => [explanation.build, explanation]));
     const own = builds.all().filter((record) => record.user === user);
-    const entries = own
-      .toSorted((a, b) => b.createdAtMs - a.createdAtMs)
-      .map((record) => ({ ...entryOf(record, limits.imageKeptMs), ...waitingOf(waiting.get(record.build)) }));
+    const entries = newestFirst(own).map(buildEntries(explanations, limits.imageKeptMs));
     return { v: 1, nowMs: clock.nowMs(), builds: entries };
   }
 
@@ -55,34 +52,4 @@ export class UserBuilds {
     if (!record.bucketDeleted) await endings.recordReceived(build);
     return { v: 1 };
   }
-}
-
-function waitingOf(explanation: Explanation | undefined): Partial<BuildEntry> {
-  if (explanation === undefined) return {};
-  const { position, waiting, reason } = explanation;
-  return { position, waiting, reason };
-}
-
-function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {
-  const { build, name, attempt, createdAtMs, leasedAtMs, endedAtMs, final } = record;
-  const state = record.state === "ended" ? (final?.state ?? "lost") : record.state;
-  const isKept = final?.state === "succeeded" && !record.bucketDeleted && !record.received && endedAtMs !== undefined;
-  return {
-    build,
-    name,
-    state,
-    reason: reasonOf(record),
-    attempt,
-    createdAtMs,
-    ...(leasedAtMs === undefined ? {} : { leasedAtMs }),
-    ...(endedAtMs === undefined ? {} : { endedAtMs }),
-    ...(final?.state === "succeeded" ? { imageBytes: final.bytes } : {}),
-    ...(isKept ? { imageUntilMs: endedAtMs + imageKeptMs } : {}),
-  };
-}
-
-/** The reason of the end, or of the loss after which the build waits again. */
-function reasonOf({ state, final, loss }: BuildRecord): string {
-  if (final !== undefined) return "reason" in final ? final.reason : "";
-  return state === "waiting" ? (loss?.reason ?? "") : "";
 }

@@ -4,6 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
 import type { BuilderLeases } from "../leases/builders.ts";
+import type { Usage } from "../users/usage.ts";
 import type { Builds } from "./builds.ts";
 import { buildFields } from "./log-fields.ts";
 import type { BuildRecord } from "./record.ts";
@@ -14,6 +15,8 @@ export interface EndingsOptions {
   readonly builds: Builds;
   readonly streams: BuildStreams;
   readonly builders: BuilderLeases;
+  /** Counts each end once. */
+  readonly usage: Pick<Usage, "count">;
   readonly clock: Clock;
   readonly log: Logger;
 }
@@ -52,13 +55,15 @@ export class Endings {
   }
 
   /** Releases the builder first, because a hostile one must not stay leased when its stream cannot be sealed. */
-  async #finish({ build, builder, pool, final }: BuildRecord): Promise<void> {
-    const { builds, streams, builders } = this.#options;
+  async #finish(record: BuildRecord): Promise<void> {
+    const { builds, streams, builders, usage } = this.#options;
+    const { build, builder, pool, final } = record;
     if (final === undefined) return;
     if (builder !== undefined) await builders.dismiss({ pool, builder }, `its build has ${final.state}`);
     await streams.seal(build, final);
     await builds.dropRecipe(build);
     if (final.state !== "succeeded") await this.deleteBucket(build);
+    await usage.count(record);
     await builds.change(build, (current) => ({ ...current, announced: true }));
   }
 

@@ -8,6 +8,8 @@ export interface PoolOutlook {
   readonly max: number;
   /** The reconciler's reason for a short reserve; empty when the reserve is full. */
   readonly reason: string;
+  /** Why an operator has drained it; undefined while it is not drained. */
+  readonly drained?: string | undefined;
 }
 
 export interface ExplainInput {
@@ -45,10 +47,11 @@ export function explain(input: ExplainInput): Explanation[] {
 function reasonFor(waiting: WaitingBuild, { pools, leasedByUser, leasedPerUser }: ExplainInput): string {
   if (waiting.awaitsContext) return "the upload of its files is not complete";
   if (waiting.awaitsGone !== undefined) return waiting.awaitsGone;
+  const pool = pools.find(({ name }) => name === waiting.pool);
+  if (pool?.drained !== undefined) return pool.drained;
   const leased = leasedByUser.get(waiting.user) ?? 0;
   if (leased >= leasedPerUser)
     return `you have ${counted(leased, "running build")}; the limit is ${leasedPerUser} per user`;
-  const pool = pools.find(({ name }) => name === waiting.pool);
   if (pool === undefined) return `pool ${waiting.pool} is no longer configured`;
   if (pool.leased >= pool.max) return `all ${counted(pool.max, "builder")} busy`;
   if (pool.reason !== "") return pool.reason;

@@ -72,6 +72,6 @@ export class WaitingNotices {
 }
 
 function outlook(name: string, pool: Pool): PoolOutlook {
-  const { booting, active, totalMax, reason } = pool.status();
-  return { name, booting: booting.length, leased: active.length, max: totalMax, reason };
+  const { booting, active, totalMax, reason, drained } = pool.status();
+  return { name, booting: booting.length, leased: active.length, max: totalMax, reason, drained };
 }

@@ -56,7 +56,7 @@ export function statusData({ source, notReady, warnings, ...rest }: StatusInput)
 function poolsOf({ pools, poolKinds }: StatusSource) {
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return [...pools].map(([name, pool]) => {
-    const { reserve, booting, active, destroying, reserveTarget, totalMax, reason } = pool.status();
+    const { reserve, booting, active, destroying, held, reserveTarget, totalMax, reason } = pool.status();
     return {
       name,
       arch: archOf.get(name) ?? "",
@@ -64,6 +64,7 @@ function poolsOf({ pools, poolKinds }: StatusSource) {
       booting: booting.length,
       leased: active.length,
       destroying: destroying.length,
+      held: held.length,
       failed: pool.failures().length,
       reserveTarget,
       max: totalMax,

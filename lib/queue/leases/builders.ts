@@ -28,7 +28,7 @@ export class BuilderLeases {
         request.state === "ready"
           ? await pool.heartbeat(request.builder, "idle", request.builderImage)
           : await pool.heartbeat(request.builder, "busy");
-      if (result.alive) return result;
+      if (result.alive || result.isHeld) return result;
     }
     return result;
   }

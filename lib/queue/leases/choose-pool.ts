@@ -1,31 +1,45 @@
 /** Which pool a build waits in. */
 import { CbError } from "../../core/errors.ts";
+import type { Gpu } from "../../protocol/fields.ts";
 
 export interface PoolKind {
   readonly name: string;
   readonly arch: string;
+  /** The graphics processors of its builders; absent: none. */
+  readonly gpu?: Gpu | undefined;
 }
 
 /** The caller's requirements of the pool. Absent: any. */
 export interface PoolRequirements {
   readonly arch?: string | undefined;
   readonly pool?: string | undefined;
+  readonly gpu?: Gpu | undefined;
 }
 
 /**
  * The name of the first pool that meets the requirements. Throws CbError "usage" that lists all pools. `pools` is never
  * empty: a configuration without a pool is refused.
  */
-export function choosePool(pools: readonly PoolKind[], { arch, pool }: PoolRequirements): string {
+export function choosePool(pools: readonly PoolKind[], requirements: PoolRequirements): string {
+  const { arch, pool, gpu } = requirements;
   const named = pools.filter(({ name }) => pool === undefined || name === pool);
-  const chosen = named.find((candidate) => arch === undefined || candidate.arch === arch);
+  const ofArch = named.filter((candidate) => arch === undefined || candidate.arch === arch);
+  const chosen = ofArch.find((candidate) => gpu === undefined || candidate.gpu === gpu);
   if (chosen !== undefined) return chosen.name;
-  const all = pools.map((each) => `${each.name} (${each.arch})`).join(", ");
-  throw new CbError("usage", refusal(named[0], { arch, pool }), { hint: `the pools are: ${all}` });
+  const all = pools
+    .map((each) => `${each.name} (${[each.arch, ...(each.gpu ? [each.gpu] : [])].join(", ")})`)
+    .join(", ");
+  const message = ofArch.length > 0 ? gpuRefusal(requirements) : refusal(named[0], requirements);
+  throw new CbError("usage", message, { hint: `the pools are: ${all}` });
 }
 
 function refusal(named: PoolKind | undefined, { arch, pool }: PoolRequirements): string {
   if (pool === undefined) return `no pool builds for ${arch}`;
   if (named === undefined) return `there is no pool ${pool}`;
   return `pool ${pool} builds for ${named.arch}, not for ${arch}`;
+}
+
+function gpuRefusal({ arch, pool, gpu }: PoolRequirements): string {
+  if (pool !== undefined) return `pool ${pool} has no GPU of the kind ${gpu}`;
+  return `no pool${arch === undefined ? "" : ` for ${arch}`} has a GPU of the kind ${gpu}`;
 }

@@ -67,13 +67,15 @@ export class StateMetrics {
   }
 
   #updatePools(pools: ReadonlyMap<string, Pool>): void {
-    const { builders, target, max } = this.#gauges;
+    const { builders, target, max, drained } = this.#gauges;
     for (const [name, pool] of pools) {
       const status = pool.status();
       builders.set(status.booting.length, { pool: name, state: "booting" });
       builders.set(status.reserve.length, { pool: name, state: "ready" });
       builders.set(status.active.length, { pool: name, state: "leased" });
       builders.set(status.destroying.length, { pool: name, state: "destroying" });
+      builders.set(status.held.length, { pool: name, state: "held" });
+      drained.set(status.drained === undefined ? 0 : 1, { pool: name });
       target.set(status.reserveTarget, { pool: name });
       max.set(status.totalMax, { pool: name });
     }
@@ -100,6 +102,7 @@ function gaugesIn(registry: Registry) {
     connected: gauge("nats_connected", "1 while the connection to NATS is up.", "connection"),
     builders: gauge("builders", "Builders by state; booting includes those that were only requested.", "pool", "state"),
     target: gauge("builders_reserve_target", "The number of ready builders that the pool keeps.", "pool"),
+    drained: gauge("pool_drained", "1 while an operator has drained the pool.", "pool"),
     max: gauge("builders_max", "The most builders of the pool.", "pool"),
     builds: gauge(
       "builds",

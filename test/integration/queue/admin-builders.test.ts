@@ -112,7 +112,7 @@ test("plan shows the state of the pool, the actions with their reasons, and the 
 
 test("cb-admin reports a wrong command, a wrong argument, and missing settings", async ({ stack }) => {
   const cases: [string[], number, RegExp][] = [
-    [[], 64, /cb-admin needs a command: user, builders, plan/],
+    [[], 64, /cb-admin needs a command: user, builds, cancel, builders, drain, undrain, hold, release, usage, plan/],
     [["user"], 64, /cb-admin user needs a command: add, revoke, list/],
     [["builders", "--console", "many"], 64, /--console must be a number of lines up to 1000, not many/],
     [["builders", "destroy", "x"], 64, /not an id/],

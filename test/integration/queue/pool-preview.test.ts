@@ -112,13 +112,13 @@ test("destroyOtherGeneration() destroys a machine of another generation, and ref
   );
   const [recorded] = pool.status().booting;
   for (const builder of [unrecorded, recorded?.builder ?? ""]) {
-    const error = await pool.destroyOtherGeneration(builder, pools).catch((thrown: Error) => thrown.message);
+    const error = await pool.machines.destroyOtherGeneration(builder, pools).catch((thrown: Error) => thrown.message);
     assert.match(String(error), "the reconciler manages it");
   }
-  assert.is(await pool.destroyOtherGeneration(randomUUID(), pools), false);
-  assert.is(await pool.destroyOtherGeneration(ofPoolQ, new Set(["p", "q"])), false, "pool q manages it");
-  assert.is(await pool.destroyOtherGeneration(ofPoolQ, pools), true, "no pool q is configured");
-  assert.is(await pool.destroyOtherGeneration(other, pools), true);
+  assert.is(await pool.machines.destroyOtherGeneration(randomUUID(), pools), false);
+  assert.is(await pool.machines.destroyOtherGeneration(ofPoolQ, new Set(["p", "q"])), false, "pool q manages it");
+  assert.is(await pool.machines.destroyOtherGeneration(ofPoolQ, pools), true, "no pool q is configured");
+  assert.is(await pool.machines.destroyOtherGeneration(other, pools), true);
   const left = [other, ofPoolQ, unrecorded].map((builder) => cloud.machines.get(builder)?.status ?? "destroying");
   assert.equal(left, ["destroying", "destroying", "running"]);
 });

@@ -24,6 +24,7 @@ import {
   subjects,
 } from "../../../lib/protocol/subjects.ts";
 import { crowded, distorted, garbage } from "../../support/nats/hostile-bodies.ts";
+import { VALID_REQUESTS } from "../../support/nats/valid-requests.ts";
 import type { LabAgent } from "../../support/queue/lab-agent.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
 
@@ -60,29 +61,6 @@ async function payloadLimit(nc: NatsConnection): Promise<number> {
 }
 
 const [id, publicKey] = [randomUUID(), createKey("user").publicKey];
-const recipe = { backend: "docker", text: "FROM scratch" };
-const terminal = { columns: 80, rows: 24 };
-
-/** A valid request for each verb, with the required fields only. */
-const REQUESTS: Record<(typeof QUEUE_VERBS)[number] | (typeof ADMIN_VERBS)[number], Record<string, unknown>> = {
-  reserve: { v: 1, request: id, publicKey, recipe },
-  sent: { v: 1, build: id },
-  resize: { v: 1, build: id, terminal },
-  cancel: { v: 1, target: { kind: "build", id } },
-  received: { v: 1, build: id },
-  attach: { v: 1, build: id, publicKey },
-  builds: { v: 1 },
-  status: { v: 1 },
-  images: { v: 1 },
-  "add-user": { v: 1, name: "eve", publicKey },
-  "revoke-user": { v: 1, name: "eve" },
-  users: { v: 1 },
-  builders: { v: 1, consoleLines: 10 },
-  destroy: { v: 1, builder: id },
-  plan: { v: 1 },
-  streams: { v: 1 },
-  "delete-streams": { v: 1, builds: [id] },
-};
 
 /** The state of each stream: records, recipes, users, builds. The audit stream changes by itself. */
 async function kept(core: NatsConnection): Promise<Record<string, unknown>> {
@@ -124,7 +102,7 @@ for (const verb of QUEUE_VERBS) {
   test(`queue.${verb}: the queue refuses each invalid request of a user, and nothing changes`, async (world) => {
     const name = `mallory-${verb}`;
     const { connection } = await world.lab.nats.user(name);
-    const bodies = [...garbage(await payloadLimit(connection)), ...distorted(REQUESTS[verb])].filter(
+    const bodies = [...garbage(await payloadLimit(connection)), ...distorted(VALID_REQUESTS[verb])].filter(
       ([name]) => !isValidFor(verb, name),
     );
     await assertUnharmed(world, () => assertRefused(connection, subjects.queue(verb, name), bodies));
@@ -133,8 +111,8 @@ for (const verb of QUEUE_VERBS) {
 }
 
 /** Valid after all: `{"v":1}` for a request without other fields, any text as a recipe, and 7 as a user name. */
-const isValidFor = (verb: keyof typeof REQUESTS, name: string): boolean =>
-  (name === '{"v":1}' && Object.keys(REQUESTS[verb]).length === 1) ||
+const isValidFor = (verb: keyof typeof VALID_REQUESTS, name: string): boolean =>
+  (name === '{"v":1}' && Object.keys(VALID_REQUESTS[verb]).length === 1) ||
   /^recipe\.text "./.test(name) ||
   name === 'name "7"';
 
@@ -165,7 +143,9 @@ for (const verb of ADMIN_VERBS) {
     const { connection } = await world.lab.nats.operator();
     // The largest messages for each verb would exceed the one operator's rate limit: the first verb gets them.
     const largestBytes = verb === ADMIN_VERBS[0] ? await payloadLimit(connection) : 256 * 1024;
-    const bodies = [...garbage(largestBytes), ...distorted(REQUESTS[verb])].filter(([name]) => !isValidFor(verb, name));
+    const bodies = [...garbage(largestBytes), ...distorted(VALID_REQUESTS[verb])].filter(
+      ([name]) => !isValidFor(verb, name),
+    );
     await assertUnharmed(world, () => assertRefused(connection, subjects.admin(verb, "operator"), bodies));
     await connection.close();
   });

@@ -12,6 +12,7 @@ import type { BuildState, ReserveReply, ReserveRequest } from "../../../lib/prot
 import { cancel, reserve } from "../../../lib/protocol/requests.ts";
 import { buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import type { BuildRecord } from "../../../lib/queue/builds/record.ts";
+import type { QueueOptions } from "../../../lib/queue/services.ts";
 import { ManualClock } from "../manual-clock.ts";
 import { type Guest, startTestNats, type TestNats } from "../nats/nats.ts";
 import { LabAgent } from "./lab-agent.ts";
@@ -41,6 +42,8 @@ export class QueueLab {
   loseReplyTo: string | undefined;
   /** The replies to that many reads of builds' records are lost. */
   loseReads = 0;
+  /** Of the next process of the queue. */
+  quotas: QueueOptions["quotas"] = { users: {} };
   readonly #steps: KV;
 
   private constructor(nats: TestNats, core: NatsConnection, steps: KV) {
@@ -84,7 +87,16 @@ export class QueueLab {
     const losesReplyTo = (value: string) => this.#losesReplyTo(value);
     const losesRead = () => this.loseReads > 0 && this.loseReads-- > 0;
     try {
-      const started = await startQueueProcess({ nc, issuer, sealingKey, clock, cloud, losesReplyTo, losesRead });
+      const started = await startQueueProcess({
+        nc,
+        issuer,
+        sealingKey,
+        clock,
+        cloud,
+        losesReplyTo,
+        losesRead,
+        quotas: this.quotas,
+      });
       this.#processes.push(started);
       return started;
     } catch (error) {

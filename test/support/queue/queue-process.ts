@@ -13,10 +13,12 @@ import { poolPolicy } from "../../../lib/pool/reconciler/policy.ts";
 import { Images } from "../../../lib/queue/api/images.ts";
 import { Builds } from "../../../lib/queue/builds/builds.ts";
 import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
+import { Drains } from "../../../lib/queue/leases/drains.ts";
 import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
 import type { QueueOptions } from "../../../lib/queue/services.ts";
 import { StorageMonitor } from "../../../lib/queue/storage/storage-monitor.ts";
+import { Usage } from "../../../lib/queue/users/usage.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
 import type { ManualClock } from "../manual-clock.ts";
 import type { LabCloud } from "./lab-cloud.ts";
@@ -50,6 +52,8 @@ export interface QueueProcessOptions {
   readonly losesReplyTo: (value: string) => boolean;
   /** True: the reply to a read of a record is lost. */
   readonly losesRead: () => boolean;
+  /** Default: none. */
+  readonly quotas?: QueueOptions["quotas"];
 }
 
 export interface QueueProcess {
@@ -95,12 +99,17 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB, health });
   const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB, health });
+  const pools = new Map([[POOL, pool]]);
+  const builds = new Builds({ records: losingReplies(keys, losesReplyTo, losesRead), recipes: recipeKeys, log });
   return {
-    builds: new Builds({ records: losingReplies(keys, losesReplyTo, losesRead), recipes: recipeKeys, log }),
+    builds,
+    usage: await Usage.open({ nc, replicas: 1, builds, clock, log }),
+    quotas: options.quotas ?? { users: {} },
     users: await Users.open({ nc, replicas: 1, clock, log }),
     streams: new BuildStreams(nc, { replicas: 1, logBytes: LOG_BYTES }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, 1), health, log }),
-    pools: new Map([[POOL, pool]]),
+    pools,
+    drains: await Drains.open({ nc, replicas: 1, pools, clock, log }),
     poolKinds: [{ name: POOL, arch: "x86_64" }],
     parked: new ParkedRequests(),
     issuer,

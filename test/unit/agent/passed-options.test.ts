@@ -29,6 +29,7 @@ const ALL: Required<PassedOptions> = {
     { source: "/x", destination: "/x", readOnly: true },
   ],
   library: "--sandbox",
+  gpu: "nvidia",
   target: "--network=host",
   labels: { "a b": '$(id), "c"', d: "" },
 };
@@ -43,6 +44,7 @@ test("apptainer gets the options of a definition file, each as one argument, wit
     '--mount=type=bind,"source=/b/context/home/a, ""b"":c","destination=/d:e",type=bind',
     '--mount=type=bind,"source=/b/context/x","destination=/x",ro',
     "--library=--sandbox",
+    "--nv",
     "--arch-variant=v8",
     "--mksquashfs-args=-comp zstd; $(id)",
     "/b/image.sif",

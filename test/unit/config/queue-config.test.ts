@@ -53,6 +53,28 @@ test("queueConfig names each mistake of a registry with its line", () => {
   for (const [text, message] of cases) assert.throws(() => registries(text), message, text);
 });
 
+test("queueConfig takes quotas for all users and for one, none by default, and names a wrong one", () => {
+  const quotas = (text: string) =>
+    parseYaml(`${BASE}quotas: ${text}\n`.replace("registries:\n", ""), "queue.yaml", queueConfig).quotas;
+  assert.equal(quotas("{}"), { users: {} });
+  const users = { ci: { buildsPerDay: undefined }, ada: { builderHoursPerMonth: 1.5 } };
+  assert.equal(
+    quotas("{ buildsPerDay: 20, users: { ci: { buildsPerDay: unlimited }, ada: { builderHoursPerMonth: 1.5 } } }"),
+    {
+      buildsPerDay: 20,
+      users,
+    },
+  );
+  assert.throws(() => quotas("{ buildsPerDay: -1 }"), /quotas\.buildsPerDay: must be a number from 0 on, or unlimited/);
+  assert.throws(
+    () => quotas("{ buildsPerDay: some }"),
+    /quotas\.buildsPerDay: must be a number from 0 on, or unlimited/,
+  );
+  assert.throws(() => quotas("{ buildsPerDay: 1.5 }"), /quotas\.buildsPerDay: must be a whole number/);
+  assert.throws(() => quotas("{ users: { Ada: {} } }"), /not a user name/);
+  assert.throws(() => quotas("{ buildPerDay: 1 }"), /quotas\.buildPerDay: is not a setting/);
+});
+
 test("queueConfig without limits has the defaults of docs/reliability.md", () => {
   const [gib, minuteMs, hourMs] = [1024 ** 3, 60_000, 3_600_000];
   const { limits, logLevel, nats, pools } = parseYaml(BASE.replace("registries:", ""), "queue.yaml", queueConfig);

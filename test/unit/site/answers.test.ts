@@ -67,6 +67,7 @@ test("parseSite() names each mistake with its line", () => {
       "registries:\n  - host: https://r",
       /registries\.0\.host: must be HOST/,
     ],
+    ["name: lab", "name: lab\nquotas: { buildsPerDay: -1 }", /site\.yaml:3: quotas\.buildsPerDay: must be a number/],
     ["name: lab", "name: lab\nlimits: { logMib: 1 }", /site\.yaml:3: limits\.logMib: is not a setting/],
     ["name: lab", "name: lab\nadmins: [a]", /site\.yaml:3: admins: is not a setting/],
   ];

@@ -20,6 +20,8 @@ export interface BuildOptionValues {
   readonly bind?: readonly string[];
   readonly mount?: readonly string[];
   readonly library?: string;
+  readonly nv?: boolean;
+  readonly rocm?: boolean;
   readonly target?: string;
   readonly label?: readonly string[];
   readonly arch?: string;

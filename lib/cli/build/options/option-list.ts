@@ -101,6 +101,12 @@ const SHOWN: readonly BuildOption[] = [
     only: "singularity",
     variables: ["LIBRARY"],
   }),
+  shown("--nv", "let %post and %test use an NVIDIA GPU, in a pool that has them", {
+    group: definition,
+    only: "singularity",
+    variables: ["NV"],
+  }),
+  shown("--rocm", "the same with an AMD GPU", { group: definition, only: "singularity", variables: ["ROCM"] }),
   shown("--target <stage>", "build up to this stage", { group: dockerfile, only: "docker" }),
   shown("--label <name=value>", "add a label to the image", { group: dockerfile, only: "docker", repeatable: true }),
   shown("--arch <name>", "architecture of the image, e.g. aarch64 or arm64 (default: that of the pool)", {

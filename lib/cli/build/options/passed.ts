@@ -15,6 +15,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
   "--notest": "a Dockerfile has no tests; leave it out",
   "--writable-tmpfs": "a Dockerfile has no tests; leave it out",
   "--library": "a Dockerfile pulls from registries only; leave it out",
+  "--nv": "write the build as a definition file; buildah has no such option",
+  "--rocm": "write the build as a definition file; buildah has no such option",
   "--target": "remove the later stages from the definition file",
   "--label": "add the label to %labels",
 };
@@ -31,6 +33,7 @@ export function passedOptionsOf(values: BuildOptionValues, backend: Backend, sho
     ...(values.writableTmpfs ? { writableTmpfs: true } : {}),
     ...(binds.length > 0 ? { binds } : {}),
     ...(values.library === undefined ? {} : { library: values.library }),
+    ...gpuOf(values),
     ...(values.target === undefined ? {} : { target: values.target }),
     ...(Object.keys(labels).length > 0 ? { labels } : {}),
     ...(archVariant === undefined ? {} : { archVariant }),
@@ -70,6 +73,11 @@ function refuseOthers(values: BuildOptionValues, backend: Backend, shown: string
       hint: REMEDIES[flag] ?? "leave it out",
     });
   }
+}
+
+function gpuOf({ nv, rocm }: BuildOptionValues): Pick<PassedOptions, "gpu"> {
+  if (nv && rocm) throw new CbError("usage", "--nv and --rocm exclude each other", { hint: "leave one of them out" });
+  return nv ? { gpu: "nvidia" } : rocm ? { gpu: "rocm" } : {};
 }
 
 function parseLabel(text: string): [string, string] {

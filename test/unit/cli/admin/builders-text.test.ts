@@ -42,6 +42,21 @@ b  leased  5s  h-b
   );
 });
 
+test("buildersText() shows by whom, why and for how long a pool is drained and a builder is held", () => {
+  const held = { operator: "ada", reason: "a look", untilMs: NOW + 3 * 3_600_000 };
+  const drained = { operator: "eve", reason: "", atMs: NOW - 300_000 };
+  assert.is(
+    buildersText(reply({ drained, builders: [builder("a", { state: "held", held })] })),
+    `pool p: 1 machine
+  drained by eve 5m ago
+a  held  5s  h-a
+    its agent requests work
+    held by ada for 3h more: a look
+    to release it: cb-admin release a
+`,
+  );
+});
+
 test("buildersText() shows a differing machine state, a fault, and why there is no console", () => {
   const text = buildersText(
     reply({

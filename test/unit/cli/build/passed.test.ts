@@ -42,6 +42,17 @@ test("passedOptionsOf() collects the options of each kind of recipe, and none wi
   });
 });
 
+test("--nv and --rocm ask for one kind of GPU, not for both", () => {
+  assert.equal(passedOptionsOf({ nv: true }, "singularity", "x.def"), { gpu: "nvidia" });
+  assert.equal(passedOptionsOf({ rocm: true }, "singularity", "x.def"), { gpu: "rocm" });
+  const both = refusal(() => passedOptionsOf({ nv: true, rocm: true }, "singularity", "x.def"));
+  assert.equal([both.kind, both.message], ["usage", "--nv and --rocm exclude each other"]);
+  assert.is(
+    refusal(() => passedOptionsOf({ nv: true }, "docker", "D")).message,
+    "--nv is for a definition file, and D is a Dockerfile",
+  );
+});
+
 test("an option of the other kind of recipe is refused with both kinds and a remedy", () => {
   const { message, hint } = refusal(() => passedOptionsOf({ bind: ["/a"] }, "docker", "D"));
   assert.equal([message, hint?.includes("COPY")], ["--bind is for a definition file, and D is a Dockerfile", true]);

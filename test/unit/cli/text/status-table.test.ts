@@ -28,6 +28,7 @@ const status = (...pools: StatusReply["pools"]): StatusReply => ({
   v: 1,
   pools,
   builds: { waiting: 3, running: 1 },
+  quota: {},
   storage: { freeBytes: 2 ** 30, totalBytes: 2 ** 31 },
   faults: [],
   warnings: ["renew"],

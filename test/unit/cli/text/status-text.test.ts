@@ -16,6 +16,7 @@ const reply = (...builders: BuilderStatus[]): StatusReply => ({
   v: 1,
   pools: [{ name: "p", arch: "x86_64", reserve: { target: 2, ready: 1, max: 4 }, reason: "", builders, images: [] }],
   builds: { waiting: 0, running: 1 },
+  quota: {},
   faults: [],
   warnings: [],
 });
@@ -56,6 +57,21 @@ test("statusText() ends with one line for each builder image of a pool", () => {
   const { pools, ...rest } = reply();
   const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, images: [image("new"), image("old")] })) });
   assert.match(text, /\n\n-+\nBuilder images\n-+\n\np: new: apptainer 1\.4\.5-2\np: old: apptainer 1\.4\.5-2$/);
+});
+
+test("statusText() names the drained pools with the reason", () => {
+  const { pools, ...rest } = reply();
+  const drained = "pool p is drained: the cloud is repaired";
+  const text = statusText({ ...rest, pools: pools.map((pool) => ({ ...pool, drained })) });
+  assert.match(text, `\n-------------\nDrained pools\n-------------\n\n${drained}`);
+  assert.not.match(statusText(reply()), "Drained");
+});
+
+test("statusText() shows what the user has used of the quotas, with one decimal of an hour", () => {
+  const quota = { builds: { used: 3, max: 20 }, builderMs: { used: 5_400_000, max: 36_000_000 } };
+  const text = statusText({ ...reply(), quota });
+  assert.match(text, "\nYour quota\n-------------\n\n3 of 20 builds today, 1.5 of 10 builder hours this month");
+  assert.not.match(statusText(reply()), "quota");
 });
 
 test.run();

@@ -54,6 +54,7 @@ export function observed(records: readonly BuilderRecord[], changes: Partial<Obs
       claim(slot, builder, createdAtMs, attempt),
     ),
     waiting: 0,
+    drained: undefined,
     listeningSinceMs: 0,
     lastHeartbeatMs: new Map(records.map(({ builder }) => [builder, NOW])),
     memory: emptyMemory,

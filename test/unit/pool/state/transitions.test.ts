@@ -60,6 +60,30 @@ test("every record from requested to gone can be read back", () => {
   assert.equal([record.state, record.build, record.createdAtMs, record.seen], ["gone", build, 5, true]);
 });
 
+const hold = { operator: "ada", reason: "a look", untilMs: 100 };
+
+test("held() is allowed in each state but gone, and while destroying only to extend a hold; the hold outlives the build", () => {
+  for (const state of BUILDER_STATES) {
+    const isBug = (error: unknown) => error instanceof CbError && error.kind === "bug";
+    if (state === "gone" || state === "destroying") assert.throws(() => transitions.held(inState(state), hold), isBug);
+    else assert.equal(transitions.held(inState(state), hold), { ...inState(state), held: hold });
+  }
+  const ended = transitions.released(transitions.held(inState("leased"), hold), "its build has ended", 9);
+  assert.equal([ended.state, ended.held], ["destroying", hold]);
+  const longer = { ...hold, untilMs: 200 };
+  assert.equal(transitions.held(ended, longer).held, longer);
+  assert.equal(parseRecord(JSON.stringify(ended), "key"), ended);
+});
+
+test("holdReleased() leaves a leased builder to its build, and gives every other up", () => {
+  const after = (state: BuilderState) => transitions.holdReleased({ ...inState(state), held: hold }, "by ada", 9);
+  assert.equal(after("leased"), inState("leased"));
+  assert.equal(after("destroying"), inState("destroying"));
+  for (const state of ["requested", "booting", "ready"] as const) {
+    assert.equal(after(state), transitions.markedForDestroy(inState(state), "by ada", 9));
+  }
+});
+
 test("a long reason is clipped to the limit of a record", () => {
   const record = transitions.markedForDestroy(inState("booting"), "x".repeat(10_000), 9);
   assert.equal(parseRecord(JSON.stringify(record), "key"), record);

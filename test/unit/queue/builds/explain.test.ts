@@ -37,6 +37,11 @@ test("explain() reports all builders busy at exactly the maximum, and otherwise 
   assert.is(explained({ reason: "quota, 20 of 20 instances" })[0]?.reason, "quota, 20 of 20 instances");
 });
 
+test("explain() gives the drain of the pool before the limit of the user and full builders", () => {
+  const drained = "pool p is drained: the cloud is repaired";
+  for (const { reason } of explained({ drained, leased: 2 }, new Map([["a", 4]]))) assert.is(reason, drained);
+});
+
 test("explain() names an incomplete upload as the reason", () => {
   const waiting = [{ build: "1", user: "a", pool: "p", awaitsContext: true as const }];
   const [explanation] = explain({ waiting, pools: [pool], leasedByUser: new Map(), leasedPerUser: 4 });

@@ -22,6 +22,28 @@ test("choosePool() takes the named pool if it builds for the architecture", () =
   assert.is(choosePool(pools, { pool: "summit", arch: "ppc64le" }), "summit");
 });
 
+test("choosePool() takes the first pool with the wanted GPU, and any for a build without the wish", () => {
+  const withGpus = [...pools, { name: "gpus", arch: "x86_64", gpu: "nvidia" as const }];
+  assert.is(choosePool(withGpus, { gpu: "nvidia" }), "gpus");
+  assert.is(choosePool(withGpus, { gpu: "nvidia", arch: "x86_64", pool: "gpus" }), "gpus");
+  assert.is(choosePool(withGpus, { pool: "gpus" }), "gpus");
+  const refusal = (requirements: Parameters<typeof choosePool>[1]) => {
+    try {
+      return choosePool(withGpus, requirements);
+    } catch (error) {
+      return error instanceof CbError ? [error.kind, error.message, error.hint] : error;
+    }
+  };
+  const hint = "the pools are: small (x86_64), large (x86_64), summit (ppc64le), gpus (x86_64, nvidia)";
+  assert.equal(refusal({ gpu: "rocm" }), ["usage", "no pool has a GPU of the kind rocm", hint]);
+  assert.equal(refusal({ gpu: "nvidia", pool: "small" }), ["usage", "pool small has no GPU of the kind nvidia", hint]);
+  assert.equal(refusal({ gpu: "nvidia", arch: "ppc64le" }), [
+    "usage",
+    "no pool for ppc64le has a GPU of the kind nvidia",
+    hint,
+  ]);
+});
+
 for (const [requirements, message] of [
   [{ arch: "aarch64" }, "no pool builds for aarch64"],
   [{ pool: "titan", arch: "x86_64" }, "there is no pool titan"],
