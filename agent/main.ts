@@ -10,7 +10,7 @@ import { createSealingKey, type SealingKey } from "../lib/core/sealed-box.ts";
 import { type Credential, connectWithRetry, guestAccess } from "../lib/nats/connection.ts";
 import { parseCreds } from "../lib/nats/credentials/creds.ts";
 import { createKey, type NKey } from "../lib/nats/credentials/nkey.ts";
-import type { Lease } from "../lib/protocol/builder-messages.ts";
+import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
 import { decode } from "../lib/protocol/codec.ts";
 import { ownImage } from "./image.ts";
 import { keepAgentAlive } from "./memory-failure.ts";
@@ -79,35 +79,46 @@ interface ServeOptions {
   readonly lease: Lease;
 }
 
-/** Does the build and reports its outcome, with a heartbeat to the queue all the while. */
-async function serve({ data, key, sealingKey, queue, lease }: ServeOptions): Promise<void> {
-  const { build, attempt } = lease;
+/** Does the build and reports its outcome, with a heartbeat to the queue all the while. A machine that cannot begin it is broken. */
+async function serve(options: ServeOptions): Promise<void> {
+  const { build, attempt } = options.lease;
   log(`leased to build ${build}, attempt ${attempt}`);
   const stop = new AbortController();
-  const size = lease.terminal;
-  const terminal = size === undefined ? undefined : await Terminal.open(join(FOLDER, "terminal"), size);
-  const beating = heartbeat(queue, lease, { stop, terminal });
-  const nc = await connect(data, { jwt: lease.jwt, key }, "build");
   try {
-    const js = guestAccess(nc);
-    const outcome = await work({
-      lease,
-      builder: data.builder,
-      sealingKey,
-      js,
-      queue,
-      folder: FOLDER,
-      terminal,
-      signal: stop.signal,
+    const outcome = await doBuild(options, stop).catch((error: unknown): BuildOutcome => {
+      stop.signal.throwIfAborted();
+      return { kind: "broken", reason: messageOf(error).slice(0, 1000) };
     });
     log(`build ended: ${JSON.stringify(outcome)}`);
-    await queue.ask({ state: "ended", build, outcome }, stop.signal);
+    await options.queue.ask({ state: "ended", build, outcome }, stop.signal);
   } catch (error) {
     if (!stop.signal.aborted) throw error;
     log(`the queue orders to stop: ${messageOf(stop.signal.reason)}`);
   } finally {
     stop.abort();
-    await Promise.allSettled([beating, nc.close()]);
+  }
+}
+
+/** Throws the reason of `stop`, and the error that keeps the build from beginning. The heartbeat goes on until `stop` is aborted. */
+async function doBuild(options: ServeOptions, stop: AbortController): Promise<BuildOutcome> {
+  const { data, key, sealingKey, queue, lease } = options;
+  const size = lease.terminal;
+  const terminal = size === undefined ? undefined : await Terminal.open(join(FOLDER, "terminal"), size);
+  heartbeat(queue, lease, { stop, terminal }).catch((error: unknown) => stop.abort(error));
+  const nc = await connect(data, { jwt: lease.jwt, key }, "build");
+  try {
+    return await work({
+      lease,
+      builder: data.builder,
+      sealingKey,
+      js: guestAccess(nc),
+      queue,
+      folder: FOLDER,
+      terminal,
+      signal: stop.signal,
+    });
+  } finally {
+    await nc.close();
   }
 }
 
@@ -123,7 +134,7 @@ async function heartbeat(queue: QueueClient, { build }: Lease, { stop, terminal 
   while (!stop.signal.aborted) {
     const reply = await queue.ask({ state: "building", build }, stop.signal);
     if (reply.order === "stop") stop.abort(new Error(reply.reason));
-    if (reply.order === "resize") await terminal?.resize(reply.terminal);
+    if (reply.order === "resize") await terminal?.resize(reply.terminal).catch((error) => log(messageOf(error)));
   }
 }
 

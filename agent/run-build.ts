@@ -2,7 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
-import { CbError, messageOf } from "../lib/core/errors.ts";
+import { CbError, codeOf, messageOf } from "../lib/core/errors.ts";
 import { signalProcess } from "../lib/core/signal-process.ts";
 import type { Step } from "./steps.ts";
 import type { Terminal } from "./terminal.ts";
@@ -62,6 +62,7 @@ interface OutputProgress {
 async function runStep(options: StepOptions): Promise<BuildExit> {
   options.signal.throwIfAborted();
   const child = start(options);
+  if (child.pid === undefined) throw await notStarted(child, options.name);
   const timeout = new AbortController();
   const timer = setTimeout(() => timeout.abort(), options.startedMs + options.limitMs - performance.now());
   const kill = () => killGroup(child);
@@ -86,6 +87,12 @@ async function runStep(options: StepOptions): Promise<BuildExit> {
     options.signal.removeEventListener("abort", kill);
     killGroup(child);
   }
+}
+
+/** Without a free file descriptor or process, Node has no pipes either; it reports the error as an event. */
+async function notStarted(child: ChildProcess, name: string): Promise<CbError> {
+  const [cause] = (await once(child, "error")) as [unknown];
+  return new CbError("infrastructure", `${name} could not be started (${codeOf(cause)})`, { cause });
 }
 
 /** One pipe for standard output and standard error: two pipes would lose the order of the lines. */

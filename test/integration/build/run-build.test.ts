@@ -59,6 +59,12 @@ test("runBuild() runs the programs in turn with one output, and stops after the 
   assert.is(failing.text, "one\n");
 });
 
+test("runBuild() names a program that cannot be started, and the error code", async ({ folder }) => {
+  const build = new RunningBuild(["echo one"], { cwd: join(folder, "missing") });
+  const error = await build.exit.catch((thrown: Error) => thrown);
+  assert.is((error as Error).message, "program 0 could not be started (ENOENT)");
+});
+
 test("runBuild() applies one time limit to all programs together", async ({ folder }) => {
   const mark = join(folder, "third");
   // Each program is within the limit, all together are beyond it.
