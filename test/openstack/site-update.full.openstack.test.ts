@@ -1,7 +1,7 @@
 /** `cb-admin site up` and `update` on a real OpenStack, killed at their actions, with data in NATS. */
 // alone: all files share one testbed, and its faults
 // timeout: 1800 s
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { SiteInCloud } from "../support/openstack/site-in-cloud.ts";
@@ -105,6 +105,14 @@ test("a new host image replaces NATS, also after kills, and its streams are ther
   assert.is.not(await serverId("lab-n1"), nats);
   assert.equal(await site.messagesOf("kept"), ["one", "two"]);
   assert.is((await site.run("status")).code, 0);
+});
+
+test("a backup for a host that was not replaced after all is forgotten by `up`, because the queue writes again", async () => {
+  const pending = `${site.folder}/pending-restore.json`;
+  writeFileSync(pending, JSON.stringify({ folder: "/none", replaces: await serverId("lab-n1") }));
+  const { code, stderr } = await site.run("up");
+  assert.is(code, 0, stderr);
+  assert.not.ok(existsSync(pending));
 });
 
 test("a NATS host that is lost beside the queue's host is refused, and a backup brings its streams back", async () => {

@@ -76,7 +76,7 @@ async function release(version: string): Promise<void> {
 /** Resolves when cb-queue answers the operator with at least one builder that is ready. */
 async function untilReady(): Promise<void> {
   const startedMs = performance.now();
-  const isReady = async () => /"state": "ready"/.test(await deployment.admin("--json", "builders").catch(() => ""));
+  const isReady = async () => /"state": ?"ready"/.test(await deployment.admin("--json", "builders").catch(() => ""));
   await until("cb-queue has a builder that is ready", isReady, BOOT_LIMIT_MS);
   console.log(`the queue and its first builder: ${seconds(startedMs)}`);
 }

@@ -7,10 +7,12 @@ import { CbError } from "../../../lib/core/errors.ts";
 /** Prints a line when it has the lock, and keeps the lock until its standard input ends, so also when this process is killed. */
 const HOLD = "echo locked; exec cat >/dev/null";
 const CONFLICT = 1;
+/** The lock of a command that was killed ends some milliseconds after it, on busy cores a second. */
+const WAIT_S = 5;
 
 /**
  * Locks the folder, not a file in it, so nothing is left. A folder that does not exist is not locked: `work` reports it. Throws
- * CbError "infrastructure" while another command has the lock, and "config" without flock(1) of util-linux.
+ * CbError "infrastructure" when another command still has the lock after 5 s, and "config" without flock(1) of util-linux.
  */
 export async function withFolderLock<Result>(root: string, work: () => Promise<Result>): Promise<Result> {
   const isFolder = await stat(root)
@@ -18,7 +20,7 @@ export async function withFolderLock<Result>(root: string, work: () => Promise<R
     .catch(() => false);
   if (!isFolder) return work();
   // In a session of its own: a Ctrl-C ends the work in order, and the lock after that.
-  const holder = spawn("flock", ["--nonblock", root, "sh", "-c", HOLD], {
+  const holder = spawn("flock", ["--wait", String(WAIT_S), root, "sh", "-c", HOLD], {
     detached: true,
     stdio: ["pipe", "pipe", "ignore"],
   });

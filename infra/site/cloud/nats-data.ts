@@ -155,6 +155,11 @@ export class NatsData {
     if (removed !== undefined) steps.print(removed);
   }
 
+  /** For a server that was saved, and then not replaced: the queue has written to it since. */
+  async forgetRestore(): Promise<void> {
+    await rm(this.#pendingFile, { force: true });
+  }
+
   get #pendingFile(): string {
     return join(this.#folder.root, "pending-restore.json");
   }

@@ -111,7 +111,11 @@ export class SiteRun {
       const observed = await this.observe();
       const plan = planSite(wanted.desired, observed, mode);
       refuse(plan);
-      if (plan.actions.length === 0) return { ...plan, actions: all };
+      if (plan.actions.length === 0) {
+        // The plan does not use it, so an exchange that was killed was not completed by this run.
+        await this.nats.forgetRestore();
+        return { ...plan, actions: all };
+      }
       await this.#execute(plan.actions, wanted, observed);
       all.push(...plan.actions);
     }

@@ -42,8 +42,8 @@ const start = (...args: readonly string[]) =>
 
 test("`up`, `update` and `down` end with 75 while another command changes the site", async () => {
   await withFolderLock(folder, async () => {
-    for (const verb of ["up", "update", "down"]) {
-      const { code, stderr } = await start(verb).finished;
+    const all = await Promise.all(["up", "update", "down"].map((verb) => start(verb).finished));
+    for (const { code, stderr } of all) {
       assert.is(code, 75);
       assert.match(stderr, `${folder} cannot be locked: another command changes the site`);
     }
