@@ -58,7 +58,10 @@ const buildCommand = () =>
     commands: [configCommand(), doctorCommand()],
     failures: ["recipe", "cancelled", ...CONNECTED_FAILURES],
   })
-    .argument("<image>", "path of the image, e.g. container.sif")
+    .argument(
+      "<image>",
+      "path of the image, e.g. container.sif; one that is named as a command below is written ./config",
+    )
     .argument("[recipe]", "a definition file, a Dockerfile, a folder with one, - for standard input, or docker://NAME")
     .option("--tty", "run the build on a terminal (default: if standard output is a terminal)")
     .option("--no-tty", "run the build without a terminal: no colours, no progress bars")

@@ -3,7 +3,7 @@ import type { Argument, Command, Option } from "commander";
 import { exitRows, fileRows, type ProgramInfo, variableRows } from "./program-info.ts";
 
 /** The values of an argument or an option: `none` for a text that a shell cannot know. */
-export type ValueKind = "file" | "directory" | "choice" | "none";
+type ValueKind = "file" | "directory" | "choice" | "none";
 
 export interface ValueModel {
   /** As the help names it: `file`, `name[=value]`. */

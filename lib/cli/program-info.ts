@@ -36,7 +36,7 @@ const FILES = {
   "~/.cache/container-builder": "root file systems of builders, and tools",
 } as const;
 
-export type FileName = keyof typeof FILES;
+type FileName = keyof typeof FILES;
 
 const EXIT_MEANINGS: Readonly<Record<ErrorKind, string>> = {
   recipe: "the recipe failed",

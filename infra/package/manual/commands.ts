@@ -1,4 +1,4 @@
-/** What the completions of all shells need from the model of a program. */
+/** The parts of a program's model that the completions of all shells need. */
 import type { CommandModel, OptionModel, ValueModel } from "../../../lib/cli/command-model.ts";
 
 export interface PlacedCommand {

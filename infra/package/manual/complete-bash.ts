@@ -86,7 +86,7 @@ function valueWords({ kind, choices }: ValueModel): string {
 const flagsOf = (command: CommandModel, program: CommandModel): string[] =>
   optionsOf(command, program).flatMap(({ flags }) => flags);
 
-/** What may stand at each position behind the command. */
+/** The words and files that are offered at each position behind the command. */
 function positions({ path, command }: PlacedCommand): string[] {
   const names = command.commands.map(({ name }) => name);
   const first = names.length === 0 ? [] : [words(names)];

@@ -74,7 +74,8 @@ function optionSpecs({ flags, text, value }: OptionModel): string[] {
 
 function action({ kind, choices }: ValueModel): string {
   if (kind === "choice") return `(${choices.join(" ")})`;
-  return kind === "file" ? "_files" : kind === "directory" ? "_files -/" : "";
+  // Where an argument has an empty action, _arguments does not offer the options.
+  return kind === "file" ? "_files" : kind === "directory" ? "_files -/" : "()";
 }
 
 /** In the text of a specification. */

@@ -12,11 +12,16 @@ import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
 import { PROJECT } from "../../support/stack.ts";
 
-const test = suite<{ lab: QueueLab; folder: string }>("container-builder config and doctor");
+interface Context {
+  readonly lab: QueueLab;
+  readonly folder: string;
+}
+
+const test = suite<Context>("container-builder config and doctor");
 
 test.before(async (context) => {
-  context.lab = await QueueLab.start();
-  context.folder = mkdtempSync(join(tmpdir(), "cb-doctor-"));
+  const folder = mkdtempSync(join(tmpdir(), "cb-doctor-"));
+  Object.assign(context, { lab: await QueueLab.start(), folder });
   await save(context.lab.nats.issuer, join(context.folder, "ada.creds"));
 });
 test.after(async ({ lab, folder }) => {
@@ -29,13 +34,14 @@ async function save(issuer: Issuer, path: string): Promise<void> {
 }
 
 /** The lab belongs to the test process, so the program runs beside it. */
-async function run(
-  { lab, folder }: { lab: QueueLab; folder: string },
+async function runProgram(
+  name: string,
+  { lab, folder }: Context,
   args: readonly string[],
-  env: Record<string, string> = {},
+  env: Readonly<Record<string, string>> = {},
 ) {
   const { PATH = "" } = process.env;
-  const program = spawn(process.execPath, [join(PROJECT, "dist/bin/container-builder"), ...args], {
+  const program = spawn(process.execPath, [join(PROJECT, "dist/bin", name), ...args], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe"],
     env: {
@@ -51,6 +57,9 @@ async function run(
   const [stdout, stderr] = await Promise.all([text(program.stdout), text(program.stderr), once(program, "close")]);
   return { code: program.exitCode, stdout, stderr };
 }
+
+const run = (context: Context, args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
+  runProgram("container-builder", context, args, env);
 
 /** Sets the queue's clock to this machine's plus `ms`. */
 const setClock = ({ clock }: QueueLab, ms: number): void => clock.set(Date.now() + ms - clock.nowMs());
@@ -136,6 +145,31 @@ test("a credential of another installation, an expired one, and one that others 
 test("a folder that does not exist fails with 73", async (context) => {
   const { code, stdout } = await run(context, ["doctor", "-o", "none"]);
   assert.equal([states(stdout).folder, code], ["FAIL", 73], stdout);
+});
+
+test("each program warns once, on standard error, of a credential that others can read", async (context) => {
+  const { folder, lab } = context;
+  const exposed = join(folder, "exposed.creds");
+  await save(lab.nats.issuer, exposed);
+  chmodSync(exposed, 0o640);
+  const env = { NATS_CREDS: exposed };
+  const warning = `other users can read the credential ${exposed}: chmod 600 ${exposed}`;
+  const list = await runProgram("cb-builds", context, ["--json"], env);
+  assert.equal([JSON.parse(list.stdout).v, list.stderr.split(warning).length, list.code], [1, 2, 0], list.stderr);
+  assert.match(list.stderr, `cb-builds: warning: ${warning}\n`);
+  // Without NATS the calls end at once.
+  const away = { ...env, NATS_URL: "tls://127.0.0.1:1" };
+  const quiet = await run(context, ["-q", "a.sif", "docker://debian:12"], away);
+  assert.match(quiet.stderr, `warning: ${warning}\n`);
+  const json = await run(context, ["--progress", "json", "a.sif", "docker://debian:12"], away);
+  const events = json.stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { event: string; text?: string });
+  assert.equal(
+    events.filter(({ text }) => text === `warning: ${warning}`).map(({ event }) => event),
+    ["message"],
+  );
 });
 
 test("config names the source of each setting, and no secret", async (context) => {

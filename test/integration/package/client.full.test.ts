@@ -75,11 +75,17 @@ for (const release of ["bullseye", "bookworm", "trixie"]) {
 }
 
 const MODULE_SYSTEMS = [
-  ["environment-modules", "bookworm", "/etc/profile.d/modules.sh"],
-  ["lmod", "trixie", "/etc/profile.d/lmod.sh"],
+  // bash-completion 2.11 does not look beside the programs in PATH, 2.16 does.
+  [
+    "environment-modules",
+    "bookworm",
+    "/etc/profile.d/modules.sh",
+    ". /site/current/share/bash-completion/completions/cb-status",
+  ],
+  ["lmod", "trixie", "/etc/profile.d/lmod.sh", "_completion_loader cb-status || true"],
 ] as const;
 
-for (const [name, release, init] of MODULE_SYSTEMS) {
+for (const [name, release, init, complete] of MODULE_SYSTEMS) {
   test(`module load of an installed client finds its default, programs, manual pages and settings: ${name}`, async ({
     client,
   }) => {
@@ -91,9 +97,9 @@ for (const [name, release, init] of MODULE_SYSTEMS) {
       // Without a default both module systems would take the highest version.
       `cp ${files}/${VERSION} ${files}/99.0.0`,
       "module use /site/modulefiles; module load container-builder; command -v cb-status; cb-status --version",
-      // A manual page of the system is still found, and bash-completion finds the completions by PATH.
+      // A manual page of the system is still found.
       "man -w cb-status; man -w man",
-      ". /usr/share/bash-completion/bash_completion; _completion_loader cb-status || true",
+      `. /usr/share/bash-completion/bash_completion; ${complete}`,
       'COMP_WORDS=(cb-status --js) COMP_CWORD=1; _cb_status; echo "$COMPREPLY"',
       `${show}; module unload container-builder; ${show}`,
     ].join("\n");
