@@ -7,6 +7,7 @@
  * registry, it becomes a secure mirror of itself, under a spelling that apptainer does not recognise as private.
  */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
+import { DOCKER_HUB } from "../lib/recipe/base-images.ts";
 
 const PRIVATE_ADDRESS = /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){2,3}$/;
 const LOCAL_NAME = /\.local(host)?$/;
@@ -59,10 +60,14 @@ const forApptainer = (named: readonly string[], others: readonly string[]): stri
   ...others.map((host) => mirrored(host, spelledPublic(host), false)),
 ];
 
-/** The names under which the programs look for a login: the registry, and its other spelling in registriesConf(). */
+/**
+ * The names under which the programs look for a login: the registry, its other spelling in registriesConf(), and for Docker Hub the
+ * one that apptainer's library knows (go-containerregistry: authn.DefaultAuthKey).
+ */
 export function authNames(registry: string): string[] {
   const [host = "", ...path] = registry.split("/");
-  return [...new Set([registry, [spelledPublic(host), ...path].join("/")])];
+  const hub = registry === DOCKER_HUB ? ["https://index.docker.io/v1/"] : [];
+  return [...new Set([registry, [spelledPublic(host), ...path].join("/"), ...hub])];
 }
 
 /** The same host for every resolver and certificate: an IPv4 address inside IPv6, a name with its final dot. */

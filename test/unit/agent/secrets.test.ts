@@ -42,7 +42,8 @@ test("openSecrets() refuses the user's box in place of the site's, and a name th
   assert.throws(() => openSecrets({ ...lease, secrets: path }, BUILDER, key), /not a name of a secret/);
 });
 
-test("a login is found under both spellings of a private registry", () => {
+test("a login is found under both spellings of a private registry, and under docker's name of Docker Hub", () => {
+  assert.equal(authNames("docker.io"), ["docker.io", "https://index.docker.io/v1/"]);
   assert.equal(authNames("a.io"), ["a.io"]);
   assert.equal(authNames("10.0.0.7:5000/team"), ["10.0.0.7:5000/team", "[::ffff:10.0.0.7]:5000/team"]);
   assert.equal(authNames("registry.local"), ["registry.local", "registry.local."]);

@@ -1,6 +1,6 @@
 /** Collects what a call gives of build secrets and of logins for the registries that its recipe names. */
 import type { Recipe } from "../../../protocol/build-messages.ts";
-import type { BuildSecrets } from "../../../protocol/secret-messages.ts";
+import type { BuildSecrets, RegistryLogin } from "../../../protocol/secret-messages.ts";
 import { baseImagesOf } from "../../../recipe/base-images.ts";
 import type { BuildOptionValues } from "../options/declare.ts";
 import type { Environment } from "../options/variables.ts";
@@ -31,7 +31,7 @@ export async function collectSecrets(call: SecretsCall): Promise<CollectedSecret
   const logins = await findLogins(baseImagesOf(recipe), loginOptions(call), environment);
   const isEmpty = secrets.length + logins.length === 0;
   return {
-    secrets: isEmpty ? undefined : { v: 1, secrets, logins: logins.map(({ login }) => login) },
+    secrets: isEmpty ? undefined : { v: 1, secrets, logins: logins.map(({ login }) => forProgram(login, recipe)) },
     shown: [
       ...sources.map(({ id, kind, name }) => ["secret", `${id}, from the ${KINDS[kind]} ${name}`] as const),
       ...logins.map(({ login, from }) => ["login", `${login.registry}, from ${from}`] as const),
@@ -39,6 +39,10 @@ export async function collectSecrets(call: SecretsCall): Promise<CollectedSecret
     notes: argv.some((word) => /^--docker-password(=|$)/.test(word)) ? [PASSWORD_NOTE] : [],
   };
 }
+
+/** apptainer (1.4.5) looks for logins of whole registries alone, buildah also for those of a path. */
+const forProgram = (login: RegistryLogin, { backend }: Recipe): RegistryLogin =>
+  backend === "singularity" ? { ...login, registry: login.registry.replace(/\/.*/s, "") } : login;
 
 /** apptainer takes variables without a prefix too; buildah and docker do not, and a CI system may set them for another registry. */
 function loginOptions({ recipe, options, environment, argv }: SecretsCall): LoginOptions {

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { collectSecrets } from "../../../../../lib/cli/build/secrets/collect-secrets.ts";
@@ -39,6 +42,15 @@ test("DOCKER_USERNAME and DOCKER_PASSWORD count for definition files alone, as w
     { registry: "a.io", username: "u", password: "p" },
   ]);
   assert.is((await collect("docker", [], login)).secrets, undefined);
+});
+
+test("a login for a path goes to apptainer as one for the registry, and to buildah as it is", async () => {
+  const file = join(mkdtempSync(join(tmpdir(), "cb-collect-")), "auth.json");
+  writeFileSync(file, JSON.stringify({ auths: { "a.io/x": { auth: Buffer.from("u:p").toString("base64") } } }));
+  const registries = async (backend: Backend) =>
+    (await collect(backend, [], { REGISTRY_AUTH_FILE: file })).secrets?.logins.map(({ registry }) => registry);
+  assert.equal([await registries("singularity"), await registries("docker")], [["a.io"], ["a.io/x"]]);
+  rmSync(dirname(file), { recursive: true });
 });
 
 test("a password on the command line gives a note with the safe ways; one of a variable gives none", async () => {
