@@ -7,6 +7,7 @@ import type { BuildState } from "../lib/protocol/build-messages.ts";
 import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
 import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
+import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, LastOutput } from "./base-image-failure.ts";
@@ -98,11 +99,17 @@ async function buildImage(options: AttemptOptions, workDir: WorkDir): Promise<Bu
       },
       signal,
     });
-    const remedy = exit.code === 0 ? undefined : await remedyFor(last.text(), options.folder);
-    return remedy === undefined ? exit : { ...exit, reason: `${exit.reason}: ${remedy}` };
+    return exit.code === 0 ? exit : { ...exit, reason: await reasonOf(exit, last.text(), options) };
   } finally {
     await log.end();
   }
+}
+
+/** The reason of a failed build as the queue records it: the part of the recipe that failed, and a remedy. `output`: its end. */
+async function reasonOf(exit: BuildExit, output: string, { lease, folder }: AttemptOptions): Promise<string> {
+  const reason = withBriefCause(exit.reason, failureCause(output, lease.recipe));
+  const remedy = await remedyFor(output, folder);
+  return remedy === undefined ? reason : `${reason}: ${remedy}`;
 }
 
 /** The remedy for the user, when the end of the output shows the cause of the failure. */
