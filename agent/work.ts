@@ -8,7 +8,11 @@ import type { BuildState } from "../lib/protocol/build-messages.ts";
 import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
 import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
+
 import { registriesOf } from "../lib/recipe/base-images.ts";
+
+import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
+
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
@@ -124,18 +128,23 @@ async function buildImage(
       },
       signal,
     });
-    const remedy = exit.code === 0 ? undefined : await remedyFor(last.text(), options);
-    return remedy === undefined ? exit : { ...exit, reason: `${exit.reason}: ${remedy}` };
+    return exit.code === 0 ? exit : { ...exit, reason: await reasonOf(exit, last.text(), options) };
   } finally {
     await log.end();
   }
 }
 
+/** The reason of a failed build as the queue records it: the part of the recipe that failed, and a remedy. `output`: its end. */
+async function reasonOf(exit: BuildExit, output: string, options: RemedyOptions): Promise<string> {
+  const reason = withBriefCause(exit.reason, failureCause(output, options.lease.recipe));
+  const remedy = await remedyFor(output, options);
+  return remedy === undefined ? reason : `${reason}: ${remedy}`;
+}
+
+type RemedyOptions = Pick<WorkOptions, "lease" | "folder"> & Pick<RegistryAccess, "logins">;
+
 /** The remedy for the user, when the end of the output shows the cause of the failure. */
-async function remedyFor(
-  output: string,
-  { lease, folder, logins }: Pick<WorkOptions, "lease" | "folder"> & Pick<RegistryAccess, "logins">,
-): Promise<string | undefined> {
+async function remedyFor(output: string, { lease, folder, logins }: RemedyOptions): Promise<string | undefined> {
   return (
     (await memoryFailure(output)) ??
     (await fullDisk(output, folder)) ??

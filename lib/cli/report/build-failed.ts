@@ -1,8 +1,8 @@
 /** The error of a build that failed: the part of the recipe, the exit status, and the last lines of the output. */
 import { CbError } from "../../core/errors.ts";
 import type { Recipe } from "../../protocol/build-messages.ts";
+import { type FailureCause, failureCause, withCause } from "../../recipe/failure-cause.ts";
 import type { BuildReport } from "./build-report.ts";
-import { causeText, type FailureCause, failureCause } from "./failure-cause.ts";
 
 export class BuildFailed extends CbError {
   readonly failure: FailureCause;
@@ -14,17 +14,12 @@ export class BuildFailed extends CbError {
   }
 }
 
-/** The agent's own words, if the output does not say more. A remedy may follow them. */
-const PROGRAM_ENDED = /^\w+ build ended with exit code \d+/;
-
 /** `reason`: that of the queue's record. */
 export function buildFailed(reason: string, report: BuildReport, recipe: Recipe | undefined): BuildFailed {
   const failure = failureCause(report.tail, recipe);
-  const cause = causeText(failure);
-  const text = cause === undefined ? reason : reason.replace(PROGRAM_ENDED, () => cause);
   const lines = failure.lines.map((line) => `\n    ${line}`).join("");
   return new BuildFailed(
-    `the build failed: ${text}${lines}`,
+    `the build failed: ${withCause(reason, failure)}${lines}`,
     failure,
     `the whole output: cb-logs ${report.build ?? "ID"}`,
   );

@@ -1,7 +1,7 @@
 /** The JSON that describes how a build ended (docs/json.md). Types alone. */
 import type { ErrorKind } from "../../core/exit-codes.ts";
 import type { FinalState } from "../../protocol/build-messages.ts";
-import type { FailureCause } from "./failure-cause.ts";
+import type { FailureCause } from "../../recipe/failure-cause.ts";
 
 /** The image at its place. */
 export interface StoredImage {

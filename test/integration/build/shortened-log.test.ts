@@ -50,7 +50,7 @@ test("cb-attach says how a build failed when the end of its log is lost, and pri
   assert.is(failed.code, 1, failed.stderr);
   const { code, stdout, stderr } = await attachAfterLoss(stack, failed);
   assert.is(code, 1, stderr);
-  assert.match(stderr, /the build failed: apptainer build ended with exit code 255 \(the log of build \S+ is cut/);
+  assert.match(stderr, /the build failed: %post ended with exit status 7 \(the log of build \S+ is cut/);
   assert.match(stdout, "one line");
 });
 

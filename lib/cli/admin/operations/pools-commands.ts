@@ -50,14 +50,13 @@ function addHoldCommands(program: Command): void {
     .argument("<builder>", "the id that cb-admin builders shows; the first characters are enough")
     .option(
       "--for <duration>",
-      "such as 30m, 8h or 2d, at most 7d; the builder is destroyed then",
+      "such as 30m, 8h or 2d, at most 7d; the builder is destroyed then (default: 4h)",
       durationOf,
-      HOLD_DEFAULT_MS,
     )
     .option("--reason <text>", "shown by cb-admin builders")
     .action((text: string, _, command: Command) => {
       const prefix = idPrefix(text, BUILDER);
-      const { for: forMs, reason = "" } = optionsOf<{ for: number; reason?: string }>(command);
+      const { for: forMs = HOLD_DEFAULT_MS, reason = "" } = optionsOf<{ for?: number; reason?: string }>(command);
       return withSession(command, async (session) => {
         const builder = await wholeBuilderId(session, prefix);
         const reply = await session.request(adminHold, { v: 1, builder, forMs, reason });

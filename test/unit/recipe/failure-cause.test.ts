@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { causeText, failureCause } from "../../../../lib/cli/report/failure-cause.ts";
+import { causeText, failureCause, withBriefCause, withCause } from "../../../lib/recipe/failure-cause.ts";
 
 const test = suite("failureCause");
 
@@ -69,6 +69,24 @@ test("failureCause() reads 16 KiB of hostile text within a second", () => {
   for (const piece of ['Error: building at STEP "', "FATAL:   While performing build: %", "exit status ", "\r", "%a "])
     failureCause(piece.repeat(16_384 / piece.length), { backend: "docker", text: DOCKERFILE });
   assert.ok(performance.now() - began < 1_000);
+});
+
+test("withBriefCause() names an instruction by its first word, and keeps a remedy and other reasons", () => {
+  const run = { place: "RUN curl --token secret", line: 4, exitStatus: 22, lines: [] };
+  const ended = "buildah build ended with exit code 22";
+  assert.is(withBriefCause(`${ended}: out of memory`, run), "line 4 (RUN) ended with exit status 22: out of memory");
+  assert.is(withBriefCause(ended, { place: "%post", exitStatus: 1, lines: [] }), "%post ended with exit status 1");
+  assert.is(withBriefCause(ended, { lines: [] }), ended);
+  assert.is(withBriefCause("ran for 5 minutes, the limit", run), "ran for 5 minutes, the limit");
+});
+
+test("withCause() puts the whole instruction in place of the program, and of the brief cause of a builder", () => {
+  const run = { place: "RUN curl x", line: 4, exitStatus: 22, lines: [] };
+  const ended = "buildah build ended with exit code 22: a remedy";
+  const text = "line 4 (RUN curl x) ended with exit status 22: a remedy";
+  assert.is(withCause(ended, run), text);
+  assert.is(withCause(withBriefCause(ended, run), run), text);
+  assert.is(withCause(ended, { lines: [] }), ended);
 });
 
 test.run();

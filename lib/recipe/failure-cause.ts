@@ -1,7 +1,7 @@
 /** Finds in the end of a build's output which part of the recipe failed, with which exit status, and the lines that say why. Pure. */
 import { stripVTControlCharacters } from "node:util";
-import type { Recipe } from "../../protocol/build-messages.ts";
-import { instructionsOf } from "../../recipe/dockerfile/instructions.ts";
+import type { Recipe } from "../protocol/build-messages.ts";
+import { instructionsOf } from "./dockerfile/instructions.ts";
 
 export interface FailureCause {
   /** `%post`, or the instruction of a Dockerfile; absent if the output does not show it. */
@@ -86,4 +86,28 @@ export function causeText({ place, line, exitStatus }: FailureCause): string | u
   if (place === undefined) return undefined;
   const where = line === undefined ? place : `line ${line} (${place})`;
   return exitStatus === undefined ? `${where} failed` : `${where} ended with exit status ${exitStatus}`;
+}
+
+/** The builder's words about the program that failed, at the begin of a reason. A remedy may follow them. */
+const PROGRAM_ENDED = /^\w+ build ended with exit code \d+/;
+
+/**
+ * The reason of a builder with the cause in place of the program. It names an instruction by its first word alone: buildah expands
+ * build arguments in it, and operators read reasons.
+ */
+export function withBriefCause(reason: string, cause: FailureCause): string {
+  const brief = briefText(cause);
+  return brief === undefined ? reason : reason.replace(PROGRAM_ENDED, () => brief);
+}
+
+/** The same with the whole instruction, for the owner of the build. `reason` may have the brief cause already. */
+export function withCause(reason: string, cause: FailureCause): string {
+  const [text, brief] = [causeText(cause), briefText(cause)];
+  if (text === undefined || brief === undefined) return reason;
+  return reason.startsWith(brief) ? `${text}${reason.slice(brief.length)}` : reason.replace(PROGRAM_ENDED, () => text);
+}
+
+function briefText({ place, ...rest }: FailureCause): string | undefined {
+  const word = /^%?\w+/.exec(place ?? "")?.[0];
+  return word === undefined ? undefined : causeText({ ...rest, place: word });
 }
