@@ -5,7 +5,7 @@
  */
 import { fork } from "node:child_process";
 import { on, once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,6 +48,7 @@ async function freePort(): Promise<number> {
 function profiled(port: number): string {
   const program = join(tmpdir(), `nats-server-profiled-${process.pid}`);
   const real = process.env.NATS_SERVER ?? "nats-server";
+  process.on("exit", () => rmSync(program, { force: true }));
   writeFileSync(program, `#!/bin/sh\nexec ${real} "$@" --profile ${port}\n`, { mode: 0o755 });
   return program;
 }
