@@ -91,7 +91,7 @@ function explanationOf(error: unknown): Explanation {
   return isOther ? NOT_NATS : explained("the connection failed", "try again; if it stays, ask your operator");
 }
 
-/** What an administrator searches for; empty when nats.js has only a code of its own. */
+/** The text of the system, for an administrator; empty when nats.js has only a code of its own. */
 function detailOf(error: unknown): string {
   if (error instanceof NatsError) return "";
   const text = messageOf(error).trim();
