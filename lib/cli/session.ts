@@ -37,6 +37,8 @@ const RESTART_MS = 20_000;
 /** How long `close` waits for published messages to be sent. NATS may have become unreachable. */
 const FLUSH_MS = 1_000;
 
+const CONNECTING = "Connecting to BuilderQueue";
+
 export interface RetryOptions {
   /** Ends the repetition. */
   readonly signal?: AbortSignal;
@@ -92,9 +94,14 @@ export class Session {
    */
   static async open(program: string, steps: Steps, warn = warnOf(program)): Promise<Session> {
     const firstReplyDeadlineMs = performance.now() + FIRST_REPLY_MS;
+    steps.begin(CONNECTING);
     const config = clientConfig(ownPlaces());
-    const creds = await readCredential(config.creds, warn);
-    steps.begin("Connecting to BuilderQueue");
+    const creds = await readCredential(config.creds, (text) => {
+      // On a line of its own.
+      steps.close();
+      warn(text);
+      steps.begin(CONNECTING);
+    });
     if (config.account !== undefined) refuseOtherAccount(creds, { path: config.creds, account: config.account });
     const address = addressOf(config);
     const origin = `the address comes from ${config.urlFrom}, the credential is ${config.creds}`;
