@@ -1,7 +1,6 @@
 /** Messages about one build: the caller's requests, and the states on `build.<id>.state`. */
 import * as v from "valibot";
 import { passedOptions } from "./build-options.ts";
-import { renewableCredential, renewedCredential } from "./credential-renewal.ts";
 import {
   absolutePath,
   architecture,
@@ -12,6 +11,8 @@ import {
   jwt,
   line,
   nuid,
+  renewableCredential,
+  renewedCredential,
   terminal,
   userKey,
   version,

@@ -60,3 +60,12 @@ export const gpu = v.picklist(["nvidia", "rocm"], "must be nvidia or rocm");
 export type Gpu = v.InferOutput<typeof gpu>;
 /** The architecture of a machine, as `uname -m` prints it. */
 export const architecture = v.pipe(v.string(), v.regex(/^[a-z0-9_]{1,32}$/, "not an architecture"));
+
+/** In `reserve` and `status`: the JWT of the caller's credential. It is no secret, because it is worth nothing without its seed. */
+export const renewableCredential = { credential: v.optional(jwt) };
+
+/**
+ * In their replies: a JWT for the same key, when the queue would now sign it with another key or with other rights. The client stores it
+ * in place of the old one. Other users can forge a reply, so the client first connects with it.
+ */
+export const renewedCredential = { renewedCredential: v.optional(jwt) };

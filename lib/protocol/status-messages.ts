@@ -1,8 +1,7 @@
 /** `queue.status.<user>`: a summary of the pools and the builds. */
 import * as v from "valibot";
 import { builderImage } from "./builder-image.ts";
-import { renewableCredential, renewedCredential } from "./credential-renewal.ts";
-import { count, id, line, version } from "./fields.ts";
+import { count, id, line, renewableCredential, renewedCredential, version } from "./fields.ts";
 import { sealingKey } from "./secret-messages.ts";
 import { storageFigures } from "./storage-figures.ts";
 

@@ -22,9 +22,11 @@ import type { BuilderSpec } from "../../lib/provider/provider.ts";
 import { Images } from "../../lib/queue/api/images.ts";
 import { Builds } from "../../lib/queue/builds/builds.ts";
 import { BuildStreams } from "../../lib/queue/builds/streams.ts";
+import { Drains } from "../../lib/queue/leases/drains.ts";
 import { ParkedRequests } from "../../lib/queue/leases/parked-requests.ts";
 import { Queue } from "../../lib/queue/queue.ts";
 import { StorageMonitor } from "../../lib/queue/storage/storage-monitor.ts";
+import { Usage } from "../../lib/queue/users/usage.ts";
 import { Users } from "../../lib/queue/users/users.ts";
 import { startTestNats, type TestNats } from "../support/nats/nats.ts";
 import { LabCloud } from "../support/queue/lab-cloud.ts";
@@ -124,12 +126,17 @@ async function startQueue(nats: TestNats, onCreate: (builder: string) => void): 
   const options = { replicas: 1, maxBytes: 64 * MIB, health };
   const keys = await openKvStore(nc, { ...options, bucket: "cb-builds" });
   const recipeKeys = await openKvStore(nc, { ...options, bucket: "cb-recipes" });
+  const records = new Builds({ records: keys, recipes: recipeKeys, log });
+  const pools = new Map([["p", pool]]);
   const queue = new Queue({
-    builds: new Builds({ records: keys, recipes: recipeKeys, log }),
+    builds: records,
+    usage: await Usage.open({ nc, replicas: 1, builds: records, clock: systemClock, log }),
+    drains: await Drains.open({ nc, replicas: 1, pools, clock: systemClock, log }),
+    quotas: { users: {} },
     users: await Users.open({ nc, replicas: 1, clock: systemClock, log }),
     streams: new BuildStreams(nc, { replicas: 1, logBytes: 4 * MIB }, health),
     storage: new StorageMonitor({ read: () => readStorage(nc, 1), health, log }),
-    pools: new Map([["p", pool]]),
+    pools,
     poolKinds: [{ name: "p", arch: "x86_64" }],
     parked: new ParkedRequests(),
     issuer: nats.issuer,
