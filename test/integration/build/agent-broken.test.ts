@@ -57,8 +57,12 @@ async function runAgent(
 ): Promise<CommandResult & { outcomes: unknown[] }> {
   const { nats, folder } = world;
   const outcomes: unknown[] = [];
+  let isLeased = false;
   world.reply = (request) => {
-    if (request.state === "ready") return leaseFor(nats, request.publicKey, over);
+    if (request.state === "ready" && !isLeased) {
+      isLeased = true;
+      return leaseFor(nats, request.publicKey, over);
+    }
     if (request.state === "building") return orders.shift()?.() ?? new Promise(() => undefined);
     if (request.state === "ended") outcomes.push(request.outcome);
     return STOP;

@@ -115,7 +115,7 @@ test("cb-admin reports a wrong command, a wrong argument, and missing settings",
     [[], 64, /cb-admin needs a command: user, builds, cancel, builders, drain, undrain, hold, release, usage, plan/],
     [["user"], 64, /cb-admin user needs a command: add, revoke, list/],
     [["builders", "--console", "many"], 64, /--console must be a number of lines up to 1000, not many/],
-    [["builders", "destroy", "x"], 64, /not an id/],
+    [["builders", "destroy", "x"], 64, /"x" is not the id of a builder/],
     [["user", "add"], 64, /missing required argument/],
     [["plan", "--config", "/nowhere.yaml"], 78, /cannot read \/nowhere.yaml/],
   ];
