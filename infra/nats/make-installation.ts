@@ -1,6 +1,6 @@
 /** Creates the keys, JWTs, first credentials and certificates of an installation: all of them or none. */
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { CbError } from "../../lib/core/errors.ts";
@@ -19,6 +19,7 @@ import {
   systemPermissions,
 } from "../../lib/protocol/permissions.ts";
 import { type Files, filesOf, type Installation, type InstallationRecord, openInstallation } from "./installation.ts";
+import { signedAgain } from "./sign-again.ts";
 import { makeCertificates } from "./tls.ts";
 
 export interface InstallationOptions {
@@ -42,7 +43,7 @@ export const isDnsName = (text: string): boolean => DNS_NAME.test(text) && isIP(
 
 /**
  * Returns the installation in `folder`, and creates it first unless it is complete. The remains of an interrupted run are replaced;
- * an installation of an earlier version gets its backup credential and its sealing key.
+ * an installation of an earlier version gets its backup credential, its sealing key, and the operator's new rights.
  * Throws CbError "config" when the folder holds other files, when its installation has another server name, when `serverName` is
  * not a DNS name, or when openssl fails.
  */
@@ -146,11 +147,20 @@ async function writeFirstCreds(files: Files, { sys, core, coreSigning }: Keys, n
   await writeSecretFile(files.sysCreds, creds("sys", systemPermissions, sys, sys));
 }
 
-/** Creates the files that an installation of an earlier version lacks. Throws as readKeyFile. */
+/** Creates the files and gives the rights that an installation of an earlier version lacks. Throws as readKeyFile. */
 async function ensureLaterFiles(installation: Installation, nowMs: number): Promise<void> {
   await ensureBackupCreds(installation, nowMs);
+  await ensureOperatorRights(installation, nowMs);
   const { sealingKey } = installation.files;
   if (!existsSync(sealingKey)) await writeSecretFile(sealingKey, sealingKeyPem(createSealingKey()));
+}
+
+async function ensureOperatorRights({ files, core: account }: Installation, nowMs: number): Promise<void> {
+  const { operatorCreds: path } = files;
+  const signingKey = await readKeyFile(files.coreSigningSeed);
+  const creds = { path, text: await readFile(path, "utf8"), rights: operatorPermissions };
+  const next = signedAgain(creds, { signingKey, account, nowMs });
+  if (next !== undefined) await writeSecretFile(path, next);
 }
 
 /** Creates the credential that takes snapshots of the streams, if it is missing. Throws as readKeyFile. */

@@ -125,6 +125,7 @@ export function createServices(options: QueueOptions) {
       credentials,
       secrets,
       poolKinds,
+      drains,
       quotas,
       limits,
       clock,

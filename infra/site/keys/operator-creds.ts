@@ -6,6 +6,7 @@ import { readClaims, userJwt } from "../../../lib/nats/credentials/jwt.ts";
 import { createKey, type NKey } from "../../../lib/nats/credentials/nkey.ts";
 import { writeSecretFile } from "../../../lib/nats/credentials/secret-file.ts";
 import { operatorPermissions, queuePermissions } from "../../../lib/protocol/permissions.ts";
+import { type AccountSigner, signedAgain } from "../../nats/sign-again.ts";
 import { readIfPresent, type SiteFolder } from "../site-folder.ts";
 
 /** The signer of credentials in CORE. */
@@ -17,8 +18,8 @@ export interface CoreSigner {
 }
 
 /**
- * Returns the credential file of each operator, and makes the missing ones. Moves the credentials of others to `retired`, and returns
- * their names as `left`.
+ * Returns the credential file of each operator. Makes the missing ones, and signs those again that an earlier version made with other
+ * rights. Moves the credentials of others to `retired`, and returns their names as `left`.
  */
 export async function operatorCreds(
   folder: SiteFolder,
@@ -29,9 +30,12 @@ export async function operatorCreds(
   const creds = new Map<string, string>();
   for (const name of operators) {
     const path = join(folder.operators, `${name}.creds`);
-    const found = (await readIfPresent(path)) ?? operatorCredsText(name, createKey("user"), await signer());
-    if ((await readIfPresent(path)) === undefined) await writeSecretFile(path, found);
-    creds.set(name, found);
+    const found = await readIfPresent(path);
+    const made = found === undefined ? operatorCredsText(name, createKey("user"), await signer()) : undefined;
+    const next =
+      made ?? signedAgain({ path, text: found ?? "", rights: operatorPermissions }, accountOf(await signer()));
+    if (next !== undefined) await writeSecretFile(path, next);
+    creds.set(name, next ?? found ?? "");
   }
   const left = (await readdir(folder.operators))
     .map((file) => file.replace(/\.creds$/, ""))
@@ -54,12 +58,13 @@ function queueCredsText(key: NKey, { signingKey, core, nowMs }: CoreSigner): str
 export async function signAgain(folder: SiteFolder, queueCreds: string, signer: CoreSigner): Promise<void> {
   const paths = (await readdir(folder.operators)).map((name) => join(folder.operators, name));
   for (const path of [queueCreds, ...paths]) {
-    const { jwt, key, name } = parseCreds(await readFile(path, "utf8"), path);
-    if (readClaims(jwt).iss === signer.signingKey.publicKey) continue;
-    const text = path === queueCreds ? queueCredsText(key, signer) : operatorCredsText(name, key, signer);
-    await writeSecretFile(path, text);
+    const rights = path === queueCreds ? queuePermissions : operatorPermissions;
+    const next = signedAgain({ path, text: await readFile(path, "utf8"), rights }, accountOf(signer));
+    if (next !== undefined) await writeSecretFile(path, next);
   }
 }
+
+const accountOf = ({ core, ...signer }: CoreSigner): AccountSigner => ({ ...signer, account: core });
 
 /** Removes a credential that another key than `signer` signed. The next opening of the installation makes another. */
 export async function removeIfSignedByOther(path: string, { signingKey }: CoreSigner): Promise<void> {

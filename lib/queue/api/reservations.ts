@@ -20,6 +20,7 @@ import { unknownBuild } from "../builds/own-build.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
 import { choosePool, type PoolKind } from "../leases/choose-pool.ts";
+import type { Drains } from "../leases/drains.ts";
 import type { LeaseSecrets } from "../leases/lease-secrets.ts";
 import type { Placement } from "../leases/placement.ts";
 import { admit } from "../storage/admission.ts";
@@ -35,6 +36,7 @@ export interface ReservationsOptions {
   readonly credentials: BuildCredentials;
   readonly secrets: LeaseSecrets;
   readonly poolKinds: readonly PoolKind[];
+  readonly drains: Pick<Drains, "of">;
   readonly quotas: Pick<Quotas, "refuseUsedUp">;
   readonly limits: Pick<BuildLimits, "contextBytes" | "logBytes" | "waitingPerUser">;
   readonly clock: Clock;
@@ -92,10 +94,14 @@ export class Reservations {
   }
 
   async #add(user: string, { request, name, recipe, context, terminal, secrets, ...requirements }: ReserveRequest) {
-    const { builds, streams, storage, poolKinds, limits, log } = this.#options;
+    const { builds, streams, storage, poolKinds, drains, limits, log } = this.#options;
     this.#refuseTooMany(user);
     this.#options.secrets.check({ secrets });
-    const pool = choosePool(poolKinds, { ...requirements, gpu: recipe.options?.gpu });
+    const pool = choosePool(
+      poolKinds,
+      { ...requirements, gpu: recipe.options?.gpu },
+      (name) => drains.of(name) !== undefined,
+    );
     const uploadMaxBytes = this.#uploadMaxBytes(context);
     const { figures } = storage;
     const { logBytes } = limits;

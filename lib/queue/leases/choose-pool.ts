@@ -17,14 +17,20 @@ export interface PoolRequirements {
 }
 
 /**
- * The name of the first pool that meets the requirements. Throws CbError "usage" that lists all pools. `pools` is never
- * empty: a configuration without a pool is refused.
+ * The name of the first pool that meets the requirements; if it is drained, that of the next one of its architecture. Throws CbError "usage" that lists all
+ * pools. `pools` is never empty: a configuration without a pool is refused.
  */
-export function choosePool(pools: readonly PoolKind[], requirements: PoolRequirements): string {
+export function choosePool(
+  pools: readonly PoolKind[],
+  requirements: PoolRequirements,
+  isDrained: (pool: string) => boolean = () => false,
+): string {
   const { arch, pool, gpu } = requirements;
   const named = pools.filter(({ name }) => pool === undefined || name === pool);
   const ofArch = named.filter((candidate) => arch === undefined || candidate.arch === arch);
-  const chosen = ofArch.find((candidate) => gpu === undefined || candidate.gpu === gpu);
+  const fitting = ofArch.filter((candidate) => gpu === undefined || candidate.gpu === gpu);
+  const [first] = fitting;
+  const chosen = fitting.find(({ name, arch }) => arch === first?.arch && !isDrained(name)) ?? first;
   if (chosen !== undefined) return chosen.name;
   const all = pools
     .map((each) => `${each.name} (${[each.arch, ...(each.gpu ? [each.gpu] : [])].join(", ")})`)

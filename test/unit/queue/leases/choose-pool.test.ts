@@ -22,6 +22,17 @@ test("choosePool() takes the named pool if it builds for the architecture", () =
   assert.is(choosePool(pools, { pool: "summit", arch: "ppc64le" }), "summit");
 });
 
+test("choosePool() passes a drained pool over for another one of its architecture", () => {
+  const drained = (...names: string[]) => [{}, (name: string) => names.includes(name)] as const;
+  assert.is(choosePool(pools, ...drained("small")), "large");
+  assert.is(choosePool(pools, ...drained("large")), "small");
+  assert.is(choosePool(pools, ...drained("small", "large")), "small");
+  assert.is(
+    choosePool(pools, { pool: "small" }, () => true),
+    "small",
+  );
+});
+
 test("choosePool() takes the first pool with the wanted GPU, and any for a build without the wish", () => {
   const withGpus = [...pools, { name: "gpus", arch: "x86_64", gpu: "nvidia" as const }];
   assert.is(choosePool(withGpus, { gpu: "nvidia" }), "gpus");
