@@ -37,8 +37,8 @@ export function idWithPrefix(prefix: string, candidates: readonly Candidate[], {
   const found = candidates.filter(({ id }) => id.startsWith(prefix));
   const [first, ...others] = found;
   if (first === undefined) {
-    throw new CbError("usage", `no ${noun} has an id that begins with ${prefix}`, {
-      hint: `${list} lists the ${noun}s`,
+    throw new CbError("usage", `${list} lists no ${noun} with an id that begins with ${prefix}`, {
+      hint: "copy the first characters of the id from that list",
     });
   }
   if (others.length === 0) return first.id;

@@ -136,7 +136,7 @@ test("cb-attach and cb-cancel refuse an id that is not of a build of the user, w
   const cases: [string, RegExp][] = [
     ["x.sif", /"x.sif" is not the id of a build/],
     ["abc", /is not the id of a build/],
-    ["00000000", /no build has an id that begins with 00000000/],
+    ["00000000", /cb-builds lists no build with an id that begins with 00000000/],
     ["00000000-0000-4000-8000-000000000000", /you have no build 00000000-0000-4000-8000-000000000000/],
   ];
   for (const program of ["cb-attach", "cb-cancel"]) {

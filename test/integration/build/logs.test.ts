@@ -81,7 +81,7 @@ test("a wrong state or count, and --watch without a terminal, end with 64 and th
     ["cb-builds", ["-n", "0"], /whole number from 1 on/],
     ["cb-builds", ["--watch"], /--watch needs a terminal\n {2}add --json/],
     ["cb-status", ["--watch"], /--watch needs a terminal/],
-    ["cb-logs", ["ffff"], /none of your builds has an id that begins with ffff/],
+    ["cb-logs", ["ffff"], /cb-builds lists no build with an id that begins with ffff/],
   ];
   for (const [program, args, message] of cases) {
     const { code, stdout, stderr } = await stack.run(program, args);
