@@ -38,7 +38,10 @@ test("idWithPrefix() returns the only id, and names the candidates of an ambiguo
   assert.is(ambiguous.hint, `give more characters: ${ID} (a.sif running), ${OTHER}`);
   const many = Array.from({ length: 12 }, () => ({ id: OTHER, label: "" }));
   assert.match(refusal(() => idWithPrefix("60c9", many, BUILD)).hint ?? "", /(, 60\S+){9} and 2 more$/);
-  assert.match(refusal(() => idWithPrefix("77ab", two, BUILD)).message, "lists no build with an id that begins with 77ab");
+  assert.match(
+    refusal(() => idWithPrefix("77ab", two, BUILD)).message,
+    "lists no build with an id that begins with 77ab",
+  );
 });
 
 test.run();
