@@ -72,9 +72,10 @@ export class Users {
     throw new CbError("denied", `the user ${name} has been revoked`, { hint: "ask your operator" });
   }
 
-  /** Throws CbError "usage" while the name is taken, or NATS still accepts its old key. */
+  /** May be repeated with the same key. Throws CbError "usage" while the name is taken, or NATS still accepts its old key. */
   async add(name: string, publicKey: string): Promise<void> {
     const before = await this.#cache.refresh(name);
+    if (before?.value.publicKey === publicKey && before.value.revokedAtMs === undefined) return;
     refuseTaken(before?.value);
     if (before === undefined && this.#cache.size >= USERS_MAX) {
       throw new CbError("usage", `there are ${USERS_MAX} users, which is the most`);

@@ -7,6 +7,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { storeRenewed } from "../../../lib/cli/renewed-credential.ts";
 import { systemClock } from "../../../lib/core/clock.ts";
+import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import { formatCreds, parseCreds } from "../../../lib/nats/credentials/creds.ts";
 import { readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
@@ -16,6 +17,7 @@ import { userPermissions } from "../../../lib/protocol/permissions.ts";
 import { CredentialRenewal } from "../../../lib/queue/users/credential-renewal.ts";
 import { Users } from "../../../lib/queue/users/users.ts";
 import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
+import { rejection } from "../../support/rejection.ts";
 
 const log = createLogger({ name: "test", level: "silent" });
 
@@ -82,6 +84,14 @@ test("a JWT of other rights or of another signing key is renewed, a current one 
     assert.equal(claims, wanted);
     assert.ok((users.all().find(({ name }) => name === "ada")?.renewedAtMs ?? 0) >= issued * 1000);
   }
+});
+
+test("a user may be added again with the same key, whose reply was lost, and not with another one", async (world) => {
+  const { users } = world;
+  const { publicKey } = await added(world, "gina");
+  await users.add("gina", publicKey);
+  const error = await rejection(users.add("gina", createKey("user").publicKey));
+  assert.match(error instanceof CbError ? error.message : "", /there is a user gina already/);
 });
 
 test("no JWT is issued to a user who is not on the list, for another key, for a text that is none, or without one", async (world) => {
