@@ -86,7 +86,7 @@ test("a JWT of other rights or of another signing key is renewed, a current one 
   }
 });
 
-test("a user may be added again with the same key, whose reply was lost, and not with another one", async (world) => {
+test("a user may be added again with the same key, because a reply may be lost, and not with another one", async (world) => {
   const { users } = world;
   const { publicKey } = await added(world, "gina");
   await users.add("gina", publicKey);
