@@ -11,7 +11,7 @@ import { StreamNotFound } from "../../nats/jetstream/stream-errors.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import type { StoredObject } from "../../protocol/object-layout.ts";
 import { bucket } from "../../protocol/subjects.ts";
-import { getObject } from "../../transfer/get.ts";
+import { getObject, ObjectDamaged } from "../../transfer/get.ts";
 import { type ReceivedFile, receiveFile } from "../../transfer/receive-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { Steps } from "../terminal.ts";
@@ -41,6 +41,7 @@ export interface BuildSource {
 }
 
 interface Transfer {
+  readonly announcement: Announcement;
   readonly image: Promise<ReceivedFile<StoredObject>>;
   readonly stop: AbortController;
 }
@@ -65,12 +66,16 @@ export class ImageFetch {
     if (attempt <= this.#attempt) return;
     this.#attempt = attempt;
     await this.discard();
+    this.#begin(announcement);
+  }
+
+  #begin(announcement: Announcement): void {
     const stop = new AbortController();
     const signal = AbortSignal.any([this.#target.interrupted, stop.signal]);
     const image = fetchImage(this.#target, { ...this.#source, announcement, signal });
     // `place` awaits it after the end of the build; until then a failure must not be an unhandled rejection.
     image.catch(() => undefined);
-    this.#transfer = { image, stop };
+    this.#transfer = { announcement, image, stop };
   }
 
   /**
@@ -79,7 +84,7 @@ export class ImageFetch {
    * announced.
    */
   async place(digest: string): Promise<{ bytes: number; sha256: string }> {
-    const received = await this.#transfer?.image;
+    const received = await this.#received();
     if (received?.result.digest !== digest) {
       const message =
         received === undefined
@@ -91,6 +96,22 @@ export class ImageFetch {
       throw withHint(error, this.#source.build);
     });
     return { bytes: received.result.sizeBytes, sha256: sha256Of(digest) };
+  }
+
+  /**
+   * The fetched image. One that arrived damaged is fetched once more: the stored object is whole by now, but while it was put
+   * nats-server may have delivered other bytes (2.9.10 did after its disk had been full for minutes).
+   */
+  async #received(): Promise<ReceivedFile<StoredObject> | undefined> {
+    const transfer = this.#transfer;
+    try {
+      return await transfer?.image;
+    } catch (error) {
+      if (transfer === undefined || !(error instanceof ObjectDamaged)) throw error;
+      this.#target.steps.print(`the image arrived damaged and is fetched again: ${error.message}`);
+      this.#begin(transfer.announcement);
+      return await this.#transfer?.image;
+    }
   }
 
   /** Stops the fetch and removes the received part, or the complete image, unless `place` has given it its name. */

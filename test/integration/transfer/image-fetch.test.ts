@@ -12,7 +12,9 @@ import { connectNats } from "../../../lib/nats/connection.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import type { JetStreamAccess } from "../../../lib/nats/jetstream/api.ts";
 import { openConsumerProxy } from "../../../lib/nats/jetstream/consumer-proxy.ts";
-import { bucket, GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
+import { chunkSubject } from "../../../lib/protocol/object-layout.ts";
+import { bucket, buildBucketStream, GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
+import { ObjectDamaged } from "../../../lib/transfer/get.ts";
 import { newObjectId, putObject } from "../../../lib/transfer/put.ts";
 import { makeBuildStreams } from "../../support/nats/build-streams.ts";
 import { startTestNats, type TestNats } from "../../support/nats/nats.ts";
@@ -75,7 +77,7 @@ async function scene({ bus, folder }: { bus: TestNats; folder: string }, old?: s
   const put = (nuid: string, source: AsyncIterable<Uint8Array>) =>
     putObject(js, source, { bucket: bucket(build), name: "image", nuid, chunkBytes: CHUNK_BYTES });
   const left = () => readdirSync(join(imagePath, ".."));
-  return { nc, fetch, imagePath, interrupt, announce, complete, image, put, left };
+  return { nc, build, fetch, imagePath, interrupt, announce, complete, image, put, left };
 }
 
 for (const old of ["old", undefined]) {
@@ -147,6 +149,32 @@ test("discard() removes an incomplete image, and only the next attempt may annou
   await fetch.place(digest);
   assert.equal(left(), ["x.sif"]);
   await nc.close();
+});
+
+test("an image that arrived damaged is fetched once more from the whole object, and no further", async (context) => {
+  const { nc, fetch, build, imagePath, announce, image, put, left } = await scene(context);
+  const core = await context.bus.core();
+  const { streams } = await core.jetstreamManager();
+  const nuid = await announce(1);
+  await until("the file of the image", () => left().length === 1);
+  await core.jetstream().publish(chunkSubject(bucket(build), nuid), Buffer.alloc(CHUNK_BYTES, 9));
+  await put(nuid, image(1));
+  await until("the end of the first fetch", () => left().length === 0);
+  const { config } = await streams.info(buildBucketStream(build));
+  await streams.delete(config.name);
+  await streams.add(config);
+  const { digest } = await put(nuid, image(1));
+  await fetch.place(digest);
+  assert.is(readFileSync(imagePath)[0], 1);
+  await nc.close();
+
+  const other = await scene(context);
+  const second = await other.announce(1);
+  await core.jetstream().publish(chunkSubject(bucket(other.build), second), Buffer.alloc(CHUNK_BYTES, 9));
+  const object = await other.put(second, other.image(1));
+  assert.instance(await other.fetch.place(object.digest).catch((error: unknown) => error), ObjectDamaged);
+  assert.equal(other.left(), []);
+  await other.nc.close();
 });
 
 test("an image with another digest than reported gets no name", async (context) => {

@@ -114,7 +114,7 @@ const SHOWN: readonly BuildOption[] = [
   }),
   shown("--arch-variant <name>", "variant of the architecture, e.g. v8", { group: builder }),
   shown("--platform <os/arch>", "the same in docker's form, e.g. linux/arm64", { group: builder }),
-  shown("--compression <how>", `compress the image: ${COMPRESSIONS.join(", ")} (default: what the site has)`, {
+  shown("--compression <how>", "how the image is compressed (default: as the site has it)", {
     group: builder,
     choices: COMPRESSIONS,
   }),
