@@ -99,8 +99,8 @@ export class ImageFetch {
   }
 
   /**
-   * The fetched image. One that arrived damaged is fetched once more: the stored object is whole by now, but while it was put
-   * nats-server may have delivered other bytes (2.9.10 did after its disk had been full for minutes).
+   * The fetched image. One that arrived damaged is fetched once more, because nats-server may have delivered other bytes while it was
+   * put. After a full disk nats-server 2.9.10 goes on to deliver too many until it is restarted; then the second fetch fails too.
    */
   async #received(): Promise<ReceivedFile<StoredObject> | undefined> {
     const transfer = this.#transfer;
