@@ -110,7 +110,9 @@ export class ImageFetch {
       if (transfer === undefined || !(error instanceof ObjectDamaged)) throw error;
       this.#target.steps.print(`the image arrived damaged and is fetched again: ${error.message}`);
       this.#begin(transfer.announcement);
-      return await this.#transfer?.image;
+      return await this.#transfer?.image.catch((again: unknown) => {
+        throw again instanceof ObjectDamaged ? damagedAgain(again, this.#source.build) : again;
+      });
     }
   }
 
@@ -162,6 +164,12 @@ async function fetchImage(target: ImageTarget, { nc, build, announcement, signal
 /** The digest in hexadecimal, as sha256sum prints it. */
 export const sha256Of = (digest: string): string =>
   Buffer.from(digest.replace(/^SHA-256=/, ""), "base64url").toString("hex");
+
+/** Only an image that was received is deleted early, so the caller can fetch it when an operator has looked at NATS. */
+function damagedAgain(cause: ObjectDamaged, build: string): CbError {
+  const hint = `tell your operator (docs/reliability.md has a case that a restart of nats-server mends), then fetch it with: cb-attach ${build}`;
+  return new CbError(cause.kind, cause.message, { hint, cause });
+}
 
 /** The queue keeps an image that was not received, so after a local failure it can be fetched later. */
 export function withHint(error: unknown, build: string): unknown {
