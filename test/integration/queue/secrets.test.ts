@@ -104,6 +104,8 @@ test("a box for another key is refused before anything is stored", async ({ lab 
 
 test("an agent without a key gets no secrets: the build ends", async ({ lab }) => {
   for (const agent of lab.agents.values()) agent.hasSealingKey = false;
+  const agents = () => [...lab.agents.values()].filter(({ builder }) => lab.cloud.machines.has(builder));
+  await lab.until("no request with a key", () => agents().every(({ unansweredWithKey }) => unansweredWithKey === 0));
   const build = await reserve(lab, "ada");
   await lab.until("the end", () => lab.record(build)?.announced);
   assert.match(JSON.stringify(lab.record(build)?.final), /too old for secrets/);

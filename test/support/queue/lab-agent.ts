@@ -18,6 +18,8 @@ export class LabAgent {
   readonly sealingKey = createSealingKey();
   /** False: like an agent of an earlier version. */
   hasSealingKey = true;
+  /** Requests with the sealing key that the queue has not answered yet: each may still become a lease with secrets. */
+  unansweredWithKey = 0;
   /** True: it sends no requests. */
   frozen = false;
   lease: Lease | undefined;
@@ -36,9 +38,15 @@ export class LabAgent {
     if (this.frozen || this.stopped !== undefined || nowMs - this.#askedAtMs < everyMs) return;
     this.#askedAtMs = nowMs;
     const { lease } = this;
-    const sealing = this.hasSealingKey ? { sealingKey: this.sealingKey.publicKey } : {};
-    const request = lease === undefined ? ({ state: "ready", ...sealing } as const) : undefined;
-    void rejection(this.ask(request ?? { state: "building", build: lease?.build ?? "" }));
+    if (lease === undefined) void this.#askForWork();
+    else void rejection(this.ask({ state: "building", build: lease.build }));
+  }
+
+  async #askForWork(): Promise<void> {
+    if (!this.hasSealingKey) return void (await rejection(this.ask({ state: "ready" })));
+    this.unansweredWithKey++;
+    await rejection(this.ask({ state: "ready", sealingKey: this.sealingKey.publicKey }));
+    this.unansweredWithKey--;
   }
 
   /** Reports the outcome of its build. */
