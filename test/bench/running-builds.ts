@@ -9,28 +9,8 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NatsConnection } from "nats";
-import { systemClock } from "../../lib/core/clock.ts";
-import { createLogger } from "../../lib/core/log.ts";
-import { openConsumerProxy } from "../../lib/nats/jetstream/consumer-proxy.ts";
-import { openKvStore } from "../../lib/nats/jetstream/kv.ts";
-import { readStorage } from "../../lib/nats/jetstream/storage.ts";
-import { StreamHealth } from "../../lib/nats/jetstream/stream-health.ts";
-import { openPool } from "../../lib/pool/open.ts";
-import { poolPolicy } from "../../lib/pool/reconciler/policy.ts";
-import type { BuilderSpec } from "../../lib/provider/provider.ts";
-import { Images } from "../../lib/queue/api/images.ts";
-import { Builds } from "../../lib/queue/builds/builds.ts";
-import { BuildStreams } from "../../lib/queue/builds/streams.ts";
-import { Drains } from "../../lib/queue/leases/drains.ts";
-import { ParkedRequests } from "../../lib/queue/leases/parked-requests.ts";
-import { Queue } from "../../lib/queue/queue.ts";
-import { StorageMonitor } from "../../lib/queue/storage/storage-monitor.ts";
-import { Usage } from "../../lib/queue/users/usage.ts";
-import { Users } from "../../lib/queue/users/users.ts";
-import { startTestNats, type TestNats } from "../support/nats/nats.ts";
-import { LabCloud } from "../support/queue/lab-cloud.ts";
-import { LIMITS } from "../support/queue/queue-process.ts";
+import { startTestNats } from "../support/nats/nats.ts";
+import { startQueue } from "./bench-queue.ts";
 import type { FromLoad, ToLoad } from "./running-builds-load.ts";
 
 const MIB = 2 ** 20;
@@ -98,58 +78,6 @@ class Reporter {
   }
 }
 
-/** A queue as lib/queue/daemon.ts wires it, with a simulated cloud. */
-async function startQueue(nats: TestNats, onCreate: (builder: string) => void): Promise<void> {
-  const log = createLogger({ name: "bench", level: "error" });
-  const [nc, requests, readers] = (await Promise.all([nats.core(), nats.core(), nats.core()])) as [
-    NatsConnection,
-    NatsConnection,
-    NatsConnection,
-  ];
-  const { provider } = new LabCloud().killableProvider();
-  const create = async (spec: BuilderSpec) => {
-    await provider.create(spec, new AbortController().signal);
-    onCreate(spec.builder);
-  };
-  const policy = poolPolicy({ pool: "p", reserveTarget: 2, totalMax: builds + 2 });
-  const pool = await openPool({
-    nc,
-    replicas: 1,
-    provider: { ...provider, create },
-    policy,
-    installation: "bench",
-    userDataFor: async () => "{}",
-    clock: systemClock,
-    log,
-  });
-  const health = new StreamHealth({ nc, log });
-  const options = { replicas: 1, maxBytes: 64 * MIB, health };
-  const keys = await openKvStore(nc, { ...options, bucket: "cb-builds" });
-  const recipeKeys = await openKvStore(nc, { ...options, bucket: "cb-recipes" });
-  const records = new Builds({ records: keys, recipes: recipeKeys, log });
-  const pools = new Map([["p", pool]]);
-  const queue = new Queue({
-    builds: records,
-    usage: await Usage.open({ nc, replicas: 1, builds: records, clock: systemClock, log }),
-    drains: await Drains.open({ nc, replicas: 1, pools, clock: systemClock, log }),
-    quotas: { users: {} },
-    users: await Users.open({ nc, replicas: 1, clock: systemClock, log }),
-    streams: new BuildStreams(nc, { replicas: 1, logBytes: 4 * MIB }, health),
-    storage: new StorageMonitor({ read: () => readStorage(nc, 1), health, log }),
-    pools,
-    poolKinds: [{ name: "p", arch: "x86_64" }],
-    parked: new ParkedRequests(),
-    issuer: nats.issuer,
-    images: new Images({ registries: [], clock: systemClock, log }),
-    plainHttpRegistries: [],
-    limits: { ...LIMITS, imageBytes: 1024 * MIB, leasedPerUser: builds, waitingPerUser: builds },
-    clock: systemClock,
-    log,
-  });
-  await queue.start({ requests, readers: openConsumerProxy(readers) });
-  pool.start();
-}
-
 const port = await freePort();
 const nats = await startTestNats({ server: { natsServerPath: profiled(port), pingIntervalMs: 60_000 } });
 const pidFile = readFileSync(join(nats.installation.folder, "..", "data", "nats-server.pid"), "utf8");
@@ -158,7 +86,9 @@ const load = fork(new URL("running-builds-load.ts", import.meta.url), [nats.inst
   execArgv: process.execArgv.filter((argument) => argument !== "--expose-gc"),
 });
 const tell = (message: ToLoad) => load.send(message);
-await startQueue(nats, (builder) => tell({ kind: "machine", builder }));
+const onCreate = (builder: string) => tell({ kind: "machine", builder });
+const connections = { nc: await nats.core(), requests: await nats.core(), readers: await nats.core() };
+await startQueue({ ...connections, issuer: nats.issuer, builds, onCreate });
 await reporter.report("idle");
 tell({ kind: "start", builds, imageBytes: imageMib * MIB });
 for await (const [message] of on(load, "message")) {

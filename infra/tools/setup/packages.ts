@@ -33,6 +33,7 @@ export const TOOLS = {
   fish: { package: "fish", purpose: "tests complete command lines with it" },
   man: { package: "man-db", purpose: "tests format the manual pages with it" },
   mandoc: { package: "mandoc", purpose: "tests check the manual pages with it" },
+  sshd: { package: "openssh-server", purpose: "benchmarks compare transfers with scp" },
   chromium: { package: "chromium", purpose: "tests show the status page with it" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
@@ -46,8 +47,8 @@ const MACHINE_TOOLS: readonly Tool[] = ["qemu-system-x86_64", "qemu-img", "genis
 export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "systemd-analyze"];
 /** Only tests run these. */
 const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify", "rsync"];
-/** The tests that run these install them: the browser has 300 MB with its libraries. */
-const INSTALLED_BY_TESTS: readonly Tool[] = ["chromium", "strace", "zsh", "fish", "man", "mandoc"];
+/** The tests and benchmarks that run these install them: the browser has 300 MB with its libraries. */
+const INSTALLED_BY_TESTS: readonly Tool[] = ["sshd", "chromium", "strace", "zsh", "fish", "man", "mandoc"];
 const NOT_FOR_SANDBOXES: readonly Tool[] = [
   ...MACHINE_TOOLS,
   ...PACKAGE_TOOLS,

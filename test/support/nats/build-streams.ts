@@ -16,17 +16,18 @@ const BOUNDED: Partial<StreamConfig> = {
   allow_rollup_hdrs: false,
   allow_direct: false,
   max_consumers: MAX_CONSUMERS,
-  max_bytes: 64 * MiB,
 };
 
-export async function makeBuildStreams(manager: JetStreamManager, build: string): Promise<void> {
+/** `maxBytes` bounds each of the two. */
+export async function makeBuildStreams(manager: JetStreamManager, build: string, maxBytes = 64 * MiB): Promise<void> {
+  const bounded = { ...BOUNDED, max_bytes: maxBytes };
   await manager.streams.add({
-    ...BOUNDED,
+    ...bounded,
     name: buildStream(build),
     subjects: [subjects.log(build), subjects.state(build)],
   });
   await manager.streams.add({
-    ...BOUNDED,
+    ...bounded,
     name: buildBucketStream(build),
     subjects: [`$O.build-${build}.C.>`, `$O.build-${build}.M.>`],
   });
