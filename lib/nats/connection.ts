@@ -1,6 +1,6 @@
 /** The connection to NATS, for every program. */
 import { isIP } from "node:net";
-import { connect, Events, type NatsConnection } from "nats";
+import { Events, type NatsConnection } from "nats";
 import { unlessAborted } from "../core/abort.ts";
 import { systemClock } from "../core/clock.ts";
 import { CbError } from "../core/errors.ts";
@@ -9,6 +9,7 @@ import { connectError } from "./connect-error.ts";
 import { authenticator } from "./credentials/authenticator.ts";
 import type { NKey } from "./credentials/nkey.ts";
 import type { JetStreamAccess } from "./jetstream/api.ts";
+import { connectWhole } from "./transport.ts";
 
 /** The address of NATS. */
 export interface NatsAddress {
@@ -63,7 +64,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsConnecti
   const prefix = inboxPrefix(credential.key.publicKey);
   const tls = tlsOptions(address);
   try {
-    const nc = await connect({
+    const nc = await connectWhole({
       servers: address.url.split(",").map((url) => url.trim()),
       name: options.name,
       authenticator: authenticator(credential.jwt, credential.key),

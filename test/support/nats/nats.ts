@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ConnectionOptions, connect, type NatsConnection } from "nats";
+import type { ConnectionOptions, NatsConnection } from "nats";
 import type { Installation } from "../../../infra/nats/installation.ts";
 import { makeInstallation } from "../../../infra/nats/make-installation.ts";
 import { type RunningServer, type StartOptions, startNatsServer } from "../../../infra/nats/server.ts";
@@ -11,6 +11,7 @@ import { authenticator } from "../../../lib/nats/credentials/authenticator.ts";
 import { type Creds, parseCreds, readCreds } from "../../../lib/nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
 import { createKey, type NKey } from "../../../lib/nats/credentials/nkey.ts";
+import { connectWhole } from "../../../lib/nats/transport.ts";
 import type { BuildRole } from "../../../lib/protocol/permissions.ts";
 import { inboxPrefix } from "../../../lib/protocol/subjects.ts";
 
@@ -83,7 +84,7 @@ async function testNatsOn(parts: Parts): Promise<TestNats> {
     const tls = { caFile: installation.files.caFile, servername: installation.serverName };
     const own = inboxPrefix(key.publicKey);
     const auth = { authenticator: authenticator(jwt, key), inboxPrefix: own };
-    const connection = await connect({ servers: url, tls, ...auth, ...options });
+    const connection = await connectWhole({ servers: url, tls, ...auth, ...options });
     connections.push(connection);
     return { connection, inboxPrefix: own, publicKey: key.publicKey };
   };
