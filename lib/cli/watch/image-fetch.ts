@@ -100,7 +100,7 @@ export class ImageFetch {
 
   /**
    * The fetched image. One that arrived damaged is fetched once more, because nats-server may have delivered other bytes while it was
-   * put. After a full disk nats-server 2.9.10 goes on to deliver too many until it is restarted; then the second fetch fails too.
+   * put.
    */
   async #received(): Promise<ReceivedFile<StoredObject> | undefined> {
     const transfer = this.#transfer;
@@ -167,7 +167,7 @@ export const sha256Of = (digest: string): string =>
 
 /** Only an image that was received is deleted early, so the caller can fetch it when an operator has looked at NATS. */
 function damagedAgain(cause: ObjectDamaged, build: string): CbError {
-  const hint = `tell your operator (docs/reliability.md has a case that a restart of nats-server mends), then fetch it with: cb-attach ${build}`;
+  const hint = `tell your operator (a restart may mend what nats-server has in memory), then fetch it with: cb-attach ${build}`;
   return new CbError(cause.kind, cause.message, { hint, cause });
 }
 

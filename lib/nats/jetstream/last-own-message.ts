@@ -1,6 +1,6 @@
 /**
  * Reads from a stream which message of one publisher it stored last, so that the publisher can continue after an
- * outage.
+ * outage, and whether it still has the message that it acknowledged last.
  */
 import { callApi, type JetStreamAccess, storedMessage } from "./api.ts";
 import { ERR_CODE, NotAllowed } from "./stream-errors.ts";
@@ -33,6 +33,19 @@ export async function lastOwnMessage(
     return { n: Number(id.slice(idPrefix.length + 1)), seq: stored.seq };
   } catch (error) {
     if (error instanceof NotAllowed) return "not allowed";
+    throw error;
+  }
+}
+
+/**
+ * False if the stream has no message of this sequence, or does not tell. True without permission for STREAM.MSG.GET. Throws
+ * ConnectionClosed.
+ */
+export async function isStored(js: JetStreamAccess, stream: string, seq: number): Promise<boolean> {
+  try {
+    return (await callApi(js, `STREAM.MSG.GET.${stream}`, { seq })).kind === "ok";
+  } catch (error) {
+    if (error instanceof NotAllowed) return true;
     throw error;
   }
 }

@@ -14,7 +14,7 @@ import type { CbError } from "../../core/errors.ts";
 import { ConnectionWatch } from "../connection-watch.ts";
 import type { AckedSender } from "./acked-sender.ts";
 import type { JetStreamAccess } from "./api.ts";
-import { lastOwnMessage } from "./last-own-message.ts";
+import { isStored, lastOwnMessage } from "./last-own-message.ts";
 import type { SendWindow } from "./send-window.ts";
 import { ConnectionClosed, NotAllowed, StreamNotFound } from "./stream-errors.ts";
 
@@ -39,6 +39,8 @@ export interface RecoveryDependencies {
   readonly stream: string;
   readonly window: SendWindow;
   readonly sender: AckedSender;
+  /** The sequence of the last acknowledged message; 0 before the first. */
+  readonly lastSeq: () => number;
   /** Reports that message n was found in the stream. */
   readonly stored: (n: number, seq: number) => void;
   /** Reports an error that no retry fixes; the publisher then calls `stop`. */
@@ -65,6 +67,8 @@ export class PublisherRecovery {
   #sentAtMs = performance.now();
   #reported = false;
   #mayLookUp = true;
+  /** The disk of NATS was full at the last refusal, and nothing was acknowledged since. */
+  #diskFull = false;
   #notFoundCount = 0;
   #resent = 0;
 
@@ -107,10 +111,12 @@ export class PublisherRecovery {
   progressed(): void {
     this.#progressAtMs = this.#sentAtMs = performance.now();
     this.#retryMs = RETRY_MS.first;
+    this.#diskFull = false;
   }
 
   /** A message was refused. `atOnce`: only the order was wrong, so a delay has no use. */
-  refused(atOnce: boolean): void {
+  refused({ atOnce, diskFull }: { readonly atOnce: boolean; readonly diskFull: boolean }): void {
+    this.#diskFull ||= diskFull;
     void this.#recover(atOnce ? 0 : this.#retryMs);
   }
 
@@ -131,7 +137,7 @@ export class PublisherRecovery {
         this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS.longest);
         await new Promise((resolve) => setTimeout(resolve, waitMs));
       }
-      if ((await this.#lookUpStored()) && this.#watch.connected) this.#resend();
+      if ((await this.#hasKeptEnd()) && (await this.#lookUpStored()) && this.#watch.connected) this.#resend();
     } catch (error) {
       const isKnown = error instanceof NotAllowed || error instanceof ConnectionClosed;
       this.#publisher.fail(isKnown ? error : new ConnectionClosed(error));
@@ -146,6 +152,15 @@ export class PublisherRecovery {
     this.#live = true;
     this.#sentAtMs = performance.now();
     this.#publisher.sender.sendAgain(this.#publisher.window.all);
+  }
+
+  /**
+   * False if a full disk made the server lose the end of the stream: when nats-server 2.10.27 cannot write the first message of
+   * a block, the stream has no last sequence until a restart, and the next message would get sequence 1.
+   */
+  async #hasKeptEnd(): Promise<boolean> {
+    const { js, stream, lastSeq } = this.#publisher;
+    return !this.#diskFull || lastSeq() === 0 || (await isStored(js, stream, lastSeq()));
   }
 
   /**

@@ -12,7 +12,15 @@ import { AckedSender } from "./acked-sender.ts";
 import type { JetStreamAccess } from "./api.ts";
 import { PublisherRecovery, type RetryPolicy } from "./publisher-recovery.ts";
 import { OVERHEAD_BYTES, SendWindow } from "./send-window.ts";
-import { ConnectionClosed, ERR_CODE, finalError, type Refusal, Stopped, StreamBroken } from "./stream-errors.ts";
+import {
+  ConnectionClosed,
+  DISK_FULL,
+  ERR_CODE,
+  finalError,
+  type Refusal,
+  Stopped,
+  StreamBroken,
+} from "./stream-errors.ts";
 
 export interface PublisherOptions extends RetryPolicy {
   /** The stream of the subjects; an acknowledgement from another stream is an error. */
@@ -64,7 +72,8 @@ export class Publisher {
     this.#sender = sender;
     const stored = (n: number, seq: number): void => this.#stored(n, seq, stream);
     const fail = (error: CbError): void => this.#fail(error);
-    this.#recovery = new PublisherRecovery({ js, stream, window, sender, stored, fail }, options);
+    const lastSeq = (): number => this.#lastSeq;
+    this.#recovery = new PublisherRecovery({ js, stream, window, sender, lastSeq, stored, fail }, options);
     signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (signal?.aborted) this.#onAbort();
   }
@@ -128,7 +137,7 @@ export class Publisher {
     const outOfOrder = refusal.code === ERR_CODE.wrongLastMsgId;
     const final = outOfOrder ? undefined : finalError(this.#options.stream, refusal);
     if (final !== undefined) this.#fail(final);
-    else this.#recovery.refused(outOfOrder);
+    else this.#recovery.refused({ atOnce: outOfOrder, diskFull: DISK_FULL.test(refusal.text) });
   }
 
   /** Message n and all before it are stored. */

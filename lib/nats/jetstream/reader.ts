@@ -69,6 +69,8 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
   #lateDelete: Promise<void> = Promise.resolve();
   #nextSeq: number;
   #untilCaughtUp = false;
+  /** After `stopWhenCaughtUp`: how many messages the consumer has to deliver until every one stored before the call has arrived. */
+  #left = Number.POSITIVE_INFINITY;
   #failure: CbError | undefined;
   /** While there is no consumer: when NATS sent the last message. */
   #silentSinceMs: number | undefined;
@@ -151,18 +153,25 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
     }
   }
 
-  /** Yields the messages of the current consumer until it is lost. */
+  /**
+   * Yields the messages of the current consumer until it is lost. Drops repeats: after a full disk and a restart nats-server
+   * 2.9.10 may have an empty last block, take the stream for an empty one, and start each consumer at sequence 1.
+   */
   async *#drain(): AsyncGenerator<StreamMessage, undefined> {
     while (!this.#end.signal.aborted) {
       const message = await this.#consumer?.next();
       if (message === undefined || this.#end.signal.aborted) break;
-      this.#nextSeq = message.seq + 1;
-      this.#isCallerBusy = true;
-      try {
-        yield message;
-      } finally {
-        this.#isCallerBusy = false;
+      if (message.seq >= this.#nextSeq) {
+        this.#nextSeq = message.seq + 1;
+        this.#isCallerBusy = true;
+        try {
+          yield message;
+        } finally {
+          this.#isCallerBusy = false;
+        }
       }
+      this.#left -= 1;
+      if (this.#left === 0) this.#stop();
       if (this.#untilCaughtUp && message.pending === 0) break;
     }
   }
@@ -180,7 +189,8 @@ export class StreamReader implements AsyncIterable<StreamMessage> {
         await sleep(waitMs, undefined, { signal: this.#end.signal }).catch(() => undefined);
       } else if (counting === this.#untilCaughtUp) {
         this.#answered();
-        return !(counting && opened.pending === 0);
+        if (counting) this.#left = opened.pending;
+        return this.#left > 0;
       } else {
         // `stopWhenCaughtUp` was called meanwhile, and this count may be older.
         await this.#dropConsumer();

@@ -8,7 +8,7 @@ const NO_STORAGE: readonly number[] = [10047, 10028];
 
 /** The remedy of an operator. nats-server 2.9.10 does not end at SIGTERM then (measured), so systemd kills it after its time limit. */
 export const RESTART =
-  "is the disk of NATS full? an operator makes space on it, then restarts nats-server (2.9 and 2.15 write again only after that)";
+  "is the disk of NATS full? an operator makes space on it, then restarts nats-server (it may write some streams again only after that)";
 
 /** A copy of `error` as CbError "infrastructure" for these failures; undefined for every other error. */
 export function explanation(stream: string, error: unknown): CbError | undefined {

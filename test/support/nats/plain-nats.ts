@@ -22,6 +22,8 @@ const ATTEMPTS_MAX = 20;
 
 export interface PlainNats {
   readonly port: number;
+  /** The folder of JetStream's streams in CORE. */
+  readonly streamsFolder: string;
   /** A connection in CORE (all rights) or in GUEST (the rights of one build, see `config`). It reconnects for ever. */
   connect(account: "core" | "guest", options?: ConnectionOptions): Promise<NatsConnection>;
   /** Kills the server (SIGKILL); data that it has not written is lost. */
@@ -54,6 +56,7 @@ export async function startPlainNats(build = "b1"): Promise<PlainNats> {
   };
   return {
     port,
+    streamsFolder: join(dir, "store", "jetstream", "CORE", "streams"),
     kill,
     async connect(account, options = {}) {
       const nc = await connect({
