@@ -30,17 +30,18 @@ const NO_STORAGE_CODES = [10047, 10023, 10028];
  */
 export async function restoreStream(
   js: JetStreamAccess,
-  { lastSeqMax, ...content }: SavedStream,
+  { config, state: saved, lastSeqMax }: SavedStream,
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const { name } = content.config;
-  const { deliver_subject } = await open(js, content);
+  const { name } = config;
+  // nats-server 2.12 and newer refuse a request with other fields.
+  const { deliver_subject } = await open(js, { config, state: saved });
   for await (const chunk of chunks) await send(js, { name, subject: deliver_subject, chunk, timeoutMs: CHUNK_MS });
   const empty = new Uint8Array(0);
   const end = await send(js, { name, subject: deliver_subject, chunk: empty, timeoutMs: FINISH_MS });
   const { state } = v.parse(finishedSchema, end);
-  if (state.last_seq >= content.state.last_seq && state.last_seq <= lastSeqMax) return;
-  throw failed(name, `it ends at message ${state.last_seq} instead of ${content.state.last_seq}`);
+  if (state.last_seq >= saved.last_seq && state.last_seq <= lastSeqMax) return;
+  throw failed(name, `it ends at message ${state.last_seq} instead of ${saved.last_seq}`);
 }
 
 async function open(js: JetStreamAccess, content: SnapshotContent) {

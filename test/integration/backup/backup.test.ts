@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { natsServerOf } from "../../../infra/tools/setup/nats-server.ts";
 import { BackupSite } from "../../support/backup/site.ts";
 import { contentOf, makeStreams } from "../../support/backup/streams.ts";
 
@@ -26,6 +27,13 @@ test("a restore into an empty server gives every stream its messages, numbers an
   const after = await contentOf(await site.core());
   assert.equal(after, before);
   assert.match(JSON.stringify(after), `a line of ${made.ended}`);
+});
+
+test("a restore works on the nats-server of the server package too, which refuses requests with unknown fields", async () => {
+  await site.startEmpty(await natsServerOf("sid", { onStep: console.log }));
+  const { code, stderr } = await site.admin("restore", site.stack.path("whole"));
+  assert.is(code, 0, stderr);
+  assert.match(stderr, "Restoring: 9 streams");
 });
 
 test("a backup can be read by its owner alone", () => {

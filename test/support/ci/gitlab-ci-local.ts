@@ -1,6 +1,6 @@
 /** Runs .gitlab-ci.yml on this machine: gitlab-ci-local, with a Node of its own, because it needs version 22. */
 import { execFile, execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { machine } from "node:os";
 import { dirname, join } from "node:path";
@@ -61,7 +61,10 @@ export interface PipelineResult {
   readonly output: string;
 }
 
-/** Runs the command with `args`: names of jobs, or options. Never rejects for a job that fails. */
+/**
+ * Runs the command with `args`: names of jobs, or options. Never rejects for a job that fails. The folders with file variables of the
+ * jobs stay in /tmp, named by the project.
+ */
 export async function runPipeline(pipeline: Pipeline, args: readonly string[]): Promise<PipelineResult> {
   const folder = await installGitlabCiLocal();
   const { cwd, stateDir, home, tag, file = ".gitlab-ci.yml", variables = {}, prefix = [] } = pipeline;
@@ -77,13 +80,27 @@ export async function runPipeline(pipeline: Pipeline, args: readonly string[]): 
     ...args,
   ];
   const env = { PATH: process.env.PATH, HOME: home, XDG_CACHE_HOME: dirname(folders().cache), LC_ALL: "C.UTF-8" };
+  const startedMs = Date.now();
   return new Promise((resolve) => {
     const [program = "", ...rest] = command;
     execFile(program, rest, { cwd, env, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
+      removeUnnamed(startedMs);
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, output: stdout + stderr });
     });
   });
+}
+
+/**
+ * Removes the folders with file variables, readable for all, that gitlab-ci-local writes before it knows the name of the project, and
+ * never uses again. Also those of another run at this time, which does not need them either.
+ */
+function removeUnnamed(sinceMs: number): void {
+  const unnamed = readdirSync("/tmp").filter((name) => name.startsWith("gitlab-ci-local-file-variables-undefined-"));
+  for (const path of unnamed.map((name) => join("/tmp", name))) {
+    if ((statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) >= sinceMs)
+      rmSync(path, { recursive: true, force: true });
+  }
 }
 
 /** Commits all files of the clone. gitlab-ci-local copies tracked files only. */

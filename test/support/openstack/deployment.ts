@@ -48,7 +48,7 @@ export class Deployment {
   /** Makes the folder of the site and the clone. Nothing of the site is in the cloud yet. */
   static async make(): Promise<Deployment> {
     const [demo, admin] = await Promise.all([OpenStackApi.login("demo"), OpenStackApi.login("admin")]);
-    await admin.createFlavor(HOST_FLAVOR, { vcpus: 1, ram: 1024, disk: 4 });
+    await admin.createFlavor(HOST_FLAVOR, { vcpus: 1, ram: 1024, disk: 3 });
     await admin.createFlavor(BUILDER_FLAVOR, { vcpus: 2, ram: 2048, disk: 2 });
     const deployment = new Deployment(demo, await OpenStackProxy.start(BRIDGE));
     try {
