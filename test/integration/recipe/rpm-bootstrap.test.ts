@@ -1,6 +1,6 @@
 /** `Bootstrap: yum` and `Bootstrap: dnf` from a real repository, in sandboxes. */
 // slow: makes an RPM repository, installs rpm and createrepo-c for it, and builds four times
-// timeout: 300 s
+// timeout: 600 s
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { RecipeStack } from "../../support/recipe/recipe-stack.ts";
