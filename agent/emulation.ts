@@ -62,11 +62,14 @@ export async function registerEmulator({ name }: EmulatedArchitecture): Promise<
 }
 
 /**
- * A wrapper for debootstrap that sets the architecture: apptainer (1.4.5) always calls debootstrap with the builder's
- * own, whatever its --arch option is.
+ * The text of wrappers for debootstrap and dnf, by name, that set the architecture: apptainer (1.4.5) always bootstraps for the
+ * builder's own, whatever its --arch option is.
  */
-export function debootstrapFor({ debian }: EmulatedArchitecture): string {
-  return `#!/bin/sh
+export function wrappersFor({ name, debian }: EmulatedArchitecture): Readonly<Record<string, string>> {
+  const dnf = `#!/bin/sh
+exec /usr/bin/dnf --forcearch=${name} "$@"
+`;
+  const debootstrap = `#!/bin/sh
 for word do
   shift
   case $word in --arch=*) word=--arch=${debian} ;; esac
@@ -74,4 +77,5 @@ for word do
 done
 exec /usr/sbin/debootstrap "$@"
 `;
+  return { debootstrap, dnf };
 }

@@ -8,7 +8,8 @@ import { withSecretsFolder } from "../lib/recipe/definition/secrets-folder.ts";
 import type { PathPattern } from "../lib/recipe/path-pattern.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
 import { encodeRecipe } from "../lib/recipe/recipe-text.ts";
-import { debootstrapFor, type EmulatedArchitecture } from "./emulation.ts";
+import { type EmulatedArchitecture, wrappersFor } from "./emulation.ts";
+import { deviceFilterFor } from "./pseudo-devices.ts";
 import { registriesConf } from "./registries.ts";
 
 /** Absolute paths. */
@@ -35,6 +36,8 @@ export interface WorkDir {
   /** Architecture of the image; undefined for the builder's own. */
   readonly emulated: EmulatedArchitecture | undefined;
   readonly environment: Readonly<Record<string, string>>;
+  /** Program and arguments that start apptainer for this recipe; empty for most (pseudo-devices.ts). */
+  readonly launcher: readonly string[];
 }
 
 /**
@@ -61,7 +64,8 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
   const programs = at("programs");
   if (emulated !== undefined) {
     await mkdir(programs);
-    await writeFile(join(programs, "debootstrap"), debootstrapFor(emulated), { mode: 0o755 });
+    for (const [name, text] of Object.entries(wrappersFor(emulated)))
+      await writeFile(join(programs, name), text, { mode: 0o755 });
   }
   return {
     callersRoot,
@@ -73,6 +77,7 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
     ...(scratch === undefined ? {} : { storageDriver: "overlay" }),
     layout: at("layout"),
     emulated,
+    launcher: deviceFilterFor(lease.recipe),
     environment: environment({
       tmp,
       home: at("home"),

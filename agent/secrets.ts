@@ -107,7 +107,10 @@ const auths = (logins: readonly RegistryLogin[]): Record<string, object> =>
     }),
   );
 
-/** For the agent and all programs that it starts: a dump would have the secrets. Unprivileged programs cannot undo it. */
+/**
+ * For the agent and all programs that it starts: a dump would have the secrets. With a limit of exactly one byte the kernel also starts
+ * no crash handler (core(5)), as it does with 0. Unprivileged programs cannot undo it.
+ */
 export async function forbidCoreDumps(): Promise<void> {
-  await run("prlimit", ["--pid", String(process.pid), "--core=0:0"]).catch(() => undefined);
+  await run("prlimit", ["--pid", String(process.pid), "--core=1:1"]).catch(() => undefined);
 }

@@ -31,7 +31,8 @@ function definitionSteps(
   ]);
   const own = [...apptainerOptions(options, workDir.callersRoot), ...apptainerSecrets(secrets)];
   const passed = [...own, ...packOptions(options)];
-  const argv = ["apptainer", "build", ...archOption(workDir), ...args, ...passed, workDir.image, workDir.recipe];
+  const build = ["apptainer", "build", ...archOption(workDir), ...args, ...passed];
+  const argv = [...workDir.launcher, ...build, workDir.image, workDir.recipe];
   return [{ name: "apptainer build", argv }];
 }
 

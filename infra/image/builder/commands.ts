@@ -1,6 +1,7 @@
 /** Declares the subcommands `builder-image rootfs`, `machine` and `disk` of cb-admin. */
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
+import { refuseJson } from "../../../lib/cli/admin/command-session.ts";
 import { interruptSignal } from "../../../lib/cli/interrupt.ts";
 import { AGENT_FILE } from "../../../lib/provider/sandbox/scripts.ts";
 import { makeDisk } from "./disk.ts";
@@ -17,7 +18,11 @@ export function addBuilderImageCommands(program: Command): void {
     .command("builder-image")
     .description("make the images that builders start from; needs a Debian mirror, and root or subordinate ids");
   const subcommand = (name: string, description: string) =>
-    image.command(name).description(description).addOption(new Option("--update", UPDATE));
+    image
+      .command(name)
+      .description(description)
+      .addOption(new Option("--update", UPDATE))
+      .hook("preAction", (_program, command) => refuseJson(command));
   const signal = interruptSignal;
   subcommand("rootfs", "make the root file system of sandboxes; root makes it for the owner of the folder above")
     .argument("<folder>", '"rootfs" of a pool with the provider sandbox, such as /var/lib/cb-queue/rootfs')

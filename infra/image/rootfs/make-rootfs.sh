@@ -18,8 +18,8 @@ export CB_MIRROR CB_SECURITY_MIRROR CB_APT_CONF=${CB_APT_CONF-}
 
 # Runs as root of the namespace. It works on /mnt, because a home directory of mode 0700 is closed to this id.
 # Left out: documents; node's package managers; test helpers of buildah (94 MB) and network plugins (55 MB) that a
-# chroot-isolated build never calls; 420 MB of qemu for architectures that no image is built for. The apt settings of the host
-# are removed from the tree.
+# chroot-isolated build never calls; 420 MB of qemu for architectures that no image is built for; the compiler of Python modules,
+# because only dnf is written in Python. The apt settings of the host are removed from the tree.
 CB_MAKE=$(cat <<'STAGE'
 set -euo pipefail
 # The caller's temporary folder may be closed to these ids.
@@ -37,6 +37,7 @@ HOME=/ mmdebstrap --mode=root --skip=chroot/mount/sys --variant=essential --form
   --dpkgopt='path-exclude=/usr/bin/qemu-*' \
   --dpkgopt='path-include=/usr/bin/qemu-aarch64' --dpkgopt='path-include=/usr/bin/qemu-ppc64le' \
   --dpkgopt='path-include=/usr/bin/qemu-system-*' --dpkgopt='path-include=/usr/bin/qemu-img' \
+  --dpkgopt='path-exclude=/usr/bin/py3compile' \
   --dpkgopt='path-exclude=/usr/libexec/buildah/*' --dpkgopt='path-exclude=/usr/lib/cni/*' \
   --setup-hook='mkdir -p "$1/etc/apt/preferences.d"' \
   --setup-hook='printf "Package: *\nPin: release n=sid\nPin-Priority: 100\n" >"$1/etc/apt/preferences.d/sid"' \
@@ -54,6 +55,9 @@ printf '[storage]\ndriver = "vfs"\nrunroot = "/run/containers/storage"\ngraphroo
   >etc/containers/storage.conf
 # Without Debian's list a short name in a Dockerfile means Docker Hub, as with docker; the list maps "FROM centos" elsewhere.
 rm -f etc/containers/registries.conf.d/shortnames.conf
+# Debian's rpm keeps its database in HOME, and apptainer then refuses to install packages into another root file system.
+mkdir -p etc/rpm
+printf '%%_dbpath /var/lib/rpm\n' >etc/rpm/macros
 chroot . dpkg-query -W -f '${Package} ${Version}\n' >usr/share/container-builder/versions
 printf '%s\n' "$CB_IMAGE" >usr/share/container-builder/image
 STAGE

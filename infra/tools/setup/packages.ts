@@ -34,6 +34,8 @@ export const TOOLS = {
   man: { package: "man-db", purpose: "tests format the manual pages with it" },
   mandoc: { package: "mandoc", purpose: "tests check the manual pages with it" },
   sshd: { package: "openssh-server", purpose: "benchmarks compare transfers with scp" },
+  rpmbuild: { package: "rpm", purpose: "tests make packages of an RPM repository with it" },
+  createrepo_c: { package: "createrepo-c", purpose: "tests make an RPM repository with it" },
   chromium: { package: "chromium", purpose: "tests show the status page with it" },
   "nats-server": { package: "nats-server", purpose: "it carries every message, log line and image" },
 } as const satisfies Record<string, Entry>;
@@ -48,7 +50,17 @@ export const PACKAGE_TOOLS: readonly Tool[] = ["patchelf", "xz", "readelf", "sys
 /** Only tests run these. */
 const TEST_ONLY_TOOLS: readonly Tool[] = ["jq", "systemd-notify", "rsync"];
 /** The tests and benchmarks that run these install them: the browser has 300 MB with its libraries. */
-const INSTALLED_BY_TESTS: readonly Tool[] = ["sshd", "chromium", "strace", "zsh", "fish", "man", "mandoc"];
+const INSTALLED_BY_TESTS: readonly Tool[] = [
+  "sshd",
+  "chromium",
+  "strace",
+  "zsh",
+  "fish",
+  "man",
+  "mandoc",
+  "rpmbuild",
+  "createrepo_c",
+];
 const NOT_FOR_SANDBOXES: readonly Tool[] = [
   ...MACHINE_TOOLS,
   ...PACKAGE_TOOLS,

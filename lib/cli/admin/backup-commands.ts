@@ -6,6 +6,7 @@ import { interruptSignal } from "../interrupt.ts";
 import { Steps } from "../terminal.ts";
 import { backup } from "./backup.ts";
 import { type BackupSession, openBackupSession } from "./backup-session.ts";
+import { refuseJson } from "./command-session.ts";
 import { restore } from "./restore.ts";
 
 /** JetStream places replicas of one stream on 1, 3 or 5 servers. */
@@ -40,11 +41,6 @@ export function addBackupCommands(program: Command): void {
 function replicaCount(text: string): number {
   if (REPLICAS.includes(text)) return Number(text);
   throw new CbError("usage", `--replicas must be ${REPLICAS.join(", ")}, not ${text}`);
-}
-
-function refuseJson(command: Command): void {
-  if (command.optsWithGlobals().json !== true) return;
-  throw new CbError("usage", `cb-admin ${command.name()} has no JSON output`, { hint: "leave out --json" });
 }
 
 type Shared = { readonly steps: Steps; readonly signal: AbortSignal };

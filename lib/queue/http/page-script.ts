@@ -51,7 +51,7 @@ function rowHead(label, text) {
 }
 
 function bar(pool) {
-  const parts = [["leased", pool.leased], ["ready", pool.ready], ["booting", pool.booting], ["ending", pool.destroying]];
+  const parts = [["leased", pool.leased], ["ready", pool.ready], ["booting", pool.booting], ["ending", pool.destroying], ["held", pool.held]];
   const holder = cell("Use", undefined, "wide");
   const made = element("div", "bar");
   made.setAttribute("role", "img");
@@ -101,8 +101,8 @@ function show() {
   fill("pools", data.pools.map((p) => [
     rowHead("Pool", p.name), cell("Arch", p.arch, "short"), bar(p),
     count("Leased", p.leased), cell("Ready / target", p.ready + " / " + p.reserveTarget, "number"),
-    count("Booting", p.booting), count("Ending", p.destroying), count("Max", p.max), count("Failed", p.failed),
-  ]), 9, "The queue has not read its pools yet.");
+    count("Booting", p.booting), count("Ending", p.destroying), count("Held", p.held), count("Max", p.max), count("Failed", p.failed),
+  ]), 10, "The queue has not read its pools yet.");
   byId("running-total").textContent = ofAll(data.running);
   fill("running", data.running.builds.map((b) => [
     rowHead("User", b.user), shortId("Build", b.id), cell("Image", b.name, "long"), cell("Pool", b.pool, "short"),

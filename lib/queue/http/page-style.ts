@@ -51,6 +51,7 @@ tbody th { font-weight: 600; }
   background: repeating-linear-gradient(135deg, var(--accent-soft) 0 3px, var(--panel) 3px 6px);
 }
 .ending { background: var(--soft); }
+.held { background: var(--alarm); }
 .key { display: inline-block; width: 9px; height: 9px; margin-right: 5px; }
 .free { background: var(--line); }
 #legend { color: var(--soft); font-size: 12px; margin: 6px 0 0; display: flex; flex-wrap: wrap; gap: 2px 16px; }

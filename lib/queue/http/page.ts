@@ -13,8 +13,8 @@ const table = (id: string, label: string, names: readonly string[], numbers: rea
   `<table role="table" aria-label="${label}"><thead role="rowgroup"><tr role="row">${heads(names, numbers)}</tr></thead>
 <tbody id="${id}" role="rowgroup"></tbody></table>`;
 
-const POOLS = ["Pool", "Arch", "Use", "Leased", "Ready / target", "Booting", "Ending", "Max", "Failed"];
-const POOL_NUMBERS = ["Leased", "Ready / target", "Booting", "Ending", "Max", "Failed"];
+const POOLS = ["Pool", "Arch", "Use", "Leased", "Ready / target", "Booting", "Ending", "Held", "Max", "Failed"];
+const POOL_NUMBERS = ["Leased", "Ready / target", "Booting", "Ending", "Held", "Max", "Failed"];
 const RUNNING = ["User", "Build", "Image", "Pool", "Builder", "Attempt", "Running for"];
 const WAITING = ["Position", "User", "Build", "Image", "Pool", "Waiting for", "Reason"];
 const FAILURES = ["When", "Failed", "Id", "User", "Pool", "Reason"];
@@ -39,6 +39,7 @@ export const STATUS_PAGE = `<!doctype html>
 ${table("pools", "Pools", POOLS, POOL_NUMBERS)}
 <p id="legend"><span><i class="key leased"></i>leased</span><span><i class="key ready"></i>ready</span><span
 ><i class="key booting"></i>booting</span><span><i class="key ending"></i>ending</span><span
+><i class="key held"></i>held</span><span
 ><i class="key free"></i>free, up to the maximum</span></p>
 </section>
 <section><h2>Running <span id="running-total"></span></h2>

@@ -100,6 +100,8 @@ test("a wrong command causes exit code 64 and a suggestion", () => {
     ["cb-admin", ["builders", "destory"], /unknown command 'destory'\n {2}did you mean destroy\?/],
     ["cb-admin", ["user"], /cb-admin user needs a command: add, revoke, list\n {2}see cb-admin user --help/],
     ["cb-admin", ["--json", "user", "add", "ada"], /cb-admin user add has no JSON output/],
+    ["cb-admin", ["--json", "backup", "b"], /cb-admin backup has no JSON output/],
+    ["cb-admin", ["--json", "builder-image", "disk", "b.raw"], /cb-admin builder-image disk has no JSON output/],
     ["cb-admin", ["plan", "--jsn"], /unknown option '--jsn'\n {2}did you mean --json\? see cb-admin plan --help/],
     ["cb-local", ["dwon"], /unknown command 'dwon'\n {2}did you mean down\? see cb-local --help/],
     ["cb-local", ["down", "--provider", "qemu"], /unknown option '--provider'\n {2}see cb-local down --help/],

@@ -8,7 +8,16 @@ import type { Readable } from "node:stream";
 import { aptUnpack } from "../../../infra/tools/setup/apt.ts";
 import { findPrograms } from "../../../infra/tools/setup/find-program.ts";
 import { folders } from "../../../lib/config/folders.ts";
-import { configOf, digestOf, MANIFEST_TYPE, manifestOf } from "./oci-image.ts";
+import {
+  configOf,
+  digestOf,
+  INDEX_TYPE,
+  indexOf,
+  MANIFEST_TYPE,
+  manifestOf,
+  sifManifest,
+  type Variant,
+} from "./oci-image.ts";
 
 export interface RunningRegistry {
   /** 127.0.0.1:PORT. */
@@ -105,6 +114,27 @@ async function pushBlob(base: string, blob: Buffer): Promise<void> {
   const upload = new URL(started.headers.get("location") ?? "", base);
   upload.searchParams.set("digest", digestOf(blob));
   await send(upload, { method: "PUT", body: blob, headers: { "content-type": "application/octet-stream" } });
+}
+
+/** Pushes a list of images that are there under their own tags: each with the variant of this machine's architecture that it is for. */
+export async function pushVariants(
+  host: string,
+  repository: string,
+  tag: string,
+  images: readonly Variant[],
+): Promise<void> {
+  const body = indexOf(images);
+  const headers = { "content-type": INDEX_TYPE };
+  await send(`http://${host}/v2/${repository}/manifests/${tag}`, { method: "PUT", body, headers });
+}
+
+/** Pushes a SIF as `apptainer push … oras://` does. */
+export async function pushSif(host: string, repository: string, tag: string, sif: Buffer): Promise<void> {
+  const base = `http://${host}/v2/${repository}`;
+  const { config, manifest } = sifManifest(sif);
+  for (const blob of [config, sif]) await pushBlob(base, blob);
+  const headers = { "content-type": MANIFEST_TYPE };
+  await send(`${base}/manifests/${tag}`, { method: "PUT", body: manifest, headers });
 }
 
 /** Deletes the tags of a repository. Its image must have no layers. The repository stays in the catalog. */

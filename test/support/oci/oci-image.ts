@@ -27,6 +27,34 @@ export function manifestOf(layers: readonly Buffer[], architecture = OWN_ARCHITE
   return JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST_TYPE, config, layers: parts });
 }
 
+export const INDEX_TYPE = "application/vnd.oci.image.index.v1+json";
+
+export interface Variant {
+  readonly layers: readonly Buffer[];
+  /** Absent: none. */
+  readonly variant?: string;
+}
+
+/** An image index whose images are all for this machine's architecture. */
+export function indexOf(images: readonly Variant[]): string {
+  const manifests = images.map(({ layers, variant }) => ({
+    ...descriptor(MANIFEST_TYPE, Buffer.from(manifestOf(layers))),
+    platform: { architecture: OWN_ARCHITECTURE, os: "linux", ...(variant === undefined ? {} : { variant }) },
+  }));
+  return JSON.stringify({ schemaVersion: 2, mediaType: INDEX_TYPE, manifests });
+}
+
+/** The manifest of a SIF in a registry, with its config. */
+export function sifManifest(sif: Buffer): { config: Buffer; manifest: string } {
+  const config = Buffer.from("{}");
+  const layer = descriptor("application/vnd.sylabs.sif.layer.v1.sif", sif);
+  const parts = {
+    config: descriptor("application/vnd.sylabs.sif.config.v1+json", config),
+    layers: [{ ...layer, annotations: { "org.opencontainers.image.title": "image.sif" } }],
+  };
+  return { config, manifest: JSON.stringify({ schemaVersion: 2, mediaType: MANIFEST_TYPE, ...parts }) };
+}
+
 /** In the format of `skopeo copy … oci-archive:`. */
 export function writeOciArchive(path: string, layers: readonly Buffer[]): void {
   const manifest = Buffer.from(manifestOf(layers));

@@ -40,7 +40,8 @@ export class RecipeStack {
     this.#clear = parts.clear;
   }
 
-  static async start(): Promise<RecipeStack> {
+  /** `served`: further addresses on this host, HOST_LOOPBACK:PORT, that builders may reach. */
+  static async start(served: readonly string[] = []): Promise<RecipeStack> {
     const folder = mkdtempSync(join(tmpdir(), "cb-recipes-"));
     const registries: RunningRegistry[] = [];
     let stack: Stack | undefined;
@@ -52,7 +53,7 @@ export class RecipeStack {
     try {
       const hosts = await startRegistries(folder, registries);
       stack = await Stack.start();
-      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts), clear });
+      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts, served), clear });
     } catch (error) {
       await clear();
       throw error;
@@ -123,10 +124,10 @@ async function startRegistries(folder: string, started: RunningRegistry[]): Prom
 }
 
 /** Restarts the stack's queue with the registries, and destroys the builders that have the old packet filter. */
-async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts): Promise<Running> {
+async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts, served: readonly string[]): Promise<Running> {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
   const [{ provider }] = config.pools;
-  provider.allowHostPorts.push(open, basic, unnamed);
+  provider.allowHostPorts.push(open, basic, unnamed, ...served);
   writeFileSync(stack.path("queue.yaml"), stringify(config));
   await stack.queueEnds("SIGTERM");
   await destroyAllSandboxes(provider.stateDir);

@@ -15,6 +15,7 @@ const workDir: WorkDir = {
   layout: "/b/layout",
   environment: {},
   emulated: undefined,
+  launcher: [],
 };
 
 /** Every option, with values that a shell, a CSV line or an option parser would read otherwise. */

@@ -15,6 +15,7 @@ const workDir: WorkDir = {
   layout: "/b/layout",
   environment: {},
   emulated: undefined,
+  launcher: [],
 };
 const argv = (step: number, recipe: Parameters<typeof stepsFor>[0]) => stepsFor(recipe, workDir)[step]?.argv ?? [];
 
@@ -25,6 +26,11 @@ test("stepsFor() quotes build arguments as CSV for apptainer", () => {
   assert.equal(stepsFor(recipe, workDir), [
     { name: "apptainer build", argv: ["apptainer", "build", ...args, pack, "/b/image.sif", "/b/recipe"] },
   ]);
+});
+
+test("stepsFor() starts apptainer by the launcher of the recipe", () => {
+  const [build] = stepsFor({ backend: "singularity", text: "x" }, { ...workDir, launcher: ["perl", "-e", "1"] });
+  assert.equal(build?.argv.slice(0, 5), ["perl", "-e", "1", "apptainer", "build"]);
 });
 
 test("stepsFor() passes build arguments unchanged to buildah", () => {

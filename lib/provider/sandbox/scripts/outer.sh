@@ -41,7 +41,9 @@ if [ -n "$CB_RULES" ]; then
 fi
 
 # The process limit counts the processes of all ids inside, because it is set before the inner namespace is created.
-ulimit -c 0
+# With a core limit of exactly one byte the kernel neither writes a core file nor starts the host's crash handler; with 0 it starts
+# the handler (core(5)), which would get the secrets of a build.
+prlimit --pid $$ --core=1:1 2>/dev/null || ulimit -c 0
 # A limit can only be lowered here, so a lower limit of the host stays in effect.
 ulimit -n "$CB_FILES" 2>/dev/null || ulimit -Sn hard
 ulimit -u "$CB_PROCESSES" 2>/dev/null || ulimit -Su hard
