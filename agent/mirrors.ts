@@ -1,7 +1,5 @@
 /** Chooses the mirrors that a build asks for its base images. */
-import { once } from "node:events";
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
+import { isReplying } from "../lib/oci/is-replying.ts";
 import type { Mirror } from "../lib/protocol/builder-messages.ts";
 import { registryName } from "../lib/recipe/base-images.ts";
 import type { RegistryAccess } from "./base-image-failure.ts";
@@ -21,22 +19,6 @@ export async function usableMirrors(
   const candidates = mirrors
     .map((mirror) => ({ ...mirror, registry: registryName(mirror.registry) }))
     .filter(({ registry }) => registries.includes(registry) && !withLogin.includes(registry));
-  const replies = await Promise.all(candidates.map(isReplying));
+  const replies = await Promise.all(candidates.map((mirror) => isReplying(mirror, REPLY_MS)));
   return candidates.filter((_, at) => replies[at]);
-}
-
-/** Any reply counts. The certificate is not checked here: the programs that fetch images do so. */
-async function isReplying({ host, plainHttp }: Mirror): Promise<boolean> {
-  const options = { signal: AbortSignal.timeout(REPLY_MS), rejectUnauthorized: false, agent: false };
-  const request = plainHttp ? httpRequest(`http://${host}/v2/`, options) : httpsRequest(`https://${host}/v2/`, options);
-  try {
-    request.end();
-    const [response] = await once(request, "response");
-    response.resume();
-    return true;
-  } catch {
-    return false;
-  } finally {
-    request.on("error", () => undefined).destroy();
-  }
 }

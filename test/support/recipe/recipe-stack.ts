@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { parse, stringify } from "yaml";
+import type { Mirror } from "../../../lib/protocol/builder-messages.ts";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
 import { destroyAllSandboxes } from "../../../lib/provider/sandbox/folder.ts";
 import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
@@ -27,6 +28,8 @@ export interface Hosts {
   readonly unnamed: string;
 }
 
+type MirrorsOf = (stack: Stack, hosts: Hosts) => Promise<readonly Mirror[]>;
+
 export class RecipeStack {
   readonly stack: Stack;
   readonly hosts: Hosts;
@@ -40,7 +43,8 @@ export class RecipeStack {
     this.#clear = parts.clear;
   }
 
-  static async start(): Promise<RecipeStack> {
+  /** `mirrorsOf` starts mirrors of the registries; its result becomes a setting of the pools. */
+  static async start(mirrorsOf: MirrorsOf = async () => []): Promise<RecipeStack> {
     const folder = mkdtempSync(join(tmpdir(), "cb-recipes-"));
     const registries: RunningRegistry[] = [];
     let stack: Stack | undefined;
@@ -52,7 +56,8 @@ export class RecipeStack {
     try {
       const hosts = await startRegistries(folder, registries);
       stack = await Stack.start();
-      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts), clear });
+      const mirrors = await mirrorsOf(stack, hosts);
+      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts, mirrors), clear });
     } catch (error) {
       await clear();
       throw error;
@@ -123,10 +128,12 @@ async function startRegistries(folder: string, started: RunningRegistry[]): Prom
 }
 
 /** Restarts the stack's queue with the registries, and destroys the builders that have the old packet filter. */
-async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts): Promise<Running> {
+async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts, mirrors: readonly Mirror[]): Promise<Running> {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
-  const [{ provider }] = config.pools;
-  provider.allowHostPorts.push(open, basic, unnamed);
+  const [pool] = config.pools;
+  const { provider } = pool;
+  pool.mirrors = mirrors;
+  provider.allowHostPorts.push(open, basic, unnamed, ...mirrors.map(({ host }) => host));
   writeFileSync(stack.path("queue.yaml"), stringify(config));
   await stack.queueEnds("SIGTERM");
   await destroyAllSandboxes(provider.stateDir);
