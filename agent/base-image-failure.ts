@@ -48,6 +48,9 @@ export interface RegistryAccess {
   readonly logins: readonly string[];
 }
 
+/** True when the last program ended because it could not fetch a base image. */
+export const isBaseImageFailure = (output: string): boolean => output.match(LAST_ERROR) !== null;
+
 /** The remedy for the user. Undefined when the build failed for another reason. */
 export function baseImageFailure(output: string, access: RegistryAccess): string | undefined {
   const error = output.match(LAST_ERROR)?.at(-1);

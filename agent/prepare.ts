@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Lease } from "../lib/protocol/builder-messages.ts";
+import type { Lease, Mirror } from "../lib/protocol/builder-messages.ts";
 import { existsBelow } from "../lib/recipe/context/expand.ts";
 import { withSecretsFolder } from "../lib/recipe/definition/secrets-folder.ts";
 import type { PathPattern } from "../lib/recipe/path-pattern.ts";
@@ -23,6 +23,8 @@ export interface WorkDir {
   readonly context: string;
   /** Written by writeRecipe(), not by prepareWorkDir(). */
   readonly recipe: string;
+  /** Settings of the programs that fetch base images. Written by writeRegistries(). */
+  readonly registriesConf: string;
   /** The ignore file of the Dockerfile itself, for buildah; undefined when there is none. */
   readonly ignoreFile?: string | undefined;
   /** The last program of the build writes the image here. */
@@ -60,7 +62,6 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
   const tmp = join(scratch ?? folder, "tmp");
   for (const path of [context, tmp, registries]) await mkdir(path, { recursive: true });
   const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
-  await writeFile(join(registries, "container-builder.conf"), registriesConf(lease.recipe, lease.plainHttpRegistries));
   const programs = at("programs");
   if (emulated !== undefined) {
     await mkdir(programs);
@@ -71,6 +72,7 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
     callersRoot,
     context,
     recipe,
+    registriesConf: join(registries, "container-builder.conf"),
     ignoreFile: ignoreFileOf(lease, callersRoot),
     image: at("image.sif"),
     storage: join(scratch ?? folder, "storage"),
@@ -100,6 +102,12 @@ export async function writeRecipe({ recipe }: Lease, workDir: WorkDir, hasSecret
   const text = rebaseSources(recipe, workDir.callersRoot, hasFile);
   const needsFolder = hasSecrets && recipe.backend === "singularity";
   await writeFile(workDir.recipe, encodeRecipe(needsFolder ? withSecretsFolder(text) : text));
+}
+
+/** With other mirrors it may be called again, before a program starts. */
+export function writeRegistries(lease: Lease, workDir: WorkDir, mirrors: readonly Mirror[]): Promise<void> {
+  const settings = { plainHttp: lease.plainHttpRegistries, mirrors };
+  return writeFile(workDir.registriesConf, registriesConf(lease.recipe, settings));
 }
 
 interface EnvironmentOptions {

@@ -7,6 +7,7 @@
  * registry, it becomes a secure mirror of itself, under a spelling that apptainer does not recognise as private.
  */
 import type { Recipe } from "../lib/protocol/build-messages.ts";
+import type { Mirror } from "../lib/protocol/builder-messages.ts";
 import { DOCKER_HUB } from "../lib/recipe/base-images.ts";
 
 const PRIVATE_ADDRESS = /^(10|172\.(1[6-9]|2\d|3[01])|192\.168)(\.\d{1,3}){2,3}$/;
@@ -15,12 +16,33 @@ const LOCAL_NAME = /\.local(host)?$/;
 const HOST = /(?<![\w.-])[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?![\w.-])/gi;
 const ARGUMENT = /\{\{\s*(\w+)\s*\}\}/g;
 
-/** The file's text for the program that fetches the base image. `plainHttp`: the registries that the site names. */
-export function registriesConf(recipe: Recipe, plainHttp: readonly string[]): string {
+export interface RegistrySettings {
+  /** The registries that the site names as ones without TLS. */
+  readonly plainHttp: readonly string[];
+  /** Asked before their registries. */
+  readonly mirrors: readonly Mirror[];
+}
+
+/** A registry with its entries in the order in which they are asked. */
+interface Entry {
+  readonly host: string;
+  /** May be contacted without TLS. */
+  readonly insecure: boolean;
+  readonly mirror?: Mirror | undefined;
+}
+
+/** The file's text for the program that fetches the base image. */
+export function registriesConf(recipe: Recipe, { plainHttp, mirrors }: RegistrySettings): string {
+  const mirrored = mirrors.map(({ registry }) => registry);
   const others = hostsIn(recipe).filter((host) => !plainHttp.includes(host) && needsTls(host, plainHttp));
-  const entries = recipe.backend === "docker" ? forBuildah(plainHttp, others) : forApptainer(plainHttp, others);
+  const entries = [...new Set([...plainHttp, ...others, ...mirrored])].map((host) => ({
+    host,
+    insecure: plainHttp.includes(host),
+    mirror: mirrors.find(({ registry }) => registry === host),
+  }));
+  const texts = entries.map(recipe.backend === "docker" ? forBuildah : forApptainer);
   // The rule of Dockerfiles: FROM debian means Docker Hub.
-  return ['unqualified-search-registries = ["docker.io"]', ...entries].join("\n\n").concat("\n");
+  return ['unqualified-search-registries = ["docker.io"]', ...texts].join("\n\n").concat("\n");
 }
 
 function hostsIn({ text, buildArgs = {} }: Recipe): string[] {
@@ -47,18 +69,17 @@ function split(host: string): { name: string; port: string } {
 
 const registry = (host: string, ...lines: readonly string[]): string =>
   ["[[registry]]", `location = ${JSON.stringify(host)}`, ...lines].join("\n");
-const mirrored = (host: string, mirror: string, insecure: boolean): string =>
-  registry(host, "[[registry.mirror]]", `location = ${JSON.stringify(mirror)}`, `insecure = ${insecure}`);
+const mirrorLines = (location: string, insecure: boolean): string =>
+  ["[[registry.mirror]]", `location = ${JSON.stringify(location)}`, `insecure = ${insecure}`].join("\n");
 
-const forBuildah = (named: readonly string[], others: readonly string[]): string[] => [
-  ...named.map((host) => registry(host, "insecure = true")),
-  ...others.map((host) => registry(host, "insecure = false")),
-];
+const forBuildah = ({ host, insecure, mirror }: Entry): string =>
+  registry(host, `insecure = ${insecure}`, ...(mirror ? [mirrorLines(mirror.host, mirror.plainHttp)] : []));
 
-const forApptainer = (named: readonly string[], others: readonly string[]): string[] => [
-  ...named.map((host) => mirrored(host, host, true)),
-  ...others.map((host) => mirrored(host, spelledPublic(host), false)),
-];
+/** apptainer (1.4.5) asks the first mirror alone. */
+const forApptainer = ({ host, insecure, mirror }: Entry): string => {
+  const { host: asked, plainHttp } = mirror ?? { host, plainHttp: insecure };
+  return registry(host, mirrorLines(plainHttp ? asked : spelledPublic(asked), plainHttp));
+};
 
 /**
  * The names under which the programs look for a login: the registry, its other spelling in registriesConf(), and for Docker Hub the

@@ -14,6 +14,8 @@ export interface BuildOptions {
   readonly terminal?: Terminal | undefined;
   /** Time limit for all programs of the build together. */
   readonly limitMs: number;
+  /** When the limit begins, by performance.now(). Default: now. */
+  readonly startedMs?: number;
   /** Receives the output. It is awaited, so a slow receiver slows the build down. */
   readonly write: (chunk: Uint8Array) => Promise<void>;
   readonly signal: AbortSignal;
@@ -31,20 +33,17 @@ export interface BuildExit {
  * with the reason of `signal`.
  */
 export async function runBuild(steps: readonly Step[], options: BuildOptions): Promise<BuildExit> {
-  const startedMs = performance.now();
+  const { startedMs = performance.now() } = options;
   let exit: BuildExit = { code: 0, reason: "" };
   for (const step of steps) {
     exit = await runStep({ ...options, ...step, startedMs });
-    await step.after?.();
     if (exit.code !== 0) break;
+    await step.after?.();
   }
   return exit;
 }
 
-interface StepOptions extends BuildOptions, Step {
-  /** Start of the first program, by performance.now(). */
-  readonly startedMs: number;
-}
+type StepOptions = BuildOptions & Step & { readonly startedMs: number };
 
 /**
  * After a program has exited, its output ends when no byte has arrived for this long. A process that the recipe left

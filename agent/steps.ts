@@ -9,7 +9,7 @@ export interface Step {
   readonly name: string;
   /** Program and arguments. */
   readonly argv: readonly string[];
-  /** Called when the program has exited, before the next one. */
+  /** Called when the program has succeeded, before the next one. */
   readonly after?: () => Promise<void>;
 }
 

@@ -5,7 +5,7 @@ import type { SealingKey } from "../lib/core/sealed-box.ts";
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
 import { Publisher } from "../lib/nats/jetstream/publisher.ts";
 import type { BuildState } from "../lib/protocol/build-messages.ts";
-import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
+import type { BuildOutcome, Lease, Mirror } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
 import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
 
@@ -15,12 +15,13 @@ import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
 
 import { LogWriter } from "../lib/transfer/log-writer.ts";
 import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
-import { baseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
+import { baseImageFailure, isBaseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
 import { deviceFailure } from "./device-failure.ts";
 import { diskFailure, fullDisk } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
 import { memoryFailure } from "./memory-failure.ts";
-import { prepareWorkDir, type WorkDir, writeRecipe } from "./prepare.ts";
+import { usableMirrors } from "./mirrors.ts";
+import { prepareWorkDir, type WorkDir, writeRecipe, writeRegistries } from "./prepare.ts";
 import type { QueueClient } from "./queue-client.ts";
 import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
@@ -107,6 +108,10 @@ async function buildWithSecrets(options: AttemptOptions, workDir: WorkDir): Prom
   }
 }
 
+/** apptainer (1.4.5) asks a mirror and then no other address, and no program goes on elsewhere with half a layer. */
+const WITHOUT_MIRRORS =
+  "container-builder: the registry mirror failed, or does not have the base image; the build starts again without it";
+
 async function buildImage(
   options: AttemptOptions & Pick<RegistryAccess, "logins">,
   workDir: WorkDir,
@@ -116,18 +121,33 @@ async function buildImage(
   await publishState(publisher, lease.build, { v: 1, state: "building" });
   const last = new LastOutput();
   const log = new LogWriter(publisher, { subject: subjects.log(lease.build), maxBytes: lease.limits.logBytes });
-  try {
-    const exit = await runBuild(stepsFor(lease.recipe, workDir, secrets), {
-      cwd: workDir.context,
-      env: workDir.environment,
+  const write = (chunk: Uint8Array) => {
+    last.add(chunk);
+    return log.write(chunk);
+  };
+  const { context: cwd, environment: env } = workDir;
+  const limitMs = lease.limits.buildMs;
+  const startedMs = performance.now();
+  const run = async (mirrors: readonly Mirror[]): Promise<BuildExit> => {
+    await writeRegistries(lease, workDir, mirrors);
+    return runBuild(stepsFor(lease.recipe, workDir, secrets), {
+      cwd,
+      env,
       terminal,
-      limitMs: lease.limits.buildMs,
-      write: (chunk) => {
-        last.add(chunk);
-        return log.write(chunk);
-      },
+      limitMs,
+      startedMs,
+      write,
       signal,
     });
+  };
+  try {
+    const access = { registries: registriesOf(lease.recipe), logins: options.logins };
+    const mirrors = await usableMirrors(lease.mirrors ?? [], access);
+    let exit = await run(mirrors);
+    if (exit.code !== 0 && mirrors.length > 0 && isBaseImageFailure(last.text())) {
+      await write(Buffer.from(`${WITHOUT_MIRRORS}\n`));
+      exit = await run([]);
+    }
     return exit.code === 0 ? exit : { ...exit, reason: await reasonOf(exit, last.text(), options) };
   } finally {
     await log.end();

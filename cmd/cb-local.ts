@@ -32,9 +32,11 @@ function command() {
         "qemu",
       ]),
     )
-    .action(async ({ provider }: { provider?: BuilderKind }) => {
+    .option("--registry <address...>", "keep copies of the base images of these registries (default: docker.io)")
+    .option("--no-registry", "keep no copies")
+    .action(async ({ provider, registry }: { provider?: BuilderKind; registry?: string[] | false }) => {
       const { up } = await import("../infra/local/up.ts");
-      await up(printError, interruptSignal(), provider);
+      await up(printError, interruptSignal(), { kind: provider, registries: registry });
     });
   program
     .command("down")

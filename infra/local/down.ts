@@ -5,6 +5,7 @@ import { findNatsServer } from "../nats/server.ts";
 import { QUEUE_STOP_MS, stopProcess } from "./daemon.ts";
 import { layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
+import { REGISTRY_STOP_MS } from "./registry.ts";
 import type { Notify } from "./up.ts";
 
 /** Keys and streams stay for the next `up`. Does nothing when the stack is not up. */
@@ -15,6 +16,7 @@ export function down(notify: Notify): Promise<void> {
     await stopProcess(paths.queuePid, QUEUE_STOP_MS);
     notify("Destroying the builders");
     await destroyAllSandboxes(paths.sandboxes);
+    await stopProcess(paths.registryPid, REGISTRY_STOP_MS);
     notify("Stopping nats-server");
     await (await findNatsServer(paths.natsData))?.stop();
     await rm(paths.client, { recursive: true, force: true });

@@ -21,7 +21,7 @@ export async function httpPort(file: string, queueRuns: boolean): Promise<number
 }
 
 /** The port, or for 0 one that the kernel chooses; undefined when it is in use. */
-async function freePort(port: number): Promise<number | undefined> {
+export async function freePort(port: number): Promise<number | undefined> {
   const server = createServer();
   try {
     const listening = once(server, "listening");

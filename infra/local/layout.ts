@@ -20,6 +20,11 @@ export interface Layout {
   readonly queueConfig: string;
   readonly queueLog: string;
   readonly queuePid: string;
+  readonly registryConfig: string;
+  readonly registryLog: string;
+  readonly registryPid: string;
+  /** Copies of base images: kept by `down`. */
+  readonly registryStore: string;
   /** The state of the sandbox provider. */
   readonly sandboxes: string;
   /** Settings for clients that have no other queue configured. It exists while the stack is up. */
@@ -43,6 +48,10 @@ export function layout(): Layout {
     queueConfig: join(root, "queue.yaml"),
     queueLog: join(root, "queue.log"),
     queuePid: join(root, "queue.pid"),
+    registryConfig: join(root, "registry.yaml"),
+    registryLog: join(root, "registry.log"),
+    registryPid: join(root, "registry.pid"),
+    registryStore: join(root, "registry"),
     sandboxes: join(root, "sandboxes"),
     client: local,
     clientConfig: join(local, "config.yaml"),

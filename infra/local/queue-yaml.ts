@@ -1,5 +1,6 @@
 /** The configuration of the local stack's cb-queue. */
 import { parse, stringify } from "yaml";
+import type { Mirror } from "../../lib/protocol/builder-messages.ts";
 import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";
 import type { Installation } from "../nats/installation.ts";
 import type { BuilderKind, LocalBuilders } from "./builders.ts";
@@ -13,13 +14,15 @@ export interface QueueYaml {
   readonly httpPort: number;
   readonly sandboxes: string;
   readonly builders: LocalBuilders;
+  readonly mirrors: readonly Mirror[];
 }
 
 export function queueYaml(options: QueueYaml): string {
-  const { installation, natsUrl, natsPort, httpPort, builders } = options;
+  const { installation, natsUrl, natsPort, httpPort, builders, mirrors } = options;
   const tls = { servername: installation.serverName, ca: installation.files.caFile };
   const nats = { url: `tls://${HOST_LOOPBACK}:${natsPort}`, ...tls };
-  const sandbox = { stateDir: options.sandboxes, allowHostPorts: [`${HOST_LOOPBACK}:${natsPort}`] };
+  const allowHostPorts = [`${HOST_LOOPBACK}:${natsPort}`, ...mirrors.map(({ host }) => host)];
+  const sandbox = { stateDir: options.sandboxes, allowHostPorts };
   const config = {
     installation: installation.name,
     nats: { url: natsUrl, ...tls, creds: installation.files.queueCreds },
@@ -28,7 +31,7 @@ export function queueYaml(options: QueueYaml): string {
       signingKey: installation.files.guestSigningSeed,
       sealingKey: installation.files.sealingKey,
     },
-    pools: poolsOf(builders, sandbox).map((pool) => ({ ...pool, nats })),
+    pools: poolsOf(builders, sandbox).map((pool) => ({ ...pool, nats, mirrors })),
     // JetStream reserves the max_bytes of each stream on disk, and a workstation has less disk than a site.
     limits: { logMiB: 256, imageMiB: 8192 },
     http: { listen: `${HTTP_ADDRESS}:${httpPort}` },

@@ -7,6 +7,7 @@ import { CbError } from "../../lib/core/errors.ts";
 import { Issuer, readKeyFile } from "../../lib/nats/credentials/issuer.ts";
 import { readSealingKey } from "../../lib/nats/credentials/sealing-key.ts";
 import { writeSecretFile } from "../../lib/nats/credentials/secret-file.ts";
+import type { Mirror } from "../../lib/protocol/builder-messages.ts";
 import { requirePrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
 import { addSubordinateIds } from "../../lib/provider/sandbox/subordinate-ids.ts";
 import type { Installation } from "../nats/installation.ts";
@@ -22,6 +23,7 @@ import { httpPort } from "./http-port.ts";
 import { type Layout, layout } from "./layout.ts";
 import { withLock } from "./lock.ts";
 import { kindIn, queueYaml } from "./queue-yaml.ts";
+import { type RegistryChoice, startRegistry } from "./registry.ts";
 import { waitForReserve } from "./wait-for-reserve.ts";
 
 /** The DNS name in the stack's certificate. It need not resolve: the settings of every program name it as `servername`. */
@@ -39,12 +41,19 @@ const READY_TIMEOUT_MS: Readonly<Record<BuilderKind, number>> = { sandbox: 30_00
 
 export type Notify = (line: string) => void;
 
+export interface UpOptions {
+  readonly kind?: BuilderKind | undefined;
+  /** Default: docker.io. */
+  readonly registries?: RegistryChoice | undefined;
+}
+
 /**
  * Resolves when the queue replies and its reserve is full. Throws CbError "config" with each missing program or right and the
  * command that provides it, "usage" when the stack is up with builders of another kind, "infrastructure" with the end of its log
  * when a part does not start, and the reason of `signal`.
  */
-export function up(notify: Notify, signal: AbortSignal, kind: BuilderKind = "sandbox"): Promise<void> {
+export function up(notify: Notify, signal: AbortSignal, options: UpOptions = {}): Promise<void> {
+  const { kind = "sandbox", registries } = options;
   const paths = layout();
   return withLock(paths, async () => {
     await ensureTools({ need: SANDBOX_TOOLS, onStep: notify });
@@ -60,7 +69,8 @@ export function up(notify: Notify, signal: AbortSignal, kind: BuilderKind = "san
       nowMs: Date.now(),
     });
     signal.throwIfAborted();
-    await startStack(paths, { installation, builders, notify });
+    const mirrors = await startRegistry(paths, { binDir: join(DIST, "bin"), choice: registries, notify });
+    await startStack(paths, { installation, builders, mirrors, notify });
     await waitForReserve(paths, { notify, signal, timeoutMs: READY_TIMEOUT_MS[kind] });
   });
 }
@@ -84,20 +94,22 @@ async function refuseOtherKind(paths: Layout, kind: BuilderKind): Promise<void> 
 interface StackParts {
   readonly installation: Installation;
   readonly builders: LocalBuilders;
+  readonly mirrors: readonly Mirror[];
   readonly notify: Notify;
 }
 
 /** Starts the parts that do not run. */
-async function startStack(paths: Layout, { installation, builders, notify }: StackParts): Promise<void> {
+async function startStack(paths: Layout, { installation, builders, mirrors, notify }: StackParts): Promise<void> {
   const nats = await findNatsServer(paths.natsData);
-  if (nats !== undefined && runningPid(paths.queuePid) !== undefined) return;
   const natsUrl = nats?.url ?? (await startNats(paths, installation, notify));
   const natsPort = Number(new URL(natsUrl).port);
   await mkdir(paths.sandboxes, { recursive: true, mode: 0o700 });
   const port = await httpPort(paths.httpPort, runningPid(paths.queuePid) !== undefined);
-  const config = queueYaml({ installation, natsUrl, natsPort, httpPort: port, sandboxes: paths.sandboxes, builders });
-  // A running queue and its builders have the old address of NATS, so they could not connect again.
+  const { sandboxes } = paths;
+  const config = queueYaml({ installation, natsUrl, natsPort, httpPort: port, sandboxes, builders, mirrors });
+  // A running queue and its builders have the old addresses, so they could not connect again.
   const changed = config !== (await readFile(paths.queueConfig, "utf8").catch(() => ""));
+  if (!changed && nats !== undefined && runningPid(paths.queuePid) !== undefined) return;
   if (changed) await stopProcess(paths.queuePid, QUEUE_STOP_MS);
   await writeFile(paths.queueConfig, config, { mode: 0o600 });
   await writeClient(paths, installation, natsUrl);

@@ -29,7 +29,7 @@ const CLIENT_PROGRAMS = [
 /** The server's package also has the client's programs: with it a host can be tested by a build. */
 export const PROGRAMS: Readonly<Record<PackageKind, readonly string[]>> = {
   client: CLIENT_PROGRAMS,
-  server: [...CLIENT_PROGRAMS, "cb-admin", "cb-queue"],
+  server: [...CLIENT_PROGRAMS, "cb-admin", "cb-queue", "cb-registry"],
 };
 
 /**
@@ -86,7 +86,7 @@ async function addServerFiles(folder: string): Promise<void> {
     recursive: true,
     filter: (path) => !path.endsWith(".ts"),
   });
-  for (const unit of ["cb-nats.service", "cb-queue.service"])
+  for (const unit of ["cb-nats.service", "cb-queue.service", "cb-registry.service"])
     await copy(`infra/units/${unit}`, `host/systemd/system/${unit}`);
   await copy("infra/units/sysusers.conf", "host/sysusers.d/container-builder.conf");
   await copy("infra/units/tmpfiles.conf", "host/tmpfiles.d/container-builder.conf");

@@ -32,6 +32,7 @@ const FILES = {
   "~/.config/container-builder/admin.yaml": "the operator's settings",
   "/etc/container-builder/admin.yaml": "the same for all operators of the machine",
   "/etc/container-builder/queue.yaml": "the configuration of the queue",
+  "/etc/container-builder/registry.yaml": "the configuration of cb-registry",
   "~/.local/state/container-builder/local": "the local stack: its keys, streams and log",
   "~/.cache/container-builder": "root file systems of builders, and tools",
 } as const;

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { compression } from "../protocol/build-options.ts";
 import { architecture, gpu } from "../protocol/fields.ts";
 import { httpConfig } from "./http-config.ts";
+import { isReachable, mirrors, registryHost } from "./mirror-config.ts";
 import { quotasConfig } from "./quota-config.ts";
 
 const MIB = 1024 * 1024;
@@ -139,6 +140,8 @@ const pool = v.pipe(
     maxReadySeconds: v.optional(whole(60, 7 * DAY_S), DAY_S),
     /** The NATS address as the builders reach it. */
     nats: v.strictObject(address),
+    /** Copies of registries that its builders ask first. None by default. */
+    mirrors: v.optional(mirrors, []),
     provider: v.variant(
       "kind",
       [sandboxProvider, qemuProvider, openstackProvider],
@@ -153,6 +156,14 @@ const pool = v.pipe(
     ),
     ["reserve"],
   ),
+  v.forward(
+    v.check(
+      ({ mirrors, provider }) =>
+        provider.kind === "openstack" || mirrors.every(({ host }) => isReachable(host, provider.allowHostPorts)),
+      "a mirror at 10.0.2.2 must also be in the provider's allowHostPorts",
+    ),
+    ["mirrors"],
+  ),
   v.transform((set) => ({ ...set, reserve: set.reserve ?? RESERVE_DEFAULT })),
 );
 
@@ -160,14 +171,7 @@ const pool = v.pipe(
 const registry = v.pipe(
   v.strictObject({
     /** As in a recipe's `From:`. */
-    host: v.pipe(
-      v.string(),
-      v.regex(
-        /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/,
-        "must be HOST or HOST:PORT, without https:// (plainHttp: true for a registry without TLS)",
-      ),
-      v.check((host) => URL.canParse(`https://${host}`), "is not an address"),
-    ),
+    host: registryHost,
     /** True: no TLS. False by default, because without TLS the network can read the password and change the list. */
     plainHttp: v.optional(v.boolean(), false),
     /** None by default: most registries list their public images without a login. */

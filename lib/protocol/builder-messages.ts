@@ -50,6 +50,16 @@ export const agentRequest = v.variant("state", [
 ]);
 export type AgentRequest = v.InferOutput<typeof agentRequest>;
 
+/** A copy of a registry. The builder asks it first for base images, and the registry itself when it fails. */
+const mirror = v.object({
+  /** The registry, as in a recipe; `docker.io` for Docker Hub. */
+  registry: line,
+  /** HOST[:PORT] of the copy, as the builder reaches it. */
+  host: line,
+  plainHttp: v.boolean(),
+});
+export type Mirror = v.InferOutput<typeof mirror>;
+
 /** Everything that an agent needs for one build. `jwt` is for the public key in its request, and for this build alone. */
 const lease = v.object({
   build: id,
@@ -62,6 +72,8 @@ const lease = v.object({
   context: v.optional(leasedContext),
   /** Registries of the site without TLS: HOST or HOST:PORT. */
   plainHttpRegistries: v.optional(v.array(line), []),
+  /** Absent: the builder asks the registries themselves. */
+  mirrors: v.optional(v.array(mirror)),
   terminal: v.optional(terminal),
   /** The user's build secrets and logins, and logins of the site, each sealed to the agent's key for this attempt. */
   secrets: v.optional(sealedBox),

@@ -210,7 +210,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
     drains: await Drains.open({ nc, replicas, pools, clock: systemClock, log }),
-    poolKinds: config.pools.map(({ name, arch, gpu }) => ({ name, arch, gpu })),
+    poolKinds: config.pools.map(({ name, arch, gpu, mirrors }) => ({ name, arch, gpu, mirrors })),
     parked: new ParkedRequests(),
     issuer,
     sealingKey: sealingKey === undefined ? undefined : await readSealingKey(sealingKey),

@@ -79,10 +79,10 @@ export class Stack {
   }
 
   /** Starts a stack. Resolves when its reserve is full. */
-  static async start(provider: "sandbox" | "qemu" = "sandbox"): Promise<Stack> {
+  static async start(provider: "sandbox" | "qemu" = "sandbox", registries?: readonly string[]): Promise<Stack> {
     const stack = Stack.unstarted();
     try {
-      await stack.up(provider);
+      await stack.up(provider, registries);
       return stack;
     } catch (error) {
       await stack.stop();
@@ -90,9 +90,10 @@ export class Stack {
     }
   }
 
-  /** Starts the parts that do not run. */
-  async up(provider = "sandbox"): Promise<void> {
-    const { code, stderr } = await this.run("cb-local", ["up", "--provider", provider]);
+  /** Starts the parts that do not run. Without `registries` it keeps no base images: no registry of the world is asked. */
+  async up(provider = "sandbox", registries: readonly string[] = []): Promise<void> {
+    const copies = registries.length === 0 ? ["--no-registry"] : ["--registry", ...registries];
+    const { code, stderr } = await this.run("cb-local", ["up", "--provider", provider, ...copies]);
     if (code !== 0) throw new Error(`cb-local up ended with ${code}:\n${stderr}`);
   }
 

@@ -12,7 +12,7 @@ import { completeZsh } from "./complete-zsh.ts";
 import { manPage } from "./man-page.ts";
 
 /** The programs of administrators. */
-const SECTION_8 = ["cb-admin", "cb-queue"];
+const SECTION_8 = ["cb-admin", "cb-queue", "cb-registry"];
 const sectionOf = (program: string): 1 | 8 => (SECTION_8.includes(program) ? 8 : 1);
 
 /** Where the files of a program are, below the folder of the package: the manual page, and the completions for bash, zsh and fish. */

@@ -1,5 +1,6 @@
 /** Which pool a build waits in. */
 import { CbError } from "../../core/errors.ts";
+import type { Mirror } from "../../protocol/builder-messages.ts";
 import type { Gpu } from "../../protocol/fields.ts";
 
 export interface PoolKind {
@@ -7,6 +8,8 @@ export interface PoolKind {
   readonly arch: string;
   /** The graphics processors of its builders; absent: none. */
   readonly gpu?: Gpu | undefined;
+  /** Of its builders; absent: none. */
+  readonly mirrors?: readonly Mirror[] | undefined;
 }
 
 /** The caller's requirements of the pool. Absent: any. */

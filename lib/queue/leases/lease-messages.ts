@@ -53,6 +53,7 @@ export class LeaseMessages {
       ...(terminal === undefined ? {} : { terminal }),
       ...secrets.forLease(record, needs, sealingKey),
       plainHttpRegistries: [...plainHttpRegistries],
+      ...(kind.mirrors === undefined ? {} : { mirrors: [...kind.mirrors] }),
       limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
     };
   }

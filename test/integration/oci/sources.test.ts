@@ -33,7 +33,7 @@ test.before(async (context) => {
   await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
   const host = `${HOST_LOOPBACK}:${(server.address() as AddressInfo).port}`;
   context.library = { host, requests, server };
-  context.world = await RecipeStack.start([host]);
+  context.world = await RecipeStack.start({ served: [host] });
 });
 test.after(async ({ world, library }) => {
   await world?.stop();

@@ -24,7 +24,7 @@ function exposure(unit: string): number {
 }
 
 // systemd 252 gives 1.2 and 1.4; the scale changes a little between versions.
-for (const unit of ["cb-nats.service", "cb-queue.service"]) {
+for (const unit of ["cb-nats.service", "cb-queue.service", "cb-registry.service"]) {
   test(`systemd-analyze security gives ${unit} an exposure of at most 1.5`, () => {
     const level = exposure(unit);
     assert.ok(level > 0 && level <= 1.5, `${level}`);

@@ -10,7 +10,7 @@ const test = suite<{ world: RecipeStack; repository: RpmRepository }>("bootstrap
 
 test.before(async (context) => {
   context.repository = await startRpmRepository();
-  context.world = await RecipeStack.start([context.repository.host]);
+  context.world = await RecipeStack.start({ served: [context.repository.host] });
 });
 test.after(async ({ world, repository }) => {
   await world?.stop();

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { promtoolPath } from "../../../infra/tools/setup/promtool.ts";
+import { promtoolPath } from "../../../infra/tools/setup/unpacked-program.ts";
 import type { StatusData } from "../../../lib/queue/http/status-data.ts";
 import { configWith } from "../../support/queue/own-queue.ts";
 import { HELLO } from "../../support/recipe/recipes.ts";

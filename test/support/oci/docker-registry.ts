@@ -1,13 +1,11 @@
 /** Runs a real docker-registry on a free port, and pushes images to it with HTTP calls. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
-import { aptUnpack } from "../../../infra/tools/setup/apt.ts";
-import { findPrograms } from "../../../infra/tools/setup/find-program.ts";
-import { folders } from "../../../lib/config/folders.ts";
+import { dockerRegistryPath } from "../../../infra/tools/setup/unpacked-program.ts";
 import {
   configOf,
   digestOf,
@@ -30,18 +28,20 @@ export interface RegistryOptions {
   readonly folder: string;
   /** The section `auth` of its configuration. */
   readonly auth?: unknown;
+  /** Default: a free one. */
+  readonly port?: number;
   /** Paths of a certificate and its key. Default: plain HTTP. */
   readonly tls?: { readonly certificate: string; readonly key: string };
 }
 
 /** Resolves when the registry listens. */
-export async function startRegistry({ folder, auth, tls }: RegistryOptions): Promise<RunningRegistry> {
+export async function startRegistry({ folder, auth, tls, port = 0 }: RegistryOptions): Promise<RunningRegistry> {
   const config = join(mkdtempSync(join(folder, "registry-")), "config.yml");
   const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };
   // JSON is YAML.
-  const http = { addr: "127.0.0.1:0", ...(tls === undefined ? {} : { tls }) };
+  const http = { addr: `127.0.0.1:${port}`, ...(tls === undefined ? {} : { tls }) };
   writeFileSync(config, JSON.stringify({ version: "0.1", storage, http, ...(auth === undefined ? {} : { auth }) }));
-  const child = spawn(await registryProgram(), ["serve", config], {
+  const child = spawn(await dockerRegistryPath(), ["serve", config], {
     stdio: ["ignore", "ignore", "pipe"],
     env: { ...process.env, OTEL_TRACES_EXPORTER: "none" },
   });
@@ -66,28 +66,6 @@ async function addressIn(log: Readable): Promise<string> {
     if (host !== undefined) return host;
   }
   throw new Error(`docker-registry does not start:\n${output}`);
-}
-
-/**
- * The path of the program: an installed one, or the unpacked Debian package in the cache. The package is not installed, because that
- * would start a registry as a system service.
- */
-async function registryProgram(): Promise<string> {
-  const path = join(folders().cache, "tools", `docker-registry-${process.arch}`);
-  const [found] = [
-    ...findPrograms("docker-registry"),
-    ...findPrograms(`docker-registry-${process.arch}`, dirname(path)),
-  ];
-  if (found !== undefined) return found;
-  mkdirSync(dirname(path), { recursive: true });
-  const scratch = mkdtempSync(join(dirname(path), ".fetching-"));
-  try {
-    await aptUnpack("docker-registry", scratch);
-    renameSync(join(scratch, "usr/bin/docker-registry"), path);
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
-  return path;
 }
 
 export interface PushedImage {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as assert from "uvu/assert";
 import { parse, stringify } from "yaml";
+import type { Mirror } from "../../../lib/protocol/builder-messages.ts";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
 import { destroyAllSandboxes } from "../../../lib/provider/sandbox/folder.ts";
 import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
@@ -27,6 +28,13 @@ export interface Hosts {
   readonly unnamed: string;
 }
 
+export interface RecipeStackOptions {
+  /** Further addresses on this host, HOST_LOOPBACK:PORT, that builders may reach. */
+  readonly served?: readonly string[];
+  /** Starts mirrors of the registries; its result becomes a setting of the pools. */
+  readonly mirrorsOf?: (stack: Stack, hosts: Hosts) => Promise<readonly Mirror[]>;
+}
+
 export class RecipeStack {
   readonly stack: Stack;
   readonly hosts: Hosts;
@@ -40,8 +48,7 @@ export class RecipeStack {
     this.#clear = parts.clear;
   }
 
-  /** `served`: further addresses on this host, HOST_LOOPBACK:PORT, that builders may reach. */
-  static async start(served: readonly string[] = []): Promise<RecipeStack> {
+  static async start({ served = [], mirrorsOf = async () => [] }: RecipeStackOptions = {}): Promise<RecipeStack> {
     const folder = mkdtempSync(join(tmpdir(), "cb-recipes-"));
     const registries: RunningRegistry[] = [];
     let stack: Stack | undefined;
@@ -53,7 +60,8 @@ export class RecipeStack {
     try {
       const hosts = await startRegistries(folder, registries);
       stack = await Stack.start();
-      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts, served), clear });
+      const mirrors = await mirrorsOf(stack, hosts);
+      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts, { mirrors, served }), clear });
     } catch (error) {
       await clear();
       throw error;
@@ -124,10 +132,16 @@ async function startRegistries(folder: string, started: RunningRegistry[]): Prom
 }
 
 /** Restarts the stack's queue with the registries, and destroys the builders that have the old packet filter. */
-async function queueWith(stack: Stack, { open, basic, unnamed }: Hosts, served: readonly string[]): Promise<Running> {
+async function queueWith(
+  stack: Stack,
+  { open, basic, unnamed }: Hosts,
+  { mirrors, served }: { mirrors: readonly Mirror[]; served: readonly string[] },
+): Promise<Running> {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
-  const [{ provider }] = config.pools;
-  provider.allowHostPorts.push(open, basic, unnamed, ...served);
+  const [pool] = config.pools;
+  const { provider } = pool;
+  pool.mirrors = mirrors;
+  provider.allowHostPorts.push(open, basic, unnamed, ...served, ...mirrors.map(({ host }) => host));
   writeFileSync(stack.path("queue.yaml"), stringify(config));
   await stack.queueEnds("SIGTERM");
   await destroyAllSandboxes(provider.stateDir);

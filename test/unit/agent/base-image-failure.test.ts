@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { baseImageFailure, LastOutput } from "../../../agent/base-image-failure.ts";
+import { baseImageFailure, isBaseImageFailure, LastOutput } from "../../../agent/base-image-failure.ts";
 
 const test = suite("base image failure");
 
@@ -21,6 +21,13 @@ test("baseImageFailure() returns the remedy for the last error of apptainer and 
     for (const program of [APPTAINER, BUILDAH])
       assert.match(baseImageFailure(`INFO:    Starting build...\r\n${program}${message}\r\n`, ACCESS) ?? "", remedy);
   }
+});
+
+test("isBaseImageFailure() knows the final error of both programs, and not the same text of a script", () => {
+  for (const program of [APPTAINER, BUILDAH]) assert.ok(isBaseImageFailure(`${program}unexpected EOF`));
+  assert.not.ok(
+    isBaseImageFailure("curl: dial tcp: i/o timeout\nFATAL:   While performing build: while running engine"),
+  );
 });
 
 test("baseImageFailure() names the registry that refuses, and tells whether the build had a login for it", () => {

@@ -1,9 +1,13 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { registriesConf } from "../../../agent/registries.ts";
+import { registriesConf as confOf } from "../../../agent/registries.ts";
 import type { Recipe } from "../../../lib/protocol/build-messages.ts";
+import type { Mirror } from "../../../lib/protocol/builder-messages.ts";
 
 const test = suite("registries");
+
+const registriesConf = (recipe: Recipe, plainHttp: readonly string[], mirrors: readonly Mirror[] = []) =>
+  confOf(recipe, { plainHttp, mirrors });
 
 const definition = (from: string, buildArgs?: Record<string, string>): Recipe => ({
   backend: "singularity",
@@ -61,6 +65,31 @@ test("registriesConf() requires TLS on the ports of a host named without a port"
   const conf = registriesConf(dockerfile("registry.example.org:5000/a"), named);
   assert.equal(entries(conf), ["registry.example.org insecure", "registry.example.org:5000"]);
   assert.match(conf, 'location = "registry.example.org:5000"\ninsecure = false');
+});
+
+const HUB: Mirror = { registry: "docker.io", host: "10.0.2.2:5000", plainHttp: true };
+
+test("registriesConf() names the mirror of a registry, for apptainer in place of all other entries", () => {
+  const own: Mirror = { registry: "10.9.9.9:5000", host: "mirror.local:5001", plainHttp: false };
+  const named = ["10.9.9.9:5000"];
+  const apptainer = registriesConf(definition("{{ BASE }}:1"), named, [HUB, own]);
+  assert.equal(entries(apptainer), ["10.9.9.9:5000 -> mirror.local.:5001", "docker.io -> 10.0.2.2:5000 insecure"]);
+  const buildah = registriesConf(dockerfile("10.9.9.9:5000/a"), named, [HUB, own]);
+  assert.match(
+    buildah,
+    [
+      "[[registry]]",
+      'location = "10.9.9.9:5000"',
+      "insecure = true",
+      "[[registry.mirror]]",
+      'location = "mirror.local:5001"',
+      "insecure = false",
+    ].join("\n"),
+  );
+  assert.match(
+    buildah,
+    'location = "docker.io"\ninsecure = false\n[[registry.mirror]]\nlocation = "10.0.2.2:5000"\ninsecure = true',
+  );
 });
 
 test.run();

@@ -10,6 +10,7 @@ const workDir: WorkDir = {
   callersRoot: "/b/context",
   context: "/b/context",
   recipe: "/b/recipe",
+  registriesConf: "/work/registries.conf",
   image: "/b/image.sif",
   storage: "/b/storage",
   layout: "/b/layout",

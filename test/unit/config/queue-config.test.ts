@@ -53,6 +53,23 @@ test("queueConfig names each mistake of a registry with its line", () => {
   for (const [text, message] of cases) assert.throws(() => registries(text), message, text);
 });
 
+test("queueConfig takes mirrors of a pool, none by default, and refuses one that its sandboxes cannot reach", () => {
+  const withMirrors = (text: string, allowed = "") => {
+    const yaml = BASE.replace("registries:\n", "").replace("    max: 1\n", `    max: 1\n    mirrors: ${text}\n`);
+    return parseYaml(yaml.replace("Ports: []", `Ports: [${allowed}]`), "queue.yaml", queueConfig).pools[0]?.mirrors;
+  };
+  assert.equal(withMirrors("[]"), []);
+  const far = '{ registry: quay.io, host: "mirror.example:5000" }';
+  const near = '{ registry: docker.io, host: "10.0.2.2:5000", plainHttp: true }';
+  assert.equal(withMirrors(`[${far}, ${near}]`, '"10.0.2.2:5000"'), [
+    { registry: "quay.io", host: "mirror.example:5000", plainHttp: false },
+    { registry: "docker.io", host: "10.0.2.2:5000", plainHttp: true },
+  ]);
+  assert.throws(() => withMirrors(`[${near}]`, '"10.0.2.2:4222"'), /pools\.0\.mirrors: .*allowHostPorts/);
+  assert.throws(() => withMirrors(`[${far}, ${far}]`), /pools\.0\.mirrors: two mirrors are of the same registry/);
+  assert.throws(() => withMirrors("[{ registry: a, host: https://b }]"), /mirrors\.0\.host: must be HOST or HOST:PORT/);
+});
+
 test("queueConfig takes quotas for all users and for one, none by default, and names a wrong one", () => {
   const quotas = (text: string) =>
     parseYaml(`${BASE}quotas: ${text}\n`.replace("registries:\n", ""), "queue.yaml", queueConfig).quotas;

@@ -1,0 +1,25 @@
+/** Asks a registry for any reply. */
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { originOf, type Registry } from "./address.ts";
+
+/**
+ * True when the registry replies within `timeoutMs`; any status counts. The certificate is not checked here: the programs that fetch
+ * images do so. No proxy is used.
+ */
+export async function isReplying(registry: Pick<Registry, "host" | "plainHttp">, timeoutMs: number): Promise<boolean> {
+  const url = `${originOf(registry)}/v2/`;
+  const options = { signal: AbortSignal.timeout(timeoutMs), rejectUnauthorized: false, agent: false };
+  const request = registry.plainHttp ? httpRequest(url, options) : httpsRequest(url, options);
+  try {
+    request.end();
+    const [response] = await once(request, "response");
+    response.resume();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    request.on("error", () => undefined).destroy();
+  }
+}
