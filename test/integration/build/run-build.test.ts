@@ -66,7 +66,7 @@ test("runBuild() names a program that cannot be started, and the error code", as
   assert.is((error as Error).message, "program 0 could not be started (ENOENT)");
 });
 
-test("runBuild() takes a program that the builder cannot execute, or whose output it cannot read, for a fault of the builder", async ({
+test("runBuild() reports a fault of the builder when it cannot execute a program, or cannot read its output", async ({
   folder,
 }) => {
   const path = join(folder, "no-program");
