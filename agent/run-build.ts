@@ -29,7 +29,7 @@ export interface BuildExit {
 
 /**
  * Runs the steps until one fails, and returns how the last one ended. An abort of `signal` kills the running program.
- * Rejects with CbError "infrastructure" when the output cannot be passed on, with a CbError that `write` throws, and
+ * Rejects with CbError "infrastructure" when a program cannot be started or the output cannot be passed on, with a CbError that `write` throws, and
  * with the reason of `signal`.
  */
 export async function runBuild(steps: readonly Step[], options: BuildOptions): Promise<BuildExit> {
@@ -79,6 +79,8 @@ async function runStep(options: StepOptions): Promise<BuildExit> {
     const [code, signal] = await exit;
     options.signal.throwIfAborted();
     if (timeout.signal.aborted) return { code: 124, reason: `ran for ${options.limitMs / 60_000} minutes, the limit` };
+    const fault = signal === null ? undefined : FAULTS[signal];
+    if (fault !== undefined) throw new CbError("infrastructure", `${options.name} ${fault}`);
     return buildExit(options.name, code, signal);
   } finally {
     clearTimeout(timer);
@@ -94,26 +96,34 @@ async function notStarted(child: ChildProcess, name: string): Promise<CbError> {
   return new CbError("infrastructure", `${name} could not be started (${codeOf(cause)})`, { cause });
 }
 
+/**
+ * Signals that end a program because of the builder: the shell sends itself SIGUSR1 when it cannot replace itself by the program,
+ * and SIGPIPE comes when `cat` has ended. An exit code could be that of a recipe's command as well, which buildah passes on.
+ */
+const FAULTS: Readonly<Partial<Record<NodeJS.Signals, string>>> = {
+  SIGUSR1: "could not be started",
+  SIGPIPE: "lost the program that reads its output",
+};
+const NOT_STARTED = "kill -s USR1 $$";
+
 /** One pipe for standard output and standard error: two pipes would lose the order of the lines. */
-const ONE_OUTPUT = 'exec "$@" 2>&1';
+const ONE_OUTPUT = `exec "$@" 2>&1; ${NOT_STARTED}`;
 
 /**
  * Node passes a socket as standard output. A program can read from it and waits for ever, and it cannot open it again as
  * /dev/stdout. A shell pipe has neither fault. `cat` ends when no process can write to the pipe any more; the program
  * itself replaces the shell, so its exit does not wait for `cat`. On a terminal script(1) alone gets the socket.
  */
-const ONE_PIPE = 'exec "$@" > >(exec cat) 2>&1';
+const ONE_PIPE = `exec "$@" > >(exec cat) 2>&1; ${NOT_STARTED}`;
 
 /** With this score the kernel ends the build before the agent when memory runs out (memory-failure.ts). */
 const ENDED_FIRST = "{ echo 500 >/proc/self/oom_score_adj; } 2>/dev/null";
 
 function start({ argv, cwd, env, terminal }: StepOptions): ChildProcess & { stdout: Readable } {
-  const shell =
-    terminal === undefined
-      ? ["/bin/bash", "-c", `${ENDED_FIRST}; ${ONE_PIPE}`, "bash", ...argv]
-      : ["/bin/sh", "-c", `${ENDED_FIRST}; ${ONE_OUTPUT}`, "sh", ...terminal.command(argv)];
-  const [program = "", ...args] = shell;
-  const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
+  // With execfail, the shell goes on after an exec that failed.
+  const script = `shopt -s execfail; ${ENDED_FIRST}; ${terminal === undefined ? ONE_PIPE : ONE_OUTPUT}`;
+  const args = ["-c", script, "bash", ...(terminal?.command(argv) ?? argv)];
+  const child = spawn("/bin/bash", args, { cwd, env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   return child as ChildProcess & { stdout: Readable };
 }
 

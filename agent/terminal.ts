@@ -14,9 +14,10 @@ const sttyArguments = ({ columns, rows }: Size): string[] => ["cols", String(col
  *
  * setsid starts the program in a session without a controlling terminal, so /dev/tty cannot be opened. Its standard
  * input is /dev/null, and its output is open for writing only: a pager that falls back to reading standard error fails
- * at once. The shell keeps the terminal as its own controlling terminal, so no process of the build can acquire it. The
- * shell passes SIGWINCH on, which the kernel sends to the terminal's session only, and kills the program when script
- * ends. `env` undoes that a shell starts background commands with SIGINT and SIGQUIT ignored.
+ * at once. The shell keeps the terminal as its own controlling terminal, so no process of the build can acquire it, except
+ * by force as root of the initial user namespace (docs/recipes.md). The shell passes SIGWINCH on, which the kernel sends to
+ * the terminal's session only, and kills the program when script ends. `env` undoes that a shell starts background commands
+ * with SIGINT and SIGQUIT ignored.
  */
 const RUN_WITHOUT_INPUT = `
 trap 'kill -s WINCH -- "-$!" 2>/dev/null' WINCH

@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type BuildExit, type BuildOptions, runBuild } from "../../../agent/run-build.ts";
 import { Terminal } from "../../../agent/terminal.ts";
+import { rejection } from "../../support/rejection.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<{ folder: string }>("run-build");
@@ -63,6 +64,27 @@ test("runBuild() names a program that cannot be started, and the error code", as
   const build = new RunningBuild(["echo one"], { cwd: join(folder, "missing") });
   const error = await build.exit.catch((thrown: Error) => thrown);
   assert.is((error as Error).message, "program 0 could not be started (ENOENT)");
+});
+
+test("runBuild() reports a fault of the builder when it cannot execute a program, or cannot read its output", async ({
+  folder,
+}) => {
+  const path = join(folder, "no-program");
+  writeFileSync(path, "x", { mode: 0o644 });
+  const terminal = await Terminal.open(join(folder, "terminal"), { columns: 80, rows: 24 });
+  const env = { PATH: folder };
+  const run = (argv: string[], more: Partial<BuildOptions> = {}) => {
+    const signal = new AbortController().signal;
+    const options = { cwd: "/", env: { PATH: process.env.PATH ?? "" }, limitMs: 60_000, signal, ...more };
+    return rejection(runBuild([{ name: "a program", argv }], { write: async () => undefined, ...options }));
+  };
+  for (const argv of [[path], [join(folder, "missing")]]) {
+    assert.is(String(await run(argv)), "CbError: a program could not be started");
+  }
+  // The builder has no script(1), and no cat(1).
+  assert.is(String(await run(["sh"], { terminal, env })), "CbError: a program could not be started");
+  const endless = ["/bin/sh", "-c", "while :; do echo line; done"];
+  assert.is(String(await run(endless, { env })), "CbError: a program lost the program that reads its output");
 });
 
 test("runBuild() applies one time limit to all programs together", async ({ folder }) => {

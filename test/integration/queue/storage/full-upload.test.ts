@@ -56,7 +56,7 @@ class SmallDisk {
   }
 }
 
-for (const [release, runsOn] of Object.entries(RELEASES)) {
+function suiteOf(release: string, runsOn: boolean) {
   let disk: SmallDisk;
   const { NATS_SERVER, TMPDIR } = process.env;
   const test = suite<ServerWorld>(`full upload, nats-server of ${release}`);
@@ -92,10 +92,12 @@ for (const [release, runsOn] of Object.entries(RELEASES)) {
     assert.ok((await getAll(world.guest)).data.equals(data));
   });
 
-  test.run();
+  return test;
 }
 
 function restore(name: string, value: string | undefined): void {
   if (value === undefined) delete process.env[name];
   else process.env[name] = value;
 }
+
+for (const [release, runsOn] of Object.entries(RELEASES)) suiteOf(release, runsOn).run();
