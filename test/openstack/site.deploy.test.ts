@@ -120,7 +120,9 @@ for (const node of LOGIN_NODES) {
     ];
     copyFileSync(HELLO, deployment.stack.path("hello.def"));
     const { clients, stack } = deployment;
-    console.log(await inTree(await treeOf(node), clients, commands.join("\n"), stack.folder), seconds(startedMs));
+    const output = await inTree(await treeOf(node), clients, commands.join("\n"), stack.folder);
+    // One string: console.log() would format the output's "%d".
+    console.log(`${output}${seconds(startedMs)}`);
     const ran = await runImageInSandbox(image, { rootfs: await testRootfs(), stdio: "pipe" });
     assert.is(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, "Hello from a container!");
