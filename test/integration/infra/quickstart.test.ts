@@ -46,9 +46,17 @@ test("cb-local status shows the running parts before and after down", async ({ s
     (await stack.run("cb-local", ["status"])).stdout,
     /nats-server: up, pid \d+, tls:[\s\S]*cb-queue: +up.*\nbuilders: +sandbox\n/,
   );
+  const up = JSON.parse((await stack.run("cb-local", ["status", "--json"])).stdout);
+  assert.is(up.v, 1);
+  assert.match(up.nats.url, /^tls:/);
+  assert.ok(up.nats.pid > 0 && up.queue.pid > 0);
+  assert.is(up.queue.builders, "sandbox");
+  for (const file of [up.queue.log, up.operator.ca, up.operator.creds]) assert.ok(existsSync(file), file);
   const down = await stack.run("cb-local", ["down"]);
   assert.is(down.code, 0, down.stderr);
   assert.match((await stack.run("cb-local", ["status"])).stdout, /nats-server: down\ncb-queue: +down/);
+  const { nats, queue, operator } = JSON.parse((await stack.run("cb-local", ["status", "--json"])).stdout);
+  assert.equal([nats, Object.keys(queue), operator], [{}, ["log"], undefined]);
   const status = await stack.run("cb-status", []);
   assert.is(status.code, 78, "no queue is configured any more");
   assert.match(status.stderr, /cb-local up/);

@@ -35,7 +35,7 @@ export interface Variant {
   readonly variant?: string;
 }
 
-/** An image index whose images are all for this machine's architecture. */
+/** An image index. All its images are for this machine's architecture. */
 export function indexOf(images: readonly Variant[]): string {
   const manifests = images.map(({ layers, variant }) => ({
     ...descriptor(MANIFEST_TYPE, Buffer.from(manifestOf(layers))),

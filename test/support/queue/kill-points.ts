@@ -30,6 +30,7 @@ export const BUILD_STEPS: Readonly<Record<string, QueueStep>> = {
   "the final state is published": { subject: state, payload: /"state":"succeeded"/ },
   "the stream is sealed": { subject: buildStream("UPDATE"), payload: /"sealed":true/ },
   "the recipe is deleted": { subject: /^\$KV\.cb-recipes\./, payload: /KV-Operation: DEL/ },
+  "the use of its user is counted": { subject: /^\$KV\.cb-usage\./ },
   "the end is recorded as announced": { subject: build, payload: /"announced":true/ },
   "`received` is recorded": { subject: build, payload: /"received":true/ },
   "the bucket is deleted": { subject: bucket("DELETE") },

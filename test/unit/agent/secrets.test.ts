@@ -42,6 +42,14 @@ test("openSecrets() refuses the user's box in place of the site's, and a name th
   assert.throws(() => openSecrets({ ...lease, secrets: path }, BUILDER, key), /not a name of a secret/);
 });
 
+test("openSecrets() refuses a box for another build, attempt or builder", () => {
+  const other = "7b1f3a52-0d64-4c5e-9d57-2a1c3e4f5a6b";
+  for (const over of [{ build: other }, { attempt: 2 }, { builder: other }]) {
+    const secrets = box({ secrets: [{ id: "t", value: "AA==" }] }, forBuilder({ ...of, ...over }));
+    assert.throws(() => openSecrets({ ...lease, secrets }, BUILDER, key), /belong to another build/);
+  }
+});
+
 test("a login is found under both spellings of a private registry, and under docker's name of Docker Hub", () => {
   assert.equal(authNames("docker.io"), ["docker.io", "https://index.docker.io/v1/"]);
   assert.equal(authNames("a.io"), ["a.io"]);

@@ -1,7 +1,7 @@
 /** Built programs on a terminal, made by script(1): what they leave on it, and what they write with --no-tty. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -78,6 +78,38 @@ test("a second Ctrl-C gives the terminal back before it ends the program", async
 
 test("a program writes no escape sequences of its own where standard output is no terminal", ({ probe }) => {
   assert.is(spawnSync(probe, ["success"], { encoding: "utf8" }).stdout, HALF);
+});
+
+test("--docker-login asks on the terminal, also when the standard streams are redirected, and does not show the password", async ({
+  folder,
+  client,
+}) => {
+  writeFileSync(join(folder, "private.def"), "Bootstrap: docker\nFrom: registry.example.org/team/app\n");
+  const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: folder, XDG_STATE_HOME: folder };
+  const call = `${client} --dry-run --docker-login ${folder}/p.sif ${folder}/private.def`;
+  const command = `${call} </dev/null >${folder}/out 2>&1; echo "code $?"`;
+  const script = spawn("script", onTerminal(command), { stdio: ["pipe", "pipe", "inherit"], env });
+  let printed = "";
+  const ended = once(script, "close");
+  const answers = [
+    ["User name for registry.example.org: ", "ada\r"],
+    ["Password for registry.example.org: ", "typed-password\r"],
+  ];
+  for await (const piece of script.stdout as AsyncIterable<Buffer>) {
+    printed += piece.toString();
+    const [question = "", answer] = answers[0] ?? [];
+    if (answer === undefined || !printed.includes(question)) continue;
+    answers.shift();
+    script.stdin.write(answer);
+  }
+  await ended;
+  const out = readFileSync(join(folder, "out"), "utf8");
+  assert.match(printed, "code 0", out);
+  assert.match(out, /^login: +registry\.example\.org, from --docker-login$/m);
+  assert.not.match(printed + out, "typed-password");
+  const without = spawnSync("setsid", ["-w", "sh", "-c", call], { encoding: "utf8", env });
+  assert.is(without.status, 64, without.stderr);
+  assert.match(without.stderr, /--docker-login needs a terminal, and there is none\n {2}log in first: docker login/);
 });
 
 test("with --no-tty and with TERM=dumb the client writes whole lines without escape sequences", ({

@@ -41,9 +41,10 @@ interface Question {
 
 function ask(input: ReadStream, output: WriteStream, { question, shown }: Question): Promise<string> {
   return new Promise((resolve, reject) => {
-    output.write(question);
     const nothing = new Writable({ write: (_chunk, _encoding, done) => done() });
     const reader = createInterface({ input, output: shown ? output : nothing, terminal: true, prompt: "" });
+    // The reader has turned the terminal's echo off by now: an answer that comes with the question is not printed.
+    output.write(question);
     reader.once("line", (line) => {
       resolve(line);
       if (!shown) output.write("\n");
