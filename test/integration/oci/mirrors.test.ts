@@ -1,4 +1,4 @@
-/** Builds of both kinds whose base images come through mirrors: real cb-registry, real registries, real sandboxes. */
+/** Builds of both kinds that get their base images through mirrors: real cb-registry, real registries, real sandboxes. */
 // slow: twelve builds in sandboxes with registries
 // timeout: 800 s
 import { readdirSync, writeFileSync } from "node:fs";
@@ -108,9 +108,9 @@ test("a build with a login asks the registry itself, and no copy gives its priva
     assert.equal(blobsOf(copies.basic), []);
   }
   const [[name, text]] = recipesOn(`${world.hosts.basic}/${IMAGE}`);
-  const stranger = await world.build(name, text, ["-F"]);
-  assert.is(stranger.code, 1, stranger.stderr);
-  assert.match(stranger.stderr, "without a login");
+  const refused = await world.build(name, text, ["-F"]);
+  assert.is(refused.code, 1, refused.stderr);
+  assert.match(refused.stderr, "without a login");
   const asked = await fetch(`http://${copies.basic.host}/v2/site/busybox/manifests/1`);
   assert.not.ok(asked.ok);
   assert.equal(blobsOf(copies.basic), []);

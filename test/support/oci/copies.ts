@@ -35,7 +35,7 @@ export async function startCopy(stack: Stack, name: string, upstream: string): P
   return { host, folder: join(folder, upstream.replace(":", "_")), service, stop };
 }
 
-/** A copy whose registry was away is started again after a pause of up to 60 s. */
+/** While its registry is away, a copy is started again after a pause of up to 60 s. */
 const START_MS = 120_000;
 
 /** Resolves when the copy replies, as its registry is there. */
