@@ -1,5 +1,4 @@
 /** Builds of both kinds that get their base images through mirrors: real cb-registry, real registries, real sandboxes. */
-// slow: twelve builds in sandboxes with registries
 // timeout: 800 s
 import { readdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
