@@ -35,6 +35,9 @@ export async function startCopy(stack: Stack, name: string, upstream: string): P
   return { host, folder: join(folder, upstream.replace(":", "_")), service, stop };
 }
 
+/** While its registry is away, a copy is started again after a pause of up to 60 s. */
+const START_MS = 120_000;
+
 /** Resolves when the copy replies, as its registry is there. */
 export const replying = ({ host }: Copy): Promise<unknown> =>
-  until("the copy replies", () => isReplying({ host, plainHttp: true }, 5_000));
+  until("the copy replies", () => isReplying({ host, plainHttp: true }, 5_000), START_MS);

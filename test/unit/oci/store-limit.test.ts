@@ -6,7 +6,10 @@ const test = suite("store limit");
 
 /** Ten files of 10 bytes; `d` was used first, then `a`. */
 const FILES = [..."abcdefghij"].map((path, n) => ({ path, bytes: 10, usedMs: path === "d" ? -1 : n }));
-const removed = (maxBytes: number): string => filesToRemove(FILES, maxBytes).map(({ path }) => path).join("");
+const removed = (maxBytes: number): string =>
+  filesToRemove(FILES, maxBytes)
+    .map(({ path }) => path)
+    .join("");
 
 test("filesToRemove() removes nothing at the bound, and one byte above it the oldest files until a tenth is free", () => {
   assert.is(removed(100), "");
