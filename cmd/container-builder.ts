@@ -142,11 +142,16 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
     printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal, reuse }));
     return;
   }
-  const same = await sameBuild(reuse, { recipe, context, secrets: given.secrets, arch, pool, signal: interrupted });
-  if (same.note !== undefined) steps.print(`note: ${same.note}`);
+  const ended = new AbortController();
+  const signal = AbortSignal.any([interrupted, ended.signal]);
+  // The files are read and the registries asked while the connection is made.
+  const finding = sameBuild(reuse, { recipe, context, secrets: given.secrets, arch, pool, signal });
+  finding.catch(() => undefined);
   let session: Session | undefined;
   try {
     session = await Session.open("container-builder", steps, view.warn);
+    const same = await finding;
+    if (same.note !== undefined) steps.print(`note: ${same.note}`);
     await buildFlow({
       session,
       steps,
@@ -168,6 +173,7 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
       interrupted,
     });
   } finally {
+    ended.abort();
     steps.close();
     await session?.close();
   }

@@ -1,4 +1,5 @@
 /** The same build again with the shipped programs: its image is used again, and calls at the same time share one build. */
+// slow: a stack of its own, and five builds.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
