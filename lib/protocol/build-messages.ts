@@ -75,7 +75,7 @@ const reason = line;
  * By these a client asks for an earlier build of its own user with the same inputs. The digest is the client's word, so the queue answers
  * with builds of the same user alone.
  */
-export const sameBuildRequest = v.object({
+const sameBuildRequest = v.object({
   /** SHA-256 in hex of everything that the client sends or that the recipe names (lib/cli/build/same/build-digest.ts). */
   digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "not a SHA-256 digest")),
   /** Build anew in any case; later requests with this digest then get the new build. */
@@ -84,7 +84,7 @@ export const sameBuildRequest = v.object({
 export type SameBuildRequest = v.InferOutput<typeof sameBuildRequest>;
 
 /** The reply names an earlier build: one that waits or runs, or one with an image that the queue keeps. */
-export const sameBuildReply = v.object({
+const sameBuildReply = v.object({
   state: v.picklist(["waiting", "leased", "succeeded"]),
   /** The time since it was reserved, since its lease, or since its end. */
   ageMs: count,
