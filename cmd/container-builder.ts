@@ -17,6 +17,7 @@ import {
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
+import { ownReuseRule, sameBuild } from "../lib/cli/build/same/same-build.ts";
 import { collectSecrets } from "../lib/cli/build/secrets/collect-secrets.ts";
 import { configCommand, runConfig } from "../lib/cli/config-command.ts";
 import { doctorCommand, runDoctor } from "../lib/cli/doctor/command.ts";
@@ -136,19 +137,28 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
   for (const note of notes) steps.print(`note: ${note}`);
   const isShown = view.isOutputShown && process.stdout.isTTY;
   const terminal = terminalSize(options.tty ?? isShown);
+  const reuse = ownReuseRule(options, { recipe, secrets: given.secrets });
   if (options.dryRun) {
-    printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal }));
+    printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal, reuse }));
     return;
   }
+  const ended = new AbortController();
+  const signal = AbortSignal.any([interrupted, ended.signal]);
+  // The files are read and the registries asked while the connection is made.
+  const finding = sameBuild(reuse, { recipe, context, secrets: given.secrets, arch, pool, signal });
+  finding.catch(() => undefined);
   let session: Session | undefined;
   try {
     session = await Session.open("container-builder", steps, view.warn);
+    const same = await finding;
+    if (same.note !== undefined) steps.print(`note: ${same.note}`);
     await buildFlow({
       session,
       steps,
       report,
       recipe,
       context,
+      same,
       secrets: given.secrets,
       arch,
       pool,
@@ -163,6 +173,7 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
       interrupted,
     });
   } finally {
+    ended.abort();
     steps.close();
     await session?.close();
   }

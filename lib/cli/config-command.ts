@@ -28,6 +28,7 @@ const DEFAULTS = {
   servername: ["the host in url", "default"],
   account: ["any", "default"],
   sealingKey: ["that of the queue", "default"],
+  reuseBuilds: ["dockerfiles", "default"],
 } as const;
 
 /** Throws CbError "config" after the output when a setting is missing or its file cannot be read. */

@@ -58,6 +58,7 @@ export function findSettings(places: ClientConfigPlaces): FoundSettings {
     ...find("creds"),
     ...find("ca"),
     ...find("servername"),
+    ...find("reuseBuilds"),
     ...ofInstallation("account"),
     ...ofInstallation("sealingKey"),
   };

@@ -9,6 +9,9 @@ import * as v from "valibot";
 import { natsContext } from "./nats-context.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
+/** `dockerfiles`: also definition files without a script. */
+const REUSE_DEFAULTS = ["dockerfiles", "all", "none"] as const;
+
 /** The keys of config.yaml. */
 const fileSchema = v.strictObject({
   url: v.optional(v.string()),
@@ -20,7 +23,10 @@ const fileSchema = v.strictObject({
   account: v.optional(v.string()),
   /** Public key of the installation, which secrets are sealed to. Without it the client requests it from the queue. */
   sealingKey: v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/, "must be 43 characters of base64url"))),
+  /** Which recipes take an earlier build with the same inputs, unless the call says otherwise (docs/administration.md). */
+  reuseBuilds: v.optional(v.picklist(REUSE_DEFAULTS, "must be dockerfiles, all or none")),
 });
+export type ReuseDefault = (typeof REUSE_DEFAULTS)[number];
 type Settings = Partial<v.InferOutput<typeof fileSchema>>;
 export type SettingName = keyof Settings;
 

@@ -72,6 +72,28 @@ export const ATTEMPTS_MAX = 2;
 const reason = line;
 
 /**
+ * By these a client asks for an earlier build of its own user with the same inputs. The digest is the client's word, so the queue answers
+ * with builds of the same user alone.
+ */
+const sameBuildRequest = v.object({
+  /** SHA-256 in hex of everything that the client sends or that the recipe names (lib/cli/build/same/build-digest.ts). */
+  digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "not a SHA-256 digest")),
+  /** Build anew in any case; later requests with this digest then get the new build. */
+  rebuild: v.optional(v.literal(true)),
+});
+export type SameBuildRequest = v.InferOutput<typeof sameBuildRequest>;
+
+/** The reply names an earlier build: one that waits or runs, or one with an image that the queue keeps. */
+const sameBuildReply = v.object({
+  state: v.picklist(["waiting", "leased", "succeeded"]),
+  /** The time since it was reserved, since its lease, or since its end. */
+  ageMs: count,
+  /** The client that began it is still sending its files. */
+  awaitsContext: v.optional(v.literal(true)),
+});
+export type SameBuildReply = v.InferOutput<typeof sameBuildReply>;
+
+/**
  * Caller → queue on `queue.reserve.<user>`. The caller chooses `request`; a repeated request with the same id is the same build.
  * `publicKey` is of a key pair that the caller makes for this build alone.
  */
@@ -100,19 +122,33 @@ export const reserveRequest = v.object({
   pool: v.optional(line),
   /** Present when the caller has a terminal: the build then runs on a pty of this size. */
   terminal: v.optional(terminal),
+  /** Absent: the build is made anew, and no other request gets it. */
+  same: v.optional(sameBuildRequest),
   ...renewableCredential,
 });
 export type ReserveRequest = v.InferOutput<typeof reserveRequest>;
 
 /** `jwt` grants the key pair the caller's rights for this build: read its stream and bucket, put its context. */
-export const reserveReply = v.object({ v: version, build: id, jwt, ...renewedCredential });
+export const reserveReply = v.object({
+  v: version,
+  build: id,
+  jwt,
+  /** Present when `build` is an earlier build with the same inputs: the client sends no context. */
+  same: v.optional(sameBuildReply),
+  /** Why an earlier build with the same inputs is not used, if there was one. */
+  anew: v.optional(line),
+  ...renewedCredential,
+});
 export type ReserveReply = v.InferOutput<typeof reserveReply>;
 
 /** Caller → queue on `queue.cancel.<user>`. A caller that has no build id yet names the id of its request. */
 export const cancelRequest = v.object({ v: version, target: v.object({ kind: v.picklist(["build", "request"]), id }) });
 export type CancelRequest = v.InferOutput<typeof cancelRequest>;
-/** `state` is the final state: a build that had already ended keeps the state it ended in. */
-export const cancelReply = v.object({ v: version, state: line });
+/**
+ * `state` is the final state: a build that had already ended keeps the state it ended in. `others`: the build goes on, because that
+ * many other requests of the user wait for it.
+ */
+export const cancelReply = v.object({ v: version, state: line, others: v.optional(count) });
 export type CancelReply = v.InferOutput<typeof cancelReply>;
 
 /** The context in a lease. */

@@ -1,4 +1,7 @@
-/** The description of a builder's image, as the builder reports it. A builder may be hostile, so this is for display only. */
+/**
+ * The description of a builder's image. The builder reports it before its first lease, when no recipe has run on it; a later report is
+ * ignored.
+ */
 import * as v from "valibot";
 
 /** The list is shown in one line of a terminal. The image itself has the versions of all packages. */

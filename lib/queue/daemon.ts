@@ -32,6 +32,7 @@ import { checkAtStart } from "./check-providers.ts";
 import { Drains } from "./leases/drains.ts";
 import { ParkedRequests } from "./leases/parked-requests.ts";
 import { Queue } from "./queue.ts";
+import { Claims } from "./reuse/claims.ts";
 import type { QueueOptions } from "./services.ts";
 import { StorageMonitor } from "./storage/storage-monitor.ts";
 import { Usage } from "./users/usage.ts";
@@ -203,6 +204,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
   const builds = new Builds({ records: keys, recipes: recipeKeys, log, events });
   return {
     builds,
+    claims: new Claims(keys, log),
     usage: await Usage.open({ nc, replicas, builds, clock: systemClock, log }),
     quotas: config.quotas,
     users: await Users.open({ nc, replicas, clock: systemClock, log }),

@@ -43,6 +43,7 @@ export class Queue {
     this.#readers = readers;
     await this.#options.storage.refresh();
     await builds.load();
+    await this.#services.shared.load();
     const unbuildable = await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());
     for (const pool of pools.values()) {
       pool.onLost((event) => this.#logFailure(lost.handleLoss(event), event));

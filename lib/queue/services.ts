@@ -36,6 +36,8 @@ import { LostBuilders } from "./leases/lost-builders.ts";
 import type { ParkedRequests } from "./leases/parked-requests.ts";
 import { Placement } from "./leases/placement.ts";
 import { Retention } from "./retention/retention.ts";
+import type { Claims } from "./reuse/claims.ts";
+import { SharedBuilds } from "./reuse/shared-builds.ts";
 import type { StorageMonitor } from "./storage/storage-monitor.ts";
 import { CredentialRenewal } from "./users/credential-renewal.ts";
 import { Quotas } from "./users/quotas.ts";
@@ -47,6 +49,7 @@ import type { QueueEvents } from "./watch/events.ts";
 /** Everything that the queue needs from outside. Only `createServices` and `Queue` take all of it. */
 export interface QueueOptions {
   readonly builds: Builds;
+  readonly claims: Claims;
   readonly users: Users;
   readonly streams: BuildStreams;
   readonly storage: StorageMonitor;
@@ -82,7 +85,7 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
-  const { drains, usage, events, compression = "default" } = options;
+  const { claims, drains, usage, events, compression = "default" } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
@@ -105,6 +108,7 @@ export function createServices(options: QueueOptions) {
   const attempts = new BuildAttempts({ builds, streams, endings, lost, limits });
   const terminalSizes = new TerminalSizes(builds, parked);
   const revokedBuilds = new RevokedBuilds({ builds, users, endings, log });
+  const shared = new SharedBuilds({ builds, claims, streams, builders, poolKinds, compression, clock, log });
   const idleMaxMs = limits.contextMs;
   return {
     endings,
@@ -114,6 +118,7 @@ export function createServices(options: QueueOptions) {
     placement,
     terminalSizes,
     revokedBuilds,
+    shared,
     agentRequests: new AgentRequests({ builds, builders, leases, attempts, placement, terminalSizes, parked }),
     contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log, events }),
     reservations: new Reservations({
@@ -124,6 +129,7 @@ export function createServices(options: QueueOptions) {
       placement,
       credentials,
       secrets,
+      shared,
       poolKinds,
       drains,
       quotas,
@@ -138,7 +144,7 @@ export function createServices(options: QueueOptions) {
     adminUsers: new AdminUsers({ users, revokedBuilds, issuer, log }),
     credentialRenewal: new CredentialRenewal({ users, issuer, clock, log }),
     waitingNotices: new WaitingNotices({ builds, pools, streams, lost, placement, leasedPerUser, log }),
-    retention: new Retention({ builds, streams, endings, limits, clock, log }),
+    retention: new Retention({ builds, claims, streams, storage, endings, limits, clock, log }),
     refusalLog: new RefusalLog({ clock, log }),
   };
 }

@@ -19,10 +19,13 @@ export interface BaseImage {
  * "usage" as stagesOf() and DockerfileVariables.
  */
 export function baseImagesOf(recipe: Recipe): BaseImage[] {
-  const texts = recipe.backend === "docker" ? dockerfileImages(recipe) : definitionImages(recipe);
-  const images = texts.flatMap((text) => imageOf(text) ?? []);
+  const images = imageTextsOf(recipe).flatMap((text) => (text === undefined ? [] : (imageOf(text) ?? [])));
   return [...new Map(images.map((image) => [image.name, image])).values()];
 }
+
+/** The images as the recipe names them; undefined for one with a variable that only the base image defines. Throws as baseImagesOf(). */
+export const imageTextsOf = (recipe: Recipe): (string | undefined)[] =>
+  recipe.backend === "docker" ? dockerfileImages(recipe) : definitionImages(recipe);
 
 /** The hosts of the images, each once. None of a recipe that cannot be read: its build program says what is wrong with it. */
 export function registriesOf(recipe: Recipe): string[] {
@@ -45,7 +48,7 @@ function definitionImages({ text, buildArgs }: Recipe): string[] {
   });
 }
 
-function dockerfileImages({ text, buildArgs = {} }: Recipe): string[] {
+function dockerfileImages({ text, buildArgs = {} }: Recipe): (string | undefined)[] {
   const variables = new DockerfileVariables(buildArgs);
   // FROM sees the ARGs before the first one alone, and one without a value is empty.
   const beforeFrom: Variables = { get: (name) => variables.global.get(name) ?? "" };
@@ -54,7 +57,7 @@ function dockerfileImages({ text, buildArgs = {} }: Recipe): string[] {
   return instructionsOf(text).flatMap((instruction) => {
     variables.apply(instruction);
     const { name, words, flags } = instruction;
-    const isStage = (image: string): boolean => stages.has(image.toLowerCase());
+    const isStage = (image = ""): boolean => stages.has(image.toLowerCase());
     if (name !== "from") return sourceImages(flags, variables.inStage).filter((image) => !isStage(image));
     const images = known(words[0] ?? "", beforeFrom).filter((image) => image !== "scratch" && !isStage(image));
     stages.add(String(count++));
@@ -64,19 +67,19 @@ function dockerfileImages({ text, buildArgs = {} }: Recipe): string[] {
 }
 
 /** `COPY --from=IMAGE` and `RUN --mount=type=bind,from=IMAGE`. */
-const sourceImages = (flags: readonly string[], variables: Variables): string[] =>
+const sourceImages = (flags: readonly string[], variables: Variables): (string | undefined)[] =>
   flags.flatMap((flag) => {
     const image = /^--from=(.+)$/s.exec(flag)?.[1] ?? /^--mount=(?:.*,)?from=([^,]+)/s.exec(flag)?.[1];
     return image === undefined ? [] : known(image, variables);
   });
 
-function known(word: string, variables: Variables): string[] {
+function known(word: string, variables: Variables): (string | undefined)[] {
   const { text, certain } = expandWord(word, variables);
-  return certain && text !== "" ? [text] : [];
+  return [certain && text !== "" ? text : undefined];
 }
 
 /** Undefined for a text that names no image. The rule of docker: a host has a dot or a colon, or is localhost. */
-function imageOf(text: string): BaseImage | undefined {
+export function imageOf(text: string): BaseImage | undefined {
   const plain = text.replace(/@.*$/s, "").replace(/:[^:/]*$/, "");
   const [first = "", ...rest] = plain.split("/");
   const hasHost = rest.length > 0 && (/[.:]/.test(first) || first === "localhost");

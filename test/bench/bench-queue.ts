@@ -16,6 +16,7 @@ import { BuildStreams } from "../../lib/queue/builds/streams.ts";
 import { Drains } from "../../lib/queue/leases/drains.ts";
 import { ParkedRequests } from "../../lib/queue/leases/parked-requests.ts";
 import { Queue } from "../../lib/queue/queue.ts";
+import { Claims } from "../../lib/queue/reuse/claims.ts";
 import { StorageMonitor } from "../../lib/queue/storage/storage-monitor.ts";
 import { Usage } from "../../lib/queue/users/usage.ts";
 import { Users } from "../../lib/queue/users/users.ts";
@@ -66,6 +67,7 @@ export async function startQueue(options: BenchQueueOptions): Promise<void> {
   const pools = new Map([["p", pool]]);
   const queue = new Queue({
     builds: records,
+    claims: new Claims(keys, log),
     usage: await Usage.open({ nc, replicas: 1, builds: records, clock: systemClock, log }),
     drains: await Drains.open({ nc, replicas: 1, pools, clock: systemClock, log }),
     quotas: { users: {} },

@@ -14,6 +14,9 @@ import type { Session } from "../session.ts";
 import { type TerminalWindow, watchTerminalSize } from "../watch/terminal-size.ts";
 import { type Watcher, watchBuild } from "../watch/watch-build.ts";
 import { connectToBuild } from "./build-connection.ts";
+import { failedShared, forced } from "./same/failed-shared.ts";
+import type { SameBuild } from "./same/same-build.ts";
+import { sharedText } from "./same/shared-text.ts";
 import { sealSecrets } from "./secrets/seal-secrets.ts";
 import { offerContext, sendContext } from "./send-context.ts";
 
@@ -23,6 +26,8 @@ export interface BuildOrder extends Watcher {
   readonly detach: boolean;
   /** The file name of the image, for cb-builds and cb-attach. */
   readonly name: string;
+  /** By which the queue finds an earlier build with the same inputs. */
+  readonly same: SameBuild;
   /** The local files that the recipe reads; undefined if it reads none. */
   readonly context: Context | undefined;
   /** Build secrets and logins; undefined if there are none. */
@@ -42,6 +47,16 @@ export interface BuildOrder extends Watcher {
  * lost, "cancelled", "output" when the image cannot be written; Interrupted after a hang-up.
  */
 export async function buildFlow(order: BuildOrder): Promise<void> {
+  try {
+    await buildOnce(order);
+  } catch (error) {
+    if (order.interrupted.aborted || !failedShared(error, order)) throw error;
+    order.steps.print(`the earlier build cannot be used (${messageOf(error)}); building anew`);
+    await buildOnce({ ...order, same: forced(order.same) });
+  }
+}
+
+async function buildOnce(order: BuildOrder): Promise<void> {
   const requestId = randomUUID();
   try {
     await reserveAndWatch(order, requestId);
@@ -70,21 +85,28 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
   const key = createKey("user");
   interrupted.throwIfAborted();
   const request = await reserveRequest(order, requestId, key.publicKey);
-  const sendsContext = request.context?.archive.kind === "object";
+  let sendsContext = request.context?.archive.kind === "object";
   // The build cannot run without its context, so a hang-up stops neither the reservation nor the transfer.
   const signal = sendsContext ? cancelSignal(interrupted) : interrupted;
-  const { build, jwt, renewedCredential } = await unlessAborted(requestReservation(order, request, signal), signal);
-  report.reserved(build);
+  const reply = await unlessAborted(requestReservation(order, request, signal), signal);
+  const { build, jwt, same, anew, renewedCredential } = reply;
+  sendsContext &&= same === undefined;
+  report.reserved(build, same);
   await storeRenewed(session, renewedCredential, (line) => steps.print(line));
+  if (same !== undefined) steps.print(sharedText(build, same));
+  if (anew !== undefined) steps.print(`built anew: ${anew}`);
   steps.print(`Build ID: ${build}`);
   if (order.detach && !sendsContext) return report.detach();
   const connecting = connectToBuild({ session, steps, build, credential: { jwt, key }, signal });
-  const nc = await (sendsContext ? orCancel(connecting, { session, build, signal }) : connecting);
-  const stopWatchingSize = order.window === undefined ? undefined : watchTerminalSize(order.window, session, build);
+  const nc = await (sendsContext ? orCancel(connecting, { session, requestId, signal }) : connecting);
+  // The terminal of a shared build is that of the call that began it.
+  const window = same === undefined ? order.window : undefined;
+  const stopWatchingSize = window === undefined ? undefined : watchTerminalSize(window, session, build);
   try {
-    if (sendsContext) await sendOrCancel(order, nc, build);
+    if (sendsContext) await sendOrCancel(order, { nc, build, requestId });
     if (order.detach) return report.detach();
-    await watchBuild({ ...order, hasContext: order.context !== undefined }, { nc, build, fromNow: false });
+    const hasEnded = same?.state === "succeeded";
+    await watchBuild({ ...order, hasContext: order.context !== undefined }, { nc, build, fromNow: hasEnded, hasEnded });
   } finally {
     stopWatchingSize?.();
     await nc.close();
@@ -92,45 +114,53 @@ async function reserveAndWatch(order: BuildOrder, requestId: string): Promise<vo
 }
 
 async function reserveRequest(order: BuildOrder, request: string, publicKey: string): Promise<ReserveRequest> {
-  const { session, recipe, context, secrets, arch, pool, terminal, name, interrupted } = order;
+  const { session, recipe, context, secrets, arch, pool, terminal, name, same, interrupted: signal } = order;
   return {
     v: 1,
     request,
     publicKey,
     recipe,
-    ...(context === undefined ? {} : { context: await offerContext(context, interrupted) }),
+    ...(context === undefined ? {} : { context: await offerContext(context, { signal, stamp: same.stamp }) }),
     ...(secrets === undefined ? {} : { secrets: await sealSecrets(session, request, secrets) }),
     ...(arch === undefined ? {} : { arch }),
     ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),
+    ...(same.request === undefined ? {} : { same: same.request }),
     name,
     credential: session.credential.jwt,
   };
 }
 
 /** Sends the context. After a failure the build cannot run and is cancelled. */
-async function sendOrCancel(order: BuildOrder, nc: NatsConnection, build: string): Promise<void> {
-  const { session, steps, context, interrupted } = order;
+async function sendOrCancel(order: BuildOrder, { nc, build, requestId }: Sending): Promise<void> {
+  const { session, steps, context, same, interrupted } = order;
   if (context === undefined) return;
   const signal = cancelSignal(interrupted);
-  await orCancel(sendContext({ session, steps, nc, build, context, signal }), { session, build, signal });
+  const sending = sendContext({ session, steps, nc, build, context, stamp: same.stamp, signal });
+  await orCancel(sending, { session, requestId, signal });
   interrupted.throwIfAborted();
   steps.begin("Requesting remote builder");
 }
 
+interface Sending {
+  readonly nc: NatsConnection;
+  readonly build: string;
+  readonly requestId: string;
+}
+
 interface CancelOnFailure {
   readonly session: Session;
-  readonly build: string;
+  readonly requestId: string;
   /** After an abort buildFlow sends the cancel itself and waits for the reply. */
   readonly signal: AbortSignal;
 }
 
-/** Cancels the build when `part` fails. The queue would keep its bucket until the time limit of the upload. */
-async function orCancel<T>(part: Promise<T>, { session, build, signal }: CancelOnFailure): Promise<T> {
+/** Cancels the request when `part` fails. The queue would keep its bucket until the time limit of the upload. */
+async function orCancel<T>(part: Promise<T>, { session, requestId: id, signal }: CancelOnFailure): Promise<T> {
   try {
     return await part;
   } catch (error) {
-    if (!signal.aborted) session.publish(cancel, { v: 1, target: { kind: "build", id: build } });
+    if (!signal.aborted) session.publish(cancel, { v: 1, target: { kind: "request", id } });
     throw error;
   }
 }
@@ -176,7 +206,11 @@ async function cancelBuild(order: BuildOrder, requestId: string): Promise<CbErro
   const { steps } = order;
   steps.begin("Cancelling the build");
   try {
-    const { state } = await requestCancel(order, requestId);
+    const { state, others = 0 } = await requestCancel(order, requestId);
+    if (others > 0) {
+      steps.complete(`the build goes on for ${others} other call${others === 1 ? "" : "s"} of yours`);
+      return new CbError("cancelled", "cancelled for this call", { hint: "cb-cancel ends the build" });
+    }
     steps.complete(state === "cancelled" ? "Completed" : `the build had already ended: ${state}`);
     return new CbError("cancelled", "cancelled");
   } catch (error) {

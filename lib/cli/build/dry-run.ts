@@ -4,6 +4,7 @@ import type { PassedOptions } from "../../protocol/build-options.ts";
 import type { Context } from "../../recipe/context/find.ts";
 import { size } from "../text/progress.ts";
 import type { BuildInput } from "./build-input.ts";
+import { type ReuseRule, ruleText } from "./same/reuse-rule.ts";
 
 export interface DryRun {
   readonly input: BuildInput;
@@ -14,10 +15,11 @@ export interface DryRun {
   readonly arch: string | undefined;
   readonly pool: string | undefined;
   readonly terminal: ReserveRequest["terminal"];
+  readonly reuse: ReuseRule;
 }
 
 /** One line for each thing, with a line end. The values of build arguments are left out: some come from the environment. */
-export function dryRunText({ input, context, secrets, imagePath, arch, pool, terminal }: DryRun): string {
+export function dryRunText({ input, context, secrets, imagePath, arch, pool, terminal, reuse }: DryRun): string {
   const { backend, text, buildArgs = {}, options = {} } = input.recipe;
   const names = Object.keys(buildArgs).join(", ");
   const kind = backend === "docker" ? "Dockerfile" : "definition file";
@@ -32,6 +34,7 @@ export function dryRunText({ input, context, secrets, imagePath, arch, pool, ter
     ["arch", arch ?? "that of the pool"],
     ["pool", pool ?? "the queue's first of the architecture"],
     ["terminal", terminal === undefined ? "none" : `${terminal.columns} columns, ${terminal.rows} rows`],
+    ["earlier build", ruleText(reuse)],
   ];
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   return [...rows.map(([name, value]) => `${`${name}:`.padEnd(width)}${value}`), "nothing was sent", ""].join("\n");

@@ -6,7 +6,7 @@ import { INLINE_CONTEXT_MAX_BYTES, type ReserveRequest } from "../../protocol/bu
 import { sent } from "../../protocol/requests.ts";
 import { bucket } from "../../protocol/subjects.ts";
 import type { Context } from "../../recipe/context/find.ts";
-import { packContext } from "../../recipe/context/pack.ts";
+import { type PackOptions, packContext } from "../../recipe/context/pack.ts";
 import { putObject } from "../../transfer/put.ts";
 import type { Session } from "../session.ts";
 import type { Steps } from "../terminal.ts";
@@ -17,13 +17,13 @@ import { TransferProgress } from "../watch/transfer-progress.ts";
 type ContextOffer = NonNullable<ReserveRequest["context"]>;
 
 /** The context's part of the reservation request, with the archive in it if that is small. Throws CbError "usage" as packContext. */
-export async function offerContext(context: Context, signal: AbortSignal): Promise<ContextOffer> {
+export async function offerContext(context: Context, options: PackOptions): Promise<ContextOffer> {
   const { directory, highestId, maxArchiveBytes } = context;
   if (maxArchiveBytes > INLINE_CONTEXT_MAX_BYTES) {
     return { directory, highestId, archive: { kind: "object", maxBytes: maxArchiveBytes } };
   }
   const pieces: Uint8Array[] = [];
-  for await (const piece of packContext(context, { signal })) pieces.push(piece);
+  for await (const piece of packContext(context, options)) pieces.push(piece);
   return { directory, highestId, archive: { kind: "inline", tar: Buffer.concat(pieces).toString("base64") } };
 }
 
@@ -34,6 +34,8 @@ export interface ContextUpload {
   readonly nc: NatsConnection;
   readonly build: string;
   readonly context: Context;
+  /** See PackOptions. */
+  readonly stamp: string | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -41,12 +43,12 @@ export interface ContextUpload {
  * Resolves when the queue has confirmed that the context is complete, or when the build ended before; its stream then says how.
  * Throws CbError "usage" when a file has become unreadable, and the errors of putObject.
  */
-export async function sendContext({ session, steps, nc, build, context, signal }: ContextUpload): Promise<void> {
+export async function sendContext({ session, steps, nc, build, context, stamp, signal }: ContextUpload): Promise<void> {
   const title = "Sending build context";
   steps.begin(title);
   const progress = new TransferProgress(steps, title, context.maxArchiveBytes);
   try {
-    const { sizeBytes } = await putObject(guestAccess(nc), packContext(context, { signal }), {
+    const { sizeBytes } = await putObject(guestAccess(nc), packContext(context, { signal, stamp }), {
       bucket: bucket(build),
       name: "context",
       signal,

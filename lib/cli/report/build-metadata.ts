@@ -28,6 +28,8 @@ export interface BuildMetadata {
   /** The exit code of the program. */
   readonly exitCode: number;
   readonly build?: string;
+  /** Present when the build is an earlier one: its state when this call was given it, and the time since it entered that state. */
+  readonly same?: { readonly state: "waiting" | "leased" | "succeeded"; readonly ageMs: number };
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly builder?: { readonly id: string; readonly host: string; readonly attempt: number };

@@ -2,7 +2,7 @@
  * Collects how one build went, as the client sees it: id, builder, times, the end of the output, the image. The summary, the file of
  * `--metadata-file` and the last event of `--progress json` are made from it.
  */
-import type { BuildState } from "../../protocol/build-messages.ts";
+import type { BuildState, SameBuildReply } from "../../protocol/build-messages.ts";
 import type { BuildTimes, StoredImage } from "./build-metadata.ts";
 import type { ProgressEvent } from "./progress-event.ts";
 
@@ -16,6 +16,7 @@ export class BuildReport {
   readonly #emit: ((event: ProgressEvent) => void) | undefined;
   readonly #startedAtMs = Date.now();
   #build: string | undefined;
+  #shared: SameBuildReply | undefined;
   #state: BuildState["state"] | undefined;
   #builder: { id: string; host: string; attempt: number } | undefined;
   /** By the clock of NATS, so that they are right for a build that is watched again later. */
@@ -61,7 +62,8 @@ export class BuildReport {
   }
 
   get times(): BuildTimes {
-    const { first, leased, built } = this.#at;
+    // Of an earlier build these are not times of this call.
+    const { first, leased, built } = this.#shared?.state === "succeeded" ? {} : this.#at;
     return {
       ...span("waitedMs", first, leased),
       ...span("builtMs", leased, built),
@@ -78,9 +80,20 @@ export class BuildReport {
     this.#isDetached = true;
   }
 
-  reserved(build: string): void {
+  /** The earlier build that this call was given; undefined for one of its own. */
+  get shared(): SameBuildReply | undefined {
+    return this.#shared;
+  }
+
+  /** Called again when an earlier build could not be used. */
+  reserved(build: string, shared?: SameBuildReply): void {
     this.#build = build;
-    this.#emit?.({ v: 1, event: "reserved", build });
+    this.#shared = shared;
+    this.#state = undefined;
+    this.#builder = undefined;
+    this.#at = {};
+    const same = shared === undefined ? {} : { same: { state: shared.state, ageMs: shared.ageMs } };
+    this.#emit?.({ v: 1, event: "reserved", build, ...same });
   }
 
   /** Called for each message of the log, so it neither copies nor encodes bytes that nothing needs. */

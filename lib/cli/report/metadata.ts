@@ -11,13 +11,14 @@ import type { BuildReport } from "./build-report.ts";
 
 /** `thrown`: the error that the program ends with; undefined if it ends with 0. */
 export function metadataOf(report: BuildReport, thrown?: unknown): BuildMetadata {
-  const { build, builder, image } = report;
+  const { build, shared, builder, image } = report;
   const error = thrown === undefined ? undefined : errorOf(thrown);
   return {
     v: 1,
     outcome: outcomeOf(report, thrown),
     exitCode: error === undefined ? 0 : EXIT_CODES[error.kind],
     ...(build === undefined ? {} : { build }),
+    ...(shared === undefined ? {} : { same: { state: shared.state, ageMs: shared.ageMs } }),
     startedAtMs: report.startedAtMs,
     endedAtMs: Date.now(),
     ...(builder === undefined ? {} : { builder }),

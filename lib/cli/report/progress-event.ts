@@ -10,7 +10,7 @@ type Numbered<State> = State extends { v: 1 } ? Omit<State, "v"> : never;
 export type ProgressEvent =
   /** A line that `--progress plain` prints: a step, a note, an outage. */
   | { readonly v: 1; readonly event: "message"; readonly text: string }
-  | { readonly v: 1; readonly event: "reserved"; readonly build: string }
+  | { readonly v: 1; readonly event: "reserved"; readonly build: string; readonly same?: BuildMetadata["same"] }
   /** A state of docs/protocol.md, with the time at which NATS stored it. */
   | ({ readonly v: 1; readonly event: "state"; readonly atMs: number } & Numbered<BuildState>)
   /** Bytes of the build's output in base64: they need not be UTF-8. */

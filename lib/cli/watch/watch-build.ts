@@ -6,6 +6,7 @@ import { received } from "../../protocol/requests.ts";
 import { buildFailed } from "../report/build-failed.ts";
 import type { Session } from "../session.ts";
 import { onOutputFailure, outputFailure } from "../standard-output.ts";
+import { Steps } from "../terminal.ts";
 import { BuildSteps, type TimeLeft } from "./build-steps.ts";
 import { endOfCutLog, finalStateError } from "./cut-log.ts";
 import { followBuild, LogCut } from "./follow.ts";
@@ -31,6 +32,8 @@ export interface WatchedBuild {
   readonly build: string;
   /** True: skip the output from before this call. */
   readonly fromNow: boolean;
+  /** It has ended before this call, so its states are no steps of this call. */
+  readonly hasEnded?: boolean;
 }
 
 /** 10 s: the user has the image and should not wait for long, and a restarted queue answers within that time. */
@@ -84,8 +87,9 @@ interface Showing {
 /** Resolves with the final state; undefined after `interrupted`. */
 async function showStates({ watcher, watched, image, onWaiting }: Showing): Promise<FinalState | undefined> {
   const { steps, timeLeft, write, interrupted, report, hasContext = false } = watcher;
-  const { nc, build, fromNow } = watched;
-  const buildSteps = new BuildSteps(steps, { timeLeft, hasContext });
+  const { nc, build, fromNow, hasEnded = false } = watched;
+  const shown = hasEnded ? new Steps({ write: () => undefined }) : steps;
+  const buildSteps = new BuildSteps(shown, { timeLeft: hasEnded ? undefined : timeLeft, hasContext });
   try {
     for await (const event of followBuild(nc, { build, fromNow, signal: interrupted, onWaiting })) {
       if (event.kind === "log") {

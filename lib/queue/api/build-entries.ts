@@ -2,6 +2,7 @@
 import type { BuildEntry } from "../../protocol/builds-messages.ts";
 import type { Explanation } from "../builds/explain.ts";
 import type { BuildRecord } from "../builds/record.ts";
+import { imageUntilMs, keepsImage } from "../retention/kept-images.ts";
 
 export const newestFirst = (records: readonly BuildRecord[]): BuildRecord[] =>
   records.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
@@ -27,7 +28,6 @@ function waitingOf(explanation: Explanation | undefined): Partial<BuildEntry> {
 
 function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {
   const { build, name, attempt, createdAtMs, leasedAtMs, endedAtMs, final } = record;
-  const isKept = final?.state === "succeeded" && !record.bucketDeleted && !record.received && endedAtMs !== undefined;
   return {
     build,
     name,
@@ -38,7 +38,7 @@ function entryOf(record: BuildRecord, imageKeptMs: number): BuildEntry {
     ...(leasedAtMs === undefined ? {} : { leasedAtMs }),
     ...(endedAtMs === undefined ? {} : { endedAtMs }),
     ...(final?.state === "succeeded" ? { imageBytes: final.bytes } : {}),
-    ...(isKept ? { imageUntilMs: endedAtMs + imageKeptMs } : {}),
+    ...(keepsImage(record) ? { imageUntilMs: imageUntilMs(record, imageKeptMs) } : {}),
   };
 }
 

@@ -23,6 +23,8 @@ import { choosePool, type PoolKind } from "../leases/choose-pool.ts";
 import type { Drains } from "../leases/drains.ts";
 import type { LeaseSecrets } from "../leases/lease-secrets.ts";
 import type { Placement } from "../leases/placement.ts";
+import { clientLeft, othersOf } from "../reuse/decide.ts";
+import type { FoundBuild, SharedBuilds } from "../reuse/shared-builds.ts";
 import { admit } from "../storage/admission.ts";
 import type { StorageMonitor } from "../storage/storage-monitor.ts";
 import type { Quotas } from "../users/quotas.ts";
@@ -35,6 +37,7 @@ export interface ReservationsOptions {
   readonly placement: Placement;
   readonly credentials: BuildCredentials;
   readonly secrets: LeaseSecrets;
+  readonly shared: SharedBuilds;
   readonly poolKinds: readonly PoolKind[];
   readonly drains: Pick<Drains, "of">;
   readonly quotas: Pick<Quotas, "refuseUsedUp">;
@@ -43,10 +46,26 @@ export interface ReservationsOptions {
   readonly log: Logger;
 }
 
+interface Reserved {
+  readonly record: BuildRecord;
+  /** The build of an earlier request. */
+  readonly isShared?: boolean;
+  /** Why an earlier build is not used. */
+  readonly anew?: string;
+}
+
+const CANCELLED = { v: 1, state: "cancelled", reason: "cancelled by its user" } as const;
+/** The other requests then begin a build of their own (docs/protocol.md). */
+const SENDER_LEFT = { v: 1, state: "lost", reason: "the client that was sending its files has ended" } as const;
+/** A hundred clients that join and leave at once need two. */
+const LEAVE_ATTEMPTS_MAX = 5;
+
 export class Reservations {
   readonly #options: ReservationsOptions;
   /** Reservations in progress, by user and request: a repeated request waits for the first one. */
-  readonly #inProgress = new Map<string, Promise<BuildRecord>>();
+  readonly #inProgress = new Map<string, Promise<Reserved>>();
+  /** Those among them that make a new build. */
+  readonly #adding = new Set<string>();
 
   constructor(options: ReservationsOptions) {
     this.#options = options;
@@ -58,8 +77,15 @@ export class Reservations {
    * records do not answer.
    */
   async reserve(user: string, request: ReserveRequest): Promise<ReserveReply> {
-    const { build } = await this.#reserveOnce(user, request);
-    return { v: 1, build, jwt: this.#options.credentials.forCaller(build, request.publicKey) };
+    const { credentials, shared } = this.#options;
+    const { record, isShared, anew } = await this.#reserveOnce(user, request);
+    return {
+      v: 1,
+      build: record.build,
+      jwt: credentials.forCaller(record.build, request.publicKey),
+      ...(isShared ? { same: shared.replyOf(record) } : {}),
+      ...(anew ? { anew } : {}),
+    };
   }
 
   /** `target` is a build, or a request that may still be in progress. Throws CbError "usage" for an unknown build. */
@@ -67,25 +93,49 @@ export class Reservations {
     const { builds, endings } = this.#options;
     const record = target.kind === "build" ? builds.get(target.id) : await this.#ofRequest(user, target.id);
     if (record === undefined || record.user !== user) throw unknownBuild(target.id);
-    await endings.end(record.build, { v: 1, state: "cancelled", reason: "cancelled by its user" });
+    if (target.kind === "request") {
+      const left = await this.#leave(record, target.id);
+      if (left !== undefined) return left;
+    } else await endings.end(record.build, CANCELLED);
     return { v: 1, state: builds.get(record.build)?.final?.state ?? "gone" };
+  }
+
+  /**
+   * Ends the build with its last request. Others that wait for it keep it alive, unless it cannot be built without this client: then it
+   * is lost for them, and they build anew. Undefined when the build has ended.
+   */
+  async #leave({ build }: BuildRecord, request: string): Promise<CancelReply | undefined> {
+    const { builds, endings } = this.#options;
+    const isLast = (record: BuildRecord) => othersOf(record, request).length === 0;
+    const isSender = (record: BuildRecord) => record.awaitsContext === true && record.request === request;
+    // A client may join or leave between the two writes.
+    for (let attempt = 0; attempt < LEAVE_ATTEMPTS_MAX; attempt++) {
+      if (await endings.end(build, CANCELLED, isLast)) return undefined;
+      if (await endings.end(build, SENDER_LEFT, isSender)) return { v: 1, state: "cancelled" };
+      const record = await builds.change(build, (current) => clientLeft(current, request));
+      if (record !== undefined) return { v: 1, state: record.state, others: othersOf(record, request).length };
+      if (builds.get(build)?.state === "ended") return undefined;
+    }
+    throw new CbError("infrastructure", `build ${build} is shared and left by others at the moment`, {
+      hint: "try again",
+    });
   }
 
   async #ofRequest(user: string, request: string): Promise<BuildRecord | undefined> {
     const reserving = this.#inProgress.get(`${user}/${request}`);
     if (reserving === undefined) return this.#options.builds.ofRequest(user, request);
-    return await reserving.catch(() => undefined);
+    return (await reserving.catch(() => undefined))?.record;
   }
 
   /** No await before the request is in `#inProgress`, because a cancel that follows immediately must find it. */
-  #reserveOnce(user: string, request: ReserveRequest): Promise<BuildRecord> {
+  #reserveOnce(user: string, request: ReserveRequest): Promise<Reserved> {
     const { builds, placement } = this.#options;
     const key = `${user}/${request.request}`;
     const known = builds.ofRequest(user, request.request);
     const reserving = this.#inProgress.get(key);
     if (reserving !== undefined) return reserving;
-    if (known !== undefined) return Promise.resolve(known);
-    const added = this.#add(user, request).finally(() => {
+    if (known !== undefined) return Promise.resolve({ record: known, isShared: known.request !== request.request });
+    const added = this.#shareOrAdd(user, request).finally(() => {
       this.#inProgress.delete(key);
       placement.request();
     });
@@ -93,15 +143,35 @@ export class Reservations {
     return added;
   }
 
-  async #add(user: string, { request, name, recipe, context, terminal, secrets, ...requirements }: ReserveRequest) {
-    const { builds, streams, storage, poolKinds, drains, limits, log } = this.#options;
+  async #shareOrAdd(user: string, reservation: ReserveRequest): Promise<Reserved> {
+    const { poolKinds, drains, secrets, shared } = this.#options;
+    const { recipe, same, request, arch, pool: named } = reservation;
+    secrets.check(reservation);
+    const requirements = { arch, pool: named, gpu: recipe.options?.gpu };
+    const pool = choosePool(poolKinds, requirements, (name) => drains.of(name) !== undefined);
+    if (same === undefined) return { record: await this.#addOne(user, reservation, pool) };
+    const key = shared.keyOf(user, same.digest, pool);
+    return shared.inTurn(key, async () => {
+      const { record, anew }: FoundBuild = same.rebuild ? {} : await shared.find(key, request);
+      if (record !== undefined) return { record, isShared: true };
+      return { record: await this.#addOne(user, reservation, pool, key), ...(anew ? { anew } : {}) };
+    });
+  }
+
+  async #addOne(user: string, reservation: ReserveRequest, pool: string, key?: string): Promise<BuildRecord> {
     this.#refuseTooMany(user);
-    this.#options.secrets.check({ secrets });
-    const pool = choosePool(
-      poolKinds,
-      { ...requirements, gpu: recipe.options?.gpu },
-      (name) => drains.of(name) !== undefined,
-    );
+    const adding = `${user}/${reservation.request}`;
+    this.#adding.add(adding);
+    try {
+      return await this.#add(user, reservation, pool, key);
+    } finally {
+      this.#adding.delete(adding);
+    }
+  }
+
+  async #add(user: string, reservation: ReserveRequest, pool: string, same?: string): Promise<BuildRecord> {
+    const { builds, streams, storage, shared, limits, log } = this.#options;
+    const { request, name, recipe, context, terminal, secrets } = reservation;
     const uploadMaxBytes = this.#uploadMaxBytes(context);
     const { figures } = storage;
     const { logBytes } = limits;
@@ -119,10 +189,13 @@ export class Reservations {
       createdAtMs: this.#nextCreatedAtMs(),
       attempt: 0,
       ...(uploadMaxBytes === undefined ? {} : { awaitsContext: true }),
+      ...(same === undefined ? {} : { same }),
     };
     try {
       await streams.create(record.build);
       if (uploadMaxBytes !== undefined) await this.#reserveContext(record.build, uploadMaxBytes);
+      // Before the record: a claim without a build is replaced by the next request.
+      if (same !== undefined) await shared.claim(same, record.build);
       await builds.add(record, {
         recipe,
         ...(context === undefined ? {} : { context: forBuilder(context) }),
@@ -168,7 +241,7 @@ export class Reservations {
   #refuseTooMany(user: string): void {
     const { builds, quotas, limits } = this.#options;
     const max = limits.waitingPerUser;
-    const inProgress = [...this.#inProgress.keys()].filter((key) => key.startsWith(`${user}/`)).length;
+    const inProgress = [...this.#adding].filter((key) => key.startsWith(`${user}/`)).length;
     quotas.refuseUsedUp(user, inProgress);
     const waiting = builds.waiting().filter((record) => record.user === user).length;
     if (waiting + inProgress < max) return;

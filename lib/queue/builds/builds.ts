@@ -32,7 +32,7 @@ export class Builds {
   /** Reads the records of an earlier queue. */
   async load(): Promise<void> {
     await this.#cache.load();
-    for (const record of this.all()) this.#byRequest.set(requestKey(record), record.build);
+    for (const record of this.all()) this.#index(record);
   }
 
   /**
@@ -79,8 +79,12 @@ export class Builds {
         throw error;
       }
     }
-    this.#byRequest.set(requestKey(record), record.build);
+    this.#index(record);
     this.#events?.buildChanged(record);
+  }
+
+  #index(record: BuildRecord): void {
+    for (const key of requestKeys(record)) this.#byRequest.set(key, record.build);
   }
 
   get(build: string): BuildRecord | undefined {
@@ -130,7 +134,9 @@ export class Builds {
       before = current;
       return decide(current);
     });
-    if (record !== undefined) this.#events?.buildChanged(record, before);
+    if (record === undefined) return undefined;
+    this.#index(record);
+    this.#events?.buildChanged(record, before);
     return record;
   }
 
@@ -140,7 +146,7 @@ export class Builds {
     if (stored === undefined) return;
     await this.dropRecipe(build);
     await this.#cache.remove(build, stored.revision);
-    this.#byRequest.delete(requestKey(stored.value));
+    for (const key of requestKeys(stored.value)) this.#byRequest.delete(key);
   }
 
   /** Called at the end of the build: the recipe is the user's data and no longer needed. */
@@ -150,4 +156,7 @@ export class Builds {
   }
 }
 
+/** Of the request that began the build, and of those that share it. */
+const requestKeys = ({ user, request, clients = [] }: BuildRecord): string[] =>
+  [request, ...clients].map((one) => requestKey({ user, request: one }));
 const requestKey = ({ user, request }: { user: string; request: string }): string => `${user}/${request}`;

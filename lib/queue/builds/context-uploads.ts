@@ -57,7 +57,7 @@ export class ContextUploads {
     const { builds, streams, placement, log, events } = this.#options;
     const record = ownBuild(builds, user, build);
     if (record.state !== "waiting" || !record.awaitsContext) return { v: 1 };
-    const context = await streams.contextOf(build);
+    const context = await streams.objectOf(build, "context");
     if (context === undefined) throw new CbError("usage", `the upload of the context of build ${build} is incomplete`);
     await builds.change(build, contextCompleted);
     log.info({ ...buildFields(record), bytes: context.sizeBytes }, "context upload complete");

@@ -30,10 +30,15 @@ export class Endings {
     this.#options = options;
   }
 
-  /** Ends the build, unless it has ended. True when this call ended it. Throws when NATS fails; the tick then finishes it. */
-  async end(build: string, final: FinalState): Promise<boolean> {
+  /**
+   * Ends the build, unless it has ended or `mayEnd` is false of its record. True when this call ended it. Throws when NATS fails; the
+   * tick then finishes it.
+   */
+  async end(build: string, final: FinalState, mayEnd: (record: BuildRecord) => boolean = () => true): Promise<boolean> {
     const { builds, clock, log } = this.#options;
-    const record = await builds.change(build, (current) => buildEnded(current, final, clock.nowMs()));
+    const record = await builds.change(build, (current) =>
+      mayEnd(current) ? buildEnded(current, final, clock.nowMs()) : undefined,
+    );
     if (record === undefined) return false;
     log.info({ ...buildFields(record), attempt: record.attempt, final }, "build ended");
     await this.finish(record);
@@ -67,10 +72,13 @@ export class Endings {
     await builds.change(build, (current) => ({ ...current, announced: true }));
   }
 
-  /** Records that the client has the image. Another reader may still fetch it; then the retention deletes the bucket later. */
+  /**
+   * Records that the client has the image. The retention deletes the bucket later while another reader fetches it, and while other
+   * requests may get the image.
+   */
   async recordReceived(build: string): Promise<void> {
-    await this.#options.builds.change(build, (current) => ({ ...current, received: true }));
-    await this.deleteBucketUnlessRead(build);
+    const record = await this.#options.builds.change(build, (current) => ({ ...current, received: true }));
+    if (record?.same === undefined) await this.deleteBucketUnlessRead(build);
   }
 
   /** Deletes the bucket, unless it has a reader now. */

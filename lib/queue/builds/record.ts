@@ -46,6 +46,14 @@ export const buildRecord = v.object({
   received: v.optional(v.boolean()),
   /** The bucket is deleted: the image was received, or kept for the whole retention, or there was none. */
   bucketDeleted: v.optional(v.boolean()),
+  /** The key of its inputs (reuse/build-key.ts): requests with the same key get this build. Removed when its image is given up. */
+  same: v.optional(line),
+  /** The requests that wait for this build, once there was more than one. */
+  clients: v.optional(v.array(id)),
+  /** Id of the image of its last builder, as that reported it before the lease. */
+  builderImage: v.optional(line),
+  /** When its image was last given to another request. */
+  usedAtMs: v.optional(count),
 });
 export type BuildRecord = v.InferOutput<typeof buildRecord>;
 

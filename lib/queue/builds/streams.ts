@@ -163,10 +163,10 @@ export class BuildStreams {
     });
   }
 
-  /** The description of the context in the bucket; undefined until the upload is complete. */
-  async contextOf(build: string): Promise<StoredObject | undefined> {
+  /** The description of an object in the bucket; undefined until its upload is complete, and without a bucket. */
+  async objectOf(build: string, object: "context" | "image"): Promise<StoredObject | undefined> {
     const { streams } = await this.#manager();
-    const query = { last_by_subj: buildMetaSubject(build, "context") };
+    const query = { last_by_subj: buildMetaSubject(build, object) };
     const name = buildBucketStream(build);
     const message = await this.#health.call(name, () => streams.getMessage(name, query)).catch(unlessNotFound);
     return message === undefined ? undefined : parseMeta(parseJson(message.data));

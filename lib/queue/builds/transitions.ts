@@ -2,11 +2,17 @@
 import type { FinalState } from "../../protocol/build-messages.ts";
 import type { BuildRecord, Loss } from "./record.ts";
 
-/** A waiting build is leased to a builder. */
-export function buildLeased(record: BuildRecord, builder: string, nowMs: number): BuildRecord {
+/** A waiting build is leased to a builder. `builderImage`: the id of the builder's image, if it has reported one. */
+export function buildLeased(
+  { builderImage: _before, ...record }: BuildRecord,
+  builder: string,
+  nowMs: number,
+  builderImage?: string,
+): BuildRecord {
   if (record.state !== "waiting") throw new Error(`a build in state ${record.state} cannot be leased`);
   if (record.awaitsContext) throw new Error("a build with an incomplete context cannot be leased");
-  return { ...record, state: "leased", attempt: record.attempt + 1, builder, leasedAtMs: nowMs };
+  const image = builderImage === undefined ? {} : { builderImage };
+  return { ...record, state: "leased", attempt: record.attempt + 1, builder, leasedAtMs: nowMs, ...image };
 }
 
 /**

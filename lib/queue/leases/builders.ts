@@ -41,6 +41,12 @@ export class BuilderLeases {
     );
   }
 
+  /** The ids of the images that the pool's ready and leased builders have reported. */
+  images(pool: string): ReadonlySet<string> {
+    const { reserve, active } = this.#pools.get(pool)?.status() ?? { reserve: [], active: [] };
+    return new Set([...reserve, ...active].flatMap(({ builderImage }) => builderImage?.id ?? []));
+  }
+
   /** Every lease in the records of the pools. */
   leases(): (BuilderRef & { readonly build: string })[] {
     return [...this.#pools].flatMap(([name, pool]) =>

@@ -59,10 +59,11 @@ export class Leases {
     const { builds, builders, clock, streams, parked, announcements, log } = this.#options;
     const ref = { pool: builds.get(build)?.pool ?? "", builder };
     if (!builders.hasPool(ref.pool)) return;
+    const image = builders.view(ref)?.builderImage?.id;
     await streams.reserveLog(build);
     if (!(await builders.lease(ref, build))) return;
     const record = await builds.change(build, (current) =>
-      current.state === "waiting" ? buildLeased(current, builder, clock.nowMs()) : undefined,
+      current.state === "waiting" ? buildLeased(current, builder, clock.nowMs(), image) : undefined,
     );
     if (record === undefined) return builders.release(ref, "its build was cancelled before it began");
     log.info({ ...buildFields(record), attempt: record.attempt }, "build leased");

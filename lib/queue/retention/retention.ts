@@ -4,11 +4,16 @@ import type { BuildLimits } from "../../config/queue-config.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Logger } from "../../core/log.ts";
 import { eachAtMost } from "../../pool/reconciler/limit.ts";
+import type { StorageFigures } from "../../protocol/storage-figures.ts";
 import type { Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
 import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { BuildStreams } from "../builds/streams.ts";
+import type { Claims } from "../reuse/claims.ts";
+import { givenUp } from "../reuse/decide.ts";
+import type { StorageMonitor } from "../storage/storage-monitor.ts";
+import { imageUntilMs, surplusImages } from "./kept-images.ts";
 
 /** The most ended builds that are kept for one user, so that a loop of requests cannot fill the records of all users. */
 const KEPT_PER_USER = 200;
@@ -21,7 +26,9 @@ const GRACE_MS = 60_000;
 
 export interface RetentionOptions {
   readonly builds: Builds;
+  readonly claims: Claims;
   readonly streams: BuildStreams;
+  readonly storage: Pick<StorageMonitor, "figures">;
   readonly endings: Endings;
   readonly limits: BuildLimits;
   readonly clock: Clock;
@@ -36,6 +43,8 @@ export class Retention {
    * the record of the end survived, and a reader of that stream would wait for ever.
    */
   #unchecked = new Set<string>();
+  /** The last report of the storage, which images were given up for already. */
+  #figures: StorageFigures | undefined;
 
   constructor(options: RetentionOptions) {
     this.#options = options;
@@ -49,11 +58,14 @@ export class Retention {
     const { builds, clock, log } = this.#options;
     const nowMs = clock.nowMs();
     const surplus = surplusOf(builds.all());
+    const images = this.#surplusImages();
     this.#checkSealsAfterRestart();
     await eachAtMost(builds.all(), CALLS_AT_ONCE, async (record) => {
       try {
-        if (record.state === "ended") await this.#sweepEnded(record, nowMs, surplus.has(record.build));
-        else await this.#endOverdue(record, nowMs);
+        if (record.state === "ended") {
+          const current = await this.#giveUpImage(record, nowMs, images.has(record.build));
+          await this.#sweepEnded(current, nowMs, surplus.has(record.build));
+        } else await this.#endOverdue(record, nowMs);
       } catch (error) {
         log.error(
           { err: error, ...buildFields(record) },
@@ -61,6 +73,35 @@ export class Retention {
         );
       }
     });
+  }
+
+  /** Decided once for each report: the next one shows the space of the images that were given up. */
+  #surplusImages(): ReadonlySet<string> {
+    const { builds, storage } = this.#options;
+    const { figures = this.#figures } = storage;
+    if (figures === this.#figures && figures !== undefined) return new Set();
+    this.#figures = figures;
+    return surplusImages(builds.all(), figures);
+  }
+
+  /**
+   * From here on no request gets the build: its image is too old or takes too much space, it has none, or another build has its inputs.
+   * This is written before the image is deleted, so that a request that was given the image finds it.
+   */
+  async #giveUpImage(record: BuildRecord, nowMs: number, isSurplus: boolean): Promise<BuildRecord> {
+    const { builds, claims, limits } = this.#options;
+    const { build, same } = record;
+    if (same === undefined) return record;
+    const isDue = (current: BuildRecord): boolean =>
+      current.final?.state !== "succeeded" ||
+      current.bucketDeleted === true ||
+      nowMs >= imageUntilMs(current, limits.imageKeptMs) ||
+      (isSurplus && current.usedAtMs === record.usedAtMs) ||
+      claims.of(same) !== build;
+    const changed = await builds.change(build, (current) => (isDue(current) ? givenUp(current) : undefined));
+    if (changed === undefined) return builds.get(build) ?? record;
+    await claims.release(same, build);
+    return changed;
   }
 
   /** At the first sweep, and when the queue is connected to a nats-server that has started since the last one. */
@@ -96,8 +137,10 @@ export class Retention {
       await streams.seal(record.build, record.final);
       this.#unchecked.delete(record.build);
     }
-    if (!record.bucketDeleted && ageMs >= limits.imageKeptMs) await endings.deleteBucket(record.build);
-    else if (!record.bucketDeleted && record.received) await endings.deleteBucketUnlessRead(record.build);
+    const isKept = record.same !== undefined || nowMs < imageUntilMs(record, limits.imageKeptMs);
+    if (!record.bucketDeleted && !isKept) await endings.deleteBucket(record.build);
+    else if (!record.bucketDeleted && record.received && record.same === undefined)
+      await endings.deleteBucketUnlessRead(record.build);
     if (ageMs >= limits.recordKeptMs || isSurplus) {
       await streams.deleteAll(record.build);
       await builds.remove(record.build);

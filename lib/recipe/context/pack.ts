@@ -4,6 +4,7 @@
  */
 import { CbError } from "../../core/errors.ts";
 import type { Collection } from "./collection.ts";
+import { contextStamp } from "./digest.ts";
 import type { Context } from "./find.ts";
 import { feed, gnuTar, startTar } from "./tar.ts";
 
@@ -23,17 +24,21 @@ const ARGUMENTS = [
   "--files-from=-",
 ];
 
+export interface PackOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Of the files as they were when their digest was made: they must not have changed since. Default: that is not checked. */
+  readonly stamp?: string | undefined;
+}
+
 /**
  * Yields the archives for unpackContext(), one after the other. Throws CbError "usage" when a file has changed, has
  * been deleted or cannot be read since findContext() listed it; the chunks before that are then useless. Throws the
  * reason of `signal` when it is aborted. tar has exited when the generator ends, also when the reader stops early.
  */
-export async function* packContext(
-  context: Context,
-  { signal }: { signal?: AbortSignal } = {},
-): AsyncGenerator<Uint8Array> {
+export async function* packContext(context: Context, { signal, stamp }: PackOptions = {}): AsyncGenerator<Uint8Array> {
   const program = await gnuTar();
   for (const part of context.parts) yield* packPart(program, part, signal);
+  if (stamp !== undefined && stamp !== (await contextStamp(context, signal))) throw packFailure("a file has changed");
 }
 
 async function* packPart(program: string, part: Collection, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -1,14 +1,11 @@
 /** The limits on waiting, running and keeping builds, with their messages; at the end nothing is left. */
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { Readable } from "node:stream";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
-import { connectNats, guestAccess } from "../../../lib/nats/connection.ts";
-import { BUILDERS_STREAM, bucket, buildBucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
-import { chunkSize, newObjectId, putObject } from "../../../lib/transfer/put.ts";
+import { BUILDERS_STREAM, buildBucketStream, buildStream } from "../../../lib/protocol/subjects.ts";
+import { storeImage } from "../../support/queue/lab-image.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
 import { LIMITS } from "../../support/queue/queue-process.ts";
 import { rejection } from "../../support/rejection.ts";
@@ -71,17 +68,7 @@ async function happensAt(lab: QueueLab, dueMs: number, what: string, check: () =
 /** A build with an image that no client has fetched. */
 async function built(lab: QueueLab): Promise<string> {
   const build = await lab.reserve();
-  const agent = await lab.leased(build, 1);
-  const { installation, url } = lab.nats;
-  const address = { url, servername: installation.serverName, ca: readFileSync(installation.files.caFile, "utf8") };
-  const credential = { jwt: agent.lease?.jwt ?? "", key: agent.key };
-  const nc = await connectNats({ address, credential, name: "test" });
-  const js = guestAccess(nc);
-  const [content, nuid] = [Buffer.alloc(300_000, "image"), newObjectId()];
-  await agent.ask({ state: "storing", build, image: { nuid, bytes: content.length, chunkBytes: chunkSize(js) } });
-  const { digest } = await putObject(js, Readable.from([content]), { bucket: bucket(build), name: "image", nuid });
-  await agent.end({ kind: "succeeded", bytes: content.length, digest });
-  await nc.close();
+  await storeImage(lab, build);
   return build;
 }
 

@@ -25,6 +25,8 @@ export class LabAgent {
   lease: Lease | undefined;
   /** The reason of the `stop` order, once it has got one. */
   stopped: string | undefined;
+  /** As it reports its image; a change is reported by the agents of later builders alone. */
+  static builderImage = "lab-1";
   readonly #nc: NatsConnection;
   #askedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -45,7 +47,8 @@ export class LabAgent {
   async #askForWork(): Promise<void> {
     if (!this.hasSealingKey) return void (await rejection(this.ask({ state: "ready" })));
     this.unansweredWithKey++;
-    await rejection(this.ask({ state: "ready", sealingKey: this.sealingKey.publicKey }));
+    const builderImage = { id: LabAgent.builderImage, versions: [] };
+    await rejection(this.ask({ state: "ready", sealingKey: this.sealingKey.publicKey, builderImage }));
     this.unansweredWithKey--;
   }
 

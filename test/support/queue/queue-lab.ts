@@ -9,7 +9,7 @@ import { createSealingKey } from "../../../lib/core/sealed-box.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import type { BuildState, ReserveReply, ReserveRequest } from "../../../lib/protocol/build-messages.ts";
-import { cancel, reserve } from "../../../lib/protocol/requests.ts";
+import { cancel, type RequestDefinition, reserve } from "../../../lib/protocol/requests.ts";
 import { buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import type { BuildRecord } from "../../../lib/queue/builds/record.ts";
 import type { QueueOptions } from "../../../lib/queue/services.ts";
@@ -40,6 +40,8 @@ export class QueueLab {
   #passedMs = 0;
   /** The next write of a build's record that contains this text is done, and its reply is lost. */
   loseReplyTo: string | undefined;
+  /** The queue is killed when the next write of a build's record or of a claim that matches is done, before it gets the reply. */
+  killAfter: RegExp | undefined;
   /** The replies to that many reads of builds' records are lost. */
   loseReads = 0;
   /** Of the next process of the queue. */
@@ -106,6 +108,11 @@ export class QueueLab {
   }
 
   #losesReplyTo(value: string): boolean {
+    if (this.killAfter?.test(value)) {
+      this.killAfter = undefined;
+      void this.queue.kill();
+      return true;
+    }
     if (this.loseReplyTo === undefined || !value.includes(this.loseReplyTo)) return false;
     this.loseReplyTo = undefined;
     return true;
@@ -160,6 +167,11 @@ export class QueueLab {
 
   /** The id of a new build. Rejects with the queue's refusal. */
   async reserve(user = "ada", over: Partial<ReserveRequest> = {}): Promise<string> {
+    return (await this.request(user, over)).build;
+  }
+
+  /** The whole reply to a reservation. Rejects with the queue's refusal. */
+  async request(user: string, over: Partial<ReserveRequest> = {}): Promise<ReserveReply> {
     const joining = this.#users.get(user) ?? this.nats.user(user);
     this.#users.set(user, joining);
     const { connection: nc } = await joining;
@@ -171,9 +183,18 @@ export class QueueLab {
       name: "image.sif",
       ...over,
     } as const;
-    const options = { nc, principal: user, request, timeoutMs: REQUEST_TIMEOUT_MS };
-    const reply: ReserveReply = await call(reserve, options);
-    return reply.build;
+    return call(reserve, { nc, principal: user, request, timeoutMs: REQUEST_TIMEOUT_MS });
+  }
+
+  /** The requests of a user that has reserved a build. */
+  async send<Request, Reply>(
+    user: string,
+    definition: RequestDefinition<Request, Reply>,
+    request: Request,
+  ): Promise<Reply> {
+    const guest = await this.#users.get(user);
+    if (guest === undefined) throw new Error(`${user} has reserved nothing`);
+    return call(definition, { nc: guest.connection, principal: user, request, timeoutMs: REQUEST_TIMEOUT_MS });
   }
 
   async cancel(build: string): Promise<void> {

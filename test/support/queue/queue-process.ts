@@ -16,6 +16,7 @@ import { BuildStreams } from "../../../lib/queue/builds/streams.ts";
 import { Drains } from "../../../lib/queue/leases/drains.ts";
 import { ParkedRequests } from "../../../lib/queue/leases/parked-requests.ts";
 import { Queue } from "../../../lib/queue/queue.ts";
+import { Claims } from "../../../lib/queue/reuse/claims.ts";
 import type { QueueOptions } from "../../../lib/queue/services.ts";
 import { StorageMonitor } from "../../../lib/queue/storage/storage-monitor.ts";
 import { Usage } from "../../../lib/queue/users/usage.ts";
@@ -100,9 +101,11 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
   const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB, health });
   const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB, health });
   const pools = new Map([[POOL, pool]]);
-  const builds = new Builds({ records: losingReplies(keys, losesReplyTo, losesRead), recipes: recipeKeys, log });
+  const records = losingReplies(keys, losesReplyTo, losesRead);
+  const builds = new Builds({ records, recipes: recipeKeys, log });
   return {
     builds,
+    claims: new Claims(records, log),
     usage: await Usage.open({ nc, replicas: 1, builds, clock, log }),
     quotas: options.quotas ?? { users: {} },
     users: await Users.open({ nc, replicas: 1, clock, log }),

@@ -34,6 +34,11 @@ export interface BuildOptionValues {
   readonly dockerUsername?: string;
   readonly dockerPassword?: string;
   readonly dockerLogin?: boolean;
+  readonly rebuild?: boolean;
+  readonly reuseBuild?: boolean;
+  /** False after --no-cache. */
+  readonly cache?: boolean;
+  readonly pull?: boolean;
 }
 
 /**

@@ -32,6 +32,7 @@ export const GROUPS = {
   dockerfile: "Dockerfiles only:",
   builder: "Builder:",
   secrets: "Secrets and logins:",
+  same: "The same build again:",
 } as const;
 
 const shown = (
@@ -57,7 +58,7 @@ const refused = (flags: string, text: string, variables: readonly string[] = [])
   variables,
 });
 
-const { source, args, definition, dockerfile, builder, secrets } = GROUPS;
+const { source, args, definition, dockerfile, builder, secrets, same } = GROUPS;
 
 const SHOWN: readonly BuildOption[] = [
   shown("-F, --force", "replace the image if it exists", { variables: ["FORCE"] }),
@@ -139,6 +140,16 @@ const SHOWN: readonly BuildOption[] = [
     variables: ["DOCKER_PASSWORD"],
   }),
   shown("--docker-login", "ask for user name and password on the terminal", { group: secrets }),
+  shown("--rebuild", "build anew, whatever earlier builds there are", { group: same }),
+  shown(
+    "--reuse-build",
+    "use an earlier build with the same inputs, also if a script of the recipe fetches something",
+    {
+      group: same,
+    },
+  ),
+  shown("--no-cache", "the same as --rebuild", { group: same }),
+  shown("--pull", "the same as --rebuild", { group: same }),
 ];
 
 const AS_ROOT = "a builder runs the build as root";
@@ -151,8 +162,6 @@ const ACCEPTED: readonly BuildOption[] = [
   accepted("--ignore-userns", AS_ROOT, ["IGNORE_USERNS"]),
   accepted("--remote", "every build is remote"),
   accepted("--disable-cache", NEW, ["DISABLE_CACHE"]),
-  accepted("--no-cache", NEW),
-  accepted("--pull", NEW),
   accepted("--tmpdir <directory>", "a builder has a disk of its own", ["TMPDIR"]),
   accepted("--no-cleanup", "a builder is destroyed after its build", ["NO_CLEANUP"]),
   accepted("--rm", "a builder is destroyed after its build"),

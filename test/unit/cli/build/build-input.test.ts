@@ -84,6 +84,7 @@ test("dryRunText() names recipe, options, architecture and pool, and no value of
     arch: "aarch64",
     pool: undefined,
     terminal: undefined,
+    reuse: { kind: "reuse" } as const,
   };
   const text = dryRunText({ input: built, ...order });
   for (const line of [
@@ -95,6 +96,7 @@ test("dryRunText() names recipe, options, architecture and pool, and no value of
     /^option: +--target 0$/m,
     /^arch: +aarch64$/m,
     /^pool: +the queue's first/m,
+    /^earlier build: +yes, if you have the same build/m,
     /^nothing was sent\n$/m,
   ])
     assert.match(text, line);

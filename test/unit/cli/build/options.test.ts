@@ -55,8 +55,8 @@ test("each option that is not needed is accepted, without taking an argument tha
 test("all options that are not needed give one note, and none without them", () => {
   assert.is(acceptedNote([]), undefined);
   assert.is(
-    acceptedNote(["--no-cache", "--fakeroot", "--pull", "--no-cache"]),
-    "--no-cache, --fakeroot, --pull: not needed, because a builder runs the build as root, and a builder is new for each build and keeps no cache",
+    acceptedNote(["--rm", "--fakeroot", "--disable-cache", "--rm"]),
+    "--rm, --fakeroot, --disable-cache: not needed, because a builder runs the build as root, and a builder is new for each build and keeps no cache, and a builder is destroyed after its build",
   );
 });
 
