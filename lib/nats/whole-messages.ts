@@ -16,7 +16,7 @@ const PAYLOAD_MAX_BYTES = 64 * 1024 * 1024;
 const LINE_MAX_BYTES = 64 * 1024;
 
 export class WholeMessages {
-  /** A message whose first `#filled` bytes have arrived. */
+  /** A message that arrives in pieces: its first `#filled` bytes are here. */
   #message: Buffer | undefined;
   #filled = 0;
   /** The beginning of a line. */

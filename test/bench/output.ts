@@ -58,7 +58,7 @@ export const line: Benchmark = {
   async start(world) {
     const count = world.quick ? 300 : 1000;
     const stack = await world.stack();
-    // %setup runs on the builder, whose bash prints the time without starting a program.
+    // %setup runs on the builder, and bash there prints the time without starting a program.
     const path = recipe(stack, "line", "    true");
     const loop = `for n in $(seq ${count}); do echo "at $EPOCHREALTIME"; sleep 0.01; done`;
     execFileSync("sed", ["-i", `s|^%setup$|%setup\\n    bash -c '${loop.replaceAll("$", "\\$")}'|`, path]);

@@ -1,4 +1,4 @@
-/** A queue in a process of its own, whose memory the parent reads: it tells the parent of each new builder. */
+/** A queue in a process of its own, so that the parent can read its memory. It tells the parent of each new builder. */
 import { readFile } from "node:fs/promises";
 import { openInstallation } from "../../infra/nats/installation.ts";
 import { connectNats } from "../../lib/nats/connection.ts";

@@ -1,7 +1,7 @@
 /**
  * A benchmark, not a test: prints the memory of a queue and of nats-server while builds run, print, store and fetch images. Queue,
  * pool, consumer proxy, NATS, transfers are the real ones; the cloud is simulated, and the agents and clients are in another process
- * (running-builds-load.ts). `npx tsx --expose-gc test/bench/running-builds.ts [BUILDS [IMAGE_MIB [PROFILE_FOLDER]]]`
+ * (running-builds-load.ts). `npx tsx --expose-gc test/bench/by-hand/running-builds.ts [BUILDS [IMAGE_MIB [PROFILE_FOLDER]]]`
  */
 import { fork } from "node:child_process";
 import { on, once } from "node:events";
@@ -9,8 +9,8 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startTestNats } from "../support/nats/nats.ts";
-import { startQueue } from "./bench-queue.ts";
+import { startTestNats } from "../../support/nats/nats.ts";
+import { startQueue } from "../bench-queue.ts";
 import type { FromLoad, ToLoad } from "./running-builds-load.ts";
 
 const MIB = 2 ** 20;

@@ -1,6 +1,6 @@
 /**
  * Pulls a base image with buildah in a sandbox, over a line of 10 MB/s to its registry: without a copy and with cb-registry's, the
- * first time and the second, by turns. `npx tsx test/bench/base-images.ts [MB [ROUNDS]]`
+ * first time and the second, by turns. `npx tsx test/bench/by-hand/base-images.ts [MB [ROUNDS]]`
  */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -10,16 +10,16 @@ import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pino from "pino";
-import { freePort } from "../../infra/local/http-port.ts";
-import { dockerRegistryPath } from "../../infra/tools/setup/unpacked-program.ts";
-import { isReplying } from "../../lib/oci/is-replying.ts";
-import { runPullThrough } from "../../lib/oci/pull-through/service.ts";
-import { UNBOUNDED } from "../../lib/provider/sandbox/bounds.ts";
-import { HOST_LOOPBACK } from "../../lib/provider/sandbox/egress.ts";
-import { clearData, endSandboxIn, makeFolder } from "../../lib/provider/sandbox/folder.ts";
-import { DEFAULT_LIMITS, hostNetworks, launchSandbox } from "../../lib/provider/sandbox/launch.ts";
-import { push, startRegistry } from "../support/oci/docker-registry.ts";
-import { testRootfs } from "../support/rootfs.ts";
+import { freePort } from "../../../infra/local/http-port.ts";
+import { dockerRegistryPath } from "../../../infra/tools/setup/unpacked-program.ts";
+import { isReplying } from "../../../lib/oci/is-replying.ts";
+import { runPullThrough } from "../../../lib/oci/pull-through/service.ts";
+import { UNBOUNDED } from "../../../lib/provider/sandbox/bounds.ts";
+import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
+import { clearData, endSandboxIn, makeFolder } from "../../../lib/provider/sandbox/folder.ts";
+import { DEFAULT_LIMITS, hostNetworks, launchSandbox } from "../../../lib/provider/sandbox/launch.ts";
+import { push, startRegistry } from "../../support/oci/docker-registry.ts";
+import { testRootfs } from "../../support/rootfs.ts";
 
 const LINE_BYTES_PER_S = 10e6;
 const [, , megabytes = "100", rounds = "3"] = process.argv;

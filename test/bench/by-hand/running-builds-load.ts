@@ -3,22 +3,22 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { once, setMaxListeners } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, type NatsConnection } from "nats";
-import { openInstallation } from "../../infra/nats/installation.ts";
-import { authenticator } from "../../lib/nats/credentials/authenticator.ts";
-import { parseCreds } from "../../lib/nats/credentials/creds.ts";
-import { Issuer, readKeyFile } from "../../lib/nats/credentials/issuer.ts";
-import { createKey, type NKey } from "../../lib/nats/credentials/nkey.ts";
-import { parseJson } from "../../lib/nats/jetstream/api.ts";
-import { Publisher } from "../../lib/nats/jetstream/publisher.ts";
-import { StreamReader } from "../../lib/nats/jetstream/reader.ts";
-import { call } from "../../lib/nats/rpc/client.ts";
-import type { BuildState } from "../../lib/protocol/build-messages.ts";
-import { reserve } from "../../lib/protocol/requests.ts";
-import { bucket, buildStream, GUEST_API_PREFIX, inboxPrefix, subjects } from "../../lib/protocol/subjects.ts";
-import { getObject } from "../../lib/transfer/get.ts";
-import { LogWriter } from "../../lib/transfer/log-writer.ts";
-import { chunkSize, newObjectId, putObject } from "../../lib/transfer/put.ts";
-import { LabAgent } from "../support/queue/lab-agent.ts";
+import { openInstallation } from "../../../infra/nats/installation.ts";
+import { authenticator } from "../../../lib/nats/credentials/authenticator.ts";
+import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
+import { Issuer, readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
+import { createKey, type NKey } from "../../../lib/nats/credentials/nkey.ts";
+import { parseJson } from "../../../lib/nats/jetstream/api.ts";
+import { Publisher } from "../../../lib/nats/jetstream/publisher.ts";
+import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
+import { call } from "../../../lib/nats/rpc/client.ts";
+import type { BuildState } from "../../../lib/protocol/build-messages.ts";
+import { reserve } from "../../../lib/protocol/requests.ts";
+import { bucket, buildStream, GUEST_API_PREFIX, inboxPrefix, subjects } from "../../../lib/protocol/subjects.ts";
+import { getObject } from "../../../lib/transfer/get.ts";
+import { LogWriter } from "../../../lib/transfer/log-writer.ts";
+import { chunkSize, newObjectId, putObject } from "../../../lib/transfer/put.ts";
+import { LabAgent } from "../../support/queue/lab-agent.ts";
 
 export type ToLoad =
   | { readonly kind: "machine"; readonly builder: string }

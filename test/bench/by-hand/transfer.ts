@@ -1,17 +1,17 @@
 /**
  * A benchmark, not a test: prints the rates of objects and log lines, of this project and of the standard client on one server. The
- * ratios are comparable between machines, the absolute numbers are not. `npx tsx test/bench/transfer.ts [MiB]`
+ * ratios are comparable between machines, the absolute numbers are not. `npx tsx test/bench/by-hand/transfer.ts [MiB]`
  */
 import { randomBytes } from "node:crypto";
 import type { NatsConnection } from "nats";
-import type { JetStreamAccess } from "../../lib/nats/jetstream/api.ts";
-import { Publisher } from "../../lib/nats/jetstream/publisher.ts";
-import { StreamReader } from "../../lib/nats/jetstream/reader.ts";
-import { GUEST_API_PREFIX } from "../../lib/protocol/subjects.ts";
-import { getObject } from "../../lib/transfer/get.ts";
-import { LogWriter } from "../../lib/transfer/log-writer.ts";
-import { putObject } from "../../lib/transfer/put.ts";
-import { startPlainNats } from "../support/nats/plain-nats.ts";
+import type { JetStreamAccess } from "../../../lib/nats/jetstream/api.ts";
+import { Publisher } from "../../../lib/nats/jetstream/publisher.ts";
+import { StreamReader } from "../../../lib/nats/jetstream/reader.ts";
+import { GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
+import { getObject } from "../../../lib/transfer/get.ts";
+import { LogWriter } from "../../../lib/transfer/log-writer.ts";
+import { putObject } from "../../../lib/transfer/put.ts";
+import { startPlainNats } from "../../support/nats/plain-nats.ts";
 
 const MIB = 1024 * 1024;
 const sizeMib = Number(process.argv[2] ?? 256);
