@@ -47,7 +47,9 @@ HOME=/ mmdebstrap --mode=root --skip=chroot/mount/sys --variant=essential --form
   "deb [check-valid-until=no] $CB_MIRROR sid main"
 cd /mnt/rootfs
 rm -f etc/apt/apt.conf.d/99mmdebstrap etc/resolv.conf etc/hostname ../apt.conf
-# apptainer mounts /etc/localtime into its containers and fails without it. This one is UTC, in the format of RFC 8536.
+# apptainer mounts /etc/localtime into its containers and fails without it. This one is UTC, in the format of RFC 8536. That of tzdata
+# is a link, and here it would lead out of the tree.
+rm -f etc/localtime
 printf 'TZif\0%034d\1\0\0\0\4\0\0\0\0\0\0UTC\0' 0 | tr 0 '\0' >etc/localtime
 # buildah's default driver needs an overlay on an overlay, which the kernel refuses. Chroot isolation needs no OCI runtime.
 mkdir -p etc/containers usr/share/container-builder

@@ -65,7 +65,8 @@ test("a SIF in a registry is a source, and one behind a login needs the login", 
   assert.match(none.stderr, "the registry has no such image; correct its name or tag");
 });
 
-test("--arch-variant selects the image of that variant", async ({ world }) => {
+// For a definition file apptainer 1.4.5 took the first amd64 image of the index, whatever the variant.
+test("--arch-variant selects the image of that variant for a Dockerfile", async ({ world }) => {
   const { stack, hosts } = world;
   const base = await busyboxLayer();
   const images = ["v2", "v3"].map((variant) => ({ variant, layers: [base, layerWith(stack.path(variant), variant)] }));
@@ -73,9 +74,8 @@ test("--arch-variant selects the image of that variant", async ({ world }) => {
     await push(world.hostOf("open"), { repository: "site/variants", tags: [variant], layers });
   await pushVariants(world.hostOf("open"), "site/variants", "all", images);
   for (const { variant } of images) {
-    const built = await buildOf(world, `docker://${hosts.open}/site/variants:all`, ["--arch-variant", variant]);
-    assert.is(built.code, 0, built.stdout + built.stderr);
-    assert.is(await world.inspect("x", "apptainer exec --unsquash $I cat /variant"), variant);
+    await world.built(variant, `FROM ${hosts.open}/site/variants:all\n`, ["--arch-variant", variant]);
+    assert.is(await world.inspect(variant, "apptainer exec --unsquash $I cat /variant"), variant);
   }
 });
 
@@ -99,10 +99,11 @@ test("--library names the server of a library:// source, and its refusal is show
   assert.match(stdout + stderr, /image does not exist in the library/);
 });
 
-test("a shub:// source reaches the host that it names, and the failure is shown", async ({ world, library }) => {
-  const { code, stderr } = await buildOf(world, `shub://${library.host}/ada/hello:1`);
+test("a shub:// source reaches the program that fetches it, and the failure is shown", async ({ world, library }) => {
+  const source = `shub://${library.host}/ada/hello:1`;
+  const { code, stderr } = await buildOf(world, source);
   assert.is(code, 1, stderr);
-  assert.match(stderr, "server gave HTTP response to HTTPS client");
+  assert.match(stderr, `failed to get manifest for: ${source}: no response received from singularity hub`);
 });
 
 test.run();
