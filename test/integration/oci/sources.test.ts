@@ -74,8 +74,8 @@ test("--arch-variant selects the image of that variant for a Dockerfile", async 
     await push(world.hostOf("open"), { repository: "site/variants", tags: [variant], layers });
   await pushVariants(world.hostOf("open"), "site/variants", "all", images);
   for (const { variant } of images) {
-    await world.built(variant, `FROM ${hosts.open}/site/variants:all\n`, ["--arch-variant", variant]);
-    assert.is(await world.inspect(variant, "apptainer exec --unsquash $I cat /variant"), variant);
+    await world.built(`of-${variant}`, `FROM ${hosts.open}/site/variants:all\n`, ["--arch-variant", variant]);
+    assert.is(await world.inspect(`of-${variant}`, "apptainer exec --unsquash $I cat /variant"), variant);
   }
 });
 

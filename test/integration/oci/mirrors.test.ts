@@ -1,5 +1,6 @@
 /** Builds of both kinds that get their base images through mirrors: real cb-registry, real registries, real sandboxes. */
-// timeout: 800 s
+// slow: about eighteen builds on real sandboxes
+// timeout: 600 s
 import { readdirSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
