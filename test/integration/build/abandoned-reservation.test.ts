@@ -85,12 +85,12 @@ test("after a reply that cannot be read, the client cancels its request", async 
   assert.equal(world.cancelled.all[0]?.target, { kind: "request", id: world.reserved.all[0]?.request });
 });
 
-test("after a refusal of its connection to the build, the client cancels the build", async (world) => {
+test("after a refusal of its connection to the build, the client cancels its request, because others may share the build", async (world) => {
   world.reply = () => ({ v: 1, build: BUILD, jwt: "e30.e30.e30" });
   const { code, output } = await build(world);
   assert.is(code, 77, output);
   await world.cancelled.any(() => true);
-  assert.equal(world.cancelled.all[0]?.target, { kind: "build", id: BUILD });
+  assert.equal(world.cancelled.all[0]?.target, { kind: "request", id: world.reserved.all[0]?.request });
 });
 
 test.run();
