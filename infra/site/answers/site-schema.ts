@@ -40,6 +40,12 @@ const size = v.pipe(
   v.transform((text) => Number.parseInt(text, 10) * 1024 ** (text.endsWith("TiB") ? 4 : 3)),
 );
 
+/**
+ * The queue reserves 773 MiB for its records with one pool, and 20 MiB for each further one, and without them it does not start. The
+ * smallest image and log of a build need space as well.
+ */
+const STORAGE_MIN_BYTES = 2 * 1024 ** 3;
+
 export const siteSchema = v.strictObject({
   /** The installation: on every machine that its pools create, in its keys, and the name of the cluster. */
   name: label,
@@ -62,7 +68,10 @@ export const siteSchema = v.strictObject({
     routePort: v.optional(port, 6222),
     storage: v.strictObject({
       /** Size of the disk or volume of `folder` on each NATS host. A part of it stays free. */
-      size,
+      size: v.pipe(
+        size,
+        v.minValue(STORAGE_MIN_BYTES, "must be at least 2GiB: the records of the queue take most of a smaller disk"),
+      ),
       /** The folder that cb-nats.service owns. Another one needs an entry ReadWritePaths= in the service. */
       folder: v.optional(path, "/var/lib/cb-nats"),
     }),

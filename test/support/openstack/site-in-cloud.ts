@@ -126,7 +126,7 @@ export class SiteInCloud {
     for (const name of ["host.raw", "builder.raw"]) {
       writeFileSync(this.stack.path(name), Buffer.alloc(IMAGE_BYTES, name));
     }
-    const hosts = ["--nats", `n1=${NATS_ADDRESS}`, "--queue", `q1=${QUEUE_ADDRESS}`, "--storage", "1GiB"];
+    const hosts = ["--nats", `n1=${NATS_ADDRESS}`, "--queue", `q1=${QUEUE_ADDRESS}`, "--storage", "2GiB"];
     const made = await this.run("init", "--name", SITE, ...hosts, "--operator", "ada");
     if (made.code !== 0) throw new Error(made.stderr);
     const image = (name: string) => ({ file: this.stack.path(name), version: "1" });

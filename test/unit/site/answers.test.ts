@@ -58,6 +58,7 @@ test("parseSite() names each mistake with its line", () => {
     ["address: 10.0.0.5", "address: a b", /nats\.hosts\.0\.address: must be an IP address or a DNS name/],
     ["size: 100GiB", "size: 100", /nats\.storage\.size: must be a size, such as 100GiB/],
     ["size: 100GiB", "size: 0GiB", /nats\.storage\.size: must be a size/],
+    ["size: 100GiB", "size: 1GiB", /nats\.storage\.size: must be at least 2GiB/],
     ["  - ada", "  - Ada Lovelace", /operators\.0: must be 1 to 32/],
     ["    reserve: 2", "    reserve: 5", /site\.yaml:\d+: pools\.0\.reserve: must not be above max/],
     ["    reserve: 2", "    reserved: 5", /pools\.0\.reserved: is not a setting/],
