@@ -10,13 +10,15 @@ import { untilCloud } from "../support/openstack/until-cloud.ts";
 const test = suite("a site on OpenStack");
 
 let site: SiteInCloud;
+/** The server of another owner. */
+let other: string;
 /** The resources of others. */
 let others: string[];
 
 test.before(async () => {
   site = await SiteInCloud.make();
   const { demo } = site;
-  const other = await demo.createServer({ "container-builder-site": SITE });
+  other = await demo.createServer({ "container-builder-site": SITE });
   await demo.createSecurityGroup("other-nats");
   // Its port is there by then.
   await untilCloud("the other server is ACTIVE", async () =>
@@ -26,6 +28,9 @@ test.before(async () => {
 });
 test.after(async () => {
   await site?.run("down", "--yes");
+  const demo = site?.demo;
+  await demo?.deleteServer(other);
+  if (demo) await untilCloud("no server is left", async () => (await demo.servers()).length === 0);
   await site?.stop();
 });
 

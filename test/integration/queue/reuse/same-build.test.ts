@@ -1,4 +1,5 @@
 /** Requests with the same inputs get one build: while it waits or runs, and while the queue keeps its image. */
+// slow: forty seconds on the lab of the queue
 import { randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { suite } from "uvu";
