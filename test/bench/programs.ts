@@ -40,7 +40,7 @@ async function apptainerAlone(world: World): Promise<number> {
   const provider = new SandboxProvider({
     stateDir: world.path("sandboxes"),
     rootfs: await testRootfs(),
-    installation: "bench",
+    installation: "test",
     agentCommand: SCRIPT_AGENT,
     agentBinds: [],
     allowHostPorts: [],
