@@ -1,8 +1,8 @@
 /**
  * Joins the pieces in which messages arrive from a NATS server, so that the parser of nats.js gets each message whole. TLS delivers at
- * most 16 KiB at a time, and for a message in pieces that parser grows a buffer step by step: for messages of 128 KiB this was 40 % of
- * the processor time of a download (docs/performance.md). Here each byte of such a message is copied once, into a buffer of the
- * message's size. The bytes and their order stay the same, whatever they are: the parser alone judges them.
+ * most 16 KiB at a time, and for a message in pieces that parser grows a buffer step by step. Without it a client that fetches messages
+ * of 128 KiB takes 40 to 55 % less user time (docs/performance.md). Here each byte of such a message is copied once, into a buffer of the
+ * message's size. The bytes and their order stay the same, whatever they are: the parser alone decides whether they are valid.
  */
 
 const LF = 0x0a;

@@ -2,8 +2,9 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { userInfo } from "node:os";
+import { freePorts } from "../support/free-ports.ts";
 import { until } from "../support/until.ts";
 
 export interface Sshd {
@@ -20,7 +21,7 @@ export async function startSshd(folder: string): Promise<Sshd> {
   for (const name of ["host", "user"])
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", `${folder}/${name}`]);
   execFileSync("cp", [`${folder}/user.pub`, `${folder}/authorized_keys`]);
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   const config = [
     `Port ${port}`,
     "ListenAddress 127.0.0.1",
@@ -53,14 +54,6 @@ export async function startSshd(folder: string): Promise<Sshd> {
     options: settings.flatMap((setting) => ["-o", setting]),
     stop: () => void server.kill(),
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return address !== null && typeof address === "object" ? address.port : 0;
 }
 
 const accepts = (port: number): Promise<boolean> =>

@@ -4,11 +4,11 @@
  * (running-builds-load.ts). `npx tsx --expose-gc test/bench/by-hand/running-builds.ts [BUILDS [IMAGE_MIB [PROFILE_FOLDER]]]`
  */
 import { fork } from "node:child_process";
-import { on, once } from "node:events";
+import { on } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../support/free-ports.ts";
 import { startTestNats } from "../../support/nats/nats.ts";
 import { startQueue } from "../bench-queue.ts";
 import type { FromLoad, ToLoad } from "./running-builds-load.ts";
@@ -16,15 +16,6 @@ import type { FromLoad, ToLoad } from "./running-builds-load.ts";
 const MIB = 2 ** 20;
 const [builds = 60, imageMib = 4] = process.argv.slice(2, 4).map(Number);
 const profiles = process.argv[4];
-
-/** A port that was free a moment ago, for the profiler of nats-server. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  return address !== null && typeof address === "object" ? address.port : 0;
-}
 
 /** nats-server with its profiler on `port`, which only the command line can switch on for an address of this machine. */
 function profiled(port: number): string {
@@ -78,7 +69,7 @@ class Reporter {
   }
 }
 
-const port = await freePort();
+const [port = 0] = await freePorts(1);
 const nats = await startTestNats({ server: { natsServerPath: profiled(port), pingIntervalMs: 60_000 } });
 const pidFile = readFileSync(join(nats.installation.folder, "..", "data", "nats-server.pid"), "utf8");
 const reporter = new Reporter(Number(pidFile), port);

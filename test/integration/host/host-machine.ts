@@ -2,9 +2,9 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePorts } from "../../support/free-ports.ts";
 
 const run = promisify(execFile);
 
@@ -26,7 +26,7 @@ export async function makeDisks(folder: string, image: string): Promise<void> {
 
 /** The machine's address is that of `network_data.json`, 10.0.2.77. */
 export async function startHost(folder: string, drive: string, name: string): Promise<HostMachine> {
-  const [nats, ssh] = [await freePort(), await freePort()];
+  const [nats = 0, ssh = 0] = await freePorts(2);
   const log = join(folder, `${name}.log`);
   const disk = (file: string, format: string) => ["-drive", `file=${file},format=${format},if=virtio,cache=unsafe`];
   const child = spawn(
@@ -51,13 +51,3 @@ export async function startHost(folder: string, drive: string, name: string): Pr
 }
 
 const forward = (port: number, guest: number) => `hostfwd=tcp:127.0.0.1:${port}-10.0.2.77:${guest}`;
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}

@@ -7,14 +7,8 @@ import * as assert from "uvu/assert";
 import { initSite } from "../../../infra/site/init.ts";
 import { connectNats } from "../../../lib/nats/connection.ts";
 import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
-import {
-  freePorts,
-  type HostProcess,
-  runIn,
-  startNats,
-  startQueue,
-  takeCloudPool,
-} from "../../support/site/site-host.ts";
+import { freePorts } from "../../support/free-ports.ts";
+import { type HostProcess, runIn, startNats, startQueue, takeCloudPool } from "../../support/site/site-host.ts";
 import { Stack } from "../../support/stack.ts";
 import { until } from "../../support/until.ts";
 

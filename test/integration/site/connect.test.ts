@@ -10,8 +10,9 @@ import { checkSite } from "../../../infra/site/check/check-site.ts";
 import { initSite } from "../../../infra/site/init.ts";
 import { renewSite } from "../../../infra/site/renew/renew.ts";
 import { CbError } from "../../../lib/core/errors.ts";
+import { freePorts } from "../../support/free-ports.ts";
 import { fingerprintOf, servedFingerprint } from "../../support/site/served-certificate.ts";
-import { freePorts, type HostProcess, startNats, takeCloudPool } from "../../support/site/site-host.ts";
+import { type HostProcess, startNats, takeCloudPool } from "../../support/site/site-host.ts";
 import { Stack } from "../../support/stack.ts";
 
 const test = suite("site connect");

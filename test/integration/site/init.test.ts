@@ -7,14 +7,8 @@ import * as assert from "uvu/assert";
 import type { SiteOptions } from "../../../infra/site/answers/site-yaml.ts";
 import { initSite } from "../../../infra/site/init.ts";
 import { CbError } from "../../../lib/core/errors.ts";
-import {
-  freePorts,
-  type HostProcess,
-  runIn,
-  startNats,
-  startQueue,
-  takeCloudPool,
-} from "../../support/site/site-host.ts";
+import { freePorts } from "../../support/free-ports.ts";
+import { type HostProcess, runIn, startNats, startQueue, takeCloudPool } from "../../support/site/site-host.ts";
 import { Stack } from "../../support/stack.ts";
 
 const test = suite("site init");

@@ -11,14 +11,8 @@ import { connectNats } from "../../../lib/nats/connection.ts";
 import { parseCreds } from "../../../lib/nats/credentials/creds.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { adminUsers } from "../../../lib/protocol/requests.ts";
-import {
-  BACK,
-  freePorts,
-  type HostProcess,
-  startNats,
-  startQueue,
-  takeCloudPool,
-} from "../../support/site/site-host.ts";
+import { freePorts } from "../../support/free-ports.ts";
+import { BACK, type HostProcess, startNats, startQueue, takeCloudPool } from "../../support/site/site-host.ts";
 import { Stack } from "../../support/stack.ts";
 
 const test = suite("site renew-ca");

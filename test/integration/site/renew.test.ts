@@ -11,15 +11,9 @@ import { formatCreds, parseCreds } from "../../../lib/nats/credentials/creds.ts"
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { adminAddUser, adminUsers } from "../../../lib/protocol/requests.ts";
+import { freePorts } from "../../support/free-ports.ts";
 import { fingerprintOf, servedFingerprint } from "../../support/site/served-certificate.ts";
-import {
-  BACK,
-  freePorts,
-  type HostProcess,
-  startNats,
-  startQueue,
-  takeCloudPool,
-} from "../../support/site/site-host.ts";
+import { BACK, type HostProcess, startNats, startQueue, takeCloudPool } from "../../support/site/site-host.ts";
 import { type Finished, Stack } from "../../support/stack.ts";
 
 const test = suite("site renew");

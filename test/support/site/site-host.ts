@@ -5,7 +5,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { parse, stringify } from "yaml";
@@ -148,18 +147,4 @@ export function takeCloudPool(folder: string, nats: object): void {
   const provider = { kind: "openstack", flavor: "f", image: "i", networks: ["n"] };
   const pools = [{ name: "cloud", arch: "x86_64", reserve: 0, max: 1, provider }];
   writeFileSync(path, stringify({ ...answers, nats: { ...answers.nats, ...nats }, pools }));
-}
-
-/** Ports that are free on all addresses now. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0);
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }
