@@ -4,14 +4,14 @@ import { destroyAllSandboxes } from "../../lib/provider/sandbox/folder.ts";
 import { findNatsServer } from "../nats/server.ts";
 import { QUEUE_STOP_MS, stopProcess } from "./daemon.ts";
 import { layout } from "./layout.ts";
-import { withLock } from "./lock.ts";
 import { REGISTRY_STOP_MS } from "./registry.ts";
+import { withStackLock } from "./stack-lock.ts";
 import type { Notify } from "./up.ts";
 
 /** Keys and streams stay for the next `up`. Does nothing when the stack is not up. */
 export function down(notify: Notify): Promise<void> {
   const paths = layout();
-  return withLock(paths, async () => {
+  return withStackLock(paths, async () => {
     notify("Stopping cb-queue");
     await stopProcess(paths.queuePid, QUEUE_STOP_MS);
     notify("Destroying the builders");

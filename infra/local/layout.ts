@@ -6,9 +6,8 @@ import type { Credential } from "../../lib/nats/connection.ts";
 import { readCreds } from "../../lib/nats/credentials/creds.ts";
 
 export interface Layout {
+  /** Locked by the command that starts or stops the stack. */
   readonly root: string;
-  /** A command holds it while it starts or stops the stack. */
-  readonly lock: string;
   /** Keys and certificates: created once, kept by `down`. */
   readonly installation: string;
   /** The streams of NATS: kept by `down`. */
@@ -40,7 +39,6 @@ export function layout(): Layout {
   const root = join(local, "..");
   return {
     root,
-    lock: join(root, "lock"),
     installation: join(root, "installation"),
     natsData: join(root, "nats"),
     natsPort: join(root, "nats.port"),

@@ -21,9 +21,9 @@ import { type BuilderKind, type LocalBuilders, prepareBuilders } from "./builder
 import { QUEUE_STOP_MS, runningPid, startProcess, stopProcess } from "./daemon.ts";
 import { httpPort } from "./http-port.ts";
 import { type Layout, layout } from "./layout.ts";
-import { withLock } from "./lock.ts";
 import { kindIn, queueYaml } from "./queue-yaml.ts";
 import { type RegistryChoice, startRegistry } from "./registry.ts";
+import { withStackLock } from "./stack-lock.ts";
 import { waitForReserve } from "./wait-for-reserve.ts";
 
 /** The DNS name in the stack's certificate. It need not resolve: the settings of every program name it as `servername`. */
@@ -55,7 +55,7 @@ export interface UpOptions {
 export function up(notify: Notify, signal: AbortSignal, options: UpOptions = {}): Promise<void> {
   const { kind = "sandbox", registries } = options;
   const paths = layout();
-  return withLock(paths, async () => {
+  const start = async (): Promise<void> => {
     await ensureTools({ need: SANDBOX_TOOLS, onStep: notify });
     await ensureRights(paths.sandboxes, notify);
     signal.throwIfAborted();
@@ -72,7 +72,8 @@ export function up(notify: Notify, signal: AbortSignal, options: UpOptions = {})
     const mirrors = await startRegistry(paths, { binDir: join(DIST, "bin"), choice: registries, notify });
     await startStack(paths, { installation, builders, mirrors, notify });
     await waitForReserve(paths, { notify, signal, timeoutMs: READY_TIMEOUT_MS[kind] });
-  });
+  };
+  return withStackLock(paths, start, signal);
 }
 
 /** Checks for each right that a sandbox needs. Root first adds missing subordinate ids. Throws as requirePrerequisites does. */

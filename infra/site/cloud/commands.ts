@@ -6,8 +6,8 @@ import { interruptSignal } from "../../../lib/cli/interrupt.ts";
 import { printText } from "../../../lib/cli/standard-output.ts";
 import { Steps } from "../../../lib/cli/terminal.ts";
 import { CbError } from "../../../lib/core/errors.ts";
+import { withFolderLock } from "../../tools/folder-lock.ts";
 import { initSite } from "../init.ts";
-import { withFolderLock } from "./folder-lock.ts";
 import { planText, resultText } from "./plan/action-text.ts";
 import type { Mode } from "./plan/planner.ts";
 import type { SitePlan } from "./plan/site-state.ts";
@@ -16,6 +16,9 @@ import { siteStatus, statusText } from "./status.ts";
 
 const FOLDER = "the folder of the site";
 const PLAN = "show the actions, and change nothing in the cloud";
+
+/** Two commands would make each resource twice. */
+const LOCK = { waitS: 5, holder: "another command changes the site" };
 
 interface Options {
   readonly json?: boolean;
@@ -61,7 +64,7 @@ export function addCloudCommands(site: Command): void {
 }
 
 const bring = (folder: string, mode: Mode, command: Command): Promise<void> =>
-  withFolderLock(resolve(folder), () => bringAlone(folder, mode, command));
+  withFolderLock(resolve(folder), LOCK, () => bringAlone(folder, mode, command));
 
 async function bringAlone(folder: string, mode: Mode, command: Command): Promise<void> {
   const { json: isJson, plan: isPlan, restore } = command.optsWithGlobals<Options>();
@@ -79,7 +82,7 @@ async function bringAlone(folder: string, mode: Mode, command: Command): Promise
 
 async function down(folder: string, command: Command): Promise<void> {
   const { json: isJson, plan: isPlan, yes = false } = command.optsWithGlobals<Options>();
-  await withFolderLock(resolve(folder), () =>
+  await withFolderLock(resolve(folder), LOCK, () =>
     withRun(folder, async (run) => {
       const actions = await run.planDown();
       const plan = { actions, refusals: [], outdated: [] };
