@@ -8,6 +8,7 @@ import { createReadStream } from "node:fs";
 import { nuid as newNuid } from "nats";
 import type { JetStreamAccess } from "../nats/jetstream/api.ts";
 import { Publisher } from "../nats/jetstream/publisher.ts";
+import type { RetryPolicy } from "../nats/jetstream/publisher-recovery.ts";
 import { OVERHEAD_BYTES } from "../nats/jetstream/send-window.ts";
 import {
   bucketStream,
@@ -41,8 +42,8 @@ export interface PutOptions {
   readonly signal?: AbortSignal;
   /** Called with the number of bytes stored so far. */
   readonly onProgress?: (storedBytes: number) => void;
-  /** Called every second with the milliseconds since NATS last answered, and with 0 when it answers again. */
-  readonly onWaiting?: (silentMs: number) => void;
+  /** As RetryPolicy.onWaiting. */
+  readonly onWaiting?: NonNullable<RetryPolicy["onWaiting"]>;
 }
 
 const CHUNK_BYTES = 128 * 1024;

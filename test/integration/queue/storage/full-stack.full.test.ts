@@ -107,7 +107,7 @@ async function checkRecovery(store: SmallStore): Promise<void> {
   writeFileSync(stack.path("data"), randomBytes(UPLOAD_BYTES));
   writeFileSync(stack.path("up.def"), `Bootstrap: scratch\n%files\n    ${stack.path("data")} /data\n`);
   const uploading = stack.start("container-builder", [stack.path("up.sif"), stack.path("up.def")]);
-  await uploading.seen(/the disk of NATS is full; waiting|NATS does not answer; waiting/);
+  await uploading.seen(/NATS stores no messages \(is its disk full\?\); waiting|NATS does not answer; waiting/);
   store.grow();
   await store.restartNats();
   const built = await running.finished;

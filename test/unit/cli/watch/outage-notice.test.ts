@@ -11,9 +11,9 @@ function setUp() {
   const lines: string[] = [];
   const steps = new Steps({ write: (text: string) => lines.push(text) });
   const notice = outageNotice(steps, () => nowMs);
-  const at = (timeMs: number, silentMs: number): void => {
+  const at = (timeMs: number, silentMs: number, isRefused?: boolean): void => {
     nowMs = timeMs;
-    notice(silentMs);
+    notice(silentMs, isRefused);
   };
   return { at, lines };
 }
@@ -42,6 +42,17 @@ test("a second reader that still waits does not begin an ended outage anew, and 
   assert.equal(lines.slice(2), [SILENT]);
   at(21_000, 0);
   assert.equal(lines.slice(3), ["NATS answers again after 11 s\n"]);
+});
+
+test("an upload that NATS refuses has its own pair of lines", () => {
+  const { at, lines } = setUp();
+  at(5_000, 5_000, true);
+  at(6_000, 6_000, false);
+  at(42_000, 0, false);
+  assert.equal(lines, [
+    "NATS stores no messages (is its disk full?); waiting\n",
+    "NATS stores messages again after 42 s\n",
+  ]);
 });
 
 test("an answer without an outage prints nothing", () => {
