@@ -70,7 +70,9 @@ function addBuilderCommands(program: Command): void {
       refuseOtherSubcommand(command, "destroy");
       const consoleLines = lineCount(optionsOf<{ console?: string }>(command).console ?? "");
       await withSession(command, async (session) =>
-        printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), buildersText),
+        printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), (reply) =>
+          buildersText(reply, process.stdout.columns),
+        ),
       );
     });
   builders
@@ -159,7 +161,7 @@ await main("cb-admin", async (argv) => {
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
-    .option("--json", "print the queue's whole reply as JSON (user list, builds, builders, usage, plan, streams)");
+    .option("--json", "print JSON with all details; a command that has none refuses it");
   addUserCommands(program);
   addBuildsCommands(program);
   addBuilderCommands(program);
