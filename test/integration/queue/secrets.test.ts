@@ -7,6 +7,7 @@ import { createSealingKey, open, type SealedBox, seal } from "../../../lib/core/
 import { call } from "../../../lib/nats/rpc/client.ts";
 import { status } from "../../../lib/protocol/requests.ts";
 import { type BuildSecrets, forBuilder, forQueue } from "../../../lib/protocol/secret-messages.ts";
+import { filesWith } from "../../support/planted-secret.ts";
 import type { LabAgent } from "../../support/queue/lab-agent.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
 import { rejection } from "../../support/rejection.ts";
@@ -20,11 +21,16 @@ test.before.each(({ lab }) => lab.fullReserve());
 test.after.each(({ lab }) => lab.tidy());
 test.after(({ lab }) => lab?.stop());
 
-const VALUE = Buffer.from("the planted secret").toString("base64");
-const SECRETS: BuildSecrets = { v: 1, secrets: [{ id: "token", value: VALUE }], logins: [] };
+/** Each user has another one. */
+const secretOf = (user: string): string => `the planted secret of ${user}`;
+const secretsOf = (user: string): BuildSecrets => ({
+  v: 1,
+  secrets: [{ id: "token", value: Buffer.from(secretOf(user)).toString("base64") }],
+  logins: [],
+});
 
 const sealed = (user: string, request: string, key: string): SealedBox =>
-  seal(Buffer.from(JSON.stringify(SECRETS)), key, forQueue(user, request));
+  seal(Buffer.from(JSON.stringify(secretsOf(user))), key, forQueue(user, request));
 
 /** A build of the user with these secrets. */
 async function reserve(lab: QueueLab, user: string, box?: (request: string) => SealedBox): Promise<string> {
@@ -43,30 +49,53 @@ function opened(
   return open(lease.secrets, over.key ?? sealingKey, use).toString();
 }
 
-/** The stored recipe of the build; undefined when it is deleted. */
-const stored = (lab: QueueLab, build: string): Promise<string | undefined> =>
-  lab.valueOf("cb-recipes", `recipe.${build}`);
+/** The stored recipe of the build; a mark when it is deleted. */
+const stored = async (lab: QueueLab, build: string): Promise<string> =>
+  (await lab.valueOf("cb-recipes", `recipe.${build}`)) ?? DELETED;
+const DELETED = "(deleted)";
 
 test("the agent of the lease opens the secrets; another agent does not, with or without a lease", async ({ lab }) => {
-  const build = await reserve(lab, "ada");
-  const other = await lab.leased(await lab.reserve("bob"), 1);
-  const agent = await lab.leased(build, 1);
-  assert.equal(JSON.parse(opened(agent)), SECRETS);
-  assert.is(other.lease?.secrets, undefined);
+  const agent = await lab.leased(await reserve(lab, "ada"), 1);
+  const other = await lab.leased(await reserve(lab, "bob"), 1);
+  const without = await lab.leased(await lab.reserve("ada"), 1);
+  assert.equal(JSON.parse(opened(agent)), secretsOf("ada"));
+  assert.equal(JSON.parse(opened(other)), secretsOf("bob"));
+  assert.is(without.lease?.secrets, undefined);
   assert.throws(() => opened(agent, { key: other.sealingKey }), /sealed to the key/);
   assert.throws(() => opened(agent, { builder: other.builder }), /belong to another build/);
   assert.throws(() => opened(agent, { key: lab.sealingKey }), /sealed to the key/);
+  // One key for several leases would make one lease's box another's.
+  for (const over of [{ build: randomUUID() }, { attempt: 2 }])
+    assert.throws(
+      () => opened({ ...agent, lease: { ...agent.lease, ...over } } as LabAgent),
+      /belong to another build/,
+    );
 });
 
-test("the record has the secrets sealed, and is deleted when the build ends", async ({ lab }) => {
+test("the record has the secrets sealed, no file of NATS has them, and the record is deleted at the end", async ({
+  lab,
+}) => {
   const build = await reserve(lab, "ada");
   const agent = await lab.leased(build, 1);
-  const record = (await stored(lab, build)) ?? "";
-  assert.match(record, '"secrets"');
-  for (const text of [VALUE, VALUE.slice(2, -4), "planted"]) assert.not.match(record, text);
+  assert.match(await stored(lab, build), '"secrets"');
+  // NATS writes to its files a moment after it has replied.
+  await lab.until("the record on the disk", () => filesWith(lab.nats.dataFolder, `recipe.${build}`).length > 0);
+  assert.equal(filesWith(lab.nats.dataFolder, secretOf("ada")), []);
   await agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
   await lab.until("the end", () => lab.record(build)?.announced);
-  assert.is(await stored(lab, build), undefined);
+  assert.is(await stored(lab, build), DELETED);
+});
+
+test("the secrets of a build that is cancelled while it waits are deleted", async ({ lab }) => {
+  const agents = [...lab.agents.values()];
+  for (const agent of agents) agent.frozen = true;
+  await lab.until("no parked request", () => agents.every(({ unansweredWithKey }) => unansweredWithKey === 0));
+  const build = await reserve(lab, "ada");
+  assert.match(await stored(lab, build), '"secrets"');
+  await lab.cancel(build);
+  for (const agent of agents) agent.frozen = false;
+  await lab.until("the end", () => lab.record(build)?.announced);
+  assert.is(await stored(lab, build), DELETED);
 });
 
 test("a second attempt gets the secrets once more, sealed to its own agent", async ({ lab }) => {
@@ -74,7 +103,7 @@ test("a second attempt gets the secrets once more, sealed to its own agent", asy
   const first = await lab.leased(build, 1);
   await first.end({ kind: "broken", reason: "as it was meant" });
   const second = await lab.leased(build, 2);
-  assert.equal(JSON.parse(opened(second)), SECRETS);
+  assert.equal(JSON.parse(opened(second)), secretsOf("ada"));
   assert.is.not(second.builder, first.builder);
   assert.is.not(second.lease?.secrets?.text, first.lease?.secrets?.text);
 });
