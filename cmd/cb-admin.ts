@@ -16,7 +16,7 @@ import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { addForceOption } from "../lib/cli/force-option.ts";
 import { main } from "../lib/cli/main.ts";
-import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
+import { CONNECTED_FAILURES, createCommand, GROUP_USAGE, runSubcommand } from "../lib/cli/program.ts";
 import { idPrefix } from "../lib/cli/short-id.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
@@ -26,7 +26,7 @@ import { adminBuilders, adminDestroy, adminPlan, adminStreams, adminUsers } from
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);
 
 function addUserCommands(program: Command): void {
-  const user = program.command("user").description("manage users");
+  const user = program.command("user").usage(GROUP_USAGE).description("manage users");
   addForceOption(
     user.command("add"),
     "if the user exists: revoke the user, end the user's builds, and add the user again",

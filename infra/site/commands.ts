@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { printReply } from "../../lib/cli/admin/command-session.ts";
+import { GROUP_USAGE } from "../../lib/cli/program.ts";
 import { CbError } from "../../lib/core/errors.ts";
 import type { SiteOptions } from "./answers/site-yaml.ts";
 import { checkSite } from "./check/check-site.ts";
@@ -16,7 +17,10 @@ import { type Changed, changesDocument, changesText } from "./tree/changes-text.
 const FOLDER = "the folder of the site";
 
 export function addSiteCommands(program: Command): void {
-  const site = program.command("site").description("make, check and renew an installation, and its hosts in a cloud");
+  const site = program
+    .command("site")
+    .usage(GROUP_USAGE)
+    .description("make, check and renew an installation, and its hosts in a cloud");
   site
     .command("init")
     .description("make the files of all hosts from site.yaml in the folder; the options write it or change it")
@@ -54,7 +58,11 @@ export function addSiteCommands(program: Command): void {
     .option("--signing-keys", "the keys that sign the credentials of users, builders, operators and the queue")
     .option("--queue-key", "the credential of cb-queue")
     .option("--ca", "the site's own CA: all holders trust both until --finish")
-    .option("--finish", "make NATS refuse the old signing keys and the retired credentials, and drop the old CA")
+    .option("--sealing-key", "the key that users seal their secrets to: the queue opens both until --finish")
+    .option(
+      "--finish",
+      "make NATS refuse the old signing keys and retired credentials; drop the old CA and sealing key",
+    )
     .action(async (folder: string, renewal: Renewal, command: Command) => {
       const result = await inFolder(folder, () => renewSite(resolve(folder), renewal, Date.now()));
       printChanges(command, { ...result, folder }, () => renewText(result, renewal, folder));

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 
 /** The secret as it is, and as base64 at each of the three offsets in a longer text. */
-export function formsOf(secret: string): Buffer[] {
+function formsOf(secret: string): Buffer[] {
   const shifted = [0, 1, 2].map((offset) =>
     Buffer.from("x".repeat(offset) + secret)
       .toString("base64")

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { GROUP_USAGE } from "../../../lib/cli/program.ts";
 import { EXIT_CODES } from "../../../lib/core/exit-codes.ts";
 import { VERSION } from "../../../lib/core/version.ts";
 
@@ -113,6 +114,7 @@ test("each command of cb-admin either refuses --json by name, or docs/json.md ha
 
 interface Model {
   readonly name: string;
+  readonly usage: string;
   readonly commands: readonly Model[];
   readonly arguments: readonly { readonly term: string }[];
 }
@@ -122,9 +124,8 @@ function leavesOf(model: Model, above: readonly string[] = []): { path: string; 
   return model.commands.flatMap((command) => {
     const names = [...above, command.name];
     const values = command.arguments.filter(({ term }) => term.startsWith("<")).map(() => "/nowhere");
-    const isAction = command.commands.length === 0 || ["builders", "streams"].includes(command.name);
     return [
-      ...(isAction ? [{ path: names.join(" "), words: [...names, ...values] }] : []),
+      ...(command.usage !== GROUP_USAGE ? [{ path: names.join(" "), words: [...names, ...values] }] : []),
       ...leavesOf(command, names),
     ];
   });

@@ -3,13 +3,15 @@ import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { messageOf } from "../../../lib/core/errors.ts";
-import { createSealingKey, open, type SealedBox, seal } from "../../../lib/core/sealed-box.ts";
+import { createSealingKey, open, type SealedBox, type SealingKey, seal } from "../../../lib/core/sealed-box.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
+import type { ReserveRequest } from "../../../lib/protocol/build-messages.ts";
 import { status } from "../../../lib/protocol/requests.ts";
 import { type BuildSecrets, forBuilder, forQueue } from "../../../lib/protocol/secret-messages.ts";
 import { filesWith } from "../../support/planted-secret.ts";
 import type { LabAgent } from "../../support/queue/lab-agent.ts";
 import { QueueLab } from "../../support/queue/queue-lab.ts";
+import { LIMITS } from "../../support/queue/queue-process.ts";
 import { rejection } from "../../support/rejection.ts";
 
 const test = suite<{ lab: QueueLab }>("secrets of a build");
@@ -33,11 +35,20 @@ const sealed = (user: string, request: string, key: string): SealedBox =>
   seal(Buffer.from(JSON.stringify(secretsOf(user))), key, forQueue(user, request));
 
 /** A build of the user with these secrets. */
-async function reserve(lab: QueueLab, user: string, box?: (request: string) => SealedBox): Promise<string> {
+async function reserve(
+  lab: QueueLab,
+  user: string,
+  { box, ...over }: Partial<ReserveRequest> & { box?: (request: string) => SealedBox } = {},
+): Promise<string> {
   const request = randomUUID();
   const secrets = box?.(request) ?? sealed(user, request, lab.sealingKey.publicKey);
-  return lab.reserve(user, { request, secrets });
+  return lab.reserve(user, { request, secrets, ...over });
 }
+
+/** A build whose files have not come waits. */
+const AWAITS_FILES = {
+  context: { directory: "/", highestId: 0, archive: { kind: "object", maxBytes: 1000 } },
+} as const;
 
 /** The content of the box in the agent's lease, for the agent's own key and build unless told otherwise. */
 function opened(
@@ -87,13 +98,9 @@ test("the record has the secrets sealed, no file of NATS has them, and the recor
 });
 
 test("the secrets of a build that is cancelled while it waits are deleted", async ({ lab }) => {
-  const agents = [...lab.agents.values()];
-  for (const agent of agents) agent.frozen = true;
-  await lab.until("no parked request", () => agents.every(({ unansweredWithKey }) => unansweredWithKey === 0));
-  const build = await reserve(lab, "ada");
+  const build = await reserve(lab, "ada", AWAITS_FILES);
   assert.match(await stored(lab, build), '"secrets"');
   await lab.cancel(build);
-  for (const agent of agents) agent.frozen = false;
   await lab.until("the end", () => lab.record(build)?.announced);
   assert.is(await stored(lab, build), DELETED);
 });
@@ -115,7 +122,7 @@ test("a box of another user or another request does not open: the build ends, an
     (request: string) => sealed("bob", request, lab.sealingKey.publicKey),
     () => sealed("ada", randomUUID(), lab.sealingKey.publicKey),
   ]) {
-    const build = await reserve(lab, "ada", box);
+    const build = await reserve(lab, "ada", { box });
     await lab.until("the end", () => lab.record(build)?.announced);
     const { final } = lab.record(build) ?? {};
     assert.is(final?.state, "lost");
@@ -126,7 +133,9 @@ test("a box of another user or another request does not open: the build ends, an
 
 test("a box for another key is refused before anything is stored", async ({ lab }) => {
   const before = lab.queue.builds.all().length;
-  const error = await rejection(reserve(lab, "ada", (request) => sealed("ada", request, createSealingKey().publicKey)));
+  const error = await rejection(
+    reserve(lab, "ada", { box: (request) => sealed("ada", request, createSealingKey().publicKey) }),
+  );
   assert.match(messageOf(error), /sealed to the key \w{16}; this queue has \w{16}/);
   assert.is(lab.queue.builds.all().length, before);
 });
@@ -144,6 +153,35 @@ test("the status has the queue's public key", async ({ lab }) => {
   const { connection: nc } = await lab.nats.user("carol");
   const reply = await call(status, { nc, principal: "carol", request: { v: 1 }, timeoutMs: 10_000 });
   assert.is(reply.sealingKey, lab.sealingKey.publicKey);
+});
+
+/** A build with secrets that waits while the queue is started again with these keys, and gets a builder then. */
+async function waitsOverRestart(lab: QueueLab, keys: SealingKey[]): Promise<string> {
+  const agents: LabAgent[] = [];
+  while (agents.length < LIMITS.leasedPerUser) agents.push(await lab.leased(await lab.reserve("ada"), 1));
+  const build = await reserve(lab, "ada");
+  await lab.queue.stop();
+  assert.is(lab.record(build)?.state, "waiting");
+  lab.sealingKeys = keys;
+  await lab.startQueue();
+  for (const agent of agents) await agent.end({ kind: "failed", exitCode: 1, reason: "as it was meant" });
+  return build;
+}
+
+test("the secrets of a waiting build outlive the renewal of the key", async ({ lab }) => {
+  const build = await waitsOverRestart(lab, [createSealingKey(), ...lab.sealingKeys]);
+  assert.equal(JSON.parse(opened(await lab.leased(build, 1))), secretsOf("ada"));
+  const later = await lab.leased(await reserve(lab, "bob"), 1);
+  assert.equal(JSON.parse(opened(later)), secretsOf("bob"));
+});
+
+test("a build that waits with secrets for a key that the queue no longer has ends, and no agent gets it", async ({
+  lab,
+}) => {
+  const build = await waitsOverRestart(lab, [createSealingKey()]);
+  await lab.until("the end", () => lab.record(build)?.announced);
+  assert.match(JSON.stringify(lab.record(build)?.final), /no longer has the key.*start the build again/);
+  assert.is(lab.agentOf(build, 1), undefined);
 });
 
 test.run();
