@@ -5,7 +5,7 @@ import { imageText } from "../../protocol/builder-image.ts";
 import { SHORT_ID_CHARS } from "../short-id.ts";
 import { fit } from "../text/width.ts";
 
-/** On a terminal of `columns` the console's lines are cut, and all others continue, indented, on further lines. Ends with a line break. */
+/** On a terminal of `columns`, lines continue on further ones, which are indented. Ends with a line break. */
 export function buildersText({ pools, nowMs }: BuildersReply, columns = Number.POSITIVE_INFINITY): string {
   return pools.map((pool) => section(pool, nowMs, columns)).join("\n");
 }
@@ -23,18 +23,16 @@ function section(pool: BuildersReply["pools"][number], nowMs: number, columns: n
   return lines.map((line) => `${fitted(line, columns)}\n`).join("");
 }
 
-const FURTHER_INDENT = 6;
+const FURTHER = "      ";
 
 function fitted(line: string, columns: number): string {
   if (line.length <= columns) return line;
-  if (line.startsWith(CONSOLE)) return fit(line, columns);
-  const indent = /^ */.exec(line)?.[0].length ?? 0;
-  const [first = "", ...further] = wrap(line.slice(indent), columns - FURTHER_INDENT);
-  return [" ".repeat(indent) + first, ...further.map((text) => " ".repeat(FURTHER_INDENT) + text)].join("\n");
+  const begin = line.startsWith(CONSOLE) ? CONSOLE : (/^ */.exec(line)?.[0] ?? "");
+  const further = begin === CONSOLE ? CONSOLE : FURTHER;
+  // Commander wraps at words, and keeps a word that is longer than a line.
+  const texts = new Help().boxWrap(line.slice(begin.length), columns - FURTHER.length).split("\n");
+  return texts.map((text, at) => fit((at === 0 ? begin : further) + text, columns)).join("\n");
 }
-
-/** Commander wraps at words, and keeps a word that is longer than a line. */
-const wrap = (text: string, columns: number): string[] => new Help().boxWrap(text, columns).split("\n");
 
 function drainedLine(
   { operator, reason, atMs }: { operator: string; reason: string; atMs: number },

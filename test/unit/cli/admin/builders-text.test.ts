@@ -95,16 +95,25 @@ f  failed  3m ago
   );
 });
 
-test("buildersText() fits 80 columns: it cuts console lines, and continues others at a word", () => {
+test("buildersText() fits 80 columns: lines go on at a word, those of the console with their mark", () => {
   const id = "60c95481-92f3-4491-94d3-14c45bfbc279";
   const fault = "nova gives no reason, and the flavor m1.small needs more memory than any host of the zone has left";
-  const other = builder(id, { state: "other generation", host: "h", fault, console: [`begin ${"x".repeat(100)} end`] });
+  const other = builder(id, {
+    state: "other generation",
+    host: "h",
+    fault,
+    console: [`begin ${"x".repeat(100)} end`, "y ".repeat(50)],
+  });
   const lines = buildersText(reply({ builders: [other] }), 80).split("\n");
   for (const line of lines) assert.ok(line.length <= 80, line);
   assert.equal(lines.slice(3), [
     "    fault: nova gives no reason, and the flavor m1.small needs more memory",
     "      than any host of the zone has left",
-    `    | begin ${"x".repeat(67)}…`,
+    "    | begin",
+    `    | ${"x".repeat(73)}…`,
+    "    | end",
+    `    | ${"y ".repeat(37).trim()}`,
+    `    | ${"y ".repeat(13).trim()}`,
     "    to destroy it: cb-admin builders destroy 60c95481",
     "",
   ]);
