@@ -16,7 +16,7 @@ import { addUser, revokeUser } from "../lib/cli/admin/users.ts";
 import { usersText } from "../lib/cli/admin/users-text.ts";
 import { addForceOption } from "../lib/cli/force-option.ts";
 import { main } from "../lib/cli/main.ts";
-import { CONNECTED_FAILURES, createCommand, runSubcommand } from "../lib/cli/program.ts";
+import { CONNECTED_FAILURES, createCommand, GROUP_USAGE, runSubcommand } from "../lib/cli/program.ts";
 import { idPrefix } from "../lib/cli/short-id.ts";
 import { CbError } from "../lib/core/errors.ts";
 import { CONSOLE_LINES_MAX } from "../lib/protocol/admin-messages.ts";
@@ -26,7 +26,7 @@ import { adminBuilders, adminDestroy, adminPlan, adminStreams, adminUsers } from
 const printError = (line: string): void => void process.stderr.write(`${line}\n`);
 
 function addUserCommands(program: Command): void {
-  const user = program.command("user").description("manage users");
+  const user = program.command("user").usage(GROUP_USAGE).description("manage users");
   addForceOption(
     user.command("add"),
     "if the user exists: revoke the user, end the user's builds, and add the user again",
@@ -70,7 +70,9 @@ function addBuilderCommands(program: Command): void {
       refuseOtherSubcommand(command, "destroy");
       const consoleLines = lineCount(optionsOf<{ console?: string }>(command).console ?? "");
       await withSession(command, async (session) =>
-        printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), buildersText),
+        printReply(command, await session.request(adminBuilders, { v: 1, consoleLines }), (reply) =>
+          buildersText(reply, process.stdout.columns),
+        ),
       );
     });
   builders
@@ -159,7 +161,7 @@ await main("cb-admin", async (argv) => {
     failures: CONNECTED_FAILURES,
   })
     .option("-c, --config <file>", "the operator's settings (default: admin.yaml, see the documentation)")
-    .option("--json", "print the queue's whole reply as JSON (user list, builds, builders, usage, plan, streams)");
+    .option("--json", "print JSON with all details; a command that has none refuses it");
   addUserCommands(program);
   addBuildsCommands(program);
   addBuilderCommands(program);

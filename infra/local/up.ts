@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { CbError } from "../../lib/core/errors.ts";
 import { Issuer, readKeyFile } from "../../lib/nats/credentials/issuer.ts";
-import { readSealingKey } from "../../lib/nats/credentials/sealing-key.ts";
+import { readSealingKeys } from "../../lib/nats/credentials/sealing-key.ts";
 import { writeSecretFile } from "../../lib/nats/credentials/secret-file.ts";
 import type { Mirror } from "../../lib/protocol/builder-messages.ts";
 import { requirePrerequisites } from "../../lib/provider/sandbox/prerequisites.ts";
@@ -151,7 +151,7 @@ async function writeClient(paths: Layout, installation: Installation, url: strin
     ca: installation.files.caFile,
     creds: paths.userCreds,
     account: installation.guest,
-    sealingKey: (await readSealingKey(installation.files.sealingKey)).publicKey,
+    sealingKey: (await readSealingKeys(installation.files.sealingKey))[0].publicKey,
   };
   await writeSecretFile(paths.clientConfig, stringify(settings));
   await writeSecretFile(paths.adminConfig, stringify(adminSettings(installation, url)));

@@ -1,7 +1,8 @@
 /** Declares the subcommands `site init`, `site check` and `site renew` of cb-admin. */
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { printText } from "../../lib/cli/standard-output.ts";
+import { printReply } from "../../lib/cli/admin/command-session.ts";
+import { GROUP_USAGE } from "../../lib/cli/program.ts";
 import { CbError } from "../../lib/core/errors.ts";
 import type { SiteOptions } from "./answers/site-yaml.ts";
 import { checkSite } from "./check/check-site.ts";
@@ -11,12 +12,15 @@ import { initSite } from "./init.ts";
 import { type Renewal, renewSite } from "./renew/renew.ts";
 import { renewText } from "./renew/renew-text.ts";
 import { inFolder } from "./site-folder.ts";
-import { changesText } from "./tree/changes-text.ts";
+import { type Changed, changesDocument, changesText } from "./tree/changes-text.ts";
 
 const FOLDER = "the folder of the site";
 
 export function addSiteCommands(program: Command): void {
-  const site = program.command("site").description("make, check and renew an installation, and its hosts in a cloud");
+  const site = program
+    .command("site")
+    .usage(GROUP_USAGE)
+    .description("make, check and renew an installation, and its hosts in a cloud");
   site
     .command("init")
     .description("make the files of all hosts from site.yaml in the folder; the options write it or change it")
@@ -31,9 +35,9 @@ export function addSiteCommands(program: Command): void {
     .option("--builder-image <file>", "the image of the builders in the cloud")
     .option("--image-version <version>", "the version of both images")
     .option("--storage <size>", "the size of the disk of each NATS host (default: 100GiB)")
-    .action(async (folder: string, options: SiteOptions) => {
+    .action(async (folder: string, options: SiteOptions, command: Command) => {
       const result = await inFolder(folder, () => initSite(resolve(folder), options, Date.now()));
-      printText(changesText({ ...result, folder }));
+      printChanges(command, { ...result, folder }, changesText);
     });
   site
     .command("check")
@@ -42,8 +46,7 @@ export function addSiteCommands(program: Command): void {
     .option("--connect", "also connect to each NATS host: certificate, credentials, JetStream, clock")
     .action(async (folder: string, { connect }: { connect?: boolean }, command: Command) => {
       const report = await inFolder(folder, () => checkSite(resolve(folder), Date.now(), { connect }));
-      const { json } = command.optsWithGlobals<{ json?: boolean }>();
-      printText(json ? `${JSON.stringify(report, null, 2)}\n` : checkText(report));
+      printReply(command, { v: 1, ...report }, checkText);
       const { length } = report.faults;
       if (length > 0) throw new CbError("config", `${folder} has ${length === 1 ? "1 fault" : `${length} faults`}`);
     });
@@ -55,10 +58,18 @@ export function addSiteCommands(program: Command): void {
     .option("--signing-keys", "the keys that sign the credentials of users, builders, operators and the queue")
     .option("--queue-key", "the credential of cb-queue")
     .option("--ca", "the site's own CA: all holders trust both until --finish")
-    .option("--finish", "make NATS refuse the old signing keys and the retired credentials, and drop the old CA")
-    .action(async (folder: string, renewal: Renewal) => {
+    .option("--sealing-key", "the key that users seal their secrets to: the queue opens both until --finish")
+    .option(
+      "--finish",
+      "make NATS refuse the old signing keys and retired credentials; drop the old CA and sealing key",
+    )
+    .action(async (folder: string, renewal: Renewal, command: Command) => {
       const result = await inFolder(folder, () => renewSite(resolve(folder), renewal, Date.now()));
-      printText(renewText(result, renewal, folder));
+      printChanges(command, { ...result, folder }, () => renewText(result, renewal, folder));
     });
   addCloudCommands(site);
+}
+
+function printChanges(command: Command, changed: Changed, text: (changed: Changed) => string): void {
+  printReply(command, changesDocument(changed), () => text(changed));
 }

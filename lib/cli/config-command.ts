@@ -38,7 +38,11 @@ export async function runConfig(argv: readonly string[]): Promise<number> {
   const places = ownPlaces();
   const found = withoutPassword(findSettings(places));
   const files = filesOf(places);
-  printText(options.json ? `${JSON.stringify({ v: 1, settings: found, files }, null, 2)}\n` : configText(found, files));
+  printText(
+    options.json
+      ? `${JSON.stringify({ v: 1, settings: found, files }, null, 2)}\n`
+      : configText(found, files, process.stdout.columns),
+  );
   clientConfig(places);
   return 0;
 }
@@ -59,13 +63,28 @@ export function withoutPassword({ url, ...others }: FoundSettings): FoundSetting
   return { url: { ...url, value: url.value.replace(/\/\/[^/@,]*@/g, "//***@") }, ...others };
 }
 
-/** Exported for its test. */
-export function configText(found: FoundSettings, files: readonly SettingsFile[]): string {
+/** A table, or, where a terminal of `columns` is too narrow for it, the source below each value. Exported for its test. */
+export function configText(
+  found: FoundSettings,
+  files: readonly SettingsFile[],
+  columns = Number.POSITIVE_INFINITY,
+): string {
   const names = Object.keys(DEFAULTS) as (keyof typeof DEFAULTS)[];
   const rows = names.map((name) => {
     const setting = found[name];
     return setting === undefined ? [name, ...DEFAULTS[name]] : [name, setting.value, setting.from.name];
   });
   const paths = files.map(({ path, exists }) => `  ${path}${exists ? "" : "  (absent)"}\n`);
-  return `${tableText([["SETTING", "VALUE", "FROM"], ...rows])}\nFiles, the first one first:\n${paths.join("")}`;
+  const table = tableText([["SETTING", "VALUE", "FROM"], ...rows]);
+  const isWide = table.split("\n").some((line) => line.length > columns);
+  return `${isWide ? stacked(rows) : table}\nFiles, the first one first:\n${paths.join("")}`;
+}
+
+function stacked(rows: readonly (readonly string[])[]): string {
+  const width = Math.max(...rows.map(([name = ""]) => name.length)) + 2;
+  return rows
+    .map(([name = "", value, from]) => `${name.padEnd(width)}${value}\n${" ".repeat(width)}from ${from}\n`)
+    .join("")
+    .replaceAll("from default\n", "by default\n")
+    .replaceAll(/^.* from not set\n/gm, "");
 }

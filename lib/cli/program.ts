@@ -36,6 +36,9 @@ export const CONNECTED_FAILURES: readonly ErrorKind[] = [
   "config",
 ];
 
+/** The usage of a command that only groups others; one that also acts by itself has commander's, `[command]`. */
+export const GROUP_USAGE = "[options] <command>";
+
 /** A command with `--version`, `--debug` and `--help`. The caller adds arguments and further options. */
 export function createCommand(info: ProgramInfo): Command {
   const command = new Command(info.name);

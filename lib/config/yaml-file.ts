@@ -2,11 +2,19 @@
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
-import { CbError, messageOf } from "../core/errors.ts";
+import { CbError, codeOf, messageOf } from "../core/errors.ts";
 import { settingsFailure } from "../core/read-failure.ts";
 
 /** 1 MiB: configurations are written by hand and have a few KiB. */
 const CONFIG_MAX_BYTES = 1024 * 1024;
+
+const MISSING = "write it, or name another file: --help shows how";
+const READ_HINTS: Readonly<Record<string, string>> = {
+  ENOENT: MISSING,
+  ENOTDIR: MISSING,
+  EISDIR: "name a file instead of a folder",
+  EACCES: "make it readable for the user that runs this program",
+};
 
 /** A mistake that no schema finds, such as a missing file. */
 export interface Mistake {
@@ -29,7 +37,7 @@ export function readYamlFile<Output>(
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw settingsFailure(`cannot read ${path}: ${messageOf(cause)}`, cause);
+    throw settingsFailure(`cannot read ${path}: ${messageOf(cause)}`, cause, READ_HINTS[codeOf(cause)]);
   }
   return parseYaml(text, path, schema, check);
 }

@@ -52,8 +52,16 @@ export function createSealingKey(): SealingKey {
   return keyOf(generateKeyPairSync("x25519").privateKey);
 }
 
-/** Throws an Error unless `pem` is an X25519 private key (PKCS #8). */
-export function parseSealingKey(pem: string): SealingKey {
+/**
+ * The keys of a file, at least one. While a key is renewed, the file has the new one first, and after it those that still open boxes.
+ * Throws an Error unless each is an X25519 private key (PKCS #8).
+ */
+export function parseSealingKeys(pem: string): [SealingKey, ...SealingKey[]] {
+  const [current, ...older] = pem.match(/-----BEGIN .*?-----END [^-]*-----/gs) ?? [pem];
+  return [parseSealingKey(current ?? ""), ...older.map(parseSealingKey)];
+}
+
+function parseSealingKey(pem: string): SealingKey {
   const privateKey = createPrivateKey(pem);
   if (privateKey.asymmetricKeyType !== "x25519") throw new Error("it has no X25519 key");
   return keyOf(privateKey);

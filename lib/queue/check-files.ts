@@ -2,7 +2,7 @@
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import type { Mistake } from "../config/yaml-file.ts";
 import { messageOf } from "../core/errors.ts";
-import { parseSealingKey } from "../core/sealed-box.ts";
+import { parseSealingKeys } from "../core/sealed-box.ts";
 import { parseCreds } from "../nats/credentials/creds.ts";
 import { keyFromSeed } from "../nats/credentials/nkey.ts";
 
@@ -29,7 +29,7 @@ const KEY = {
 const SEALING_KEY = {
   kind: "file",
   remedy: "copy keys/sealing.key of the installation there, readable by the user that runs cb-queue",
-  read: (text: string) => parseSealingKey(text),
+  read: (text: string) => parseSealingKeys(text),
 } as const;
 const PASSWORD = { kind: "file", remedy: "write the registry's password into it" } as const;
 const ROOTFS = { kind: "folder", remedy: "make it: cb-admin builder-image rootfs, or machine for QEMU" } as const;

@@ -11,7 +11,7 @@ import { VERSION } from "../core/version.ts";
 import { type ConnectOptions, connectWithRetry } from "../nats/connection.ts";
 import { readCreds } from "../nats/credentials/creds.ts";
 import { Issuer, readKeyFile } from "../nats/credentials/issuer.ts";
-import { readSealingKey } from "../nats/credentials/sealing-key.ts";
+import { readSealingKeys } from "../nats/credentials/sealing-key.ts";
 import { openConsumerProxy } from "../nats/jetstream/consumer-proxy.ts";
 import { openKvStore } from "../nats/jetstream/kv.ts";
 import { readStorage } from "../nats/jetstream/storage.ts";
@@ -215,7 +215,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     poolKinds: config.pools.map(({ name, arch, gpu, mirrors }) => ({ name, arch, gpu, mirrors })),
     parked: new ParkedRequests(),
     issuer,
-    sealingKey: sealingKey === undefined ? undefined : await readSealingKey(sealingKey),
+    sealingKeys: sealingKey === undefined ? [] : await readSealingKeys(sealingKey),
     siteLogins: registries.flatMap(({ host, login }, at) =>
       login === undefined || !config.registries[at]?.loginForBuilds ? [] : [{ registry: registryName(host), ...login }],
     ),

@@ -62,8 +62,8 @@ export interface QueueOptions {
   readonly quotas: QuotasConfig;
   readonly parked: ParkedRequests;
   readonly issuer: Issuer;
-  /** Users seal their secrets to it. Default: the queue takes no secrets. */
-  readonly sealingKey?: SealingKey | undefined;
+  /** Users seal their secrets to the first; the others are renewed, and still open them. Default: the queue takes no secrets. */
+  readonly sealingKeys?: readonly SealingKey[];
   /** Logins of the site for builds that pull from these registries. Default: none. */
   readonly siteLogins?: readonly RegistryLogin[] | undefined;
   readonly images: Images;
@@ -93,7 +93,7 @@ export function createServices(options: QueueOptions) {
   const quotas = new Quotas({ config: options.quotas, usage, builds, clock });
   const lost = new LostBuilders({ builds, builders, endings, clock, log });
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
-  const secrets = new LeaseSecrets(options.sealingKey, options.siteLogins);
+  const secrets = new LeaseSecrets(options.sealingKeys, options.siteLogins);
   const messages = new LeaseMessages({
     builds,
     credentials,

@@ -88,7 +88,7 @@ test("`up` again changes nothing", async () => {
   const before = await site.demo.resources();
   const { code, stdout } = await site.run("up", "--json");
   assert.is(code, 0);
-  assert.equal(JSON.parse(stdout), { actions: [], refusals: [], outdated: [] });
+  assert.equal(JSON.parse(stdout), { v: 1, actions: [], refusals: [], outdated: [] });
   assert.equal(await site.demo.resources(), before);
 });
 

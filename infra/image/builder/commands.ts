@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { refuseJson } from "../../../lib/cli/admin/command-session.ts";
 import { interruptSignal } from "../../../lib/cli/interrupt.ts";
+import { GROUP_USAGE } from "../../../lib/cli/program.ts";
 import { AGENT_FILE } from "../../../lib/provider/sandbox/scripts.ts";
 import { makeDisk } from "./disk.ts";
 import { makeFolder } from "./folder.ts";
@@ -16,6 +17,7 @@ interface Options {
 export function addBuilderImageCommands(program: Command): void {
   const image = program
     .command("builder-image")
+    .usage(GROUP_USAGE)
     .description("make the images that builders start from; needs a Debian mirror, and root or subordinate ids");
   const subcommand = (name: string, description: string) =>
     image

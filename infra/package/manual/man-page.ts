@@ -1,5 +1,6 @@
 /** The manual page of a program, in the language of man(7). */
 import type { ArgumentModel, CommandModel, OptionModel, ProgramModel } from "../../../lib/cli/command-model.ts";
+import { GROUP_USAGE } from "../../../lib/cli/program.ts";
 
 export interface ManPageOptions {
   /** 1 for programs of users, 8 for those of administrators. */
@@ -70,8 +71,7 @@ interface Leaf {
 function leaves(commands: readonly CommandModel[], parents: readonly string[]): Leaf[] {
   return commands.flatMap((command) => {
     const path = [...parents, command.name];
-    const isGroup = command.commands.length > 0 && command.options.length <= 1;
-    return [...(isGroup ? [] : [{ path, command }]), ...leaves(command.commands, path)];
+    return [...(command.usage === GROUP_USAGE ? [] : [{ path, command }]), ...leaves(command.commands, path)];
   });
 }
 

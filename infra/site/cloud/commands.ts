@@ -127,4 +127,4 @@ async function withRun(folder: string, work: (run: SiteRun) => Promise<void>): P
   }
 }
 
-const json = (value: object): string => `${JSON.stringify(value, null, 2)}\n`;
+const json = (value: object): string => `${JSON.stringify({ v: 1, ...value }, null, 2)}\n`;

@@ -3,7 +3,7 @@ import { copyFile, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError, messageOf } from "../../../lib/core/errors.ts";
 import { readKeyFile } from "../../../lib/nats/credentials/issuer.ts";
-import { readSealingKey } from "../../../lib/nats/credentials/sealing-key.ts";
+import { readSealingKeys } from "../../../lib/nats/credentials/sealing-key.ts";
 import { type Files, filesOf, type Installation, openInstallation } from "../../nats/installation.ts";
 import { makeInstallation } from "../../nats/make-installation.ts";
 import type { Site } from "../answers/site-schema.ts";
@@ -117,6 +117,6 @@ async function installationKeys({ sys, core, guest }: Installation, files: Files
     backupCreds: await readFile(files.backupCreds, "utf8"),
     guestSigningSeed: await readFile(files.guestSigningSeed, "utf8"),
     sealingKeyPem: await readFile(files.sealingKey, "utf8"),
-    sealingKey: (await readSealingKey(files.sealingKey)).publicKey,
+    sealingKey: (await readSealingKeys(files.sealingKey))[0].publicKey,
   };
 }

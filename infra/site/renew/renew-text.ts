@@ -16,18 +16,26 @@ export function renewText(result: InitResult, renewal: Renewal, folder: string):
     ...copySteps(result, isAccountChange ? "keep" : "apply"),
     ...(renewal.signingKeys ? credentialSteps : []),
     ...(renewal.ca ? authoritySteps(folder) : []),
-    ...(renewal.signingKeys || renewal.queueKey ? [`At last: cb-admin site renew ${folder} --finish`] : []),
+    ...(renewal.sealingKey ? [SEALING_KEY_STEP] : []),
+    ...(renewal.signingKeys || renewal.queueKey || renewal.sealingKey
+      ? [`At last: cb-admin site renew ${folder} --finish`]
+      : []),
   ];
   const done = [
     ...(renewal.signingKeys ? ["NATS accepts credentials of the old and of the new signing keys."] : []),
     ...(renewal.ca
       ? ["The files of all holders have the new CA and the old one. Servers keep their certificates."]
       : []),
+    ...(renewal.sealingKey ? ["The queue opens secrets that are sealed to the new key and to the old one."] : []),
     ...(renewal.finish ? ["NATS refuses the old signing keys and the retired credentials."] : []),
   ];
   const next = steps.length === 0 ? [] : ["Next, in that folder:", ...steps.map((step, at) => `${at + 1}. ${step}`)];
   return [...done, ...next].map((line) => `${line}\n`).join("");
 }
+
+/** A build waits for at most 24 h (docs/reliability.md, "Limits"). */
+const SEALING_KEY_STEP =
+  'When all users have the new "sealingKey" of config.yaml, wait 24 hours, or longer if site.yaml lets builds wait longer: a build that waits with secrets for the old key would end as lost.';
 
 const authoritySteps = (folder: string): string[] => [
   `Wait ${OLD_KEY_HOURS} hours after the restart of cb-queue, or longer if site.yaml sets longer builds: builders that wait, and running builds, know the old CA alone.`,

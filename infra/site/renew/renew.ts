@@ -18,6 +18,7 @@ import { renewCertificate, routeRequest } from "../keys/server-certificates.ts";
 import { readIfPresent, readOffline, type SiteFolder, siteFolder } from "../site-folder.ts";
 import { addAuthority, dropOldAuthority, isAuthorityRenewed } from "./authority.ts";
 import { pushAccounts } from "./push-accounts.ts";
+import { addSealingKey, dropOldSealingKeys } from "./sealing-key.ts";
 import { addSigningKey, dropOtherSigningKeys } from "./signing-key.ts";
 
 export interface Renewal {
@@ -26,7 +27,9 @@ export interface Renewal {
   readonly queueKey?: boolean;
   /** The installation's own CA. */
   readonly ca?: boolean;
-  /** Ends a renewal: NATS refuses the old signing keys and the retired credentials, and the old CA is trusted no more. */
+  /** The key that users seal their secrets to. */
+  readonly sealingKey?: boolean;
+  /** Ends a renewal: NATS refuses the old signing keys and the retired credentials, and the old CA and sealing key are dropped. */
   readonly finish?: boolean;
 }
 
@@ -42,11 +45,11 @@ interface Parts {
  * "unreachable" and "denied" as connectNats. After an error or a kill the same call completes the work.
  */
 export async function renewSite(root: string, renewal: Renewal, nowMs: number): Promise<InitResult> {
-  const { certificates, signingKeys, queueKey, ca, finish } = renewal;
-  const renews = certificates || signingKeys || queueKey || ca;
+  const { certificates, signingKeys, queueKey, ca, sealingKey, finish } = renewal;
+  const renews = certificates || signingKeys || queueKey || ca || sealingKey;
   if (Boolean(renews) === Boolean(finish)) {
     throw new CbError("usage", "name what to renew, or --finish alone", {
-      hint: "cb-admin site renew FOLDER --certificates | --signing-keys | --queue-key | --ca | --finish",
+      hint: "cb-admin site renew FOLDER --certificates | --signing-keys | --queue-key | --ca | --sealing-key | --finish",
     });
   }
   if (ca && certificates) {
@@ -63,6 +66,7 @@ export async function renewSite(root: string, renewal: Renewal, nowMs: number): 
   if (certificates) await renewCertificates(parts);
   if (signingKeys) await renewSigningKeys(parts);
   if (queueKey) await replaceQueueCreds(folder, parts.files.queueCreds, await coreSigner(parts));
+  if (sealingKey) await addSealingKey(parts.files.sealingKey);
   if (finish) await finishRenewal(parts);
   return writeSite(parts.site, folder, nowMs);
 }
@@ -101,6 +105,7 @@ async function renewSigningKeys(parts: Parts): Promise<void> {
 async function finishRenewal(parts: Parts): Promise<void> {
   const { site, folder, files, nowMs } = parts;
   const signing = await operatorSigning(parts);
+  await dropOldSealingKeys(files.sealingKey);
   if (await isAuthorityRenewed(files)) await dropOldAuthority(site, folder, files);
   for (const account of accountsOf(files)) await dropOtherSigningKeys(account, signing);
   const atS = Math.floor(nowMs / 1000);

@@ -1,4 +1,4 @@
-/** The output of `site init`: the files that changed, and the steps that follow. */
+/** The output of `site init`: the files that changed, and the steps that follow; for programs, that of `site renew` too. */
 import { queueHosts, type Site } from "../answers/site-schema.ts";
 import { HOST_CA } from "../files/nats-files.ts";
 import { NATS_GROUP, QUEUE_GROUP, type SiteFile } from "../files/site-file.ts";
@@ -12,6 +12,17 @@ export interface Changed {
   readonly changes: readonly Change[];
   readonly isNew: boolean;
   readonly left: readonly string[];
+}
+
+/** The same for programs. A file that was removed has no holder any more. */
+export function changesDocument({ folder, files, changes, left }: Changed): object {
+  const places = new Map(files.map(({ path, holder, target }) => [path, { holder, target }]));
+  return {
+    v: 1,
+    folder,
+    changes: changes.map((change) => ({ ...change, ...places.get(change.path) })),
+    retiredOperators: left,
+  };
 }
 
 /** Ends with a line break. */

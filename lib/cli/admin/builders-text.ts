@@ -1,13 +1,16 @@
 /** The output of `cb-admin builders`: each machine with its state, its age, the reason, and its last console lines. */
+import { Help } from "commander";
 import type { AdminBuilder, AdminFailure, BuildersReply } from "../../protocol/admin-messages.ts";
 import { imageText } from "../../protocol/builder-image.ts";
+import { SHORT_ID_CHARS } from "../short-id.ts";
+import { fit } from "../text/width.ts";
 
-/** Ends with a line break. */
-export function buildersText({ pools, nowMs }: BuildersReply): string {
-  return pools.map((pool) => section(pool, nowMs)).join("\n");
+/** On a terminal of `columns`, lines continue on further ones, which are indented. Ends with a line break. */
+export function buildersText({ pools, nowMs }: BuildersReply, columns = Number.POSITIVE_INFINITY): string {
+  return pools.map((pool) => section(pool, nowMs, columns)).join("\n");
 }
 
-function section(pool: BuildersReply["pools"][number], nowMs: number): string {
+function section(pool: BuildersReply["pools"][number], nowMs: number, columns: number): string {
   const { name, problem, drained, builders, failures } = pool;
   const lines = [
     `pool ${name}: ${builders.length === 1 ? "1 machine" : `${builders.length} machines`}`,
@@ -17,7 +20,18 @@ function section(pool: BuildersReply["pools"][number], nowMs: number): string {
     ...(failures.length === 0 ? [] : [`recent failures in pool ${name}:`]),
     ...failures.flatMap((failure) => failureLines(failure, nowMs)),
   ];
-  return lines.map((line) => `${line}\n`).join("");
+  return lines.map((line) => `${fitted(line, columns)}\n`).join("");
+}
+
+const FURTHER = "      ";
+
+function fitted(line: string, columns: number): string {
+  if (line.length <= columns) return line;
+  const begin = line.startsWith(CONSOLE) ? CONSOLE : (/^ */.exec(line)?.[0] ?? "");
+  const further = begin === CONSOLE ? CONSOLE : FURTHER;
+  // Commander wraps at words, and keeps a word that is longer than a line.
+  const texts = new Help().boxWrap(line.slice(begin.length), columns - FURTHER.length).split("\n");
+  return texts.map((text, at) => fit((at === 0 ? begin : further) + text, columns)).join("\n");
 }
 
 function drainedLine(
@@ -49,8 +63,8 @@ function builderLines(builder: AdminBuilder, nowMs: number): string[] {
     ...(builderImage === undefined ? [] : [`    image: ${imageText(builderImage)}`]),
     ...(consoleProblem === undefined ? [] : [`    console: ${consoleProblem}`]),
     ...console.map(quoted),
-    ...(held === undefined ? [] : [`    to release it: cb-admin release ${id}`]),
-    ...(state === "other generation" ? [`    to destroy it: cb-admin builders destroy ${id}`] : []),
+    ...(held === undefined ? [] : [`    to release it: cb-admin release ${shortId(id)}`]),
+    ...(state === "other generation" ? [`    to destroy it: cb-admin builders destroy ${shortId(id)}`] : []),
   ];
 }
 
@@ -59,7 +73,10 @@ function failureLines({ id, atMs, reason, console }: AdminFailure, nowMs: number
 }
 
 /** Marks the line as the machine's, because a hostile builder can print text that looks like that of cb-admin. */
-const quoted = (line: string): string => `    | ${line}`;
+const quoted = (line: string): string => `${CONSOLE}${line}`;
+const CONSOLE = "    | ";
+
+const shortId = (id: string): string => id.slice(0, SHORT_ID_CHARS);
 
 /** A short age: "12s", "5m", "3h", "2d". */
 export function ageText(sinceMs: number, nowMs: number): string {

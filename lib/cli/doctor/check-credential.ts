@@ -1,7 +1,8 @@
 /** Checks the credential file without a connection. */
+import { existsSync } from "node:fs";
 import { type Creds, readCreds, refuseOtherAccount } from "../../nats/credentials/creds.ts";
 import { exposureOf } from "../../nats/credentials/creds-mode.ts";
-import { type Check, failed, ok, warning } from "./check.ts";
+import { type Check, failed, ok, skipped, warning } from "./check.ts";
 
 const DAY_MS = 24 * 3_600_000;
 /** A month: an operator makes a new one within days, but a user may be away. */
@@ -42,6 +43,7 @@ export function lifetime(
 }
 
 async function permissions(path: string): Promise<Check> {
+  if (!existsSync(path)) return skipped("permissions");
   const [text, remedy] = ((await exposureOf(path)) ?? "").split(": ");
   return text === undefined || remedy === undefined
     ? ok("permissions", "no other user can read the credential")

@@ -6,7 +6,7 @@ import { addressOf } from "../session.ts";
 import { type Check, failed, hasFailed, ok, skipped } from "./check.ts";
 import { checkCredential } from "./check-credential.ts";
 import { checkFolder } from "./check-folder.ts";
-import { checkQueue } from "./check-queue.ts";
+import { AFTER_LOGIN, checkQueue } from "./check-queue.ts";
 import { checkServer, checksOf } from "./check-server.ts";
 
 const SETTINGS = "see container-builder config";
@@ -23,7 +23,7 @@ export async function* examine({ places, folder }: DoctorOptions): AsyncGenerato
   yield await checkFolder(folder);
 }
 
-const LATER = ["credential", "permissions", "DNS", "TCP", "TLS", "login", "queue", "clock"];
+const LATER = ["credential", "permissions", "DNS", "TCP", "TLS", "login", ...AFTER_LOGIN];
 
 async function* examineQueue(places: ClientConfigPlaces): AsyncGenerator<Check> {
   let config: ClientConfig;
@@ -42,6 +42,6 @@ async function* examineQueue(places: ClientConfigPlaces): AsyncGenerator<Check> 
   const address = addressOf(config);
   const found = checksOf(await Promise.all(servers.map((server) => checkServer(server, address))));
   yield* found;
-  if (creds === undefined || hasFailed(found)) yield* ["login", "queue", "clock"].map(skipped);
-  else yield* checkQueue(address, creds);
+  if (creds === undefined || hasFailed(found)) yield* ["login", ...AFTER_LOGIN].map(skipped);
+  else yield* checkQueue(address, creds, config.sealingKey);
 }

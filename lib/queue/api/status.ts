@@ -22,11 +22,11 @@ export interface StatusOptions {
   readonly builds: Builds;
   readonly storage: Pick<StorageMonitor, "figures" | "faults">;
   readonly warnings?: (() => readonly string[]) | undefined;
-  readonly sealingKey?: Pick<SealingKey, "publicKey"> | undefined;
+  readonly sealingKeys?: readonly Pick<SealingKey, "publicKey">[];
 }
 
 export function replyToStatus(options: StatusOptions, quota: StatusReply["quota"] = {}): StatusReply {
-  const { pools, poolKinds, builds, storage, warnings, sealingKey } = options;
+  const { pools, poolKinds, builds, storage, warnings, sealingKeys: [sealingKey] = [] } = options;
   const archOf = new Map(poolKinds.map(({ name, arch }) => [name, arch]));
   return {
     v: 1,

@@ -17,29 +17,34 @@ import { registriesOf } from "../../recipe/base-images.ts";
 import type { BuildRecord, RecipeRecord } from "../builds/record.ts";
 
 export class LeaseSecrets {
-  /** Undefined: the queue takes no secrets. */
-  readonly #key: SealingKey | undefined;
+  /** Users seal to the first; a renewed key opens boxes until it is removed. Empty: the queue takes no secrets. */
+  readonly #keys: readonly SealingKey[];
   /** For all builds that pull from these registries. */
   readonly #siteLogins: readonly RegistryLogin[];
 
-  constructor(key: SealingKey | undefined, siteLogins: readonly RegistryLogin[] = []) {
-    this.#key = key;
+  constructor(keys: readonly SealingKey[] = [], siteLogins: readonly RegistryLogin[] = []) {
+    this.#keys = keys;
     this.#siteLogins = siteLogins;
   }
 
   /** Throws CbError "config" for secrets that the queue could not open when it leases. */
   check({ secrets }: Pick<ReserveRequest, "secrets">): void {
     if (secrets === undefined) return;
-    if (this.#key === undefined) {
+    const [current] = this.#keys;
+    if (current === undefined) {
       throw new CbError("config", "this queue takes no secrets and no logins for registries", {
         hint: "an operator can add a key: issuer.sealingKey in the queue's configuration",
       });
     }
-    const own = sealingKeyId(this.#key.publicKey);
-    if (secrets.keyId === own) return;
+    if (this.#keyOf(secrets) !== undefined) return;
+    const own = sealingKeyId(current.publicKey);
     throw new CbError("config", `the secrets are sealed to the key ${secrets.keyId}; this queue has ${own}`, {
-      hint: 'the setting "sealingKey" of this machine is of another installation, or outdated; ask the operators',
+      hint: 'the setting "sealingKey" is outdated, or of another installation: take it from the config.yaml of your operators (container-builder config shows the file that has it)',
     });
+  }
+
+  #keyOf({ keyId }: SealedBox): SealingKey | undefined {
+    return this.#keys.find(({ publicKey }) => sealingKeyId(publicKey) === keyId);
   }
 
   /**
@@ -56,9 +61,10 @@ export class LeaseSecrets {
 
   #ofUser(record: BuildRecord, secrets: SealedBox | undefined, agentKey: string | undefined): Pick<Lease, "secrets"> {
     if (secrets === undefined) return {};
-    if (this.#key === undefined) throw new CbError("usage", "the queue has lost the key of the build's secrets");
+    const key = this.#keyOf(secrets);
+    if (key === undefined) throw new CbError("usage", "the queue no longer has the key of the build's secrets");
     if (agentKey === undefined) throw new CbError("usage", "this builder's image is too old for secrets");
-    const plain = open(secrets, this.#key, forQueue(record.user, record.request));
+    const plain = open(secrets, key, forQueue(record.user, record.request));
     try {
       return { secrets: seal(plain, agentKey, forBuilder(leaseOf(record))) };
     } finally {

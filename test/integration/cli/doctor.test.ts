@@ -1,7 +1,7 @@
 /** `container-builder config` and `doctor` with a real nats-server and queue. The clock of the queue is the test's. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -33,26 +33,28 @@ async function save(issuer: Issuer, path: string): Promise<void> {
   writeFileSync(path, issuer.userCreds("ada").creds, { mode: 0o600 });
 }
 
-/** The lab belongs to the test process, so the program runs beside it. */
-async function runProgram(
+function runProgram(
   name: string,
   { lab, folder }: Context,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ) {
-  const { PATH = "" } = process.env;
-  const program = spawn(process.execPath, [join(PROJECT, "dist/bin", name), ...args], {
-    cwd: folder,
+  const settings = {
+    NATS_URL: lab.nats.url,
+    NATS_CREDS: join(folder, "ada.creds"),
+    NATS_CA: lab.nats.installation.files.caFile,
+    NATS_SERVERNAME: "nats.test",
+  };
+  return spawned([process.execPath, join(PROJECT, "dist/bin", name), ...args], folder, { ...settings, ...env });
+}
+
+/** The lab belongs to the test process, so a program runs beside it. */
+async function spawned([file = "", ...args]: readonly string[], home: string, env: Readonly<Record<string, string>>) {
+  const PATH = `${join(PROJECT, "dist/bin")}:${process.env.PATH}`;
+  const program = spawn(file, args, {
+    cwd: home,
     stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH,
-      HOME: folder,
-      NATS_URL: lab.nats.url,
-      NATS_CREDS: join(folder, "ada.creds"),
-      NATS_CA: lab.nats.installation.files.caFile,
-      NATS_SERVERNAME: "nats.test",
-      ...env,
-    },
+    env: { PATH, HOME: home, ...env },
   });
   const [stdout, stderr] = await Promise.all([text(program.stdout), text(program.stderr), once(program, "close")]);
   return { code: program.exitCode, stdout, stderr };
@@ -60,6 +62,8 @@ async function runProgram(
 
 const run = (context: Context, args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
   runProgram("container-builder", context, args, env);
+
+const readme = () => readFileSync(join(PROJECT, "README.md"), "utf8");
 
 /** Sets the queue's clock to this machine's plus `ms`. */
 const setClock = ({ clock }: QueueLab, ms: number): void => clock.set(Date.now() + ms - clock.nowMs());
@@ -84,7 +88,26 @@ const OK = {
 test("all checks are ok", async (context) => {
   setClock(context.lab, 0);
   const { code, stdout, stderr } = await run(context, ["doctor"]);
-  assert.equal([states(stdout), code, stderr], [{ ...OK, clock: "ok", folder: "ok" }, 0, ""]);
+  assert.equal([states(stdout), code, stderr], [{ ...OK, clock: "ok", secrets: "ok", folder: "ok" }, 0, ""]);
+});
+
+test("the lines of README lead a user with NAME.creds, on a machine with the site's settings, to a doctor without a fault", async ({
+  lab,
+  folder,
+}) => {
+  setClock(lab, 0);
+  const home = join(folder, "home");
+  mkdirSync(join(home, "xdg/container-builder"), { recursive: true });
+  await save(lab.nats.issuer, join(home, "NAME.creds"));
+  const { caFile } = lab.nats.installation.files;
+  const site = { url: lab.nats.url, servername: "nats.test", ca: caFile, sealingKey: lab.sealingKey.publicKey };
+  writeFileSync(join(home, "xdg/container-builder/config.yaml"), JSON.stringify(site));
+  const [, block = ""] = /## You have a credential of your site[^`]*```\n(.*?)```/s.exec(readme()) ?? [];
+  const lines = block.split("\n").filter((line) => /^(mkdir|mv|chmod|echo|container-builder doctor)/.test(line));
+  assert.is(lines.length, 5);
+  const script = ["bash", "-e", "-c", lines.join("\n")];
+  const { code, stdout, stderr } = await spawned(script, home, { XDG_CONFIG_DIRS: join(home, "xdg") });
+  assert.equal([states(stdout), code, stderr], [{ ...OK, clock: "ok", secrets: "ok", folder: "ok" }, 0, ""]);
 });
 
 test("a clock that is wrong is a warning, then a failure", async (context) => {
@@ -139,7 +162,8 @@ test("a credential of another installation, an expired one, and one that others 
   assert.equal([states(refused.stdout).permissions, states(refused.stdout).login, refused.code], ["warn", "FAIL", 77]);
   assert.match(refused.stdout, `chmod 600 ${other}`);
   const missing = await run(context, ["doctor"], { NATS_CREDS: join(folder, "none.creds") });
-  assert.equal([states(missing.stdout).credential, states(missing.stdout).TLS, missing.code], ["FAIL", "ok", 78]);
+  const { credential, permissions, TLS } = states(missing.stdout);
+  assert.equal([credential, permissions, TLS, missing.code], ["FAIL", "-", "ok", 78]);
 });
 
 test("a folder that does not exist fails with 73", async (context) => {

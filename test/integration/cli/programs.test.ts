@@ -1,10 +1,11 @@
 /** The command lines of all programs: version, help, and wrong commands. No program connects to a queue here. */
 import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { GROUP_USAGE } from "../../../lib/cli/program.ts";
 import { EXIT_CODES } from "../../../lib/core/exit-codes.ts";
 import { VERSION } from "../../../lib/core/version.ts";
 
@@ -88,6 +89,47 @@ test("cb-admin accepts its options before and after the command", () => {
     assert.match(stderr, "cb-admin: cannot read /nowhere.yaml", args.join(" "));
   }
 });
+
+test("a program with a missing configuration names the file and the remedy", () => {
+  for (const program of ["cb-queue", "cb-registry"]) {
+    const { code, stderr } = run(program, "--config", "/nowhere.yaml");
+    assert.is(code, 78, program);
+    assert.match(stderr, `${program}: cannot read /nowhere.yaml: `);
+    assert.match(stderr, /\n {2}write it, or name another file: --help shows how\n/);
+  }
+});
+
+test("each command of cb-admin either refuses --json by name, or docs/json.md has its document", () => {
+  const documents = readFileSync(join(ROOT, "docs/json.md"), "utf8");
+  const leaves = leavesOf(JSON.parse(run("cb-admin", "--command-model").stdout) as Model);
+  assert.ok(leaves.length > 20);
+  for (const { path, words } of leaves) {
+    const { code, stdout, stderr } = run("cb-admin", "--config", "/nowhere.yaml", "--json", ...words);
+    assert.is.not(code, 0, path);
+    assert.is(stdout, "", path);
+    const isRefused = stderr.includes(`cb-admin ${path} has no JSON output`);
+    assert.is(isRefused, !documents.includes(`\`${path}\``), `${path}: ${stderr}`);
+  }
+});
+
+interface Model {
+  readonly name: string;
+  readonly usage: string;
+  readonly commands: readonly Model[];
+  readonly arguments: readonly { readonly term: string }[];
+}
+
+/** The commands that do something, each with a command line; its arguments name nothing that exists. */
+function leavesOf(model: Model, above: readonly string[] = []): { path: string; words: string[] }[] {
+  return model.commands.flatMap((command) => {
+    const names = [...above, command.name];
+    const values = command.arguments.filter(({ term }) => term.startsWith("<")).map(() => "/nowhere");
+    return [
+      ...(command.usage !== GROUP_USAGE ? [{ path: names.join(" "), words: [...names, ...values] }] : []),
+      ...leavesOf(command, names),
+    ];
+  });
+}
 
 test("a wrong command causes exit code 64 and a suggestion", () => {
   const cases: [string, string[], RegExp][] = [

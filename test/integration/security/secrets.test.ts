@@ -4,7 +4,6 @@
  */
 // slow: two builds in sandboxes with three registries
 // timeout: 300 s
-import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -24,6 +23,7 @@ import { createSealingKey } from "../../../lib/core/sealed-box.ts";
 import { readSupervisor } from "../../../lib/provider/sandbox/folder.ts";
 import { processesOf } from "../../../lib/provider/sandbox/processes.ts";
 import { push } from "../../support/oci/docker-registry.ts";
+import { filesWith, has } from "../../support/planted-secret.ts";
 import { IMAGE, RecipeStack } from "../../support/recipe/recipe-stack.ts";
 
 interface World {
@@ -44,18 +44,6 @@ test.before.each((context) => {
 test.after(({ world }) => world?.stop());
 
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
-
-/** The secret as it is, and as base64 at each of the three offsets in a longer text. */
-function formsOf(secret: string): Buffer[] {
-  const shifted = [0, 1, 2].map((offset) =>
-    Buffer.from("x".repeat(offset) + secret)
-      .toString("base64")
-      .slice(4, -8),
-  );
-  return [secret, ...shifted].map((text) => Buffer.from(text));
-}
-
-const has = (bytes: Buffer, secret: string): boolean => formsOf(secret).some((form) => bytes.includes(form));
 
 /** The lines of a shell script of a recipe that hold the build until the test has pushed the image `site/NAME:1`. */
 const holdUntil = (open: string, name: string): string =>
@@ -101,15 +89,6 @@ function readAt(file: number, position: number, bytes: number): Buffer {
   } catch {
     return buffer.subarray(0, 0); // A guard page, or memory that was freed meanwhile.
   }
-}
-
-/** The files below a folder, on its file system alone, that are newer than the file of the secret and have the secret. */
-function filesWith(folder: string, secret: string, newerThan: string): string[] {
-  const patterns = formsOf(secret).flatMap((form) => ["-e", form.toString()]);
-  const search =
-    'folder=$1; newer=$2; shift 2; find "$folder" -xdev -type f -newer "$newer" -size -64M -exec grep -lF "$@" {} +';
-  const found = spawnSync("sh", ["-c", search, "sh", folder, newerThan, ...patterns], { encoding: "utf8" });
-  return found.stdout.split("\n").filter(Boolean);
 }
 
 /** The root of the sandbox that builds, as its agent sees it. */

@@ -74,6 +74,8 @@ test("a second init changes no byte, and says so", async () => {
   const { code, stdout } = await stack.run("cb-admin", ["site", "init", stack.path("same")]);
   assert.is(code, 0);
   assert.match(stdout, /^nothing to do/);
+  const json = await stack.run("cb-admin", ["--json", "site", "init", stack.path("same")]);
+  assert.equal(JSON.parse(json.stdout), { v: 1, folder: stack.path("same"), changes: [], retiredOperators: [] });
   assert.is(snapshot("same"), before);
 });
 

@@ -1,6 +1,6 @@
-// slow: a lame-duck stop, three starts of cb-queue and six renewals take half a minute
+// slow: a lame-duck stop, five starts of cb-queue and nine renewals take half a minute
 /** `cb-admin site renew` on a running site: a real nats-server 2.10 and cb-queue, and a client that stays connected. */
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { initSite } from "../../../infra/site/init.ts";
@@ -132,6 +132,52 @@ test("the queue's old key works until the renewal is finished, and NATS refuses 
   await isRefused(old);
   assert.equal(operator.lost, []);
   await operator.nc.close();
+});
+
+/** A call of container-builder with a secret, and with config.yaml as a user has it; its outcome, without waiting for the build. */
+async function sendsSecret(config: string): Promise<Finished> {
+  const env = {
+    NATS_CA: stack.path("site/client/etc/xdg/container-builder/ca.crt"),
+    NATS_CREDS: stack.path("sealer.creds"),
+    XDG_CONFIG_HOME: stack.path("settings"),
+  };
+  mkdirSync(stack.path("settings/container-builder"), { recursive: true });
+  writeFileSync(stack.path("settings/container-builder/config.yaml"), config);
+  writeFileSync(stack.path("empty.def"), "Bootstrap: scratch\n");
+  const secret = ["--secret", `id=token,src=${stack.path("empty.def")}`];
+  const finished = await stack.run("container-builder", ["--detach", ...secret, "empty.sif", "empty.def"], { env });
+  if (finished.code === 0) await stack.run("cb-cancel", [finished.stdout.trim()], { env });
+  return finished;
+}
+
+test("the queue takes secrets for the old and the new sealing key until the renewal is finished", async () => {
+  await addUser("sealer");
+  const config = () => read("client/etc/xdg/container-builder/config.yaml");
+  const old = config();
+  const key = "hosts/n1/etc/container-builder/sealing.key";
+  const { changes } = await renewSite(root, { sealingKey: true }, Date.now());
+  assert.equal(
+    changes.map(({ path }) => path),
+    ["client/etc/xdg/container-builder/config.yaml", key],
+  );
+  assert.equal((await renewSite(root, { sealingKey: true }, Date.now())).changes, [], "a renewal is under way");
+  await queue.end();
+  queue = await startQueue(host);
+  for (const settings of [old, config()]) {
+    const { code, stderr } = await sendsSecret(settings);
+    assert.is(code, 0, stderr);
+  }
+  const finished = await renewSite(root, { finish: true }, Date.now());
+  assert.ok(finished.changes.some(({ path }) => path === key));
+  await queue.end();
+  queue = await startQueue(host);
+  assert.is((await sendsSecret(config())).code, 0);
+  const refused = await sendsSecret(old);
+  assert.is(refused.code, 78, refused.stderr);
+  assert.match(
+    refused.stderr,
+    /sealed to the key \w{16}; this queue has \w{16}\n {2}the setting "sealingKey" is outdated/,
+  );
 });
 
 test("both signing keys work until the renewal is finished, revocations stay, and the old keys are refused then", async () => {

@@ -29,6 +29,8 @@ export interface TestNats {
   readonly issuer: Issuer;
   readonly url: string;
   readonly port: number;
+  /** Its streams on the disk. */
+  readonly dataFolder: string;
   /** The queue's connection, in CORE. */
   core(options?: ConnectionOptions): Promise<NatsConnection>;
   /** An operator's connection, in CORE. */
@@ -56,9 +58,9 @@ export async function startTestNats(options: TestNatsOptions = {}): Promise<Test
   try {
     const keys = { folder: join(folder, "keys"), name: "test", serverName: "nats.test", nowMs: Date.now() };
     const installation = await makeInstallation(keys);
-    const start = (port: number) =>
-      startNatsServer({ port, ...options.server, installation, dataDir: join(folder, "data") });
-    return await testNatsOn({ installation, server: await start(0), start, folder });
+    const dataFolder = join(folder, "data");
+    const start = (port: number) => startNatsServer({ port, ...options.server, installation, dataDir: dataFolder });
+    return await testNatsOn({ installation, server: await start(0), start, folder, dataFolder });
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -70,6 +72,7 @@ interface Parts {
   readonly server: RunningServer;
   readonly start: (port: number) => Promise<RunningServer>;
   readonly folder: string;
+  readonly dataFolder: string;
 }
 
 async function testNatsOn(parts: Parts): Promise<TestNats> {
@@ -98,6 +101,7 @@ async function testNatsOn(parts: Parts): Promise<TestNats> {
     issuer,
     url,
     port,
+    dataFolder: parts.dataFolder,
     core: async (options) => (await byFile(installation.files.queueCreds, options)).connection,
     operator: (options) => byFile(installation.files.operatorCreds, options),
     user: (name, options) => byText(issuer.userCreds(name).creds, options),

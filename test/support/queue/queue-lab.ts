@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as realSleep } from "node:timers/promises";
 import type { KV, NatsConnection } from "nats";
-import { createSealingKey } from "../../../lib/core/sealed-box.ts";
+import { createSealingKey, type SealingKey } from "../../../lib/core/sealed-box.ts";
 import { createKey } from "../../../lib/nats/credentials/nkey.ts";
 import { call } from "../../../lib/nats/rpc/client.ts";
 import type { BuildState, ReserveReply, ReserveRequest } from "../../../lib/protocol/build-messages.ts";
@@ -31,8 +31,8 @@ export class QueueLab {
   readonly cloud = new LabCloud();
   readonly agents = new Map<string, LabAgent>();
   readonly nats: TestNats;
-  /** The queue's. */
-  readonly sealingKey = createSealingKey();
+  /** Of the next process of the queue. */
+  sealingKeys = [createSealingKey()];
   readonly #processes: QueueProcess[] = [];
   readonly #core: NatsConnection;
   readonly #users = new Map<string, Promise<Guest>>();
@@ -75,6 +75,13 @@ export class QueueLab {
     await this.nats.stop();
   }
 
+  /** The queue's newest. */
+  get sealingKey(): SealingKey {
+    const [newest] = this.sealingKeys;
+    if (newest === undefined) throw new Error("the queue has no sealing key");
+    return newest;
+  }
+
   get queue(): QueueProcess {
     const newest = this.#processes.at(-1);
     if (newest === undefined) throw new Error("no queue was started");
@@ -83,7 +90,7 @@ export class QueueLab {
 
   /** Another process of the queue, after the one before was killed. Rejects with the error that keeps it from starting. */
   async startQueue(): Promise<QueueProcess> {
-    const { clock, cloud, sealingKey } = this;
+    const { clock, cloud, sealingKeys } = this;
     const { issuer } = this.nats;
     const nc = await this.nats.core({ reconnect: false });
     const losesReplyTo = (value: string) => this.#losesReplyTo(value);
@@ -92,7 +99,7 @@ export class QueueLab {
       const started = await startQueueProcess({
         nc,
         issuer,
-        sealingKey,
+        sealingKeys,
         clock,
         cloud,
         losesReplyTo,

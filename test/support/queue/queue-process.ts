@@ -46,7 +46,7 @@ const log = createLogger({ name: "lab", level: "silent" });
 export interface QueueProcessOptions {
   readonly nc: NatsConnection;
   readonly issuer: Issuer;
-  readonly sealingKey: SealingKey;
+  readonly sealingKeys: readonly SealingKey[];
   readonly clock: ManualClock;
   readonly cloud: LabCloud;
   /** True: the record with that value is written, and the reply is lost. */
@@ -96,7 +96,7 @@ export async function startQueueProcess(options: QueueProcessOptions): Promise<Q
 }
 
 async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promise<QueueOptions> {
-  const { nc, clock, issuer, sealingKey, losesReplyTo, losesRead } = options;
+  const { nc, clock, issuer, sealingKeys, losesReplyTo, losesRead } = options;
   const health = new StreamHealth({ nc, log });
   const keys = await openKvStore(nc, { bucket: "cb-builds", replicas: 1, maxBytes: 8 * MIB, health });
   const recipeKeys = await openKvStore(nc, { bucket: "cb-recipes", replicas: 1, maxBytes: 8 * MIB, health });
@@ -116,7 +116,7 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
     poolKinds: [{ name: POOL, arch: "x86_64" }],
     parked: new ParkedRequests(),
     issuer,
-    sealingKey,
+    sealingKeys,
     images: new Images({ registries: [], clock, log }),
     plainHttpRegistries: [],
     limits: LIMITS,

@@ -22,4 +22,20 @@ test("configText() has a row for each setting, with its source or its default, a
   assert.match(text, " /a/config.yaml  (absent)\n  /b/config.yaml\n");
 });
 
+test("configText() puts the sources below the values where the terminal is too narrow for a table", () => {
+  const path = `/home/ada/${"long/".repeat(10)}user.creds`;
+  const found = {
+    url: variable("tls://one:1"),
+    creds: { value: path, from: { kind: "file", name: "/c.yaml" } },
+  } as const;
+  const [wide, narrow] = [200, 80].map((columns) => configText(found, [], columns));
+  assert.match(wide ?? "", /^creds .*user\.creds +\/c\.yaml$/m);
+  assert.match(
+    narrow ?? "",
+    `url          tls://one:1\n             from NATS_URL\ncreds        ${path}\n             from /c.yaml\n`,
+  );
+  assert.match(narrow ?? "", "reuseBuilds  dockerfiles\n             by default\n");
+  assert.match(narrow ?? "", "ca           the CAs of the system\n             by default\n");
+});
+
 test.run();

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import {
   createSealingKey,
   open,
-  parseSealingKey,
+  parseSealingKeys,
   type SealedBox,
   seal,
   sealingKeyId,
@@ -72,12 +72,21 @@ test("two boxes of one message share neither key nor text", () => {
   assert.is.not(a.text, b.text);
 });
 
-test("a private key survives its file; a key of another kind is refused", () => {
-  const key = createSealingKey();
-  const read = parseSealingKey(sealingKeyPem(key));
+test("private keys survive their file, in their order; a key of another kind is refused", () => {
+  const [key, older] = [createSealingKey(), createSealingKey()];
+  const [read, ...others] = parseSealingKeys(sealingKeyPem(key));
   assert.is(read.publicKey, key.publicKey);
+  assert.equal(others, []);
   assert.is(open(seal(PLAIN, key.publicKey, USE), read, USE).toString(), "the password");
-  assert.throws(() => parseSealingKey("SUAxyz"));
+  const both = parseSealingKeys(`${sealingKeyPem(key)}\n${sealingKeyPem(older)}`);
+  assert.equal(
+    both.map(({ publicKey }) => publicKey),
+    [key.publicKey, older.publicKey],
+  );
+  assert.throws(() => parseSealingKeys("SUAxyz"));
+  assert.throws(() =>
+    parseSealingKeys(`${sealingKeyPem(key)}-----BEGIN PRIVATE KEY-----\nMC4\n-----END PRIVATE KEY-----`),
+  );
 });
 
 test.run();

@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { manPage } from "../../../infra/package/manual/man-page.ts";
 import type { CommandModel, ProgramModel } from "../../../lib/cli/command-model.ts";
+import { GROUP_USAGE } from "../../../lib/cli/program.ts";
 
 const test = suite("infra/package/manual/man-page");
 
@@ -42,8 +43,13 @@ test("manPage() keeps characters that roff reads as commands or as other signs",
 });
 
 test("manPage() describes each command, and leaves out those that only group others", () => {
-  const text = page(program({ commands: [command("user", [command("add")]), command("plan")] }));
-  assert.equal(text.match(/^\.SS .*/gm), ['.SS "user add [options]"', '.SS "plan [options]"']);
+  const group = { ...command("user", [command("add")]), usage: GROUP_USAGE };
+  const text = page(program({ commands: [group, command("streams", [command("delete")])] }));
+  assert.equal(text.match(/^\.SS .*/gm), [
+    '.SS "user add [options]"',
+    '.SS "streams [options]"',
+    '.SS "streams delete [options]"',
+  ]);
   assert.not.match(page(program()), ".SH COMMANDS");
 });
 

@@ -8,6 +8,7 @@ import { manifestText, pathsIn } from "../../../infra/site/files/site-file.ts";
 import type { SiteKeys } from "../../../infra/site/files/site-keys.ts";
 import { stepsText } from "../../../infra/site/files/steps-text.ts";
 import { changesOf } from "../../../infra/site/tree/changes.ts";
+import { changesDocument } from "../../../infra/site/tree/changes-text.ts";
 import { queueConfig } from "../../../lib/config/queue-config.ts";
 import { parseYaml } from "../../../lib/config/yaml-file.ts";
 
@@ -173,6 +174,23 @@ test("changesOf() finds new, changed and removed files, and modes, and leaves fi
     { kind: "changed", path: QUEUE_YAML },
     { kind: "removed", path: "hosts/n2/old" },
   ]);
+});
+
+test("changesDocument() has the holder and the place of each changed file, and no content", () => {
+  const changes = [
+    { kind: "changed", path: NATS_CONF },
+    { kind: "removed", path: "hosts/n2/old" },
+  ] as const;
+  const changed = { folder: "lab", site: site(ONE), files: files(ONE), changes, isNew: false, left: ["eve"] };
+  assert.equal(changesDocument(changed), {
+    v: 1,
+    folder: "lab",
+    changes: [
+      { kind: "changed", path: NATS_CONF, holder: "n1", target: "/etc/container-builder/nats-server.conf" },
+      { kind: "removed", path: "hosts/n2/old" },
+    ],
+    retiredOperators: ["eve"],
+  });
 });
 
 test.run();

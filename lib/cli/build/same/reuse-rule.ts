@@ -1,5 +1,6 @@
 /** Whether a call takes an earlier build with the same inputs. Pure. */
 import type { ReuseDefault } from "../../../config/client-sources.ts";
+import { CbError } from "../../../core/errors.ts";
 import type { Recipe } from "../../../protocol/build-messages.ts";
 import { fetchesOf } from "../../../recipe/fetches.ts";
 import type { BuildOptionValues } from "../options/declare.ts";
@@ -17,17 +18,28 @@ export type ReuseRule =
   | { readonly kind: "reuse" | "rebuild" }
   | { readonly kind: "off"; readonly reason: string; readonly isNews: boolean };
 
-/** Throws CbError "usage" as fetchesOf(). */
+/** Throws CbError "usage" when the options contradict each other, and as fetchesOf(). */
 export function reuseRule({ recipe, options, hasSecrets, reuseDefault }: RuleInput): ReuseRule {
   const isAsked = options.reuseBuild === true;
+  const anew = flagToBuildAnew(options);
+  if (isAsked && anew !== undefined) {
+    throw new CbError("usage", `${anew} and --reuse-build contradict each other`, {
+      hint: `${anew} builds anew, --reuse-build takes an earlier build: leave one of them out`,
+    });
+  }
   const off = (reason: string): ReuseRule => ({ kind: "off", reason, isNews: isAsked });
   if (hasSecrets) return off("the build gets secrets");
   if (!isAsked && reuseDefault === "none") return off("the settings say so; --reuse-build turns it on");
   const fetches = isAsked || reuseDefault === "all" ? undefined : fetchesOf(recipe);
   if (fetches !== undefined) return off(`${fetches}; --reuse-build turns it on`);
+  return { kind: anew === undefined ? "reuse" : "rebuild" };
+}
+
+function flagToBuildAnew({ rebuild, cache, pull }: RuleInput["options"]): string | undefined {
+  if (rebuild === true) return "--rebuild";
   // commander has --no-cache as `cache: false`.
-  const isForced = options.rebuild === true || options.cache === false || options.pull === true;
-  return { kind: isForced ? "rebuild" : "reuse" };
+  if (cache === false) return "--no-cache";
+  return pull === true ? "--pull" : undefined;
 }
 
 /** For --dry-run. */

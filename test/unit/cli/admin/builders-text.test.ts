@@ -95,6 +95,31 @@ f  failed  3m ago
   );
 });
 
+test("buildersText() fits 80 columns: lines go on at a word, those of the console with their mark", () => {
+  const id = "60c95481-92f3-4491-94d3-14c45bfbc279";
+  const fault = "nova gives no reason, and the flavor m1.small needs more memory than any host of the zone has left";
+  const other = builder(id, {
+    state: "other generation",
+    host: "h",
+    fault,
+    console: [`begin ${"x".repeat(100)} end`, "y ".repeat(50)],
+  });
+  const lines = buildersText(reply({ builders: [other] }), 80).split("\n");
+  for (const line of lines) assert.ok(line.length <= 80, line);
+  assert.equal(lines.slice(3), [
+    "    fault: nova gives no reason, and the flavor m1.small needs more memory",
+    "      than any host of the zone has left",
+    "    | begin",
+    `    | ${"x".repeat(73)}…`,
+    "    | end",
+    `    | ${"y ".repeat(37).trim()}`,
+    `    | ${"y ".repeat(13).trim()}`,
+    "    to destroy it: cb-admin builders destroy 60c95481",
+    "",
+  ]);
+  assert.match(buildersText(reply({ builders: [other] })), ` end\n`, "all without a terminal");
+});
+
 test("ageText() changes to a unit at two of it", () => {
   const ages = [-5, 0, 119_999, 120_000, 7_199_999, 7_200_000, 172_799_999, 172_800_000];
   assert.equal(

@@ -3,7 +3,7 @@ import * as assert from "uvu/assert";
 import { type Check, checkLine, failed } from "../../../../lib/cli/doctor/check.ts";
 import { lifetime } from "../../../../lib/cli/doctor/check-credential.ts";
 import { space } from "../../../../lib/cli/doctor/check-folder.ts";
-import { clock } from "../../../../lib/cli/doctor/check-queue.ts";
+import { clock, secrets } from "../../../../lib/cli/doctor/check-queue.ts";
 import { checksOf, tlsFailure } from "../../../../lib/cli/doctor/check-server.ts";
 
 const test = suite("doctor");
@@ -28,6 +28,15 @@ test("clock() warns beyond 5 s and fails beyond 5 min, in both directions", () =
   assert.equal(states(300_001), ["fail", "fail"]);
   assert.match(clock(60_000).text, "60 s ahead of the queue's");
   assert.match(clock(-60_000).text, "60 s behind the queue's");
+});
+
+test("secrets() warns when the settings have another sealing key than the queue publishes", () => {
+  assert.is(secrets(undefined, undefined).state, "ok");
+  assert.is(secrets(undefined, "new").state, "ok");
+  assert.is(secrets("new", "new").state, "ok");
+  const { state, text, remedy } = secrets("old", "new");
+  assert.equal([state, text], ["warn", 'the setting "sealingKey" is not the queue\'s newest key']);
+  assert.match(remedy ?? "", "the site's config.yaml has the new one");
 });
 
 test("tlsFailure() names the setting that is wrong, or the clock", () => {

@@ -86,4 +86,26 @@ test("show() prints no line for a second building state, and Steps prints no emp
   assert.is(alone, "position 1\nConnected\n");
 });
 
+test("on a terminal show() adds the time waited after a second, and no longer once the build has a builder", async () => {
+  let written = "";
+  let isSeen: () => void = () => undefined;
+  const seen = new Promise<void>((resolve) => {
+    isSeen = resolve;
+  });
+  const write = (more: string) => {
+    written += more;
+    if (/2 of 7, booting \(waiting for [1-9]\d*s\)/.test(written)) isSeen();
+    return true;
+  };
+  const steps = new Steps({ isTTY: true, columns: 80, write });
+  steps.begin("Requesting remote builder");
+  const buildSteps = new BuildSteps(steps, { timeLeft: undefined, hasContext: false });
+  buildSteps.show({ v: 1, state: "queued", position: 2, waiting: 7, reason: "booting" });
+  assert.match(written, "2 of 7, booting");
+  assert.not.match(written, "waiting for");
+  await seen;
+  buildSteps.show(leased(1));
+  assert.match(written, "Connected to remote builder: host-1");
+});
+
 test.run();

@@ -1,15 +1,16 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { createSealingKey, open } from "../../../../lib/core/sealed-box.ts";
+import { CbError } from "../../../../lib/core/errors.ts";
+import { createSealingKey, open, seal, sealingKeyId } from "../../../../lib/core/sealed-box.ts";
 import type { Recipe } from "../../../../lib/protocol/build-messages.ts";
-import { siteLoginsForBuilder } from "../../../../lib/protocol/secret-messages.ts";
+import { forBuilder, forQueue, siteLoginsForBuilder } from "../../../../lib/protocol/secret-messages.ts";
 import type { BuildRecord } from "../../../../lib/queue/builds/record.ts";
 import { LeaseSecrets } from "../../../../lib/queue/leases/lease-secrets.ts";
 
 const test = suite("secrets of a lease");
 
 const login = (registry: string) => ({ registry, username: "site", password: `password of ${registry}` });
-const secrets = new LeaseSecrets(undefined, [login("a.io"), login("b.io"), login("docker.io")]);
+const secrets = new LeaseSecrets([], [login("a.io"), login("b.io"), login("docker.io")]);
 const agent = createSealingKey();
 const record: BuildRecord = {
   v: 1,
@@ -24,6 +25,8 @@ const record: BuildRecord = {
   attempt: 2,
   builder: "0f0e0d0c-0b0a-4908-8706-050403020100",
 };
+
+const PLAIN: Recipe = { backend: "docker", text: "FROM debian\n" };
 
 /** The registries of the site's logins that a build of the recipe gets. */
 function given(recipe: Recipe): string[] {
@@ -44,6 +47,37 @@ test("a build gets the site's logins for the registries that its recipe names, a
 test("an agent without a key gets no login of the site, and its build goes on", () => {
   assert.equal(secrets.forLease(record, { recipe: { backend: "docker", text: "FROM a.io/x\n" } }, undefined), {});
 });
+
+test("a renewed key opens boxes as long as the queue has it, and the refusal then names both keys and the remedy", () => {
+  const [old, current] = [createSealingKey(), createSealingKey()];
+  const sealed = seal(Buffer.from("content"), old.publicKey, forQueue(record.user, record.request));
+  const both = new LeaseSecrets([current, old]);
+  both.check({ secrets: sealed });
+  const { secrets: box } = both.forLease(record, { recipe: PLAIN, secrets: sealed }, agent.publicKey);
+  if (box === undefined) throw new Error("the lease has no secrets");
+  const { build, attempt, builder = "" } = record;
+  assert.is(open(box, agent, forBuilder({ build, attempt, builder })).toString(), "content");
+  const alone = new LeaseSecrets([current]);
+  const [ids, remedy] = refusal(() => alone.check({ secrets: sealed }));
+  assert.is(
+    ids,
+    `the secrets are sealed to the key ${sealingKeyId(old.publicKey)}; this queue has ${sealingKeyId(current.publicKey)}`,
+  );
+  assert.match(remedy, 'the setting "sealingKey" is outdated');
+  assert.match(remedy, "container-builder config shows the file");
+  const [lost] = refusal(() => alone.forLease(record, { recipe: PLAIN, secrets: sealed }, agent.publicKey));
+  assert.match(lost, "no longer has the key");
+});
+
+function refusal(work: () => unknown): [string, string] {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof CbError) return [error.message, error.hint ?? ""];
+    throw error;
+  }
+  throw new Error("it was not refused");
+}
 
 test("a queue without a key refuses secrets, and takes builds without them", () => {
   secrets.check({});

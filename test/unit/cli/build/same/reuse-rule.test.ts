@@ -37,7 +37,7 @@ test("a site's default and --reuse-build change that", () => {
 });
 
 test("--rebuild, --no-cache and --pull build anew, and a build with secrets is never used again", () => {
-  for (const options of [{ rebuild: true }, { cache: false }, { pull: true }, { rebuild: true, reuseBuild: true }])
+  for (const options of [{ rebuild: true }, { cache: false }, { pull: true }])
     assert.is(rule(dockerfile, { options }).kind, "rebuild");
   assert.is(rule(dockerfile, { options: { cache: true } }).kind, "reuse");
   assert.is(rule(withPost, { options: { rebuild: true } }).kind, "off", "no later call takes it either");
@@ -47,6 +47,37 @@ test("--rebuild, --no-cache and --pull build anew, and a build with secrets is n
     isNews: true,
   });
 });
+
+test("--reuse-build together with an option that builds anew is refused, by the name of that option", () => {
+  const pairs = [
+    ["--rebuild", { rebuild: true }],
+    ["--no-cache", { cache: false }],
+    ["--pull", { pull: true }],
+  ] as const;
+  for (const [flag, options] of pairs) {
+    for (const hasSecrets of [false, true]) {
+      const error = thrownBy(() => rule(dockerfile, { hasSecrets, options: { ...options, reuseBuild: true } }));
+      assert.equal(
+        [error?.kind, error?.message, error?.hint],
+        [
+          "usage",
+          `${flag} and --reuse-build contradict each other`,
+          `${flag} builds anew, --reuse-build takes an earlier build: leave one of them out`,
+        ],
+      );
+    }
+  }
+});
+
+function thrownBy(work: () => unknown): CbError | undefined {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof CbError) return error;
+    throw error;
+  }
+  return undefined;
+}
 
 test("ruleText() says yes or no, with the reason", () => {
   assert.match(ruleText(rule(dockerfile)), /^yes/);
