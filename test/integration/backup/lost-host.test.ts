@@ -1,13 +1,12 @@
 // slow: it builds, loses the NATS host with its store, restores a backup and builds again.
 // timeout: 400 s
 /** The NATS host is lost with its disk. After a restore everything goes on: builds, images, users, machines. */
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { openInstallation } from "../../../infra/nats/installation.ts";
-import { startNatsServer } from "../../../infra/nats/server.ts";
 import type { BuildersReply } from "../../../lib/protocol/admin-messages.ts";
 import type { BuildsReply } from "../../../lib/protocol/builds-messages.ts";
+import { exchangeNats } from "../../support/backup/exchange-nats.ts";
 import { counting, endless, HELLO } from "../../support/recipe/recipes.ts";
 import { Stack } from "../../support/stack.ts";
 import { until } from "../../support/until.ts";
@@ -75,19 +74,14 @@ test("a restore brings back builds, images, users, revocations and machines", as
   assert.match(early.stderr, "cb-queue, or another restore, is running");
 
   await stack.queueEnds("SIGTERM");
-  await stack.natsEnds("SIGKILL");
-  rmSync(stack.statePath("nats"), { recursive: true });
   // The new host is set up from the installation as it was made, before the user was revoked.
   copyFileSync(original, stack.statePath("installation", "guest.jwt"));
-  const installation = await openInstallation(stack.statePath("installation"));
-  assert.ok(installation);
-  const port = Number(readFileSync(stack.statePath("nats.port"), "utf8"));
-  await startNatsServer({ installation, dataDir: stack.statePath("nats"), port, detached: true });
+  await exchangeNats(stack);
   const restored = await stack.run("cb-admin", ["restore", stack.path("saved")]);
   assert.is(restored.code, 0, restored.stderr);
   await stack.up();
 
-  // The running build had found no stream for a moment, so its agent may have given up: it is leased still, or waits for attempt 2.
+  // If the running build has written since the backup, its agent has given up: it is leased still, or waits for attempt 2.
   const listed = await builds(stack);
   const live = listed.find(({ build }) => build !== kept);
   assert.match(live?.state ?? "", /^(waiting|leased)$/);
