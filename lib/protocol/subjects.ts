@@ -65,6 +65,7 @@ export const patterns = {
   state: "build.*.state",
   chunks: "$O.*.C.*",
   metas: "$O.*.M.*",
+  suspended: "suspended.*",
 };
 
 /**
@@ -120,7 +121,7 @@ export const bucket = (build: string): string => `build-${assertId(build)}`;
 export const buildBucketStream = (build: string): string => bucketStream(bucket(build));
 /** All chunks, and all descriptions of objects, in a build's bucket. */
 export const buildChunkWildcard = (build: string): string => `$O.${bucket(build)}.C.>`;
-export const buildMetaWildcard = (build: string): string => `$O.${bucket(build)}.M.>`;
+const buildMetaWildcard = (build: string): string => `$O.${bucket(build)}.M.>`;
 /** The description of one object in a build's bucket. */
 export const buildMetaSubject = (build: string, object: BuildObject): string => metaSubject(bucket(build), object);
 
@@ -135,6 +136,16 @@ export function buildOfStream(stream: string): string | undefined {
   const build = /^(?:OBJ_)?build-(.+)$/.exec(stream)?.[1] ?? "";
   return isId(build) ? build : undefined;
 }
+
+/** All that a build's stream or bucket stores. Throws CbError "usage" for every other stream. */
+export function storedSubjects(stream: string): string[] {
+  const build = assertId(buildOfStream(stream) ?? stream);
+  if (stream === buildStream(build)) return [subjects.log(build), subjects.state(build)];
+  return [buildChunkWildcard(build), buildMetaWildcard(build)];
+}
+
+/** The one subject of a suspended stream. No message is ever sent on it. */
+export const suspendedSubject = (stream: string): string => `suspended.${stream}`;
 
 /** Subjects of nats-server in the account SYS: read the JWT of an account, and replace it on every server. */
 export const accountClaims = {

@@ -38,10 +38,12 @@ export class Queue {
 
   /** Resolves when the queue serves requests. Throws CbError "infrastructure" without NATS, "config" on an unreadable record. */
   async start({ requests: nc, readers }: QueueConnections): Promise<void> {
-    const { builds, pools } = this.#options;
+    const { builds, pools, streams, log } = this.#options;
     const { lost, placement } = this.#services;
     this.#readers = readers;
     await this.#options.storage.refresh();
+    const resumed = await streams.resume();
+    if (resumed > 0) log.warn({ streams: resumed }, "resumed the streams that cb-admin had suspended");
     await builds.load();
     await this.#services.shared.load();
     const unbuildable = await builds.dropUnusedRecipes(await this.#services.unrecorded.tidy());

@@ -39,6 +39,8 @@ export interface PutOptions {
   readonly windowBytes?: number;
   /** After this long without an acknowledgement the window is sent again. Default 5 s. */
   readonly ackTimeoutMs?: number;
+  /** See RetryPolicy. */
+  readonly isDeleted?: (missingMs: number) => Promise<boolean>;
   readonly signal?: AbortSignal;
   /** Called with the number of bytes stored so far. */
   readonly onProgress?: (storedBytes: number) => void;
@@ -78,6 +80,7 @@ export async function putObject(
     stream: bucketStream(bucket),
     windowBytes: options.windowBytes ?? 4 * 1024 * 1024,
     ...(options.ackTimeoutMs === undefined ? {} : { ackTimeoutMs: options.ackTimeoutMs }),
+    ...(options.isDeleted === undefined ? {} : { isDeleted: options.isDeleted }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.onWaiting === undefined ? {} : { onWaiting: options.onWaiting }),
     onStored: (bytes) => {

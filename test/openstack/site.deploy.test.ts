@@ -16,7 +16,7 @@ import { LOGIN_NODES, treeOf } from "../support/ci/prepare-deployment.ts";
 import { Deployment, PIPELINE_ID, SITE } from "../support/openstack/deployment.ts";
 import { untilCloud } from "../support/openstack/until-cloud.ts";
 import { inTree } from "../support/package/trees.ts";
-import { HELLO, recipe } from "../support/recipe/recipes.ts";
+import { HELLO, writing, writtenIn } from "../support/recipe/recipes.ts";
 import { testRootfs } from "../support/rootfs.ts";
 import { until } from "../support/until.ts";
 
@@ -131,14 +131,11 @@ for (const node of LOGIN_NODES) {
 
 test("a second tag is rolled out beside a running build, which ends well", async () => {
   await untilReady();
-  // Silent while it waits: a build that writes between the backup and the deletion of the one NATS host runs again (docs/operations.md).
-  const wait = "    set +x\n    while [ ! -e /done ]; do sleep 1; done";
-  const post = `    trap 'touch /done' WINCH\n    echo it has begun\n${wait}`;
   const program = join(deployment.clients, `container-builder-${VERSION}`, "bin/container-builder");
   const image = deployment.stack.path("long.sif");
   const { stack } = deployment;
-  const build = stack.startOnTerminal(program, [image, recipe(stack, "long", post)], user());
-  await build.seen(/it has begun/);
+  const build = stack.startOnTerminal(program, [image, writing(stack, "long", 1)], user());
+  await build.seen(/line 1\r*\n/);
   const nats = await serverId(`${SITE}-n1`);
 
   deployment.setVersion(NEXT);
@@ -149,6 +146,12 @@ test("a second tag is rolled out beside a running build, which ends well", async
   const ended = await build.finished;
   assert.is(ended.code, 0, ended.stdout);
   assert.ok(existsSync(image));
+  // It has written all the time, also while NATS was exchanged, and did not begin anew.
+  const numbers = writtenIn(ended.stdout);
+  assert.equal(
+    numbers,
+    numbers.map((_, at) => at + 1),
+  );
   await untilReady();
   assert.equal(await builds(), ["succeeded", "succeeded", "succeeded"]);
 });

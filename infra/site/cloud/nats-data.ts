@@ -135,12 +135,12 @@ export class NatsData {
     await writeSecretFile(this.#pendingFile, JSON.stringify({ folder, replaces: pending?.replaces ?? "" }));
   }
 
-  /** Saves all streams, and records the server that the backup is for. Errors as backup(). */
+  /** Suspends the builds, saves all streams, and records the server that the backup is for. Errors as backup(). */
   async save(serverId: string, nowMs: number, steps: Steps, signal: AbortSignal): Promise<void> {
     const folder = await newBackup(this.#folder.root, nowMs);
     const pending: PendingRestore = { folder, replaces: serverId };
-    await this.#with("backupCreds", (session) =>
-      backup(session, { folder, withoutImages: false, isQueueStopped: true, steps, signal }),
+    await this.#with("restoreCreds", (session) =>
+      backup(session, { folder, withoutImages: false, suspends: true, steps, signal }),
     );
     await writeSecretFile(this.#pendingFile, JSON.stringify(pending));
   }

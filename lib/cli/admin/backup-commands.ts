@@ -12,16 +12,25 @@ import { restore } from "./restore.ts";
 /** JetStream places replicas of one stream on 1, 3 or 5 servers. */
 const REPLICAS = ["1", "3", "5"];
 
+interface BackupFlags {
+  readonly withoutImages?: boolean;
+  readonly suspend?: boolean;
+}
+
 export function addBackupCommands(program: Command): void {
   program
     .command("backup")
     .description("save the streams of the installation into a new folder: records, logs, images, revoked users")
     .argument("<folder>", "it is created; its parent exists")
     .option("--without-images", "leave out the images of builds that have ended")
-    .action(async (folder: string, { withoutImages = false }: { withoutImages?: boolean }, command: Command) => {
+    .option(
+      "--suspend",
+      "for an exchange of the NATS server while no queue runs: builds wait until a restore, or until cb-queue starts",
+    )
+    .action(async (folder: string, { withoutImages = false, suspend = false }: BackupFlags, command: Command) => {
       refuseJson(command);
-      await withSession(command, "backupCreds", (session, shared) =>
-        backup(session, { folder, withoutImages, ...shared }),
+      await withSession(command, suspend ? "restoreCreds" : "backupCreds", (session, shared) =>
+        backup(session, { folder, withoutImages, suspends: suspend, ...shared }),
       );
     });
   program

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { CbError, messageOf } from "../../core/errors.ts";
-import { snapshotConfig, snapshotState } from "../../nats/jetstream/snapshot.ts";
+import { snapshotConfig, snapshotState } from "../../nats/jetstream/snapshot/snapshot.ts";
 import { assertAccountKey } from "../../protocol/ids.ts";
 
 export const MANIFEST = "manifest.json";

@@ -2,13 +2,14 @@
  * The order in which a backup saves the streams while the queue runs, and a restore makes them. Pure.
  *
  * No snapshot covers two streams, so a backup is a sequence of moments. The records come first: everything that a record names
- * exists before the record is written, so it is found when it is saved later. Then come the logs of live builds, so that as little
- * as possible happens between the record of a build and its log, and after them what does not change any more. With the queue stopped the
- * logs of live builds come last instead (BackupOptions).
+ * exists before the record is written, so it is found when it is saved later. Then come the streams of live builds, so that as
+ * little as possible happens between the record of a build and its log, and after them what does not change any more.
  *
- * A restore goes the other way: a queue that is started half way finds streams without records, which it keeps.
+ * A restore goes the other way: a queue that is started half way finds streams without records, which it keeps. When the builds are
+ * suspended for an exchange of the server, their streams come last in the backup, so that the restore makes them first: the agents
+ * wait for them.
  */
-import type { ListedStream } from "../../nats/jetstream/snapshot-streams.ts";
+import type { ListedStream } from "../../nats/jetstream/snapshot/list-streams.ts";
 import { buildBucketStream, buildOfStream, buildStream } from "../../protocol/subjects.ts";
 
 /**
@@ -23,9 +24,10 @@ export function recordStreams(streams: readonly ListedStream[]): ListedStream[] 
   return streams.filter(({ name }) => mustBeQuiet(name)).sort((a, b) => recordRank(a.name) - recordRank(b.name));
 }
 
-/** All other streams: logs of live builds, then every other stream, then the buckets, the largest. */
+/** All other streams: the logs of live builds, then their buckets, then every other stream, then the other buckets, the largest. */
 export function otherStreams(streams: readonly ListedStream[]): ListedStream[] {
-  return streams.filter(({ name }) => !mustBeQuiet(name)).sort((a, b) => rank(a) - rank(b));
+  const live = liveBuilds(streams);
+  return streams.filter(({ name }) => !mustBeQuiet(name)).sort((a, b) => rank(a.name, live) - rank(b.name, live));
 }
 
 /**
@@ -39,19 +41,28 @@ export const restoreOrder = <T>(saved: readonly T[]): T[] => saved.toReversed();
 
 /** With `--without-images`: buckets of builds that have ended. The bucket of a live build may hold the context that it waits for. */
 export function imagesOnly(streams: readonly ListedStream[]): Set<string> {
-  const live = new Set(streams.filter(({ isSealed }) => !isSealed).map(({ name }) => name));
-  const isImage = (name: string): boolean => {
-    const build = buildOfStream(name);
-    return build !== undefined && name === buildBucketStream(build) && !live.has(buildStream(build));
-  };
-  return new Set(streams.map(({ name }) => name).filter(isImage));
+  const live = liveBuilds(streams);
+  return new Set(streams.map(({ name }) => name).filter((name) => rank(name, live) === RANKS.image));
+}
+
+/** The builds with a log that is not sealed. */
+function liveBuilds(streams: readonly ListedStream[]): Set<string> {
+  return new Set(
+    streams.flatMap(({ name, isSealed }) => {
+      const build = buildOfStream(name);
+      return build !== undefined && !isSealed && name === buildStream(build) ? [build] : [];
+    }),
+  );
 }
 
 const recordRank = (name: string): number => (RECORDS.includes(name) ? RECORDS.indexOf(name) : RECORDS.length);
 
-function rank({ name, isSealed }: ListedStream): number {
+const RANKS = { liveLog: 0, liveBucket: 1, other: 2, image: 3 };
+
+function rank(name: string, live: ReadonlySet<string>): number {
   const build = buildOfStream(name);
-  if (build === undefined) return 1;
-  if (name === buildBucketStream(build)) return 2;
-  return isSealed ? 1 : 0;
+  if (build === undefined) return RANKS.other;
+  const isBucket = name === buildBucketStream(build);
+  if (live.has(build)) return isBucket ? RANKS.liveBucket : RANKS.liveLog;
+  return isBucket ? RANKS.image : RANKS.other;
 }

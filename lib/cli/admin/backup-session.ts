@@ -5,6 +5,7 @@ import { folders } from "../../config/folders.ts";
 import { CbError } from "../../core/errors.ts";
 import { connectNats } from "../../nats/connection.ts";
 import type { JetStreamAccess } from "../../nats/jetstream/api.ts";
+import { isQueueReachable } from "../../nats/rpc/server.ts";
 import { inboxPrefix } from "../../protocol/subjects.ts";
 import { readCredential, warnOf } from "../read-credential.ts";
 import { addressOf, withConfigFile } from "./admin-session.ts";
@@ -19,7 +20,7 @@ export interface BackupSession {
 
 const REMEDIES = {
   backupCreds: "the backup credential (creds/backup.creds of the installation)",
-  restoreCreds: "the queue's credential (creds/queue.creds of the installation), because a restore writes every record",
+  restoreCreds: "the queue's credential (creds/queue.creds of the installation), which may change every stream",
 } as const;
 
 /**
@@ -48,4 +49,15 @@ export async function backupSession(config: AdminConfig, key: keyof typeof REMED
   } catch (error) {
     throw withConfigFile(error, config);
   }
+}
+
+/** A running queue replies within milliseconds. NATS reports at once that there is none. */
+const QUEUE_REPLY_MS = 2_000;
+
+/** Throws CbError "usage" when a queue, or a restore, is running. */
+export async function refuseRunningQueue({ nc }: BackupSession): Promise<void> {
+  if (!(await isQueueReachable(nc, QUEUE_REPLY_MS))) return;
+  throw new CbError("usage", "cb-queue, or another restore, is running on this NATS", {
+    hint: "stop it first: systemctl stop cb-queue",
+  });
 }

@@ -2,8 +2,9 @@
 import { systemClock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
 import { VERSION } from "../../core/version.ts";
-import { type SavedStream, saveStream } from "../../nats/jetstream/snapshot.ts";
-import { type ListedStream, listStreams } from "../../nats/jetstream/snapshot-streams.ts";
+import { type ListedStream, listStreams } from "../../nats/jetstream/snapshot/list-streams.ts";
+import { type SavedStream, saveStream } from "../../nats/jetstream/snapshot/snapshot.ts";
+import { resumed, suspendStreams } from "../../nats/jetstream/snapshot/suspended-streams.ts";
 import type { Steps } from "../terminal.ts";
 import { duration, size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
@@ -11,16 +12,16 @@ import { guestJwt } from "./backup-account.ts";
 import { BackupFolder } from "./backup-folder.ts";
 import { type BackupManifest, type ManifestStream, STREAM_NAME, streamCount } from "./backup-manifest.ts";
 import { imagesOnly, mustBeQuiet, otherStreams, recordStreams } from "./backup-order.ts";
-import type { BackupSession } from "./backup-session.ts";
+import { type BackupSession, refuseRunningQueue } from "./backup-session.ts";
 
 export interface BackupOptions {
   readonly folder: string;
   readonly withoutImages: boolean;
   /**
-   * True: the records do not change, so the logs of live builds come last, and least is written between their backup and the end of
-   * the server. They are then restored first, so that their builders find them soon.
+   * True: the server will be exchanged for an empty one. The streams of builds are suspended first, while no queue runs, so nothing
+   * is stored after the backup. Needs all rights.
    */
-  readonly isQueueStopped?: boolean;
+  readonly suspends?: boolean;
   readonly steps: Steps;
   readonly signal: AbortSignal;
 }
@@ -32,8 +33,8 @@ const ATTEMPTS_MAX = 3;
 
 /**
  * Resolves when the backup is whole, on the disk and has its name. Throws CbError "usage" when the folder exists, "output" when it
- * cannot be written, "denied" and "infrastructure" as saveStream and listStreams do, and the reason of `signal`; the folder does not
- * exist then.
+ * cannot be written, "denied" and "infrastructure" as saveStream, listStreams and suspendStreams do, and the reason of `signal`; the
+ * folder does not exist then.
  */
 export async function backup(session: BackupSession, options: BackupOptions): Promise<void> {
   const folder = await BackupFolder.create(options.folder);
@@ -66,11 +67,12 @@ class Backup {
     const { steps } = this.#options;
     const { nc, installation } = this.#session;
     const startedMs = systemClock.nowMs();
+    if (this.#options.suspends) await this.#suspend();
     const listed = await listStreams(this.#session.js);
     await this.#saveAll(recordStreams(listed), "Saving the records");
     // Builds may have been reserved while the records were saved.
     const others = this.#chosen(otherStreams(await listStreams(this.#session.js)));
-    await this.#saveAll(this.#options.isQueueStopped ? others.toReversed() : others, "Saving logs and images");
+    await this.#saveAll(this.#options.suspends ? others.toReversed() : others, "Saving logs and images");
     const jwt = await guestJwt(this.#session.config, (line) => steps.print(line));
     const endedMs = systemClock.nowMs();
     await this.#folder.place({
@@ -89,6 +91,13 @@ class Backup {
     const count = streamCount(this.#saved.length);
     steps.begin("Backup");
     steps.complete(`${count}, ${size(bytes)} in ${this.#options.folder}, after ${duration(endedMs - startedMs)}`);
+  }
+
+  async #suspend(): Promise<void> {
+    const { steps } = this.#options;
+    await refuseRunningQueue(this.#session);
+    steps.begin("Suspending builds");
+    steps.complete(streamCount(await suspendStreams(this.#session.js)));
   }
 
   #chosen(streams: readonly ListedStream[]): ListedStream[] {
@@ -164,7 +173,7 @@ const entryOf = (
 ): ManifestStream => ({
   name: config.name,
   ...file,
-  config,
+  config: resumed(config),
   state,
   lastSeqMax,
 });

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CbError } from "../../core/errors.ts";
-import { RESTORE_CHUNK_BYTES } from "../../nats/jetstream/snapshot-restore.ts";
+import { RESTORE_CHUNK_BYTES } from "../../nats/jetstream/snapshot/restore-stream.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";

@@ -1,6 +1,6 @@
 /** Decides which streams of a backup a restore makes, from those that the server has. Pure. */
 import { CbError } from "../../core/errors.ts";
-import type { ListedStream } from "../../nats/jetstream/snapshot-streams.ts";
+import type { ListedStream } from "../../nats/jetstream/snapshot/list-streams.ts";
 import type { BackupManifest, ManifestStream } from "./backup-manifest.ts";
 import { restoreOrder } from "./backup-order.ts";
 

@@ -3,15 +3,15 @@ import { join } from "node:path";
 import { CbError } from "../../core/errors.ts";
 import { VERSION } from "../../core/version.ts";
 import { callApi } from "../../nats/jetstream/api.ts";
-import { restoreStream } from "../../nats/jetstream/snapshot-restore.ts";
-import { listStreams } from "../../nats/jetstream/snapshot-streams.ts";
-import { isQueueReachable, startService } from "../../nats/rpc/server.ts";
+import { listStreams } from "../../nats/jetstream/snapshot/list-streams.ts";
+import { restoreStream } from "../../nats/jetstream/snapshot/restore-stream.ts";
+import { startService } from "../../nats/rpc/server.ts";
 import type { Steps } from "../terminal.ts";
 import { duration, size } from "../text/progress.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
 import { restoreGuestJwt } from "./backup-account.ts";
 import { type BackupManifest, GUEST_JWT, type ManifestStream, readManifest, streamCount } from "./backup-manifest.ts";
-import type { BackupSession } from "./backup-session.ts";
+import { type BackupSession, refuseRunningQueue } from "./backup-session.ts";
 import { archiveBytes, counter, readArchive, verifyBackup } from "./restore-files.ts";
 import { planRestore } from "./restore-plan.ts";
 
@@ -24,9 +24,6 @@ export interface RestoreOptions {
 }
 
 const TITLE = "Restoring";
-
-/** A running queue replies within milliseconds. NATS reports at once that there is none. */
-const QUEUE_REPLY_MS = 2_000;
 
 /**
  * Idempotent: after an interruption it makes the streams that are missing. Throws CbError "usage" when the backup is incomplete,
@@ -77,13 +74,6 @@ async function requireJetStream({ js }: BackupSession): Promise<void> {
   if (reply.kind === "ok") return;
   const reason = reply.kind === "silent" ? "no server answers" : reply.refusal.text;
   throw new CbError("infrastructure", `JetStream is not available: ${reason}`, { hint: "see the log of nats-server" });
-}
-
-async function refuseRunningQueue({ nc }: BackupSession): Promise<void> {
-  if (!(await isQueueReachable(nc, QUEUE_REPLY_MS))) return;
-  throw new CbError("usage", "cb-queue, or another restore, is running on this NATS", {
-    hint: "stop it first: systemctl stop cb-queue",
-  });
 }
 
 const withReplicas = (stream: ManifestStream, replicas: number | undefined): ManifestStream =>

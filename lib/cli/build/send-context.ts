@@ -1,6 +1,7 @@
 /** Sends the build context: a small one inside the reservation request, a larger one as an object after it. */
 import type { NatsConnection } from "nats";
 import { guestAccess } from "../../nats/connection.ts";
+import { isMissingForLong } from "../../nats/jetstream/publisher-recovery.ts";
 import { StreamNotFound } from "../../nats/jetstream/stream-errors.ts";
 import { INLINE_CONTEXT_MAX_BYTES, type ReserveRequest } from "../../protocol/build-messages.ts";
 import { sent } from "../../protocol/requests.ts";
@@ -11,6 +12,7 @@ import { putObject } from "../../transfer/put.ts";
 import type { Session } from "../session.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
+import { streamInfo } from "../watch/follow.ts";
 import { outageNotice } from "../watch/outage-notice.ts";
 import { TransferProgress } from "../watch/transfer-progress.ts";
 
@@ -54,6 +56,7 @@ export async function sendContext({ session, steps, nc, build, context, stamp, s
       signal,
       onProgress: (bytes) => progress.show(bytes),
       onWaiting: outageNotice(steps),
+      isDeleted: async (missingMs) => isMissingForLong(missingMs) || (await hasEnded(nc, build)),
     });
     const onNoReply = (message: string) => steps.update(message);
     await session.requestUntilReply(sent, { v: 1, build }, { signal, onNoReply });
@@ -63,6 +66,12 @@ export async function sendContext({ session, steps, nc, build, context, stamp, s
     if (!(error instanceof StreamNotFound)) throw error;
     steps.complete("the build has ended");
   }
+}
+
+/** The bucket is deleted when the build has ended. It is missing also while NATS is restored from a backup. */
+async function hasEnded(nc: NatsConnection, build: string): Promise<boolean> {
+  const info = await streamInfo(nc, build).catch(() => undefined);
+  return info?.config.sealed === true;
 }
 
 const fileCount = ({ files }: Context): string => `${files} file${files === 1 ? "" : "s"}`;

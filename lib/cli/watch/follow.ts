@@ -107,7 +107,7 @@ const infoSchema = v.object({
 });
 
 /** Undefined when NATS does not answer. Throws the error of finalError when it refuses. */
-async function streamInfo(nc: NatsConnection, build: string) {
+export async function streamInfo(nc: NatsConnection, build: string) {
   const stream = buildStream(build);
   const reply = await callApi(guestAccess(nc), `STREAM.INFO.${stream}`, {});
   const final = reply.kind === "refused" ? finalError(stream, reply.refusal) : undefined;

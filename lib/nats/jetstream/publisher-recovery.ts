@@ -29,6 +29,11 @@ export interface RetryPolicy {
    */
   readonly lookBackAfterMs?: number;
   /**
+   * Called when the server has no such stream, with the time for which it has had none. True: the stream does not come back. Default:
+   * isMissingForLong().
+   */
+  readonly isDeleted?: (missingMs: number) => boolean | Promise<boolean>;
+  /**
    * Called every second once acknowledgements have been missing for `ackTimeoutMs`, and with 0 when they arrive again.
    * `isRefused`: NATS replies,
    * and stores nothing, as on a full disk. nats-server 2.15.1 gives no reason then: it refuses the messages after the
@@ -49,6 +54,10 @@ export interface RecoveryDependencies {
   /** Reports an error that no retry fixes; the publisher then calls `stop`. */
   readonly fail: (error: CbError) => void;
 }
+
+const MISSING_MAX_MS = 900_000;
+/** After 15 minutes: a server that takes the place of a lost one answers before its streams are restored. */
+export const isMissingForLong = (missingMs: number): boolean => missingMs > MISSING_MAX_MS;
 
 const TICK_MS = 1_000;
 const RETRY_MS = { first: 100, longest: 2_000 };
@@ -74,7 +83,8 @@ export class PublisherRecovery {
   #diskFull = false;
   /** NATS has refused a message, and the connection was not lost and nothing acknowledged since. */
   #refused = false;
-  #notFoundCount = 0;
+  /** Since when the stream is reported missing. */
+  #missingSinceMs: number | undefined;
   #resent = 0;
 
   constructor(publisher: RecoveryDependencies, retryPolicy: RetryPolicy) {
@@ -182,15 +192,22 @@ export class PublisherRecovery {
     for (let first = window.first; first !== undefined && this.#mayLookUp; first = window.first) {
       if (performance.now() - first.firstSentAtMs < oldMs) return true;
       const found = await lastOwnMessage(js, stream, first.subject, sender.idPrefix);
-      this.#notFoundCount = found === "no stream" ? this.#notFoundCount + 1 : 0;
-      // A restarting cluster may report once that the stream does not exist.
-      if (this.#notFoundCount > 1) this.#publisher.fail(new StreamNotFound(stream));
+      await this.#checkMissing(found === "no stream");
       if (found === "no stream" || found === "unknown") return false;
       if (found === "not allowed") this.#mayLookUp = false;
       else if (found === "none" || found.n < first.n) return true;
       else this.#publisher.stored(found.n, found.seq);
     }
     return true;
+  }
+
+  async #checkMissing(isMissing: boolean): Promise<void> {
+    if (isMissing) this.#missingSinceMs ??= performance.now();
+    else this.#missingSinceMs = undefined;
+    if (this.#missingSinceMs === undefined) return;
+    const { isDeleted = isMissingForLong } = this.#retryPolicy;
+    if (!(await isDeleted(performance.now() - this.#missingSinceMs))) return;
+    this.#publisher.fail(new StreamNotFound(this.#publisher.stream));
   }
 
   async #tick(): Promise<void> {

@@ -19,11 +19,11 @@ import { CHUNK_MIN_BYTES } from "../../protocol/fields.ts";
 import { parseMeta, type StoredObject } from "../../protocol/object-layout.ts";
 import {
   buildBucketStream,
-  buildChunkWildcard,
   buildMetaSubject,
-  buildMetaWildcard,
   buildOfStream,
   buildStream,
+  patterns,
+  storedSubjects,
   subjects,
 } from "../../protocol/subjects.ts";
 import type { QueueEvents } from "../watch/events.ts";
@@ -96,7 +96,7 @@ export class BuildStreams {
     await this.#add({
       ...COMMON,
       name: buildStream(build),
-      subjects: [subjects.log(build), subjects.state(build)],
+      subjects: storedSubjects(buildStream(build)),
       max_bytes: STATES_BYTES,
       max_msgs: MESSAGES_MAX,
       max_consumers: READERS_MAX,
@@ -116,16 +116,18 @@ export class BuildStreams {
   }
 
   /** The streams and buckets of all builds. */
-  async names(): Promise<{ build: string; stream: string }[]> {
-    const { streams } = await this.#manager();
-    return this.#health.call(JETSTREAM_API, async () => {
-      const found: { build: string; stream: string }[] = [];
-      for await (const stream of streams.names()) {
-        const build = buildOfStream(stream);
-        if (build !== undefined) found.push({ build, stream });
-      }
-      return found;
-    });
+  names(): Promise<{ build: string; stream: string }[]> {
+    return this.#names();
+  }
+
+  /**
+   * Lets the streams store messages again that cb-admin has suspended, for an exchange of the server that did not take place. Resolves
+   * with their number.
+   */
+  async resume(): Promise<number> {
+    const suspended = await this.#names(patterns.suspended);
+    for (const { stream } of suspended) await this.#update(stream, { subjects: storedSubjects(stream) });
+    return suspended.length;
   }
 
   /** The content of a stream or bucket; undefined when it does not exist. */
@@ -156,7 +158,7 @@ export class BuildStreams {
     await this.#add({
       ...COMMON,
       name,
-      subjects: [buildChunkWildcard(build), buildMetaWildcard(build)],
+      subjects: storedSubjects(name),
       max_bytes: neededBytes,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
@@ -229,6 +231,19 @@ export class BuildStreams {
   async #add(config: Partial<StreamConfig> & { name: string }): Promise<void> {
     const { streams } = await this.#manager();
     await this.#health.call(JETSTREAM_API, () => streams.add(config), config.name);
+  }
+
+  /** `subject`: only those that store it. */
+  async #names(subject?: string): Promise<{ build: string; stream: string }[]> {
+    const { streams } = await this.#manager();
+    return this.#health.call(JETSTREAM_API, async () => {
+      const found: { build: string; stream: string }[] = [];
+      for await (const stream of streams.names(subject)) {
+        const build = buildOfStream(stream);
+        if (build !== undefined) found.push({ build, stream });
+      }
+      return found;
+    });
   }
 
   /** Undefined when there is no such stream. */

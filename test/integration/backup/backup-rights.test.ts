@@ -1,8 +1,8 @@
 /** The backup credential takes snapshots, and reaches nothing else: no subject of a build, no message, no change of a stream. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { saveStream } from "../../../lib/nats/jetstream/snapshot.ts";
-import { listStreams } from "../../../lib/nats/jetstream/snapshot-streams.ts";
+import { listStreams } from "../../../lib/nats/jetstream/snapshot/list-streams.ts";
+import { saveStream } from "../../../lib/nats/jetstream/snapshot/snapshot.ts";
 import { buildBucketStream, buildStream, subjects } from "../../../lib/protocol/subjects.ts";
 import { BackupSite } from "../../support/backup/site.ts";
 import { contentOf, makeStreams } from "../../support/backup/streams.ts";

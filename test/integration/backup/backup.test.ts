@@ -1,10 +1,13 @@
 /** cb-admin backup and restore, on real servers: everything comes back as it was, and nothing is overwritten. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { isDeepStrictEqual } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { natsServerOf } from "../../../infra/tools/setup/nats-server.ts";
+import { buildChunkWildcard, subjects } from "../../../lib/protocol/subjects.ts";
 import { BackupSite } from "../../support/backup/site.ts";
 import { contentOf, makeStreams } from "../../support/backup/streams.ts";
+import { rejection } from "../../support/rejection.ts";
 
 const test = suite("cb-admin backup");
 
@@ -88,6 +91,28 @@ test("--without-images leaves out the image of an ended build, and keeps the con
   assert.ok(saved.includes(`OBJ_build-${live}`));
   assert.not.ok(saved.includes(`OBJ_build-${ended}`));
   assert.ok(saved.includes(`build-${ended}`));
+});
+
+test("--suspend: what is open stores nothing more, and is on the new server as it was before", async () => {
+  await site.startEmpty();
+  const { ended, live } = await makeStreams(await site.core());
+  const before = await contentOf(await site.core());
+  // An exchange that was given up leaves them suspended; the next one changes nothing in that.
+  for (const name of ["first", "suspended"]) {
+    const { code, stderr } = await site.admin("backup", "--suspend", site.stack.path(name));
+    assert.is(code, 0, stderr);
+    assert.match(stderr, "Suspending builds: 3 streams");
+  }
+  for (const subject of [subjects.log(live), subjects.state(live), buildChunkWildcard(live).replace(">", "x")]) {
+    assert.match(String(await rejection((await site.core()).jetstream().publish(subject, "late"))), "503");
+  }
+  const suspended = await contentOf(await site.core());
+  const changed = Object.keys(before).filter((name) => !isDeepStrictEqual(suspended[name], before[name]));
+  assert.equal(changed, [`OBJ_build-${ended}`, `OBJ_build-${live}`, `build-${live}`].sort());
+  await site.startEmpty();
+  const restored = await site.admin("restore", site.stack.path("suspended"));
+  assert.is(restored.code, 0, restored.stderr);
+  assert.equal(await contentOf(await site.core()), before);
 });
 
 test("a damaged file is found before anything is restored", async () => {

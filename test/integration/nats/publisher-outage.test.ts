@@ -2,6 +2,7 @@
 import { nanos } from "nats";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { StreamNotFound } from "../../../lib/nats/jetstream/stream-errors.ts";
 import {
   addStream,
   LOG,
@@ -15,7 +16,7 @@ import {
   throughProxy,
 } from "../../support/nats/log-stream.ts";
 import { Recorder } from "../../support/recorder.ts";
-import { later } from "../../support/rejection.ts";
+import { later, rejection } from "../../support/rejection.ts";
 import { until } from "../../support/until.ts";
 
 const test = suite<ServerWorld>("publisher in an outage");
@@ -107,6 +108,29 @@ test("Publisher continues over SIGKILL and restart of the server: each message o
   assert.is(await publisher.flush(), 6_000);
   publisher.close();
   assert.ok((await stored(world.core)).data.equals(Buffer.concat(lines)));
+});
+
+/** Resolves when the guest has looked for its last message in the stream that often; see PublisherRecovery. */
+async function lookUps({ core }: ServerWorld, count: number): Promise<void> {
+  const requests = core.nc.subscribe(`$JS.API.STREAM.MSG.GET.${STREAM}`, { max: count });
+  for await (const _ of requests) if (requests.getReceived() >= count) return;
+}
+
+test("Publisher waits for a stream that is restored after the server answers", async (world) => {
+  const publisher = publisherOn(world.guest, { ackTimeoutMs: 100, lookBackAfterMs: 100 });
+  const looked = later(lookUps(world, 4));
+  await publishAll(publisher, numbered(0, 3));
+  const flushed = later(publisher.flush());
+  await Promise.race([looked, flushed]);
+  await addStream(world);
+  assert.is(await flushed, 3);
+  publisher.close();
+});
+
+test("Publisher gives up a stream that stays away", async (world) => {
+  const publisher = publisherOn(world.guest, { ackTimeoutMs: 100, lookBackAfterMs: 100, isDeleted: (ms) => ms > 300 });
+  await publishAll(publisher, numbered(0, 3));
+  assert.instance(await rejection(publisher.flush()), StreamNotFound);
 });
 
 test.run();

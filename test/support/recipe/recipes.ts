@@ -24,6 +24,16 @@ export const endless = (stack: Stack, name: string): string =>
 export const counting = (stack: Stack, name: string, count: number): string =>
   recipe(stack, name, `    for n in $(seq 1 ${count}); do echo "line $n"; sleep 0.2; done`);
 
+/** A build on a terminal that prints `line 1`, `line 2` and so on with these pauses, until the size of its terminal changes. */
+export function writing(stack: Stack, name: string, pauseSeconds: number): string {
+  const loop = `while [ ! -e /done ]; do n=$((n + 1)); echo "line $n"; sleep ${pauseSeconds}; done`;
+  return recipe(stack, name, `    trap 'touch /done' WINCH\n    set +x\n    n=0\n    ${loop}`);
+}
+
+/** The numbers of the lines that `writing` printed, from the output on the terminal. */
+export const writtenIn = (output: string): number[] =>
+  [...output.matchAll(/line (\d+)\r*\n/g)].map(([, number]) => Number(number));
+
 /** The lines of the output that `counting` printed, without the shell's trace of its commands. */
 export const countedIn = (stdout: string): string[] => stdout.split("\n").filter((line) => line.startsWith("line "));
 

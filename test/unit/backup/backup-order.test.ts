@@ -38,13 +38,13 @@ test("the records come first, in the opposite order of the queue's writes, then 
   assert.equal(names(recordStreams(ALL)), order);
 });
 
-test("then the logs of live builds, what does not change, and the images", () => {
+test("then the logs of live builds, their buckets, what does not change, and the images", () => {
   assert.equal(names(otherStreams(ALL)), [
     buildStream(LIVE),
+    buildBucketStream(LIVE),
     buildStream(ENDED),
     "builders",
     buildBucketStream(ENDED),
-    buildBucketStream(LIVE),
   ]);
 });
 

@@ -1,6 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { inboxPrefix, subjects } from "../../../lib/protocol/subjects.ts";
+import {
+  buildBucketStream,
+  buildStream,
+  inboxPrefix,
+  storedSubjects,
+  subjects,
+} from "../../../lib/protocol/subjects.ts";
 
 const test = suite("subjects");
 
@@ -18,6 +24,12 @@ test("subjects refuse a text that would widen the subject or inject protocol", (
     assert.throws(() => subjects.queue("reserve", bad), /not a user name/);
     assert.throws(() => inboxPrefix(bad), /not a public user key/);
   }
+});
+
+test("storedSubjects() knows the streams of a build, and no others", () => {
+  assert.equal(storedSubjects(buildStream(ID)), [`build.${ID}.log`, `build.${ID}.state`]);
+  assert.equal(storedSubjects(buildBucketStream(ID)), [`$O.build-${ID}.C.>`, `$O.build-${ID}.M.>`]);
+  for (const other of ["KV_cb-builds", "builders", "build-x"]) assert.throws(() => storedSubjects(other), /not an id/);
 });
 
 test.run();

@@ -1,10 +1,10 @@
 /** Makes a stream from a snapshot. JetStream makes the stream when the archive is complete, so a killed restore leaves none. */
 import { ErrorCode, NatsError } from "nats";
 import * as v from "valibot";
-import { CbError, messageOf } from "../../core/errors.ts";
-import { callApi, type JetStreamAccess, parseJson, refusalIn } from "./api.ts";
+import { CbError, messageOf } from "../../../core/errors.ts";
+import { callApi, type JetStreamAccess, parseJson, refusalIn } from "../api.ts";
+import { type Refusal, TOO_FEW_SERVERS_CODES } from "../stream-errors.ts";
 import { type SavedStream, type SnapshotContent, snapshotState } from "./snapshot.ts";
-import { type Refusal, TOO_FEW_SERVERS_CODES } from "./stream-errors.ts";
 
 /** Chunks of half a MiB keep a round trip of milliseconds small beside their transfer. */
 export const RESTORE_CHUNK_BYTES = 512 * 1024;

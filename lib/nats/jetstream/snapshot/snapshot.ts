@@ -5,9 +5,9 @@
 import { randomUUID } from "node:crypto";
 import type { Msg } from "nats";
 import * as v from "valibot";
-import { CbError } from "../../core/errors.ts";
-import { callApi, type JetStreamAccess } from "./api.ts";
-import { ERR_CODE } from "./stream-errors.ts";
+import { CbError } from "../../../core/errors.ts";
+import { callApi, type JetStreamAccess } from "../api.ts";
+import { ERR_CODE } from "../stream-errors.ts";
 
 /**
  * The server sends at most 8 MiB without an acknowledgement, whatever the size of a chunk. nats-server 2.9 waits only 10 ms for one,
@@ -22,14 +22,18 @@ const SILENCE_MAX_MS = 20_000;
 const REPLY_MS = 20_000;
 
 /** The fields that this project reads; the others are kept as they are. */
-export const snapshotConfig = v.looseObject({ name: v.string(), num_replicas: v.number() });
+export const snapshotConfig = v.looseObject({
+  name: v.string(),
+  num_replicas: v.number(),
+  subjects: v.optional(v.array(v.string())),
+});
+export type SnapshotConfig = v.InferOutput<typeof snapshotConfig>;
 export const snapshotState = v.looseObject({
   messages: v.number(),
   bytes: v.number(),
   last_seq: v.number(),
   last_ts: v.optional(v.string(), ""),
 });
-const infoSchema = v.object({ state: snapshotState });
 const contentSchema = v.object({ config: snapshotConfig, state: snapshotState });
 
 /** The parameters of RESTORE besides the archive. */
@@ -71,10 +75,10 @@ export async function saveStream(
     if (content === undefined) return undefined;
     await archive.received;
     // A stream that is deleted meanwhile may end its archive without an error.
-    const lastSeqMax = await lastSeqOf(js, stream);
-    return lastSeqMax === undefined ? undefined : { ...content, lastSeqMax };
+    const info = await requestInfo(js, stream);
+    return info === undefined ? undefined : { ...content, lastSeqMax: info.state.last_seq };
   } catch (error) {
-    if (error instanceof IncompleteArchive && (await lastSeqOf(js, stream)) === undefined) return undefined;
+    if (error instanceof IncompleteArchive && (await requestInfo(js, stream)) === undefined) return undefined;
     throw error;
   } finally {
     archive.close();
@@ -98,9 +102,9 @@ async function requestSnapshot(js: JetStreamAccess, stream: string, request: obj
 }
 
 /** Undefined when the stream does not exist. */
-async function lastSeqOf(js: JetStreamAccess, stream: string): Promise<number | undefined> {
+export async function requestInfo(js: JetStreamAccess, stream: string): Promise<SnapshotContent | undefined> {
   const reply = await callApi(js, `STREAM.INFO.${stream}`, {});
-  if (reply.kind === "ok") return v.parse(infoSchema, reply.body).state.last_seq;
+  if (reply.kind === "ok") return v.parse(contentSchema, reply.body);
   if (reply.kind === "refused" && reply.refusal.code === ERR_CODE.streamNotFound) return undefined;
   throw new CbError("infrastructure", `the stream ${stream} does not answer`, { hint: "try again" });
 }

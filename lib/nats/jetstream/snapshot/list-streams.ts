@@ -1,7 +1,7 @@
 /** Lists the streams of an account with what a backup needs to know of each. */
 import * as v from "valibot";
-import { CbError } from "../../core/errors.ts";
-import { callApi, type JetStreamAccess } from "./api.ts";
+import { CbError } from "../../../core/errors.ts";
+import { callApi, type JetStreamAccess } from "../api.ts";
 
 export interface ListedStream {
   readonly name: string;
