@@ -95,7 +95,6 @@ export function createServices(options: QueueOptions) {
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
   const secrets = new LeaseSecrets(options.sealingKeys, options.siteLogins);
   const messages = new LeaseMessages({
-    builds,
     credentials,
     secrets,
     poolKinds,

@@ -42,7 +42,8 @@ async function scene() {
   };
   const builds = new Builds(stores);
   const record = waiting();
-  await builds.add(record, RECIPE);
+  await builds.addRecipe(record.build, RECIPE);
+  await builds.add(record);
   const other = new Builds(stores);
   await other.load();
   return { keys, builds, other, build: record.build };

@@ -13,7 +13,7 @@ export const RESTART =
 /** A copy of `error` as CbError "infrastructure" for these failures; undefined for every other error. */
 export function explanation(stream: string, error: unknown): CbError | undefined {
   if (!(error instanceof NatsError)) return undefined;
-  if (NO_STORAGE.includes(codeOf(error) ?? 0)) {
+  if (isNoStorage(error)) {
     return new CbError("infrastructure", `NATS has no storage left for ${stream}`, {
       hint: "try again when other builds have ended; an operator can raise max_file of nats-server, or delete streams (cb-admin streams)",
       cause: error,
@@ -28,6 +28,10 @@ export function explanation(stream: string, error: unknown): CbError | undefined
     cause: error,
   });
 }
+
+/** True also of the explained error. */
+export const isNoStorage = (error: unknown): boolean =>
+  NO_STORAGE.includes(codeOf(error instanceof CbError ? error.cause : error) ?? 0);
 
 export const isDiskFull = (error: unknown): boolean =>
   error instanceof NatsError && DISK_FULL.test(error.api_error?.description ?? error.message);

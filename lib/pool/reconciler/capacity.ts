@@ -6,6 +6,7 @@
 import type { BuilderRecord } from "../state/record.ts";
 import type { PlanInput } from "./decide.ts";
 import type { Action, Backoff, StoredBuilder } from "./observation.ts";
+import type { PoolPolicy } from "./policy.ts";
 
 /** Builders that are marked for destroy or held count only as existing. */
 export interface Capacity {
@@ -20,6 +21,7 @@ export interface Capacity {
   readonly unrecorded: number;
   /** Held by operators. */
   readonly held: number;
+  /** The lowest ones, as many as one pass may take. */
   readonly freeSlots: readonly number[];
   /** Ready builders that there should be: none while the pool is drained. */
   readonly wanted: number;
@@ -31,21 +33,40 @@ export function countCapacity(
   { observed, policy }: PlanInput,
 ): Capacity {
   const { records, slots, waiting, drained } = observed;
-  const markedForDestroy = new Set(decisions.flatMap((action) => (action.kind === "destroy" ? action.builder : [])));
-  const sound = records.filter(({ record }) => !markedForDestroy.has(record.builder));
-  const usable = sound.filter(({ record }) => record.held === undefined);
-  const ready = usable.filter(({ record }) => record.state === "ready");
-  const taken = new Set([...slots.map(({ slot }) => slot), ...records.map(({ record }) => record.slot)]);
+  const markedForDestroy = new Set<string>();
+  for (const action of decisions) if (action.kind === "destroy") markedForDestroy.add(action.builder);
+  const ready: StoredBuilder[] = [];
+  let inFlight = 0;
+  let leaving = 0;
+  let held = 0;
+  const taken = new Set<number>();
+  for (const { slot } of slots) taken.add(slot);
+  for (const stored of records) {
+    const { record } = stored;
+    taken.add(record.slot);
+    const isMarked = markedForDestroy.has(record.builder);
+    if (isMarked || isLeaving(record)) leaving += 1;
+    if (isMarked) continue;
+    if (record.held !== undefined) held += 1;
+    else if (record.state === "ready") ready.push(stored);
+    else if (record.state === "requested" || record.state === "booting") inFlight += 1;
+  }
   return {
-    ready: ready.toSorted((a, b) => a.record.sinceMs - b.record.sinceMs),
-    inFlight: usable.filter(({ record }) => record.state === "requested" || record.state === "booting").length,
-    leaving: records.filter(({ record }) => markedForDestroy.has(record.builder) || isLeaving(record)).length,
+    ready: ready.sort((a, b) => a.record.sinceMs - b.record.sinceMs),
+    inFlight,
+    leaving,
     existing: taken.size + unrecorded,
     unrecorded,
-    held: sound.length - usable.length,
-    freeSlots: Array.from({ length: policy.totalMax }, (_, slot) => slot).filter((slot) => !taken.has(slot)),
+    held,
+    freeSlots: lowestFree(taken, policy),
     wanted: drained === undefined ? policy.reserveTarget + waiting : 0,
   };
+}
+
+function lowestFree(taken: ReadonlySet<number>, { totalMax, callsPerPass }: PoolPolicy): number[] {
+  const free: number[] = [];
+  for (let slot = 0; slot < totalMax && free.length < callsPerPass; slot++) if (!taken.has(slot)) free.push(slot);
+  return free;
 }
 
 function isLeaving({ state, held }: BuilderRecord): boolean {

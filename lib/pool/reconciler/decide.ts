@@ -4,6 +4,7 @@
 
 import type { Machine } from "../../provider/provider.ts";
 import { type BuilderRecord, isHeld } from "../state/record.ts";
+import { isListed, type Matched } from "./matched.ts";
 import type { Action, Observation, StoredBuilder } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
 
@@ -171,13 +172,9 @@ export function decideUnrecorded(machine: Machine, input: PlanInput): Action | u
  * Frees slots without a record once their create can no longer have an effect. The record is written before the create
  * call, the call is not made after half of the grace, and the record is removed only after its slot is free.
  */
-export function freeOrphanedSlots(
-  machines: ReadonlyMap<string, Machine>,
-  { observed, policy, nowMs }: PlanInput,
-): Action[] {
-  const recorded = new Set(observed.records.map(({ record }) => record.builder));
-  return observed.slots
-    .filter(({ builder }) => !recorded.has(builder) && !machines.has(builder))
+export function freeOrphanedSlots(matched: Matched, { observed, policy, nowMs }: PlanInput): Action[] {
+  return matched.orphanedSlots
+    .filter(({ builder }) => !isListed(matched, builder))
     .filter(({ claimedAtMs }) => nowMs >= claimedAtMs + policy.claimGraceMs && claimedAtMs < observed.observedAtMs)
     .map(({ slot, revision }) => ({
       kind: "freeSlot",

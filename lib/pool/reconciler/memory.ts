@@ -1,7 +1,7 @@
 /** The data that one pass keeps for the next: failures in a row, builders under suspicion, destroy calls. Pure. */
 
-import type { Machine } from "../../provider/provider.ts";
 import { isAbsent, type PlanInput } from "./decide.ts";
+import { isListed, type Matched } from "./matched.ts";
 import type { Action, Backoff } from "./observation.ts";
 
 /** A failed create, as the executor reports it. */
@@ -75,26 +75,26 @@ function afterFreedQuota(before: Backoff, decisions: readonly Action[], { observ
   return isFreed ? { ...before, untilMs: nowMs } : before;
 }
 
-export function nextSuspects(
-  machines: ReadonlyMap<string, Machine>,
-  unrecorded: readonly Machine[],
-  input: PlanInput,
-): Map<string, number> {
-  const { records, memory, observedAtMs } = input.observed;
-  const vanished = records
-    .filter(({ record }) => record.state === "booting" || record.state === "ready" || record.state === "leased")
-    .filter(({ record }) => isAbsent(record, machines.get(record.builder), input));
-  const ids = [...vanished.map(({ record }) => record.builder), ...unrecorded.map(({ builder }) => builder)];
-  return new Map(ids.map((id) => [id, memory.suspects.get(id) ?? observedAtMs]));
+export function nextSuspects({ recorded, unrecorded }: Matched, input: PlanInput): Map<string, number> {
+  const { memory, observedAtMs } = input.observed;
+  const suspects = new Map<string, number>();
+  const suspect = (builder: string) => suspects.set(builder, memory.suspects.get(builder) ?? observedAtMs);
+  for (const [builder, { stored, machine }] of recorded) {
+    const { record } = stored;
+    const hadMachine = record.state === "booting" || record.state === "ready" || record.state === "leased";
+    if (hadMachine && isAbsent(record, machine, input)) suspect(builder);
+  }
+  for (const builder of unrecorded.keys()) suspect(builder);
+  return suspects;
 }
 
 /** Keeps only machines that are still listed, so that the map stays bounded. */
 export function nextDestroyAsked(
   actions: readonly Action[],
-  machines: ReadonlyMap<string, Machine>,
+  matched: Matched,
   { observed, nowMs }: PlanInput,
 ): Map<string, number> {
-  const asked = new Map([...observed.memory.destroyAskedMs].filter(([id]) => machines.has(id)));
+  const asked = new Map([...observed.memory.destroyAskedMs].filter(([id]) => isListed(matched, id)));
   for (const action of actions) {
     if (action.kind === "destroyUnrecorded" || (action.kind === "destroy" && action.call))
       asked.set(action.builder, nowMs);

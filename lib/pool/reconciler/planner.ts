@@ -3,7 +3,6 @@
  * decision, and gives each action its reason.
  */
 
-import type { Machine } from "../../provider/provider.ts";
 import { type BuilderRecord, isHeld } from "../state/record.ts";
 import { type Capacity, countCapacity, planCreates, planSurplus, reasonBelowTarget } from "./capacity.ts";
 import {
@@ -14,6 +13,7 @@ import {
   type PlanInput,
   silenceDeadlineMs,
 } from "./decide.ts";
+import { type Matched, matchByBuilder } from "./matched.ts";
 import { nextBackoff, nextDestroyAsked, nextSuspects } from "./memory.ts";
 import type { Action, Observation, PassMemory, Plan } from "./observation.ts";
 import type { PoolPolicy } from "./policy.ts";
@@ -24,33 +24,26 @@ export function plan(observed: Observation, policy: PoolPolicy, nowMs: number): 
     return { actions: [], nextPassAtMs: nowMs + policy.relistMs, reason, memory: observed.memory };
   }
   const input: PlanInput = { observed, policy, nowMs };
-  const machines = new Map(machinesOfPool(input).map((machine) => [machine.builder, machine]));
-  const unrecorded = unrecordedAmong(machines, observed);
-  const decisions = [
-    ...observed.records.flatMap((stored) => decide(stored, machines.get(stored.record.builder), input) ?? []),
-    ...unrecorded.flatMap((machine) => decideUnrecorded(machine, input) ?? []),
-    ...freeOrphanedSlots(machines, input),
-  ];
+  const matched = matchByBuilder(observed, policy.pool);
+  const decisions = decideAll(matched, input);
   const backoff = nextBackoff(decisions, input);
-  const capacity = countCapacity(decisions, unrecorded.length, input);
+  const capacity = countCapacity(decisions, matched.unrecorded.size, input);
   const creates = planCreates(capacity, backoff, input);
   const actions = atMostCalls([...decisions, ...planSurplus(capacity, input), ...creates], policy.callsPerPass);
   const memory: PassMemory = {
     backoff,
-    suspects: nextSuspects(machines, unrecorded, input),
-    destroyAskedMs: nextDestroyAsked(actions, machines, input),
+    suspects: nextSuspects(matched, input),
+    destroyAskedMs: nextDestroyAsked(actions, matched, input),
   };
-  const nextPassAtMs = nextDeadlineMs(memory, capacity, input);
+  const nextPassAtMs = nextDeadlineMs(matched, { memory, capacity }, input);
   return { actions, nextPassAtMs, reason: reasonBelowTarget(capacity, backoff, input), memory };
 }
 
-function machinesOfPool({ observed, policy }: PlanInput): Machine[] {
-  return observed.machines.filter((m) => m.installation === observed.installation && m.pool === policy.pool);
-}
-
-function unrecordedAmong(machines: ReadonlyMap<string, Machine>, observed: Observation): Machine[] {
-  const recorded = new Set(observed.records.map(({ record }) => record.builder));
-  return [...machines.values()].filter(({ builder }) => !recorded.has(builder));
+function decideAll(matched: Matched, input: PlanInput): Action[] {
+  const actions: (Action | undefined)[] = [];
+  for (const { stored, machine } of matched.recorded.values()) actions.push(decide(stored, machine, input));
+  for (const machine of matched.unrecorded.values()) actions.push(decideUnrecorded(machine, input));
+  return [...actions.filter((action) => action !== undefined), ...freeOrphanedSlots(matched, input)];
 }
 
 /** Keeps at most `limit` calls to destroy and `limit` calls to create; the next pass plans the others again. */
@@ -65,23 +58,25 @@ function atMostCalls(actions: readonly Action[], limit: number): Action[] {
 }
 
 /** The earliest time at which something requires an action without an event, at most `relistMs` ahead. */
-function nextDeadlineMs(memory: PassMemory, capacity: Capacity, input: PlanInput): number {
-  const { observed, policy, nowMs } = input;
+function nextDeadlineMs(
+  { recorded, orphanedSlots }: Matched,
+  { memory, capacity }: { memory: PassMemory; capacity: Capacity },
+  input: PlanInput,
+): number {
+  const { policy, nowMs } = input;
   const { ready, inFlight, wanted, freeSlots } = capacity;
-  const recorded = new Set(observed.records.map(({ record }) => record.builder));
-  const candidates = [
-    ...observed.records.flatMap(({ record }) => deadlinesOf(record, input)),
-    ...observed.slots
-      .filter(({ builder }) => !recorded.has(builder))
-      .map(({ claimedAtMs }) => claimedAtMs + policy.claimGraceMs),
-    ...[...memory.suspects.values()].map((sinceMs) => sinceMs + policy.confirmMs),
-    ...[...memory.destroyAskedMs.values()].map((askedMs) => askedMs + policy.destroyRetryMs),
-    ...(memory.backoff.failures > 0 ? [memory.backoff.untilMs] : []),
-    ...(ready.length + inFlight < wanted && freeSlots.length > 0
-      ? [Math.max(nowMs + policy.pendingMs, memory.backoff.untilMs)]
-      : []),
-  ];
-  return Math.min(nowMs + policy.relistMs, ...candidates.filter((atMs) => atMs > nowMs));
+  let nextMs = nowMs + policy.relistMs;
+  const consider = (atMs: number): void => {
+    if (atMs > nowMs && atMs < nextMs) nextMs = atMs;
+  };
+  for (const { stored } of recorded.values()) for (const atMs of deadlinesOf(stored.record, input)) consider(atMs);
+  for (const { claimedAtMs } of orphanedSlots) consider(claimedAtMs + policy.claimGraceMs);
+  for (const sinceMs of memory.suspects.values()) consider(sinceMs + policy.confirmMs);
+  for (const askedMs of memory.destroyAskedMs.values()) consider(askedMs + policy.destroyRetryMs);
+  if (memory.backoff.failures > 0) consider(memory.backoff.untilMs);
+  if (ready.length + inFlight < wanted && freeSlots.length > 0)
+    consider(Math.max(nowMs + policy.pendingMs, memory.backoff.untilMs));
+  return nextMs;
 }
 
 function deadlinesOf(record: BuilderRecord, input: PlanInput): number[] {

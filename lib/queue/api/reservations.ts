@@ -64,8 +64,8 @@ export class Reservations {
   readonly #options: ReservationsOptions;
   /** Reservations in progress, by user and request: a repeated request waits for the first one. */
   readonly #inProgress = new Map<string, Promise<Reserved>>();
-  /** Those among them that make a new build. */
-  readonly #adding = new Set<string>();
+  /** How many of them make a new build, by user. */
+  readonly #adding = new Map<string, number>();
 
   constructor(options: ReservationsOptions) {
     this.#options = options;
@@ -160,13 +160,18 @@ export class Reservations {
 
   async #addOne(user: string, reservation: ReserveRequest, pool: string, key?: string): Promise<BuildRecord> {
     this.#refuseTooMany(user);
-    const adding = `${user}/${reservation.request}`;
-    this.#adding.add(adding);
+    this.#countAdding(user, 1);
     try {
       return await this.#add(user, reservation, pool, key);
     } finally {
-      this.#adding.delete(adding);
+      this.#countAdding(user, -1);
     }
+  }
+
+  #countAdding(user: string, change: 1 | -1): void {
+    const count = (this.#adding.get(user) ?? 0) + change;
+    if (count === 0) this.#adding.delete(user);
+    else this.#adding.set(user, count);
   }
 
   async #add(user: string, reservation: ReserveRequest, pool: string, same?: string): Promise<BuildRecord> {
@@ -191,22 +196,30 @@ export class Reservations {
       ...(uploadMaxBytes === undefined ? {} : { awaitsContext: true }),
       ...(same === undefined ? {} : { same }),
     };
+    const needs = {
+      recipe,
+      ...(context === undefined ? {} : { context: forBuilder(context) }),
+      ...(secrets === undefined ? {} : { secrets }),
+    };
+    const startsAtOnce = uploadMaxBytes === undefined && this.#startsAtOnce(user, pool);
     try {
-      await streams.create(record.build);
+      await allDone([streams.create(record.build, { startsAtOnce }), builds.addRecipe(record.build, needs)]);
       if (uploadMaxBytes !== undefined) await this.#reserveContext(record.build, uploadMaxBytes);
       // Before the record: a claim without a build is replaced by the next request.
       if (same !== undefined) await shared.claim(same, record.build);
-      await builds.add(record, {
-        recipe,
-        ...(context === undefined ? {} : { context: forBuilder(context) }),
-        ...(secrets === undefined ? {} : { secrets }),
-      });
+      await builds.add(record);
     } catch (error) {
       await this.#undo(record.build);
       throw error;
     }
     log.info({ ...buildFields(record), request, backend: recipe.backend }, "build reserved");
     return record;
+  }
+
+  /** Whether a builder is free for the build, beside those for all builds that are ahead of it. */
+  #startsAtOnce(user: string, pool: string): boolean {
+    const adding = [...this.#adding.values()].reduce((sum, count) => sum + count, 0);
+    return this.#options.placement.hasBuilderFor({ user, pool, reservations: adding });
   }
 
   /** Later than every waiting build, also after the clock was set back: the queue is in the order of these times. */
@@ -241,7 +254,7 @@ export class Reservations {
   #refuseTooMany(user: string): void {
     const { builds, quotas, limits } = this.#options;
     const max = limits.waitingPerUser;
-    const inProgress = [...this.#adding].filter((key) => key.startsWith(`${user}/`)).length;
+    const inProgress = this.#adding.get(user) ?? 0;
     quotas.refuseUsedUp(user, inProgress);
     const waiting = builds.waiting().filter((record) => record.user === user).length;
     if (waiting + inProgress < max) return;
@@ -249,6 +262,11 @@ export class Reservations {
       hint: "wait until some of them have ended, or cancel some",
     });
   }
+}
+
+/** Waits for all, so that a failed reservation is undone when none of its parts can appear any more. Throws the first failure. */
+async function allDone(works: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(works)) if (result.status === "rejected") throw result.reason;
 }
 
 function forBuilder({ archive, ...rest }: NonNullable<ReserveRequest["context"]>): LeasedContext {

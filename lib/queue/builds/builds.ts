@@ -14,6 +14,9 @@ export interface BuildStores {
   readonly events?: QueueEvents | undefined;
 }
 
+/** The builder's input. */
+export type BuildNeeds = Omit<RecipeRecord, "v">;
+
 export class Builds {
   readonly #cache: KvCache<BuildRecord>;
   readonly #recipes: Records<RecipeRecord>;
@@ -65,12 +68,13 @@ export class Builds {
     return this.#cache.isInDoubt(build);
   }
 
-  /**
-   * Stores a new build: the recipe first, so that no record is ever without one. Succeeds too when the reply to the write of the
-   * record is lost and the record can be read.
-   */
-  async add(record: BuildRecord, needs: Omit<RecipeRecord, "v">): Promise<void> {
-    await this.#recipes.create(record.build, { v: 1, ...needs });
+  /** Stores the recipe of a new build. Called before `add`, so that no record is ever without one. */
+  async addRecipe(build: string, needs: BuildNeeds): Promise<void> {
+    await this.#recipes.create(build, { v: 1, ...needs });
+  }
+
+  /** Stores a new build. Succeeds too when the reply to the write of the record is lost and the record can be read. */
+  async add(record: BuildRecord): Promise<void> {
     try {
       await this.#cache.create(record.build, record);
     } catch (error) {
@@ -117,7 +121,7 @@ export class Builds {
   }
 
   /** The builder's input. Undefined when the build has ended or was deleted. */
-  async needs(build: string): Promise<Omit<RecipeRecord, "v"> | undefined> {
+  async needs(build: string): Promise<BuildNeeds | undefined> {
     return (await this.#recipes.get(build))?.value;
   }
 

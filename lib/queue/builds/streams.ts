@@ -11,7 +11,7 @@ import {
 import { CbError } from "../../core/errors.ts";
 import { parseJson } from "../../nats/jetstream/api.ts";
 import { ERR_CODE } from "../../nats/jetstream/stream-errors.ts";
-import { codeOf } from "../../nats/jetstream/stream-failures.ts";
+import { codeOf, isNoStorage } from "../../nats/jetstream/stream-failures.ts";
 import { JETSTREAM_API, type StreamHealth } from "../../nats/jetstream/stream-health.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import { encode } from "../../protocol/codec.ts";
@@ -81,6 +81,8 @@ export class BuildStreams {
   readonly #nc: NatsConnection;
   readonly #limits: StreamLimits;
   readonly #health: StreamHealth;
+  /** Builds with space for the log of their first attempt since their reservation. */
+  readonly #logReserved = new Set<string>();
 
   constructor(nc: NatsConnection, limits: StreamLimits, health: StreamHealth) {
     this.#nc = nc;
@@ -90,14 +92,26 @@ export class BuildStreams {
 
   /**
    * Creates the stream of log and states, with space for the states alone: JetStream reserves `max_bytes` on the disk, and
-   * a waiting build has no log. Throws CbError "infrastructure" when NATS has no storage left for it.
+   * a waiting build has no log. With `startsAtOnce` it has space for the log too, if NATS has as much: that saves the three calls of
+   * reserveLog() while a builder waits. Throws CbError "infrastructure" when NATS has no storage left for it.
    */
-  async create(build: string): Promise<void> {
+  async create(build: string, { startsAtOnce = false } = {}): Promise<void> {
+    if (!startsAtOnce) return this.#create(build, STATES_BYTES);
+    try {
+      await this.#create(build, attemptBytes(this.#limits.logBytes));
+      this.#logReserved.add(build);
+    } catch (error) {
+      if (!isNoStorage(error)) throw error;
+      await this.#create(build, STATES_BYTES);
+    }
+  }
+
+  async #create(build: string, max_bytes: number): Promise<void> {
     await this.#add({
       ...COMMON,
       name: buildStream(build),
       subjects: storedSubjects(buildStream(build)),
-      max_bytes: STATES_BYTES,
+      max_bytes,
       max_msgs: MESSAGES_MAX,
       max_consumers: READERS_MAX,
       num_replicas: this.#limits.replicas,
@@ -109,6 +123,7 @@ export class BuildStreams {
    * and must not fail because of the output of attempt 1. Throws CbError "infrastructure" when NATS has no storage left.
    */
   async reserveLog(build: string): Promise<void> {
+    if (this.#logReserved.delete(build)) return;
     const name = buildStream(build);
     const used = (await this.#info(name))?.state ?? { bytes: 0, messages: 0 };
     const max_bytes = used.bytes + attemptBytes(this.#limits.logBytes);
@@ -195,6 +210,7 @@ export class BuildStreams {
    * when the stream is sealed or deleted already: a queue that was killed half way calls it again.
    */
   async seal(build: string, state: BuildState): Promise<void> {
+    this.#logReserved.delete(build);
     const name = buildStream(build);
     const before = await this.#info(name);
     if (before === undefined || before.config.sealed) return;
@@ -224,6 +240,7 @@ export class BuildStreams {
 
   /** Deletes the stream and the bucket of the build. */
   async deleteAll(build: string): Promise<void> {
+    this.#logReserved.delete(build);
     await this.deleteBucket(build);
     await this.#delete(buildStream(build));
   }

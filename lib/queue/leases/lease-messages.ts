@@ -3,13 +3,12 @@ import type { BuildLimits } from "../../config/queue-config.ts";
 import type { Compression } from "../../protocol/build-options.ts";
 import type { Lease } from "../../protocol/builder-messages.ts";
 import type { BuildCredentials } from "../builds/build-credentials.ts";
-import type { Builds } from "../builds/builds.ts";
+import type { BuildNeeds } from "../builds/builds.ts";
 import type { BuildRecord } from "../builds/record.ts";
 import type { PoolKind } from "./choose-pool.ts";
 import type { LeaseSecrets } from "./lease-secrets.ts";
 
 export interface LeaseMessagesOptions {
-  readonly builds: Builds;
   readonly credentials: BuildCredentials;
   readonly secrets: LeaseSecrets;
   readonly poolKinds: readonly PoolKind[];
@@ -34,12 +33,11 @@ export class LeaseMessages {
   }
 
   /**
-   * Undefined when the recipe was deleted, or the pool is no longer configured. Throws CbError "usage" as
+   * Undefined when the recipe was deleted (`needs` is undefined), or the pool is no longer configured. Throws CbError "usage" as
    * LeaseSecrets.forLease().
    */
-  async create(record: BuildRecord, { publicKey, sealingKey }: AgentKeys): Promise<Lease | undefined> {
-    const { builds, credentials, secrets, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
-    const needs = await builds.needs(record.build);
+  create(record: BuildRecord, needs: BuildNeeds | undefined, { publicKey, sealingKey }: AgentKeys): Lease | undefined {
+    const { credentials, secrets, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
     const kind = poolKinds.find(({ name }) => name === record.pool);
     if (needs === undefined || kind === undefined) return undefined;
     const { build, attempt, terminal } = record;

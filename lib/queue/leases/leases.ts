@@ -4,7 +4,7 @@ import type { Clock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
 import type { Logger } from "../../core/log.ts";
 import type { AgentReply, Lease } from "../../protocol/builder-messages.ts";
-import type { Builds } from "../builds/builds.ts";
+import type { BuildNeeds, Builds } from "../builds/builds.ts";
 import type { Endings } from "../builds/endings.ts";
 import { buildFields } from "../builds/log-fields.ts";
 import type { BuildRecord } from "../builds/record.ts";
@@ -56,7 +56,7 @@ export class Leases {
   }
 
   async #give(build: string, builder: string): Promise<void> {
-    const { builds, builders, clock, streams, parked, announcements, log } = this.#options;
+    const { builds, builders, clock, streams, parked, log } = this.#options;
     const ref = { pool: builds.get(build)?.pool ?? "", builder };
     if (!builders.hasPool(ref.pool)) return;
     const image = builders.view(ref)?.builderImage?.id;
@@ -67,10 +67,10 @@ export class Leases {
     );
     if (record === undefined) return builders.release(ref, "its build was cancelled before it began");
     log.info({ ...buildFields(record), attempt: record.attempt }, "build leased");
-    await announcements.publish(record);
+    const needs = await this.#announce(record);
     const request = parked.get(builder);
     if (request?.state !== "ready") return;
-    const lease = await this.#messageFor(record, request);
+    const lease = await this.#messageFor(record, needs, request);
     if (lease !== undefined) parked.reply(builder, { v: 1, order: "lease", lease });
   }
 
@@ -80,19 +80,24 @@ export class Leases {
    * and a hostile builder may ask in a loop. If the queue was killed before it announced the lease, it does so now.
    */
   async repeat(build: string, builder: string, keys: AgentKeys): Promise<AgentReply | undefined> {
-    const { builds, announcements } = this.#options;
-    const record = builds.get(build);
+    const record = this.#options.builds.get(build);
     if (!isLeasedTo(record, builder) || !this.#mayRepeat(builder)) return undefined;
-    await announcements.publish(record);
-    const lease = await this.#messageFor(record, keys);
+    const lease = await this.#messageFor(record, await this.#announce(record), keys);
     return lease === undefined ? undefined : { v: 1, order: "lease", lease };
   }
 
+  /** Announces the lease, and reads the recipe meanwhile. */
+  async #announce(record: BuildRecord): Promise<BuildNeeds | undefined> {
+    const { builds, announcements } = this.#options;
+    const [needs] = await Promise.all([builds.needs(record.build), announcements.publish(record)]);
+    return needs;
+  }
+
   /** Undefined too when the secrets of the build cannot be given to this agent: that ends the build. */
-  async #messageFor(record: BuildRecord, keys: AgentKeys): Promise<Lease | undefined> {
+  async #messageFor(record: BuildRecord, needs: BuildNeeds | undefined, keys: AgentKeys): Promise<Lease | undefined> {
     const { messages, endings } = this.#options;
     try {
-      return await messages.create(record, keys);
+      return messages.create(record, needs, keys);
     } catch (error) {
       if (!(error instanceof CbError) || error.kind !== "usage") throw error;
       await endings.end(record.build, { v: 1, state: "lost", reason: `${error.message}; start the build again` });

@@ -51,6 +51,18 @@ export class Placement {
     }
   }
 
+  /**
+   * Whether a free builder is left for a build of this user when those that wait in the pool have one, and each of so many
+   * `reservations` that are being made, this one included.
+   */
+  hasBuilderFor({ user, pool, reservations }: { user: string; pool: string; reservations: number }): boolean {
+    const { builds, builders, leasedPerUser } = this.#options;
+    const free = builders.free().filter((builder) => builder.pool === pool).length;
+    if (free < reservations) return false;
+    const waiting = builds.waiting().filter((record) => record.pool === pool).length;
+    return free >= waiting + reservations && (builds.leasedByUser().get(user) ?? 0) < leasedPerUser;
+  }
+
   /** The message of the last failed lease of a waiting build, for its caller. */
   failureOf(build: string): string | undefined {
     return this.#failures.get(build);

@@ -18,7 +18,6 @@ export const BUILD_STEPS: Readonly<Record<string, QueueStep>> = {
   "the recipe is stored": { subject: /^\$KV\.cb-recipes\./, payload: /"recipe":/ },
   "the build's record is created": { subject: build, payload: /"state":"waiting"/ },
   "the reply to `reserve` is sent": { subject: anySubject, payload: /^\{"v":1,"build":"[^"]*","jwt":/ },
-  "the space for the log is reserved": { subject: buildStream("UPDATE") },
   "the builder's lease is recorded": { subject: builder, payload: /"state":"leased"/ },
   "the build's lease is recorded": { subject: build, payload: /"state":"leased"/ },
   "state `leased` is published": { subject: state, payload: /"state":"leased"/ },
@@ -41,6 +40,7 @@ export const BUILD_STEPS: Readonly<Record<string, QueueStep>> = {
 export const CONTEXT_STEPS: Readonly<Record<string, QueueStep>> = {
   "the context's bucket is created": { subject: bucket("CREATE") },
   "`sent` is recorded": { subject: build, payload: /^(?!.*awaitsContext).*"state":"waiting"/ },
+  "the space for the log is reserved": { subject: buildStream("UPDATE"), payload: /"sealed":false/ },
   "the space for the image is reserved beside the context": { subject: bucket("UPDATE") },
 };
 
