@@ -1,4 +1,5 @@
 /** Builds that go on without their terminal: watched, fetched, cancelled and listed from another terminal. */
+// slow: half a dozen builds on real sandboxes.
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";

@@ -2,6 +2,7 @@
  * Readers of a stream that nats-server 2.9.10 has recovered with an empty last block, as a full disk and a restart leave it. The
  * server then takes the stream for an empty one (`first_seq` 0), and starts each consumer at sequence 1, whatever it asks for.
  */
+// slow: restarts nats-server again and again.
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,5 @@
 /** A whole build on a virtual machine of the local stack, emulated when the host has no KVM. */
+// slow: boots an emulated machine.
 // timeout: 900 s
 // alone: an emulated machine uses both cores for half a minute, which would slow other tests down
 import { suite } from "uvu";

@@ -1,4 +1,5 @@
 /** cb-admin builders and plan: the machines as an operator sees them, and the destroying of single machines. */
+// slow: starts a local stack and many sandboxes.
 import { randomUUID } from "node:crypto";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
