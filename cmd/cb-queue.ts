@@ -7,6 +7,7 @@ import { warnOf } from "../lib/cli/read-credential.ts";
 import { printText } from "../lib/cli/standard-output.ts";
 import { type QueueConfig, queueConfig } from "../lib/config/queue-config.ts";
 import { readYamlFile } from "../lib/config/yaml-file.ts";
+import { CbError } from "../lib/core/errors.ts";
 import { EXIT_CODES } from "../lib/core/exit-codes.ts";
 import { createLogger } from "../lib/core/log.ts";
 import { serviceManager } from "../lib/core/notify.ts";
@@ -45,6 +46,9 @@ const command = () =>
 
 await main("cb-queue", async (argv) => {
   const { options } = parse<Options & Record<string, unknown>>(command(), argv);
+  if (options.clouds && !options.check) {
+    throw new CbError("usage", "--clouds is a part of --check", { hint: "write cb-queue --check --clouds" });
+  }
   // At a start each reader of a file reports its absence.
   const config = readYamlFile(options.config, queueConfig, options.check ? checkFiles : undefined);
   const exposure = await exposureOf(config.nats.creds);

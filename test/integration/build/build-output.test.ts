@@ -111,9 +111,13 @@ test("Ctrl-C while the image arrives keeps the image on the queue, and says how 
   assert.ok(ended?.event === "ended" && ended.outcome === "detached", stderr.slice(-500));
   assert.is(ended.error?.hint, `fetch large.sif with: cb-attach ${ended.build}`);
   assert.equal(readdirSync(stack.path("kept")), []);
-  const attached = await stack.run("cb-attach", ["--quiet", ended.build ?? "", stack.path("kept", "large.sif")]);
-  assert.is(attached.code, 0, attached.stderr);
-  assert.ok(statSync(stack.path("kept", "large.sif")).size > 300 * 1024 * 1024);
+  const fetch = ["--progress", "json", ended.build ?? "", stack.path("kept", "large.sif")];
+  const attached = await stack.run("cb-attach", fetch);
+  assert.equal([attached.code, attached.stdout], [0, ""], attached.stderr);
+  const fetched = events(attached.stderr).at(-1);
+  const { size } = statSync(stack.path("kept", "large.sif"));
+  assert.ok(size > 300 * 1024 * 1024);
+  assert.ok(fetched?.event === "ended" && fetched.outcome === "succeeded" && fetched.image?.bytes === size);
 });
 
 test("--quiet and --progress exclude each other, and no image is written to a terminal", async ({ stack }) => {

@@ -102,7 +102,7 @@ test("the lines of README lead a user with NAME.creds, on a machine with the sit
   const { caFile } = lab.nats.installation.files;
   const site = { url: lab.nats.url, servername: "nats.test", ca: caFile, sealingKey: lab.sealingKey.publicKey };
   writeFileSync(join(home, "xdg/container-builder/config.yaml"), JSON.stringify(site));
-  const [, block = ""] = /## You have a credential of your site[^`]*```\n(.*?)```/s.exec(readme()) ?? [];
+  const [, block = ""] = /## You have a credential of your site.*?```\n(.*?)```/s.exec(readme()) ?? [];
   const lines = block.split("\n").filter((line) => /^(mkdir|mv|chmod|echo|container-builder doctor)/.test(line));
   assert.is(lines.length, 5);
   const script = ["bash", "-e", "-c", lines.join("\n")];

@@ -145,6 +145,7 @@ test("a wrong command causes exit code 64 and a suggestion", () => {
     ["cb-admin", ["--json", "backup", "b"], /cb-admin backup has no JSON output/],
     ["cb-admin", ["--json", "builder-image", "disk", "b.raw"], /cb-admin builder-image disk has no JSON output/],
     ["cb-admin", ["plan", "--jsn"], /unknown option '--jsn'\n {2}did you mean --json\? see cb-admin plan --help/],
+    ["cb-queue", ["--clouds"], /--clouds is a part of --check\n {2}write cb-queue --check --clouds/],
     ["cb-local", ["dwon"], /unknown command 'dwon'\n {2}did you mean down\? see cb-local --help/],
     ["cb-local", ["down", "--provider", "qemu"], /unknown option '--provider'\n {2}see cb-local down --help/],
   ];

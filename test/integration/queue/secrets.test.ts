@@ -45,7 +45,7 @@ async function reserve(
   return lab.reserve(user, { request, secrets, ...over });
 }
 
-/** A build whose files have not come waits. */
+/** A build waits until its files have come. */
 const AWAITS_FILES = {
   context: { directory: "/", highestId: 0, archive: { kind: "object", maxBytes: 1000 } },
 } as const;
@@ -153,6 +153,20 @@ test("the status has the queue's public key", async ({ lab }) => {
   const { connection: nc } = await lab.nats.user("carol");
   const reply = await call(status, { nc, principal: "carol", request: { v: 1 }, timeoutMs: 10_000 });
   assert.is(reply.sealingKey, lab.sealingKey.publicKey);
+});
+
+test("the secrets of a reservation that a killed queue did not complete are deleted at the next start", async ({
+  lab,
+}) => {
+  const build = await reserve(lab, "ada", AWAITS_FILES);
+  const box = await stored(lab, build);
+  const unfinished = randomUUID();
+  const core = await lab.nats.core();
+  await lab.queue.stop();
+  await (await core.jetstream().views.kv("cb-recipes")).put(`recipe.${unfinished}`, box);
+  await lab.startQueue();
+  assert.is(await stored(lab, unfinished), DELETED);
+  assert.is(await stored(lab, build), box);
 });
 
 /** A build with secrets that waits while the queue is started again with these keys, and gets a builder then. */

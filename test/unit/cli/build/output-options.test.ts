@@ -7,7 +7,7 @@ const test = suite("output options");
 const place = (image: string, output?: string) =>
   Object.values(imagePlace(image, "recipes/app.def", output === undefined ? {} : { output }));
 
-test("--output names the folder of the image, whose name is that of IMAGE", () => {
+test("--output names the folder of the image, and IMAGE its name", () => {
   assert.equal(place("a/x.sif"), ["a/x.sif", "x.sif"]);
   assert.equal(place("x.sif", "/scratch/"), ["/scratch/x.sif", "x.sif"]);
   assert.equal(place("a/x.sif", "images"), ["images/x.sif", "x.sif"]);
