@@ -101,6 +101,8 @@ export class Executor {
         return this.#watch.deleted(action.id);
       case "await-nats":
         return void (await nats.answers(this.#natsHost(name), signal));
+      case "await-data":
+        return void (await nats.hasAllData(this.#natsHost(name), signal));
       case "await-queue":
         return void (await nats.queueAnswers(name, signal));
       case "backup":

@@ -19,11 +19,14 @@ import { hostPort } from "../files/nats-files.ts";
 import { natsUrl } from "../files/queue-files.ts";
 import { siteFiles } from "../keys/open-keys.ts";
 import { readIfPresent, type SiteFolder } from "../site-folder.ts";
+import { type LastMessages, lackOf, replicated, storeReports } from "./cluster-data.ts";
 import type { PendingRestore } from "./plan/site-state.ts";
 import { newBackup, removeOldBackups } from "./saved-backups.ts";
 
 /** A host takes a minute to boot; under emulation on loaded cores five were measured (docs/release/host-image.md). */
 const BOOT_MS = 900_000;
+/** Without a further complete stream. 1 GB took 6 s, so the largest image takes some minutes. */
+const CATCH_UP_MS = 900_000;
 /** For a look at a host that may be down. */
 const LOOK_MS = 5_000;
 const POLL_MS = 1_000;
@@ -73,6 +76,34 @@ export class NatsData {
         },
       );
     }
+  }
+
+  /**
+   * Resolves when the host of a cluster has everything that the others had at the time of the call. Throws CbError "infrastructure"
+   * after 15 minutes without progress.
+   */
+  async hasAllData({ name }: NatsHost, signal: AbortSignal): Promise<void> {
+    const servers = this.#site.nats.hosts.length;
+    let endMs = performance.now() + CATCH_UP_MS;
+    await this.#with("restoreCreds", async ({ nc }) => {
+      let wanted: LastMessages | undefined;
+      // Each state once, so that the wait has an end.
+      const lacks = new Set<string>();
+      for (;;) {
+        const reports = await storeReports(nc, servers);
+        wanted ??= replicated(name, reports, servers);
+        const lack = wanted === undefined ? "another host does not report" : lackOf(name, wanted, reports, servers);
+        if (lack === undefined) return;
+        if (!lacks.has(lack)) endMs = performance.now() + CATCH_UP_MS;
+        lacks.add(lack);
+        if (performance.now() > endMs) {
+          throw new CbError("infrastructure", `NATS on ${name} does not get the data of the others: ${lack}`, {
+            hint: "see the logs of nats-server on all hosts; then run the command again",
+          });
+        }
+        await delay(POLL_MS, undefined, { signal });
+      }
+    });
   }
 
   /** Undefined when a queue answers; else the reason. */

@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<Action["kind"], string>> = {
   "stop-server": "Stopping the server",
   "delete-server": "Deleting the server",
   "await-nats": "Waiting for NATS on",
+  "await-data": "Waiting for all data on",
   "await-queue": "Waiting for cb-queue on",
   backup: "Saving the data of",
   restore: "Restoring the data of",

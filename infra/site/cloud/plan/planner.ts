@@ -10,7 +10,7 @@ export type Mode = "up" | "update";
 
 export function planSite(desired: DesiredSite, observed: ObservedSite, mode: Mode): SitePlan {
   const outdated = outdatedHosts(desired, observed);
-  const refusals = refusalsOf(desired, observed, mode === "update" ? outdated : []);
+  const refusals = refusalsOf(desired, observed);
   if (refusals.length > 0) return { actions: [], refusals, outdated };
   const replaced = mode === "update" ? outdated : [];
   const remaining = mode === "update" ? [] : outdated;
@@ -32,17 +32,18 @@ function planHosts(desired: DesiredSite, observed: ObservedSite, replaced: reado
   const unlisted = dropped
     .filter(({ name }) => !queue.some((host) => host.name === name))
     .flatMap(({ name }) => [...removal(observed, name), ...portRemoval(observed, name)]);
-  const [first] = nats;
-  if (first !== undefined && (isReplaced(first) || mustRestore(first, observed))) {
+  const [first, ...members] = nats;
+  if (first !== undefined && members.length === 0 && (isReplaced(first) || mustRestore(first, observed))) {
     return [...unlisted, ...planExchange(first, queue, observed, isReplaced(first))];
   }
-  const present = nats.flatMap((host) => planHost(host, observed));
+  const present = nats.filter((host) => !isReplaced(host)).flatMap((host) => planHost(host, observed));
   const booted = present.some(({ kind }) => kind === "await-server");
-  const answers = booted ? nats.map(({ name }): Action => ({ kind: "await-nats", name })) : [];
+  const answers = booted ? nats.flatMap((host) => answering(host, members.length > 0)) : [];
   const kept = queue.filter((host) => !isReplaced(host));
   return [
     ...unlisted,
     ...together([...present, ...answers, ...kept.flatMap((host) => serving(host, planHost(host, observed)))]),
+    ...planMembers(nats, isReplaced, observed),
     // One after the other: where there are two, one of them serves.
     ...queue
       .filter(isReplaced)
@@ -95,12 +96,39 @@ function planExchange(
   return [
     ...silence,
     ...(isSaved ? [] : save),
-    // Without a stop before it: builders write to their logs until the server is gone, and the backup lacks that.
+    // Without a stop before it: the builds are suspended and wait.
     { kind: "delete-server", name, id: server.id },
     ...creation(nats, observed),
     { kind: "await-nats", name },
     { kind: "restore", name, folder: "" },
     ...back,
+  ];
+}
+
+/** A host of a cluster that boots may lack what was stored while it was away. */
+function answering({ name }: DesiredHost, isMember: boolean): Action[] {
+  return [{ kind: "await-nats", name }, ...(isMember ? [{ kind: "await-data", name } as const] : [])];
+}
+
+/**
+ * Replaces the hosts of a cluster one after the other. Each begins with an empty disk and gets its data from the others, which must
+ * have all of them.
+ */
+function planMembers(
+  nats: readonly DesiredHost[],
+  isReplaced: (host: DesiredHost) => boolean,
+  observed: ObservedSite,
+): Action[] {
+  const [first, ...more] = nats.filter(isReplaced);
+  if (first === undefined) return [];
+  const others = nats.filter(({ name }) => name !== first.name);
+  return [
+    ...others.map(({ name }): Action => ({ kind: "await-data", name })),
+    ...[first, ...more].flatMap((host) => [
+      ...removal(observed, host.name),
+      ...creation(host, observed),
+      ...answering(host, true),
+    ]),
   ];
 }
 

@@ -1,8 +1,7 @@
 /** Finds what the programs must not decide: resources of others, and hosts that would lose data. Pure. */
-import type { DesiredSite, ObservedServer, ObservedSite, Outdated, Resource } from "./site-state.ts";
+import type { DesiredSite, ObservedServer, ObservedSite, Resource } from "./site-state.ts";
 
-/** `replaced`: the hosts that the plan would replace. */
-export function refusalsOf(desired: DesiredSite, observed: ObservedSite, replaced: readonly Outdated[]): string[] {
+export function refusalsOf(desired: DesiredSite, observed: ObservedSite): string[] {
   const names = (items: readonly { readonly name: string }[]): string[] => items.map(({ name }) => name);
   return [
     ...taken("security group", names(desired.groups), observed.groups),
@@ -12,7 +11,6 @@ export function refusalsOf(desired: DesiredSite, observed: ObservedSite, replace
     ...changedImages(desired, observed),
     ...observed.servers.filter(({ isOurs }) => isOurs).flatMap((server) => losing(server, desired)),
     ...lostData(desired, observed),
-    ...clusterRefusals(desired, replaced),
   ];
 }
 
@@ -48,23 +46,22 @@ function losing({ name, id, role, state, hasRun }: ObservedServer, { hosts }: De
   return [`site.yaml does not list the NATS host ${name} (${id}): list it, or save its data and delete it`];
 }
 
-/** A queue that runs on an empty store would make it look as if there had never been a build. Of three hosts two have the data. */
+/**
+ * A queue that runs on an empty store would make it look as if there had never been a build. Two of three hosts have all data, and one
+ * of them cannot tell.
+ */
 function lostData({ hosts }: DesiredSite, { servers, pendingRestore }: ObservedSite): string[] {
-  const [host, ...more] = hosts.filter(({ role }) => role === "nats");
   const present = servers.filter(({ isOurs, state }) => isOurs && state !== "deleting");
   const queue = present.find(({ role, hasRun }) => role === "queue" && hasRun);
-  if (host === undefined || more.length > 0 || queue === undefined || pendingRestore !== undefined) return [];
-  if (present.some(({ name }) => name === host.name)) return [];
-  return [
-    `the NATS host ${host.name} is gone, and all builds with it: restore a backup (site up --restore BACKUP), or delete ${queue.name} too and begin without builds`,
-  ];
-}
-
-function clusterRefusals({ hosts }: DesiredSite, replaced: readonly Outdated[]): string[] {
   const nats = hosts.filter(({ role }) => role === "nats");
-  const [first] = replaced.filter(({ name }) => nats.some((host) => host.name === name));
-  if (nats.length === 1 || first === undefined) return [];
+  const missing = nats.filter(({ name }) => !present.some((server) => server.name === name)).map(({ name }) => name);
+  if (queue === undefined || pendingRestore !== undefined || 2 * missing.length < nats.length) return [];
+  if (nats.length > 1) {
+    return [
+      `${missing.join(" and ")} of ${nats.length} NATS hosts are not there, and the others cannot replace their data: see docs/backup.md; a site of one host becomes one of three by way of a backup`,
+    ];
+  }
   return [
-    `${first.name} differs (${first.reasons.join("; ")}), and hosts of a cluster are not replaced by this command yet`,
+    `the NATS host ${missing.join()} is gone, and all builds with it: restore a backup (site up --restore BACKUP), or delete ${queue.name} too and begin without builds`,
   ];
 }

@@ -111,6 +111,8 @@ export type Action =
   | { readonly kind: "stop-server"; readonly name: string; readonly id: string }
   | { readonly kind: "delete-server"; readonly name: string; readonly id: string }
   | { readonly kind: "await-nats"; readonly name: string }
+  /** Until the store of this host of a cluster has what the other hosts have. */
+  | { readonly kind: "await-data"; readonly name: string }
   | { readonly kind: "await-queue"; readonly name: string }
   | { readonly kind: "backup"; readonly name: string; readonly id: string }
   | { readonly kind: "restore"; readonly name: string; readonly folder: string }

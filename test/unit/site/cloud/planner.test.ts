@@ -1,70 +1,21 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { planDown } from "../../../../infra/site/cloud/plan/down.ts";
-import { type Mode, planSite } from "../../../../infra/site/cloud/plan/planner.ts";
-import type {
-  Action,
-  DesiredHost,
-  DesiredSite,
-  ObservedServer,
-  ObservedSite,
-  Rule,
-} from "../../../../infra/site/cloud/plan/site-state.ts";
+import type { DesiredHost, ObservedServer, ObservedSite } from "../../../../infra/site/cloud/plan/site-state.ts";
+import {
+  DESIRED,
+  EMPTY,
+  ours,
+  plan,
+  planned,
+  port,
+  server,
+  text,
+  WHOLE,
+  withServers,
+} from "../../../support/site/planned-site.ts";
 
 const test = suite("planner of a site");
-
-const SSH: Rule = { port: 22, from: { prefix: "10.0.0.0/8" } };
-const NATS: Rule = { port: 4222, from: { group: "lab-builders" } };
-const host = { isFloating: false, image: "lab-host-1", flavor: "small", config: "c1" };
-const DESIRED: DesiredSite = {
-  groups: [
-    { name: "lab-builders", rules: [] },
-    { name: "lab-nats", rules: [SSH, NATS] },
-    { name: "lab-queue", rules: [SSH] },
-  ],
-  images: [
-    { name: "lab-host-1", digest: "h1" },
-    { name: "lab-builder-1", digest: "b1" },
-  ],
-  hosts: [
-    { ...host, name: "lab-n1", role: "nats", address: "10.0.0.5", groups: ["lab-nats"] },
-    { ...host, name: "lab-q1", role: "queue", address: "10.0.0.6", groups: ["lab-queue"] },
-  ],
-};
-
-const EMPTY: ObservedSite = {
-  groups: [],
-  images: [],
-  ports: [],
-  servers: [],
-  builders: [],
-  pendingRestore: undefined,
-};
-const ours = { isOurs: true };
-const server = (name: string, role: "nats" | "queue", more: Partial<ObservedServer> = {}): ObservedServer => ({
-  ...{ ...ours, id: `s-${name}`, name, role, state: "running", hasRun: true },
-  ...{ image: "lab-host-1", flavor: "small", config: "c1", ...more },
-});
-const port = (name: string, address: string, group: string) => ({
-  ...{ ...ours, id: `p-${name}`, name, addresses: [address], floating: [], groups: [group] },
-});
-const WHOLE: ObservedSite = {
-  groups: DESIRED.groups.map(({ name, rules }) => ({
-    ...{ ...ours, id: `g-${name}`, name },
-    rules: rules.map((rule, at) => ({ ...rule, id: `r${at}` })),
-  })),
-  images: DESIRED.images.map(({ name, digest }) => ({ ...ours, id: `i-${name}`, name, digest, isWhole: true })),
-  ports: [port("lab-n1", "10.0.0.5", "lab-nats"), port("lab-q1", "10.0.0.6", "lab-queue")],
-  servers: [server("lab-n1", "nats"), server("lab-q1", "queue")],
-  builders: [],
-  pendingRestore: undefined,
-};
-
-const text = (actions: readonly Action[]): string[] => actions.map(({ kind, name }) => `${kind} ${name}`);
-const plan = (observed: ObservedSite, mode: Mode = "up", desired = DESIRED) => planSite(desired, observed, mode);
-const planned = (observed: ObservedSite, mode: Mode = "up", desired = DESIRED) =>
-  text(plan(observed, mode, desired).actions);
-const withServers = (...servers: ObservedServer[]): ObservedSite => ({ ...WHOLE, servers });
 
 const BOOT = ["create-server lab-n1", "await-server lab-n1", "await-nats lab-n1"];
 const QUEUE = ["create-server lab-q1", "await-server lab-q1", "await-queue lab-q1"];
@@ -238,17 +189,6 @@ test("an exchange that was killed goes on: no data are lost, and none are restor
     const folder = plan(after(young), mode).actions.find((action) => action.kind === "restore");
     assert.is(folder?.kind === "restore" && folder.folder, "/b");
   }
-});
-
-test("the hosts of a cluster are refused by `update`, and named by `up`", () => {
-  const [first, queue] = DESIRED.hosts;
-  assert.ok(first && queue);
-  const hosts = ["lab-n1", "lab-n2", "lab-n3"].map((name) => ({ ...first, name }));
-  const desired = { ...DESIRED, hosts: [...hosts, queue] };
-  const servers = hosts.map(({ name }) => server(name, "nats", { config: "c0" }));
-  const observed = withServers(...servers, server("lab-q1", "queue"));
-  assert.match(plan(observed, "update", desired).refusals.join(), /lab-n1 differs .* a cluster are not replaced/);
-  assert.is(plan(observed, "up", desired).outdated.length, 3);
 });
 
 test("a queue's host that site.yaml does not list is removed by `update`; a NATS host is refused", () => {
