@@ -77,20 +77,29 @@ export async function build(options: ProgramBuild = {}): Promise<BuildResult> {
 
 type Folders = Required<Pick<ProgramBuild, "outDir" | "sourceDir">>;
 
-/** With splitting, a program does not load lazily imported modules at its start. */
+/**
+ * With splitting, a program does not load lazily imported modules at its start. Each program is bundled by itself: bundled together,
+ * they would share some twenty small files, and Node takes as long to find and read those as to compile them.
+ */
 async function bundleCommands(names: readonly string[], paths: Folders & { node: NodeSource }): Promise<OutputFile[]> {
   const { outDir, sourceDir, node } = paths;
   const { build: bundle } = await import("esbuild");
-  const { outputFiles } = await bundle({
-    ...SHARED,
-    absWorkingDir: sourceDir,
-    entryPoints: names.map((name) => join("cmd", name)),
-    outdir: outDir,
-    entryNames: "bin/[name]",
-    chunkNames: "chunks/[name]-[hash]",
-    splitting: true,
-  });
-  return outputFiles.map((file) => (dirname(file.path) === join(outDir, "bin") ? asProgram(file, node) : file));
+  const bundles = names.map((name) =>
+    bundle({
+      ...SHARED,
+      absWorkingDir: sourceDir,
+      entryPoints: [join("cmd", name)],
+      outdir: outDir,
+      entryNames: "bin/[name]",
+      chunkNames: "chunks/[name]-[hash]",
+      splitting: true,
+    }),
+  );
+  // The name of a chunk has the hash of its content, so programs with the same chunk share its file.
+  const files = new Map(
+    (await Promise.all(bundles)).flatMap(({ outputFiles }) => outputFiles.map((file) => [file.path, file])),
+  );
+  return [...files.values()].map((file) => (dirname(file.path) === join(outDir, "bin") ? asProgram(file, node) : file));
 }
 
 /**

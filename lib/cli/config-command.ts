@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { clientConfig, type FoundSettings, findSettings, ownPlaces } from "../config/client-config.ts";
+import type { FoundSettings } from "../config/client-config.ts";
 import type { ClientConfigPlaces } from "../config/client-sources.ts";
 import { CLIENT_VARIABLES, createCommand, parse } from "./program.ts";
 import { refuseArguments } from "./refuse-arguments.ts";
@@ -35,6 +35,8 @@ const DEFAULTS = {
 export async function runConfig(argv: readonly string[]): Promise<number> {
   const { options, args } = parse<{ json?: boolean }>(configCommand(), argv);
   refuseArguments("config", args);
+  // Not for `container-builder --help`, which shows this command too.
+  const { clientConfig, findSettings, ownPlaces } = await import("../config/client-config.ts");
   const places = ownPlaces();
   const found = withoutPassword(findSettings(places));
   const files = filesOf(places);

@@ -2,7 +2,8 @@
 import { basename, extname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { CbError } from "../../core/errors.ts";
-import { PROGRESS_MODES, type ProgressMode, type ViewOptions } from "../report/progress-view.ts";
+import { PROGRESS_MODES, type ProgressMode } from "../report/progress-modes.ts";
+import type { ViewOptions } from "../report/progress-view.ts";
 
 /** Of container-builder and cb-attach. */
 export interface ProgressOptions {

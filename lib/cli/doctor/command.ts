@@ -1,13 +1,11 @@
 /** `container-builder doctor`: prints the checks, and ends with the exit code of the first that failed. */
 import type { Command } from "commander";
-import { ownPlaces } from "../../config/client-config.ts";
 import { EXIT_CODES } from "../../core/exit-codes.ts";
 import { absolute } from "../build/working-directory.ts";
 import { CLIENT_VARIABLES, CONNECTED_FAILURES, createCommand, parse } from "../program.ts";
 import { refuseArguments } from "../refuse-arguments.ts";
 import { printText } from "../standard-output.ts";
 import { type Check, checkLine } from "./check.ts";
-import { examine } from "./doctor.ts";
 
 export const doctorCommand = (): Command =>
   createCommand({
@@ -29,6 +27,11 @@ export const doctorCommand = (): Command =>
 export async function runDoctor(argv: readonly string[]): Promise<number> {
   const { options, args } = parse<{ output?: string; json?: boolean }>(doctorCommand(), argv);
   refuseArguments("doctor", args);
+  // Not for `container-builder --help`, which shows this command too.
+  const [{ ownPlaces }, { examine }] = await Promise.all([
+    import("../../config/client-config.ts"),
+    import("./doctor.ts"),
+  ]);
   const checks: Check[] = [];
   for await (const check of examine({ places: ownPlaces(), folder: absolute(options.output ?? ".") })) {
     checks.push(check);

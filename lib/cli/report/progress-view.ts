@@ -12,10 +12,8 @@ import type { BuildMetadata } from "./build-metadata.ts";
 import { BuildReport } from "./build-report.ts";
 import { metadataOf, writeMetadata } from "./metadata.ts";
 import { eventWriter, messageOutput } from "./progress-event.ts";
+import type { ProgressMode } from "./progress-modes.ts";
 import { summaryLines } from "./summary-text.ts";
-
-export const PROGRESS_MODES = ["auto", "plain", "json", "quiet"] as const;
-export type ProgressMode = (typeof PROGRESS_MODES)[number];
 
 export interface ViewOptions {
   readonly mode: ProgressMode;

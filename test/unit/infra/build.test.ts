@@ -74,6 +74,24 @@ test("build() puts lazily imported modules into chunks", async ({ sourceDir, out
   assert.ok(readdirSync(join(outDir, "chunks")).length >= 1);
 });
 
+/** The text of a program and of everything that Node reads before its first line. */
+function textAtStart(path: string): string {
+  const text = readFileSync(path, "utf8");
+  const imports = text.matchAll(/^import\s+(?:[^"';]*?from\s+)?"(\.[^"]+)"/gm);
+  return text + [...imports].map(([, file = ""]) => textAtStart(join(dirname(path), file))).join("");
+}
+
+test("container-builder prints its help without the code of a build, of NATS and of YAML", async ({ outDir }) => {
+  await build({ outDir, programs: ["container-builder"], withAgent: false });
+  const text = textAtStart(join(outDir, "bin/container-builder"));
+  assert.match(text, "build a definition file");
+  const lazy = readdirSync(join(outDir, "chunks")).map((name) => readFileSync(join(outDir, "chunks", name), "utf8"));
+  for (const part of ["NatsConnectionImpl", "parseDocument", "buildFlow"]) {
+    assert.not.match(text, part, `${part} is loaded at the start`);
+    assert.ok(lazy.some((chunk) => chunk.includes(part)));
+  }
+});
+
 test("build() bundles the agent into one file that runs without node_modules", async ({ sourceDir, outDir }) => {
   write(join(sourceDir, "lib/packages.ts"), PACKAGES);
   write(join(sourceDir, "agent/main.ts"), 'import { used } from "../lib/packages.ts";\nconsole.log(...used);\n');
