@@ -17,6 +17,7 @@ import {
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
 import { readContext } from "../lib/cli/build/read-context.ts";
+import { openReused } from "../lib/cli/build/reused-image.ts";
 import { ownReuseRule, sameBuild } from "../lib/cli/build/same/same-build.ts";
 import { collectSecrets } from "../lib/cli/build/secrets/collect-secrets.ts";
 import { configCommand, runConfig } from "../lib/cli/config-command.ts";
@@ -142,6 +143,7 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
     printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal, reuse }));
     return;
   }
+  const old = await openReused(options.reuse, { steps, imagePath });
   const ended = new AbortController();
   const signal = AbortSignal.any([interrupted, ended.signal]);
   // The files are read and the registries asked while the connection is made.
@@ -166,6 +168,7 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
       name: place.name,
       detach: options.detach ?? false,
       force,
+      old,
       terminal,
       window: terminal !== undefined && isShown ? process.stdout : undefined,
       write,
@@ -174,6 +177,7 @@ async function runBuild({ options, named, accepted, argv, place, view }: Call): 
     });
   } finally {
     ended.abort();
+    await old?.close();
     steps.close();
     await session?.close();
   }
