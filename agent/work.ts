@@ -1,5 +1,4 @@
 /** Does one lease from beginning to end: recipe, build, log, image. */
-import { stat } from "node:fs/promises";
 import { CbError, messageOf } from "../lib/core/errors.ts";
 import type { SealingKey } from "../lib/core/sealed-box.ts";
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
@@ -7,14 +6,13 @@ import { Publisher } from "../lib/nats/jetstream/publisher.ts";
 import type { BuildState } from "../lib/protocol/build-messages.ts";
 import type { BuildOutcome, Lease, Mirror } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
-import { bucket, buildStream, subjects } from "../lib/protocol/subjects.ts";
+import { buildStream, subjects } from "../lib/protocol/subjects.ts";
 
 import { registriesOf } from "../lib/recipe/base-images.ts";
 
 import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
 
 import { LogWriter } from "../lib/transfer/log-writer.ts";
-import { chunkSize, newObjectId, putFile } from "../lib/transfer/put.ts";
 import { baseImageFailure, isBaseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
 import { deviceFailure } from "./device-failure.ts";
 import { diskFailure, fullDisk } from "./disk-failure.ts";
@@ -27,6 +25,7 @@ import { receiveContext } from "./receive-context.ts";
 import { type BuildExit, runBuild } from "./run-build.ts";
 import { keepCopiesInMemory, keepSecrets, openSecrets, type SecretFiles } from "./secrets.ts";
 import { stepsFor } from "./steps.ts";
+import { type AnnouncedImage, storeImage } from "./store-image.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface WorkOptions {
@@ -83,7 +82,9 @@ async function runAttempt(options: AttemptOptions): Promise<BuildOutcome> {
     if (context !== undefined) await receiveContext({ build, context, js, root: workDir.callersRoot, signal });
     const exit = await buildWithSecrets(options, workDir);
     if (exit.code !== 0) return { kind: "failed", exitCode: exit.code, reason: exit.reason };
-    return await storeImage(options, workDir);
+    const publishUploading = (image: AnnouncedImage) =>
+      publishState(options.publisher, build, { v: 1, state: "uploading", ...image });
+    return await storeImage(workDir.image, { ...options, publishUploading });
   } catch (error) {
     // Only an error of kind "recipe" is the recipe's fault; every other error is the builder's.
     if (error instanceof CbError && error.kind === "recipe")
@@ -171,25 +172,6 @@ async function remedyFor(output: string, { lease, folder, logins }: RemedyOption
     baseImageFailure(output, { registries: registriesOf(lease.recipe), logins }) ??
     deviceFailure(output)
   );
-}
-
-/**
- * How long the agent repeats the request for storage. Space is freed when other callers have fetched their images;
- * after ten minutes without space the build ends with that reason instead of waiting on.
- */
-const STORAGE_REFUSALS_MS = 10 * 60_000;
-
-async function storeImage(options: AttemptOptions, { image: path }: WorkDir): Promise<BuildOutcome> {
-  const { lease, js, publisher, queue, signal } = options;
-  const { size } = await stat(path);
-  const image = { nuid: newObjectId(), bytes: size, chunkBytes: chunkSize(js) };
-  const reply = await queue.ask({ state: "storing", build: lease.build, image }, signal, STORAGE_REFUSALS_MS);
-  if (reply.order !== "space-reserved")
-    throw new CbError("infrastructure", `the queue reserved no space for the image: it replied ${reply.order}`);
-  await publishState(publisher, lease.build, { v: 1, state: "uploading", ...image });
-  const { nuid, chunkBytes } = image;
-  const { digest } = await putFile(js, path, { bucket: bucket(lease.build), name: "image", nuid, chunkBytes, signal });
-  return { kind: "succeeded", bytes: size, digest };
 }
 
 /** Publishes a state, in order with the log. */

@@ -8,6 +8,7 @@ import {
   viewOptions,
 } from "../lib/cli/build/output-options.ts";
 import { checkImagePath } from "../lib/cli/build/preflight.ts";
+import { openReused } from "../lib/cli/build/reused-image.ts";
 import { addForceOption } from "../lib/cli/force-option.ts";
 import { interruptSignal } from "../lib/cli/interrupt.ts";
 import { main } from "../lib/cli/main.ts";
@@ -18,6 +19,7 @@ import { duration } from "../lib/cli/text/progress.ts";
 import { REQUESTING } from "../lib/cli/watch/build-steps.ts";
 import { watchBuild } from "../lib/cli/watch/watch-build.ts";
 import { CbError } from "../lib/core/errors.ts";
+import type { OldFile } from "../lib/transfer/delta/old-file.ts";
 
 interface Options extends ProgressOptions {
   readonly force?: boolean;
@@ -70,16 +72,19 @@ async function watchAgain({ options, text, image, view }: Call): Promise<void> {
     const build = await resolveBuildId(session, text);
     const { nc, name, leftMs } = await openBuild({ session, steps, interrupted }, build);
     report.reserved(build);
+    let old: OldFile | undefined;
     try {
       const force = options.force ?? false;
       const imagePath = image === STANDARD_OUTPUT ? image : await checkImagePath(image ?? localName(name), force);
       const fromNow = options.fromNow ?? false;
       if (options.debug && leftMs !== undefined) steps.print(`Time left: ${duration(leftMs)}`);
-      const watcher = { session, steps, report, imagePath, force, write, interrupted, timeLeft: undefined };
+      old = await openReused(options.reuse, { steps, imagePath });
+      const watcher = { session, steps, report, imagePath, force, old, write, interrupted, timeLeft: undefined };
       // The states are shown from the first, which is about this step.
       steps.begin(REQUESTING);
       await watchBuild(watcher, { nc, build, fromNow });
     } finally {
+      await old?.close();
       await nc.close();
     }
   } catch (error) {

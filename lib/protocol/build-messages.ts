@@ -122,6 +122,8 @@ export const reserveRequest = v.object({
   pool: v.optional(line),
   /** Present when the caller has a terminal: the build then runs on a pty of this size. */
   terminal: v.optional(terminal),
+  /** The caller has an older image: the agent lists the chunks of the new one, so that only those are fetched that differ. */
+  listChunks: v.optional(v.literal(true)),
   /** Absent: the build is made anew, and no other request gets it. */
   same: v.optional(sameBuildRequest),
   ...renewableCredential,

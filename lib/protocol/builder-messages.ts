@@ -75,6 +75,8 @@ const lease = v.object({
   /** Absent: the builder asks the registries themselves. */
   mirrors: v.optional(v.array(mirror)),
   terminal: v.optional(terminal),
+  /** Store the list of the image's chunks, too. */
+  listChunks: v.optional(v.literal(true)),
   /** The user's build secrets and logins, and logins of the site, each sealed to the agent's key for this attempt. */
   secrets: v.optional(sealedBox),
   siteLogins: v.optional(sealedBox),

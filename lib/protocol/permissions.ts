@@ -9,6 +9,7 @@ import type { User } from "@nats-io/jwt";
 import { MESSAGE_MAX_BYTES } from "./codec.ts";
 import {
   ADMIN_VERBS,
+  type BuildObject,
   buildBucketStream,
   buildChunkWildcard,
   buildMetaSubject,
@@ -47,11 +48,12 @@ export function builderPermissions(builder: string, publicKey: string): Rights {
 
 /**
  * One build and nothing else. The caller reads the log and the image and puts the context; the agent writes the log and puts the
- * image. Both can read either object, and the caller reads the image while the agent still puts it.
+ * image and the list of its chunks. Both can read either object, and the caller reads the image while the agent still puts it.
  */
 export function buildPermissions(role: BuildRole, build: string, publicKey: string): Rights {
   const bucket = buildBucketStream(build);
-  const puts = [buildChunkWildcard(build), buildMetaSubject(build, role === "caller" ? "context" : "image")];
+  const objects: readonly BuildObject[] = role === "caller" ? ["context"] : ["image", "image-chunks"];
+  const puts = [buildChunkWildcard(build), ...objects.map((object) => buildMetaSubject(build, object))];
   // After an outage the agent reads which of its messages was stored last.
   const last = `${GUEST_API_PREFIX}.STREAM.MSG.GET.${buildStream(build)}`;
   const own = role === "caller" ? readerCalls(buildStream(build)) : [subjects.log(build), subjects.state(build), last];

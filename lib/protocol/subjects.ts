@@ -113,8 +113,8 @@ export const BUILDERS_STREAM = "builders";
 export const buildStream = (build: string): string => `build-${assertId(build)}`;
 /** The filter for the log and the states of a build. */
 export const buildFilter = (build: string): string => `build.${assertId(build)}.*`;
-/** The two objects of a build's bucket. */
-export type BuildObject = "context" | "image";
+/** The objects of a build's bucket. */
+export type BuildObject = "context" | "image" | "image-chunks";
 /** The bucket of a build's context and image. */
 export const bucket = (build: string): string => `build-${assertId(build)}`;
 /** The stream of a build's bucket. */

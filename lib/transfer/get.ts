@@ -116,10 +116,13 @@ export async function* getObject(js: JetStreamAccess, options: GetOptions): Asyn
   }
 }
 
-/** Waits for the meta message with this nuid. Other objects of the same name are from earlier attempts. */
-async function metaOf(
+/**
+ * Waits for the meta message with this nuid: then the whole object is stored. Other objects of the same name are from earlier
+ * attempts. Throws Stopped after `signal`, and the errors of a reader.
+ */
+export async function metaOf(
   js: JetStreamAccess,
-  options: GetOptions,
+  options: Pick<GetOptions, "bucket" | "name" | "onWaiting" | "heartbeatMs" | "signal">,
   nuid: string,
   signal: AbortSignal,
 ): Promise<StoredObject> {
@@ -142,11 +145,14 @@ function verify(name: string, object: StoredObject, receivedBytes: number, diges
   if (receivedBytes !== object.sizeBytes) {
     throw new ObjectDamaged(name, `only ${receivedBytes} of its ${object.sizeBytes} bytes arrived`);
   }
-  // Some clients omit the padding.
-  if (digest.replace(/=+$/, "") !== object.digest.replace(/=+$/, "")) {
+  if (!isSameDigest(digest, object.digest)) {
     throw new ObjectDamaged(name, `its digest is ${digest}, not ${object.digest}`);
   }
 }
+
+/** Some clients omit the padding. */
+export const isSameDigest = (one: string, other: string): boolean =>
+  one.replace(/=+$/, "") === other.replace(/=+$/, "");
 
 function readerOptions(options: GetOptions): Omit<ReaderOptions, "filter" | "signal"> {
   const { bucket, onWaiting, windowBytes, heartbeatMs } = options;

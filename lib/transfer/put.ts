@@ -32,6 +32,8 @@ export interface PutOptions {
    * 20 MiB higher.
    */
   readonly chunkBytes?: number;
+  /** True: each piece of the source becomes a chunk as it is; the source bounds them. */
+  readonly keepPieces?: boolean;
   /**
    * Bound on unacknowledged bytes. Default 4 MiB: fills a gigabit connection with 30 ms latency. TLS and the socket
    * buffer several times as much in addition.
@@ -89,7 +91,7 @@ export async function putObject(
     },
   });
   try {
-    for await (const chunk of rechunk(source, chunkBytes)) {
+    for await (const chunk of options.keepPieces ? source : rechunk(source, chunkBytes)) {
       sha256.update(chunk);
       sizeBytes += chunk.length;
       chunks += 1;

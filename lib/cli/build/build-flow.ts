@@ -126,6 +126,7 @@ async function reserveRequest(order: BuildOrder, request: string, publicKey: str
     ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),
     ...(same.request === undefined ? {} : { same: same.request }),
+    ...(order.old === undefined ? {} : { listChunks: true as const }),
     name,
     credential: session.credential.jwt,
   };

@@ -1,4 +1,4 @@
-/** The options that choose how a build is shown and where its image goes. */
+/** The options that choose how a build is shown, and how its image is fetched and where it goes. */
 import { basename, extname, join } from "node:path";
 import { type Command, Option } from "commander";
 import { CbError } from "../../core/errors.ts";
@@ -10,6 +10,7 @@ export interface ProgressOptions {
   readonly progress?: ProgressMode;
   readonly quiet?: boolean;
   readonly metadataFile?: string;
+  readonly reuse?: string;
 }
 
 /** Of container-builder alone. */
@@ -30,7 +31,8 @@ export function addProgressOptions(command: Command): Command {
       ).choices(PROGRESS_MODES),
     )
     .addOption(new Option("-q, --quiet", "print the path of the image alone: --progress quiet").conflicts("progress"))
-    .option("--metadata-file <file>", "write how the build ended, as JSON; also after a failure");
+    .option("--metadata-file <file>", "write how the build ended, as JSON; also after a failure")
+    .option("--reuse <image>", "an older image on this machine: only the parts that it lacks are fetched");
 }
 
 export function addOutputOptions(command: Command): Command {

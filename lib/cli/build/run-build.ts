@@ -16,6 +16,7 @@ import { bindVariablesNote } from "./options/variables.ts";
 import { type ImagePlace, imagePlace, type OutputOptions, STANDARD_OUTPUT, viewOptions } from "./output-options.ts";
 import { checkImagePath } from "./preflight.ts";
 import { readContext } from "./read-context.ts";
+import { openReused } from "./reused-image.ts";
 import { ownReuseRule, sameBuild } from "./same/same-build.ts";
 import { collectSecrets } from "./secrets/collect-secrets.ts";
 
@@ -83,6 +84,7 @@ async function build({ options, named, accepted, argv, place, view }: ViewedCall
     printText(dryRunText({ input, context, secrets: given.shown, imagePath, arch, pool, terminal, reuse }));
     return;
   }
+  const old = await openReused(options.reuse, { steps, imagePath });
   const ended = new AbortController();
   const signal = AbortSignal.any([interrupted, ended.signal]);
   // The files are read and the registries asked while the connection is made.
@@ -107,6 +109,7 @@ async function build({ options, named, accepted, argv, place, view }: ViewedCall
       name: place.name,
       detach: options.detach ?? false,
       force,
+      old,
       terminal,
       window: terminal !== undefined && isShown ? process.stdout : undefined,
       write,
@@ -115,6 +118,7 @@ async function build({ options, named, accepted, argv, place, view }: ViewedCall
     });
   } finally {
     ended.abort();
+    await old?.close();
     steps.close();
     await session?.close();
   }

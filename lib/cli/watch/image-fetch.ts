@@ -11,8 +11,10 @@ import { StreamNotFound } from "../../nats/jetstream/stream-errors.ts";
 import type { BuildState } from "../../protocol/build-messages.ts";
 import type { StoredObject } from "../../protocol/object-layout.ts";
 import { bucket } from "../../protocol/subjects.ts";
-import { getObject, ObjectDamaged } from "../../transfer/get.ts";
-import { type ReceivedFile, receiveFile } from "../../transfer/receive-file.ts";
+import type { OldFile } from "../../transfer/delta/old-file.ts";
+import { receiveImage } from "../../transfer/delta/receive-image.ts";
+import { ObjectDamaged } from "../../transfer/get.ts";
+import type { ReceivedFile } from "../../transfer/receive-file.ts";
 import type { BuildReport } from "../report/build-report.ts";
 import type { Steps } from "../terminal.ts";
 import { size } from "../text/progress.ts";
@@ -26,6 +28,8 @@ export interface ImageTarget {
   readonly imagePath: string;
   /** True: replace a file at that path. */
   readonly force: boolean;
+  /** An older image, of which equal parts are copied in place of being fetched. */
+  readonly old?: OldFile | undefined;
   /** Aborted with an Interrupted. */
   readonly interrupted: AbortSignal;
 }
@@ -137,28 +141,32 @@ interface FetchOptions extends BuildSource {
 
 /** Resolves when the image, with matching size and digest, is complete in a hidden file. Errors as receiveFile, with a hint how to fetch it later. */
 async function fetchImage(target: ImageTarget, { nc, build, announcement, signal, onWaiting }: FetchOptions) {
-  const { steps, report, imagePath, force } = target;
+  const { steps, report, imagePath, force, old } = target;
   const { nuid, bytes } = announcement;
   const title = `Transferring ${fit(basename(imagePath), TITLE_COLUMNS)}`;
   steps.begin(title);
   const progress = new TransferProgress(steps, title, bytes);
-  const chunks = getObject(guestAccess(nc), {
+  const get = {
     bucket: bucket(build),
     name: "image",
     announced: { nuid, sizeBytes: bytes },
     signal,
     onWaiting,
-    onProgress: (doneBytes) => {
+    onProgress: (doneBytes: number) => {
       progress.show(doneBytes);
       report.transfer(doneBytes, bytes);
     },
-  });
-  const received = await receiveFile(chunks, { path: imagePath, force }).catch((error: unknown) => {
+  };
+  const onWhole = (reason: string) => steps.print(`note: the whole image is fetched: ${reason}`);
+  const receiving = receiveImage(guestAccess(nc), { get, target: { path: imagePath, force }, old, onWhole });
+  const { file, fetchedBytes } = await receiving.catch((error: unknown) => {
     throw withHint(error, build);
   });
-  const { sizeBytes } = received.result;
-  steps.complete(`Completed, ${size(sizeBytes)}, ${size(progress.bytesPerSecond(sizeBytes))}/s`);
-  return received;
+  const { sizeBytes } = file.result;
+  // A rate says nothing about bytes that were copied on this machine.
+  const rate = `${size(progress.bytesPerSecond(sizeBytes))}/s`;
+  steps.complete(`Completed, ${size(sizeBytes)}, ${fetchedBytes < sizeBytes ? `${size(fetchedBytes)} fetched` : rate}`);
+  return file;
 }
 
 /** The digest in hexadecimal, as sha256sum prints it. */

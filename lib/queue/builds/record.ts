@@ -64,5 +64,7 @@ export const recipeRecord = v.object({
   context: v.optional(leasedContext),
   /** As the client sealed them. */
   secrets: v.optional(sealedBox),
+  /** The agent lists the chunks of the image. */
+  listChunks: v.optional(v.literal(true)),
 });
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

@@ -49,6 +49,7 @@ export class LeaseMessages {
       arch: kind.arch,
       ...(needs.context === undefined ? {} : { context: needs.context }),
       ...(terminal === undefined ? {} : { terminal }),
+      ...(needs.listChunks === undefined ? {} : { listChunks: needs.listChunks }),
       ...secrets.forLease(record, needs, sealingKey),
       plainHttpRegistries: [...plainHttpRegistries],
       ...(kind.mirrors === undefined ? {} : { mirrors: [...kind.mirrors] }),

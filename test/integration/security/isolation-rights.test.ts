@@ -105,6 +105,7 @@ test("the agent reads the caller's context, and the caller the agent's image, in
   const transfers = [
     { object: "context", from: build.caller, to: build.agent },
     { object: "image", from: build.agent, to: build.caller },
+    { object: "image-chunks", from: build.agent, to: build.caller },
   ] as const;
   for (const { object, from, to } of transfers) {
     const chunks = `$O.build-${build.id}.C.${object}1`;

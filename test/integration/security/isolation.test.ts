@@ -180,8 +180,8 @@ test("caller: cannot write log, state or image of its own build, and agent: not 
     return Promise.all(streams.map(async (stream) => (await manager.streams.info(stream)).state.last_seq));
   };
   const before = await counts();
-  const image = buildMetaSubject(mallory.build, "image");
-  for (const subject of [subjects.log(mallory.build), subjects.state(mallory.build), image]) {
+  const images = (["image", "image-chunks"] as const).map((object) => buildMetaSubject(mallory.build, object));
+  for (const subject of [subjects.log(mallory.build), subjects.state(mallory.build), ...images]) {
     mallory.caller.connection.publish(subject, "forged");
   }
   mallory.agent.connection.publish(buildMetaSubject(mallory.build, "context"), "forged");

@@ -6,6 +6,8 @@ export interface CuttingProxy {
   readonly port: number;
   /** Bytes received from the client so far. */
   readonly fromClientBytes: () => number;
+  /** Bytes received from the server so far. */
+  readonly fromServerBytes: () => number;
   /** Breaks every connection after `afterBytes` more bytes from the client; the rest is lost. */
   cutAfter(afterBytes: number): void;
   /** Discards everything that the server sends, until the connections are broken. */
@@ -19,6 +21,7 @@ export interface CuttingProxy {
 export async function startCuttingProxy(targetPort: number): Promise<CuttingProxy> {
   const sockets = new Set<Socket>();
   let bytes = 0;
+  let serverBytes = 0;
   let cutAt = Number.POSITIVE_INFINITY;
   let holding = false;
   let refusing = false;
@@ -44,7 +47,10 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
         other.destroy();
       });
     }
-    upstream.on("data", (data) => holding || client.write(data));
+    upstream.on("data", (data) => {
+      serverBytes += data.length;
+      return holding || client.write(data);
+    });
     client.on("data", (data) => {
       const passes = data.subarray(0, Math.max(0, cutAt - bytes));
       bytes += data.length;
@@ -59,6 +65,7 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
   return {
     port: address.port,
     fromClientBytes: () => bytes,
+    fromServerBytes: () => serverBytes,
     cutAfter: (afterBytes) => {
       cutAt = bytes + afterBytes;
     },
