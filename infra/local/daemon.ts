@@ -40,7 +40,7 @@ export async function startProcess({ argv, pidFile, logFile }: ProcessOptions): 
   }
 }
 
-export function writePidFile(pidFile: string, pid: number): void {
+function writePidFile(pidFile: string, pid: number): void {
   const record: PidRecord = { pid, startTicks: startTicks(pid) ?? "" };
   writeFileSync(pidFile, JSON.stringify(record), { mode: 0o600 });
 }
