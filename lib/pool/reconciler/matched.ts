@@ -3,7 +3,7 @@
 import type { Machine } from "../../provider/provider.ts";
 import type { Observation, Slot, StoredBuilder } from "./observation.ts";
 
-export interface RecordedBuilder {
+interface RecordedBuilder {
   readonly stored: StoredBuilder;
   /** Absent if it is not listed. */
   readonly machine: Machine | undefined;
