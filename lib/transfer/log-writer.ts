@@ -1,6 +1,6 @@
 /**
- * Publishes the output of a build as raw bytes in order. Batches hold a few milliseconds or some tens of KiB, and end
- * at a line end if they contain one. No output is dropped: if the publisher's window is full, `write` waits, and so
+ * Publishes the output of a build as raw bytes in order. A line after a pause is sent at once; the batches that follow hold a few
+ * milliseconds or some tens of KiB, and end at a line end if they contain one. No output is dropped: if the publisher's window is full, `write` waits, and so
  * does the build.
  */
 
@@ -15,8 +15,8 @@ export interface LogWriterOptions {
   /** Size at which a batch is sent. Default 32 KiB: hundreds of lines, a third of a millisecond at 100 MB/s. */
   readonly batchBytes?: number;
   /**
-   * How long complete lines wait for further ones. Default 5 ms: invisible to users, and 200 messages a second are no
-   * load for NATS.
+   * Between two messages at least, unless a batch is full; complete lines wait for further ones meanwhile. Default 5 ms: invisible to
+   * users, and 200 messages a second are no load for NATS.
    */
   readonly batchMs?: number;
   /** How long an incomplete line (a prompt, a progress bar) waits for its end. Default 100 ms. */
@@ -47,7 +47,10 @@ export class LogWriter {
   #bytes = 0;
   #acceptedBytes = 0;
   #partialSinceMs = 0;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
+  /** True while lines are sent that were due. */
+  #isSendingDue = false;
   /** All batches go through this chain, so that a timer and a write never send out of order. */
   #sending: Promise<void> = Promise.resolve();
   #failure: unknown;
@@ -134,22 +137,26 @@ export class LogWriter {
     const isRest = extent === "all" && batch.length === buffer.length;
     const isLongLine = lines === 0 && batch.length === this.#batchBytes;
     const end = isRest || isLongLine ? batch.length : lines;
-    if (end > 0) this.#partialSinceMs = performance.now();
+    if (end > 0) this.#partialSinceMs = this.#sentAtMs = performance.now();
     this.#setBuffer(buffer.subarray(end));
     return batch.subarray(0, end);
   }
 
   #schedule(): void {
-    if (this.#timer !== undefined || this.#bytes === 0 || this.#failure !== undefined) return;
+    if (this.#timer !== undefined || this.#isSendingDue || this.#bytes === 0 || this.#failure !== undefined) return;
     const isPartial = this.#joined().lastIndexOf(NEWLINE) < 0;
-    const dueMs = this.#partialSinceMs + this.#partialMs - performance.now();
-    this.#timer = setTimeout(() => void this.#onTimer(), isPartial ? Math.max(dueMs, 0) : this.#batchMs);
+    const dueMs = isPartial ? this.#partialSinceMs + this.#partialMs : this.#sentAtMs + this.#batchMs;
+    const waitMs = dueMs - performance.now();
+    if (waitMs > 0) this.#timer = setTimeout(() => void this.#sendDue(), waitMs);
+    else void this.#sendDue();
   }
 
-  async #onTimer(): Promise<void> {
+  async #sendDue(): Promise<void> {
+    this.#timer = undefined;
+    this.#isSendingDue = true;
     const isPartialOld = performance.now() - this.#partialSinceMs >= this.#partialMs;
     await this.#send(isPartialOld ? "all" : "lines");
-    this.#timer = undefined;
+    this.#isSendingDue = false;
     this.#schedule();
   }
 }

@@ -54,6 +54,23 @@ test("LogWriter splits at line ends, and sends an incomplete line after partialM
   assert.ok(Buffer.concat(got.messages.slice(2)).equals(lines));
 });
 
+test("LogWriter sends a line after a pause at once, and the lines that follow together after batchMs", async (world) => {
+  await addStream(world);
+  const publisher = publisherOn(world.guest);
+  const writer = new LogWriter(publisher, { subject: LOG, maxBytes: 1e6, batchMs: 3_600_000 });
+  const reader = new StreamReader(world.core, { stream: STREAM, filter: LOG });
+  await writer.write(Buffer.from("one\n"));
+  for await (const { data } of reader) {
+    assert.is(Buffer.from(data).toString(), "one\n");
+    break;
+  }
+  await writer.write(Buffer.from("two\n"));
+  await writer.write(Buffer.from("three\n"));
+  await writer.end();
+  publisher.close();
+  assert.equal((await stored(world.core)).messages.map(String), ["one\n", "two\nthree\n"]);
+});
+
 test("LogWriter rejects with LogTooLong beyond maxBytes, and the log holds exactly maxBytes", async (world) => {
   await addStream(world);
   const publisher = publisherOn(world.guest);

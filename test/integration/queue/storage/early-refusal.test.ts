@@ -6,7 +6,9 @@ import type { CbError } from "../../../../lib/core/errors.ts";
 import { readStorage } from "../../../../lib/nats/jetstream/storage.ts";
 import { call } from "../../../../lib/nats/rpc/client.ts";
 import { status } from "../../../../lib/protocol/requests.ts";
+import { buildStream } from "../../../../lib/protocol/subjects.ts";
 import { QueueLab } from "../../../support/queue/queue-lab.ts";
+import { LOG_BYTES } from "../../../support/queue/queue-process.ts";
 import { rejection } from "../../../support/rejection.ts";
 
 const test = suite<{ lab: QueueLab; core: NatsConnection }>("storage");
@@ -14,6 +16,8 @@ const test = suite<{ lab: QueueLab; core: NatsConnection }>("storage");
 const MIB = 2 ** 20;
 /** Less than a build needs for its states and its log (LOG_BYTES of the lab), and more than the states alone. */
 const LEFT_BYTES = 2 * MIB;
+/** Of the stream of a build without space for its log (lib/queue/builds/streams.ts). */
+const STATES_BYTES = MIB;
 const UPLOAD = { directory: "/", highestId: 0, archive: { kind: "object", maxBytes: MIB } } as const;
 
 test.before(async (world) => {
@@ -59,6 +63,30 @@ test("a reservation without storage for its log is refused with the figures, and
   assert.match((upload as CbError).message, "no storage");
   await empty(lab, core);
   await lab.leased(waiting, 1);
+});
+
+test("the stream of a build has space for its log from the reservation while a builder is free, otherwise from the lease", async ({
+  lab,
+  core,
+}) => {
+  const { streams } = await core.jetstreamManager();
+  const updated = new Set<string>();
+  core.subscribe("$JS.API.STREAM.UPDATE.*", {
+    callback: (_, { subject }) => void updated.add(subject.slice(subject.lastIndexOf(".") + 1)),
+  });
+  await core.flush();
+  const upload = await lab.reserve("bob", { context: UPLOAD });
+  assert.is((await streams.info(buildStream(upload))).config.max_bytes, STATES_BYTES);
+  // A builder is free only while its agent has a request parked, so the first builds may come too early.
+  await lab.until("a build is leased, and its stream was not enlarged", async () => {
+    const build = await lab.reserve("bob");
+    await lab.leased(build, 1);
+    const { config } = await streams.info(buildStream(build));
+    assert.ok(config.max_bytes > STATES_BYTES + LOG_BYTES);
+    const wasEnlarged = updated.has(buildStream(build));
+    await lab.cancel(build);
+    return !wasEnlarged;
+  });
 });
 
 test.run();
