@@ -16,7 +16,7 @@ import { LOGIN_NODES, treeOf } from "../support/ci/prepare-deployment.ts";
 import { Deployment, PIPELINE_ID, SITE } from "../support/openstack/deployment.ts";
 import { untilCloud } from "../support/openstack/until-cloud.ts";
 import { inTree } from "../support/package/trees.ts";
-import { HELLO, writing, writtenIn } from "../support/recipe/recipes.ts";
+import { endWriting, HELLO, writing, writtenIn } from "../support/recipe/recipes.ts";
 import { testRootfs } from "../support/rootfs.ts";
 import { until } from "../support/until.ts";
 
@@ -142,8 +142,7 @@ test("a second tag is rolled out beside a running build, which ends well", async
   await release(NEXT);
   assert.is.not(await serverId(`${SITE}-n1`), nats);
   assert.is(readlinkSync(join(deployment.clients, "current")), `container-builder-${NEXT}`);
-  build.resize(80, 24);
-  const ended = await build.finished;
+  const ended = await endWriting(build);
   assert.is(ended.code, 0, ended.stdout);
   assert.ok(existsSync(image));
   // It has written all the time, also while NATS was exchanged, and did not begin anew.

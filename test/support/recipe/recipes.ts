@@ -1,7 +1,7 @@
 /** Recipes that build in about a second: a shell, and a %post section of the test's choice. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PROJECT, type Stack } from "../stack.ts";
+import { type Finished, type OnTerminal, PROJECT, type Stack } from "../stack.ts";
 
 export const HELLO = join(PROJECT, "examples", "hello.def");
 
@@ -28,6 +28,16 @@ export const counting = (stack: Stack, name: string, count: number): string =>
 export function writing(stack: Stack, name: string, pauseSeconds: number): string {
   const loop = `while [ ! -e /done ]; do n=$((n + 1)); echo "line $n"; sleep ${pauseSeconds}; done`;
   return recipe(stack, name, `    trap 'touch /done' WINCH\n    set +x\n    n=0\n    ${loop}`);
+}
+
+/** Ends a build of `writing`. A second attempt would never end, because the terminal has its new size from the beginning: it is killed. */
+export function endWriting(build: OnTerminal): Promise<Finished> {
+  build.seen(/Attempt 2/).then(
+    () => build.kill("SIGKILL"),
+    () => undefined,
+  );
+  build.resize(80, 24);
+  return build.finished;
 }
 
 /** The numbers of the lines that `writing` printed, from the output on the terminal. */
