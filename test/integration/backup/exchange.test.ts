@@ -60,7 +60,7 @@ test("a build that writes all the time goes on on the new server, in its first a
   await stack.up();
   await seesMore(build);
   const { code, stdout } = await endWriting(build);
-  assert.is(code, 0, stdout);
+  assert.is(code, 0, stdout.slice(-1000));
   const numbers = writtenIn(stdout);
   assert.equal(
     numbers,
