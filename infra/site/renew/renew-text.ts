@@ -12,14 +12,13 @@ const OLD_KEY_HOURS = 24 + 6 + 1;
 /** Ends with a line break. */
 export function renewText(result: InitResult, renewal: Renewal, folder: string): string {
   const isAccountChange = Boolean(renewal.signingKeys || renewal.finish);
+  const mustFinish = renewal.signingKeys || renewal.queueKey || renewal.ca || renewal.sealingKey;
   const steps = [
     ...copySteps(result, isAccountChange ? "keep" : "apply"),
     ...(renewal.signingKeys ? credentialSteps : []),
     ...(renewal.ca ? authoritySteps(folder) : []),
     ...(renewal.sealingKey ? [SEALING_KEY_STEP] : []),
-    ...(renewal.signingKeys || renewal.queueKey || renewal.sealingKey
-      ? [`At last: cb-admin site renew ${folder} --finish`]
-      : []),
+    ...(mustFinish ? [`At last: cb-admin site renew ${folder} --finish`] : []),
   ];
   const done = [
     ...(renewal.signingKeys ? ["NATS accepts credentials of the old and of the new signing keys."] : []),
@@ -40,7 +39,6 @@ const SEALING_KEY_STEP =
 const authoritySteps = (folder: string): string[] => [
   `Wait ${OLD_KEY_HOURS} hours after the restart of cb-queue, or longer if site.yaml sets longer builds: builders that wait, and running builds, know the old CA alone.`,
   `When all holders have the new ca.crt: cb-admin site renew ${folder} --certificates`,
-  `At last: cb-admin site renew ${folder} --finish`,
 ];
 
 const credentialSteps = [
