@@ -43,7 +43,7 @@ export class LogCut extends CbError {
 /**
  * Ends after the first final state and ignores all later messages. A state that cannot be decoded is skipped, because a hostile
  * builder can publish any bytes. Throws LogCut at the end of a sealed stream without a final state. Other errors as StreamReader and,
- * with `fromNow`, as lastSequence.
+ * with `fromNow` or `untilNow`, as lastSequence.
  */
 export async function* followBuild(nc: NatsConnection, options: FollowOptions): AsyncGenerator<BuildEvent> {
   const log = subjects.log(options.build);
@@ -61,8 +61,13 @@ export async function* followBuild(nc: NatsConnection, options: FollowOptions): 
 }
 
 async function* messages(nc: NatsConnection, options: FollowOptions): AsyncGenerator<StreamMessage> {
-  const { build, fromNow, signal } = options;
-  const nowSeq = fromNow ? await lastSequence(nc, build) : 0;
+  const { build, fromNow, untilNow, signal } = options;
+  const nowSeq = fromNow || untilNow ? await lastSequence(nc, build) : 0;
+  if (untilNow) {
+    const stored = reader(nc, options, { filter: buildFilter(build), fromSeq: 1 });
+    stored.stopAt(nowSeq);
+    return yield* stored;
+  }
   if (nowSeq > 0) {
     const states = reader(nc, options, { filter: subjects.state(build), fromSeq: 1 });
     states.stopWhenCaughtUp();
@@ -76,20 +81,15 @@ async function* messages(nc: NatsConnection, options: FollowOptions): AsyncGener
  * when it begins and after each outage: messages are lost in no other way.
  */
 function untilSealed(nc: NatsConnection, options: FollowOptions, fromSeq: number): StreamReader {
-  let isSealed = false;
   const check = async () => {
-    if (isSealed) return;
     const info = await streamInfo(nc, options.build).catch(() => undefined);
-    if (isSealed || info?.config.sealed !== true) return;
-    isSealed = true;
-    messages.stopWhenCaughtUp();
+    if (info?.config.sealed === true) messages.stopAt(info.state.last_seq);
   };
   const messages: StreamReader = reader(nc, options, {
     filter: buildFilter(options.build),
     fromSeq,
     onOpened: () => void check(),
   });
-  if (options.untilNow) messages.stopWhenCaughtUp();
   return messages;
 }
 
