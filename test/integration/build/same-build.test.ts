@@ -52,7 +52,7 @@ test("a second call with the same files gets the kept image, and one with anothe
   writeFileSync(data, Buffer.alloc(400 * 1024, "y"));
   const changed = await build("three.sif");
   assert.is.not(buildIdIn(changed.stderr), id, changed.stderr);
-  const rebuilt = await build("three.sif", "--force", "--rebuild");
+  const rebuilt = await stack.run("container-builder", ["--rebuild", "--force", stack.path("three.sif"), path]);
   assert.is(rebuilt.code, 0, rebuilt.stderr);
   assert.is(await countBuilds(stack), 3);
 });
