@@ -1,4 +1,4 @@
-/** What a StreamReader reads, and whom it tells about outages. */
+/** The options of a StreamReader: the messages that it reads, and the callbacks for outages. */
 import type { PullWindow } from "./pull-consumer.ts";
 
 export interface ReaderOptions extends Partial<PullWindow> {
