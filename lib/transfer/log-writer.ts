@@ -1,7 +1,7 @@
 /**
  * Publishes the output of a build as raw bytes in order. A line after a pause is sent at once; the batches that follow hold a few
- * milliseconds or some tens of KiB, and end at a line end if they contain one. No output is dropped: if the publisher's window is full, `write` waits, and so
- * does the build.
+ * milliseconds or some tens of KiB, and end at a line end if they contain one. No output is dropped: if the publisher's window is
+ * full, `write` waits, and so does the build.
  */
 
 import { CbError } from "../core/errors.ts";

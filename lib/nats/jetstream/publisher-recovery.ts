@@ -35,9 +35,8 @@ export interface RetryPolicy {
   readonly isDeleted?: (missingMs: number) => boolean | Promise<boolean>;
   /**
    * Called every second once acknowledgements have been missing for `ackTimeoutMs`, and with 0 when they arrive again.
-   * `isRefused`: NATS replies,
-   * and stores nothing, as on a full disk. nats-server 2.15.1 gives no reason then: it refuses the messages after the
-   * one that it could not write, because that is missing. nats-server 2.9.10 answers nothing.
+   * `isRefused`: NATS replies, and stores nothing, as on a full disk. nats-server 2.15.1 gives no reason then: it refuses the messages
+   * after the one that it could not write, because that is missing. nats-server 2.9.10 answers nothing.
    */
   readonly onWaiting?: (silentMs: number, isRefused: boolean) => void;
 }

@@ -1,4 +1,4 @@
-/** The options of a StreamReader: the messages that it reads, and the callbacks for outages. */
+/** The options of a StreamReader: the messages that it reads, and its callbacks. */
 import type { PullWindow } from "./pull-consumer.ts";
 
 export interface ReaderOptions extends Partial<PullWindow> {

@@ -1,4 +1,4 @@
-/** Matches the records, machines and slots of a pool by builder. Once for each plan, because of 10,000 builders a matching takes milliseconds. Pure. */
+/** Matches the records, machines and slots of a pool by builder, once for each plan: with 10,000 builders it takes milliseconds. Pure. */
 
 import type { Machine } from "../../provider/provider.ts";
 import type { Observation, Slot, StoredBuilder } from "./observation.ts";
