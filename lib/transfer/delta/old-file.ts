@@ -29,7 +29,9 @@ export class OldFile {
   static async open(path: string): Promise<OldFile> {
     // Without O_NONBLOCK the open of a named pipe would wait for a writer.
     const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: unknown) => {
-      throw new CbError("usage", `${path} cannot be read (${codeOf(cause)})`, { cause });
+      const code = codeOf(cause);
+      const problem = code === "ENOENT" ? "does not exist" : `cannot be read (${code})`;
+      throw new CbError("usage", `${path} ${problem}`, { cause });
     });
     try {
       await check(file, path);
