@@ -1,4 +1,6 @@
 /** Builds with the shipped programs, nats-server, sandboxes and apptainer, as a user runs them. */
+// timeout: 600 s
+// With an empty cache it makes the root file system, which takes two to three minutes.
 import {
   chmodSync,
   existsSync,
