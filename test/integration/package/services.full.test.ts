@@ -26,7 +26,7 @@ const DROP_IN = "/etc/systemd/system/cb-queue.service.d";
 
 test.before(async (context) => {
   await ensureTools({ need: PACKAGE_TOOLS, onStep: console.error });
-  const tree = await debianTree("trixie", ["systemd", "systemd-sysv", "dbus"]);
+  const tree = await debianTree("trixie", ["systemd", "systemd-sysv", "dbus", "wget", "docker-registry"]);
   const folder = mkdtempSync(join(tmpdir(), "cb-services-"));
   context.folder = folder;
   process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -125,9 +125,41 @@ test("the hardened cb-queue.service lets a child of the queue report readiness",
   await machine.run("systemctl stop cb-queue");
 });
 
+test("cb-registry runs docker-registry in the hardened unit, starts it again, and stops with it", async ({
+  machine,
+}) => {
+  // As the steps of `cb-admin site init` say; Debian's package has started a registry on port 5000.
+  await machine.run("systemctl disable --now docker-registry");
+  assert.is(await machine.run("systemctl is-active cb-registry || true"), "inactive");
+  const upstream = { version: "0.1", storage: { inmemory: {} }, http: { addr: "127.0.0.1:5999" } };
+  await writeFile(machine.path("/etc/upstream.yml"), JSON.stringify(upstream));
+  await machine.run("systemd-run --unit=upstream --quiet docker-registry serve /etc/upstream.yml");
+  const registries = [{ host: "127.0.0.1:5999", plainHttp: true, listen: "127.0.0.1:5000" }];
+  const config = { folder: "/var/lib/cb-registry", maxGiB: 1, registries };
+  await writeFile(machine.path(`${ETC}/registry.yaml`), JSON.stringify(config));
+  await machine.run("systemd-tmpfiles --create container-builder.conf && systemctl start cb-registry");
+  assert.is(await machine.run(`stat -c '%A %U %G' ${ETC}/registry.yaml`), "-rw-r----- root cb-registry");
+  const isAnswering = () => machine.run("wget -q -O - http://127.0.0.1:5000/v2/").catch(() => "");
+  await until("the copy answers", async () => (await isAnswering()) === "{}");
+  const children = "pgrep -u cb-registry -x docker-registry";
+  assert.is(await machine.run(`${children} | wc -l`), "1");
+  const first = await machine.run(children);
+  await machine.run(`kill -KILL ${first}`);
+  await until("another docker-registry answers", async () => {
+    const pid = await machine.run(children).catch(() => first);
+    return pid !== first && (await isAnswering()) === "{}";
+  });
+  await machine.run("systemctl stop cb-registry upstream");
+  assert.is(await machine.run("systemctl show -p Result,NRestarts cb-registry"), "NRestarts=0\nResult=success");
+  assert.is(await machine.run(`${children} || true`), "");
+});
+
 test("removing the package leaves the configuration and the data", async ({ machine }) => {
   await machine.run("dpkg -r container-builder-server");
-  assert.is(await machine.run("test ! -e /opt/container-builder && ls /var/lib | grep ^cb-"), "cb-nats\ncb-queue");
+  assert.is(
+    await machine.run("test ! -e /opt/container-builder && ls /var/lib | grep ^cb-"),
+    "cb-nats\ncb-queue\ncb-registry",
+  );
   assert.match(await machine.run(`ls ${ETC}`), /queue\.creds/);
 });
 
