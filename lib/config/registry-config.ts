@@ -19,11 +19,13 @@ const copied = v.strictObject({
 
 const areUnique = (texts: readonly string[]): boolean => new Set(texts).size === texts.length;
 
+/** Bound on all copies together. 20 GiB: a hundred base images of 200 MB, the size of a large distribution's. */
+export const maxGiB = v.optional(v.pipe(v.number(), v.minValue(0.001), v.maxValue(65_536)), 20);
+
 export const registryConfig = v.strictObject({
   /** The copies, in a folder for each registry. */
   folder: path,
-  /** Bound on all copies together. 20 GiB: a hundred base images of 200 MB, the size of a large distribution's. */
-  maxGiB: v.optional(v.pipe(v.number(), v.minValue(0.001), v.maxValue(65_536)), 20),
+  maxGiB,
   /** docker-registry, of the Debian package of that name. Default: the one in PATH. */
   program: v.optional(path),
   registries: v.pipe(

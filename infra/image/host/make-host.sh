@@ -41,9 +41,9 @@ cat <&"$CB_PACKAGE_FD" >"$tree/run/package.deb"
 DEBIAN_FRONTEND=noninteractive chroot "$tree" dpkg --force-unsafe-io --path-exclude='/usr/share/doc/*' \
   --path-exclude='/usr/share/man/*' --install /run/package.deb
 chroot "$tree" systemctl --quiet enable systemd-networkd systemd-networkd-wait-online systemd-resolved chrony ssh \
-  cb-grow-root cb-config cb-metadata cb-data cb-nats cb-queue
-# No login on a console: root has no password.
-chroot "$tree" systemctl --quiet mask getty.target serial-getty@.service apt-daily.timer
+  cb-grow-root cb-config cb-metadata cb-data cb-nats cb-queue cb-registry
+# No login on a console: root has no password. docker-registry is started by cb-registry alone.
+chroot "$tree" systemctl --quiet mask docker-registry getty.target serial-getty@.service apt-daily.timer
 # It would complain at each boot of a machine without vsock.
 mkdir -p "$tree/etc/systemd/system-generators"
 ln -s /dev/null "$tree/etc/systemd/system-generators/systemd-ssh-generator"

@@ -3,6 +3,7 @@ import { isIP } from "node:net";
 import * as v from "valibot";
 import { queueConfig } from "../../../lib/config/queue-config.ts";
 import { type Mistake, parseYaml } from "../../../lib/config/yaml-file.ts";
+import { copiesPorts } from "../files/copies-files.ts";
 import { queueContent } from "../files/queue-files.ts";
 import { AUTO, queueHosts, type Site, siteSchema } from "./site-schema.ts";
 
@@ -22,7 +23,12 @@ export function parseSite(text: string, path: string | undefined): Site {
 function mistakes(content: unknown): Mistake[] {
   const parsed = v.safeParse(siteSchema, content);
   if (!parsed.success) return [];
-  return [...hostMistakes(parsed.output), ...cloudMistakes(parsed.output), ...queueMistakes(parsed.output)];
+  return [
+    ...hostMistakes(parsed.output),
+    ...copiesMistakes(parsed.output),
+    ...cloudMistakes(parsed.output),
+    ...queueMistakes(parsed.output),
+  ];
 }
 
 function queueMistakes(site: Site): Mistake[] {
@@ -48,6 +54,19 @@ function hostMistakes(site: Site): Mistake[] {
     const text = `is ${name} at ${address}, but nats.hosts has ${same.name} at ${same.address}; write the same host alike`;
     return [{ keys: ["queue", "hosts", index], text }];
   });
+}
+
+function copiesMistakes(site: Site): Mistake[] {
+  const { copies, nats } = site;
+  if (copies === undefined) return [];
+  const names = nats.hosts.map(({ name }) => name);
+  const used = copiesPorts(site).find((one) => one === nats.port || one === nats.routePort);
+  return [
+    ...(copies.host === undefined || names.includes(copies.host)
+      ? []
+      : [{ keys: ["copies", "host"], text: `is no NATS host: ${copies.host}; choose one of ${names.join(", ")}` }]),
+    ...(used === undefined ? [] : [{ keys: ["copies", "port"], text: `NATS has the port ${used} of this range` }]),
+  ];
 }
 
 /** The hosts of a cloud have addresses that the cloud can give them, and NATS can be replaced while no queue runs. */

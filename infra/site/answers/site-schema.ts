@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { compression } from "../../../lib/protocol/build-options.ts";
 import { isDnsName } from "../../nats/make-installation.ts";
 import { cloudSchema } from "./cloud-schema.ts";
+import { copiesSchema } from "./copies-schema.ts";
 
 const path = v.pipe(v.string(), v.startsWith("/", "must be an absolute path"));
 const port = v.pipe(v.number(), v.integer("must be a whole number"), v.minValue(1), v.maxValue(65_535));
@@ -114,9 +115,17 @@ export const siteSchema = v.strictObject({
   ),
   /** Absent: the hosts are no machines of a cloud, or others make them. */
   cloud: v.optional(cloudSchema),
-  /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these four. */
+  /** Absent: builders fetch base images from their registries. */
+  copies: v.optional(copiesSchema),
+  /** As in queue.yaml; `nats` and `mirrors` of a pool may be left out. The queue's own schema checks these four. */
   pools: v.optional(
-    v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
+    v.array(
+      v.looseObject({
+        provider: v.looseObject({ kind: v.string() }),
+        nats: v.optional(v.unknown()),
+        mirrors: v.optional(v.unknown()),
+      }),
+    ),
     [],
   ),
   registries: v.optional(v.array(v.unknown()), []),

@@ -156,6 +156,8 @@ pools:
 #    reserve: 5
 #    max: 20
 #    login: /secrets/queue-clouds.yaml
+#copies:                         # of base images, on the first NATS host: docs/administration.md
+#  registries: [docker.io, quay.io]
 #registries:
 #  - host: registry.example.org
 #certificates:                   # those of the site, in place of an own CA

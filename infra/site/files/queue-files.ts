@@ -3,6 +3,7 @@ import { stringify } from "yaml";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
 import type { Host, Site } from "../answers/site-schema.ts";
 import { cloudPool } from "./cloud-pool.ts";
+import { copiesAt, copiesHost } from "./copies-files.ts";
 import { HOST_CA, hostPort } from "./nats-files.ts";
 import { ETC, PUBLIC, QUEUE_GROUP, SERVICE_SECRET, type SiteFile } from "./site-file.ts";
 import type { SiteKeys } from "./site-keys.ts";
@@ -44,7 +45,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
     nats: { url: natsUrl(site), ...tls, creds: `${ETC}/queue.creds`, replicas: site.nats.hosts.length },
     issuer: { account: guest, signingKey: `${ETC}/guest-signing.seed`, sealingKey: `${ETC}/sealing.key` },
     http: { listen: HTTP_LISTEN },
-    pools: [...site.pools, ...cloudPool(site)].map((pool) => withNats(site, pool, host)),
+    pools: [...site.pools, ...cloudPool(site)].map((pool) => withAddresses(site, pool, host)),
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),
     ...(Object.keys(site.limits).length === 0 ? {} : { limits: site.limits }),
     ...(Object.keys(site.quotas).length === 0 ? {} : { quotas: site.quotas }),
@@ -58,10 +59,10 @@ export function natsUrl({ nats }: Site): string {
 }
 
 /**
- * A sandbox reaches no other address of its host than the loopback, as 10.0.2.2 and at listed ports only. So the NATS server on the
- * same host is that address, and the others are as for all hosts.
+ * A sandbox reaches no other address of its host than the loopback, as 10.0.2.2 and at listed ports only. So the NATS server and the
+ * copies of base images on the same host are at that address, and others are as for all hosts.
  */
-function withNats(site: Site, pool: Site["pools"][number], host: Host): unknown {
+function withAddresses(site: Site, pool: Site["pools"][number], host: Host): unknown {
   const isLocal = pool.provider.kind !== "openstack";
   const { hosts, port } = site.nats;
   const urls = hosts.map(({ name, address }) => (isLocal && name === host.name ? HOST_LOOPBACK : address));
@@ -70,11 +71,18 @@ function withNats(site: Site, pool: Site["pools"][number], host: Host): unknown 
     servername: site.serverName,
     ca: HOST_CA,
   };
-  const allowHostPorts = urls.includes(HOST_LOOPBACK) ? [hostPort(HOST_LOOPBACK, port)] : [];
-  const { provider, nats: own = nats, ...settings } = pool;
+  const copier = copiesHost(site);
+  const copies =
+    copier === undefined ? [] : copiesAt(site, isLocal && copier.name === host.name ? HOST_LOOPBACK : copier.address);
+  const { provider, nats: own = nats, mirrors = copies, ...settings } = pool;
+  const allowHostPorts = [
+    ...(urls.includes(HOST_LOOPBACK) ? [hostPort(HOST_LOOPBACK, port)] : []),
+    ...copies.map((copy) => copy.host).filter((one) => one.startsWith(`${HOST_LOOPBACK}:`)),
+  ];
   return {
     ...settings,
     nats: own,
+    ...(copies.length === 0 && pool.mirrors === undefined ? {} : { mirrors }),
     provider: isLocal ? { ...provider, allowHostPorts: provider.allowHostPorts ?? allowHostPorts } : provider,
   };
 }

@@ -16,6 +16,7 @@ export interface SiteFile {
 /** Users and groups that the server package creates. */
 export const NATS_GROUP = "cb-nats";
 export const QUEUE_GROUP = "cb-queue";
+export const REGISTRY_GROUP = "cb-registry";
 export const ROOT_GROUP = "root";
 
 /** For a file that is no secret. */

@@ -2,9 +2,14 @@
 
 import { tableText } from "../../../lib/cli/text/table.ts";
 import { queueHosts, type Site } from "../answers/site-schema.ts";
-import { ETC, NATS_GROUP, QUEUE_GROUP, ROOT_GROUP, type SiteFile } from "./site-file.ts";
+import { copiesHost, copiesPorts } from "./copies-files.ts";
+import { ETC, NATS_GROUP, QUEUE_GROUP, REGISTRY_GROUP, ROOT_GROUP, type SiteFile } from "./site-file.ts";
 
-const SERVICES: Readonly<Record<string, string>> = { [NATS_GROUP]: "cb-nats", [QUEUE_GROUP]: "cb-queue" };
+const SERVICES: Readonly<Record<string, string>> = {
+  [NATS_GROUP]: "cb-nats",
+  [QUEUE_GROUP]: "cb-queue",
+  [REGISTRY_GROUP]: "cb-registry",
+};
 
 /** Everything that an operator does after the first `init`. */
 export function stepsText(site: Site, files: readonly SiteFile[]): string {
@@ -12,6 +17,7 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
   const addresses = new Map(hosts.map(({ name, address }) => [name, address]));
   const nats = [...addresses].filter(([name]) => files.some(isOf(name, NATS_GROUP)));
   const queues = [...addresses].filter(([name]) => files.some(isOf(name, QUEUE_GROUP)));
+  const copiers = [...addresses].filter(([name]) => files.some(isOf(name, REGISTRY_GROUP)));
   const numbered: (readonly [string, string])[] = [
     ["Take the folder offline away: it has the keys of the whole installation. Keep two copies, and no copy here.", ""],
     ...(site.cloud === undefined
@@ -20,6 +26,7 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
           ["Open these ports; nothing connects to a builder, a client or a queue host:", tableText(portRows(site))],
           ["Copy the files, in this folder:", copyLines(files, addresses).join("\n")],
           ...builderSteps(site, queues),
+          ...copiesSteps(copiers),
           ["Start NATS on each of its hosts, and then the queue:", startLines(nats, queues)],
         ] as const)
       : ([["Make the hosts in the cloud, in this folder:", "cb-admin site up ."]] as const)),
@@ -35,7 +42,7 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
 /** Copies the files with owner, group and mode of the manifest, under any umask on either side. */
 export function copyLines(files: readonly SiteFile[], addresses: ReadonlyMap<string, string>): string[] {
   return [...addresses].flatMap(([name, address]) =>
-    [NATS_GROUP, QUEUE_GROUP].flatMap((group) => {
+    [NATS_GROUP, QUEUE_GROUP, REGISTRY_GROUP].flatMap((group) => {
       const names = new Set(files.filter(isOf(name, group)).map(({ target }) => target.split("/")[3] ?? ""));
       if (names.size === 0) return [];
       const pack = `tar -C hosts/${name}${ETC} --owner=root:0 --group=${group}:0 -c ${[...names].join(" ")}`;
@@ -50,6 +57,15 @@ function startLines(nats: readonly (readonly string[])[], queues: readonly (read
   const start = (group: string) => (pair: readonly string[]) =>
     `ssh root@${pair[1]} systemctl enable --now ${SERVICES[group]}`;
   return [...nats.map(start(NATS_GROUP)), ...queues.slice(0, 1).map(start(QUEUE_GROUP))].join("\n");
+}
+
+/** Debian's package starts a registry of its own on the port of the first copy. */
+function copiesSteps(copiers: readonly (readonly string[])[]): [string, string][] {
+  if (copiers.length === 0) return [];
+  const install =
+    "apt-get install -y docker-registry && systemctl disable --now docker-registry && systemctl enable --now cb-registry";
+  const lines = copiers.map(([, address]) => `ssh root@${address} '${install}'`);
+  return [["Start the copies of base images, for which this host needs docker-registry:", lines.join("\n")]];
 }
 
 const PLACE = "/opt/container-builder/current";
@@ -104,9 +120,17 @@ function portRows(site: Site): string[][] {
     ["FROM", "TO", "PORT", "PURPOSE"],
     ["users, builders, operators, queue hosts", nats, `${port}/tcp`, "NATS (TLS)"],
     ...(hosts.length === 1 ? [] : cluster),
+    ...copiesRows(site),
     ["this machine", "all hosts", "22/tcp", "ssh, for copies"],
     ...(isCloud ? [["queue hosts", "the cloud", "443/tcp or as in clouds.yaml", "the API of OpenStack"]] : []),
   ];
+}
+
+function copiesRows(site: Site): string[][] {
+  const ports = copiesPorts(site);
+  if (ports.length === 0) return [];
+  const range = ports.length === 1 ? `${ports[0]}` : `${ports[0]}-${ports.at(-1)}`;
+  return [["builders alone", copiesHost(site)?.name ?? "", `${range}/tcp`, "copies of base images"]];
 }
 
 const indented = (lines: string): string => lines.trimEnd().replace(/^/gm, "   ");

@@ -1,7 +1,7 @@
 /** The output of `site init`: the files that changed, and the steps that follow; for programs, that of `site renew` too. */
 import { queueHosts, type Site } from "../answers/site-schema.ts";
 import { HOST_CA } from "../files/nats-files.ts";
-import { NATS_GROUP, QUEUE_GROUP, type SiteFile } from "../files/site-file.ts";
+import { NATS_GROUP, QUEUE_GROUP, REGISTRY_GROUP, type SiteFile } from "../files/site-file.ts";
 import { copyLines, stepsText } from "../files/steps-text.ts";
 import type { Change } from "./changes.ts";
 
@@ -103,6 +103,7 @@ function serviceLines(
   const isQueueChanged = own.some(({ group, target }) => group === QUEUE_GROUP || target === HOST_CA);
   return [
     ...(nats.length === 0 ? [] : [`ssh root@${address} systemctl ${verb} cb-nats`]),
+    ...(own.some(({ group }) => group === REGISTRY_GROUP) ? [`ssh root@${address} systemctl restart cb-registry`] : []),
     ...(hasQueue && isQueueChanged ? [`ssh root@${address} systemctl try-restart cb-queue`] : []),
   ];
 }

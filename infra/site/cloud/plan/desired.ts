@@ -2,6 +2,7 @@
 import { isIPv4 } from "node:net";
 import { CbError } from "../../../../lib/core/errors.ts";
 import { AUTO, type Host, queueHosts, type Site } from "../../answers/site-schema.ts";
+import { copiesPorts } from "../../files/copies-files.ts";
 import { type CloudAnswers, cloudOf, groupName, imageName, type Role, resourceName } from "../names.ts";
 import type { DesiredGroup, DesiredHost, DesiredImage, DesiredSite, Rule } from "./site-state.ts";
 
@@ -61,6 +62,7 @@ function groups(site: Site, { ssh, clients }: CloudAnswers): DesiredGroup[] {
   const nats = [
     ...from(clients, port),
     ...[inner("queue", port), inner("builders", port)],
+    ...copiesPorts(site).map((one) => inner("builders", one)),
     ...(hosts.length === 1 ? [] : [inner("nats", routePort)]),
   ];
   return [
