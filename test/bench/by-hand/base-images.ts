@@ -14,12 +14,9 @@ import { freePort } from "../../../infra/local/http-port.ts";
 import { dockerRegistryPath } from "../../../infra/tools/setup/unpacked-program.ts";
 import { isReplying } from "../../../lib/oci/is-replying.ts";
 import { runPullThrough } from "../../../lib/oci/pull-through/service.ts";
-import { UNBOUNDED } from "../../../lib/provider/sandbox/bounds.ts";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
-import { clearData, endSandboxIn, makeFolder } from "../../../lib/provider/sandbox/folder.ts";
-import { DEFAULT_LIMITS, hostNetworks, launchSandbox } from "../../../lib/provider/sandbox/launch.ts";
 import { push, startRegistry } from "../../support/oci/docker-registry.ts";
-import { testRootfs } from "../../support/rootfs.ts";
+import { inSandbox } from "../in-sandbox.ts";
 
 const LINE_BYTES_PER_S = 10e6;
 const [, , megabytes = "100", rounds = "3"] = process.argv;
@@ -91,40 +88,12 @@ async function pull(title: string, port: number): Promise<void> {
   const image = `${HOST_LOOPBACK}:${port}/site/base:1`;
   const storage = "--root /var/scratch/root --runroot /var/scratch/run --storage-driver overlay";
   const timed = `date +%s.%N; buildah ${storage} pull -q --tls-verify=false ${image} >/dev/null && date +%s.%N`;
-  const [start = 0, end = Number.NaN] = (await inSandbox(timed)).trim().split("\n").slice(-2).map(Number);
+  const [start = 0, end = Number.NaN] = (await inSandbox(folder, timed, [linePort, copyPort]))
+    .trim()
+    .split("\n")
+    .slice(-2)
+    .map(Number);
   const load = readFileSync("/proc/loadavg", "utf8").split(" ")[0];
   const overLine = ((passedBytes - before) / 1e6).toFixed(0);
   console.log(`${title}: ${(end - start).toFixed(1)} s, ${overLine} MB over the line, load ${load}`);
-}
-
-async function inSandbox(script: string): Promise<string> {
-  const sandbox = mkdtempSync(join(folder, "sandbox-"));
-  await makeFolder(sandbox);
-  const child = await launchSandbox({
-    folder: sandbox,
-    rootfs: await testRootfs(),
-    hostname: "sandbox",
-    command: ["bash", "-c", script],
-    binds: [],
-    network: {
-      allowHostPorts: [linePort, copyPort].map((port) => ({ address: HOST_LOOPBACK, port })),
-      refused: await hostNetworks(),
-    },
-    limits: DEFAULT_LIMITS,
-    bounds: UNBOUNDED.launch,
-    devices: [],
-    allowWeak: [],
-    userData: "",
-    consoleBytes: 0,
-    output: "pipe",
-  });
-  let output = "";
-  child.stdout?.on("data", (chunk: Buffer) => {
-    output += chunk.toString();
-  });
-  child.stderr?.resume();
-  await once(child, "close");
-  await endSandboxIn(sandbox);
-  await clearData(sandbox);
-  return output;
 }
