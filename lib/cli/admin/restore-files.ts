@@ -66,9 +66,8 @@ export async function* readArchive(
   }
 }
 
-/** Adds up the sizes of chunks and shows the sum. */
-export function counter(progress: TransferProgress): (bytes: number) => void {
-  let done = 0;
+/** Adds up the sizes of chunks, from `done` on, and shows the sum. */
+export function counter(progress: TransferProgress, done = 0): (bytes: number) => void {
   return (bytes) => {
     done += bytes;
     progress.show(done);

@@ -1,10 +1,11 @@
 /** `cb-admin restore`: makes the streams of a backup on an empty server, while no queue runs. */
 import { join } from "node:path";
+import { systemClock } from "../../core/clock.ts";
 import { CbError } from "../../core/errors.ts";
 import { VERSION } from "../../core/version.ts";
-import { callApi } from "../../nats/jetstream/api.ts";
-import { listStreams } from "../../nats/jetstream/snapshot/list-streams.ts";
-import { restoreStream } from "../../nats/jetstream/snapshot/restore-stream.ts";
+import { callApi, type JetStreamAccess } from "../../nats/jetstream/api.ts";
+import { listStreams, StreamsNotListed } from "../../nats/jetstream/snapshot/list-streams.ts";
+import { RestoreInterrupted, restoreStream } from "../../nats/jetstream/snapshot/restore-stream.ts";
 import { startService } from "../../nats/rpc/server.ts";
 import type { Steps } from "../terminal.ts";
 import { duration, size } from "../text/progress.ts";
@@ -25,13 +26,18 @@ export interface RestoreOptions {
 
 const TITLE = "Restoring";
 
+/** nats-server (2.9 to 2.15) drops a restore that gets no chunk for 5 s; until then it refuses another one of the stream. */
+const PAUSE_MS = 6_000;
+/** In sequence, without a further stream: a minute at least, and six where JetStream does not answer. */
+const INTERRUPTIONS_MAX = 10;
+
 /**
  * Idempotent: after an interruption it makes the streams that are missing. Throws CbError "usage" when the backup is incomplete,
  * damaged or of another installation, when a queue runs, and when the server has other streams; nothing was changed then. While it
- * restores, errors as restoreStream, and the reason of `signal`.
+ * restores, errors as restoreStream, and the reason of `signal`. A lost connection interrupts it up to ten times in sequence.
  */
 export async function restore(session: BackupSession, options: RestoreOptions): Promise<void> {
-  const { folder, steps, signal } = options;
+  const { folder, steps } = options;
   const { nc, js, installation, config } = session;
   const startedMs = performance.now();
   const manifest = await readManifest(folder);
@@ -46,11 +52,7 @@ export async function restore(session: BackupSession, options: RestoreOptions): 
     if (restored > 0) steps.print(`${streamCount(restored)} restored before`);
     const total = archiveBytes(missing);
     steps.begin(TITLE);
-    const count = counter(new TransferProgress(steps, TITLE, total));
-    for (const stream of missing) {
-      const chunks = readArchive(folder, stream.name, { signal, count });
-      await restoreStream(js, withReplicas(stream, options.replicas), chunks);
-    }
+    await restoreAll(js, manifest, missing, options);
     steps.complete(`${streamCount(missing.length)}, ${size(total)}, after ${duration(performance.now() - startedMs)}`);
     if (guestJwt !== undefined) {
       const path = join(folder, GUEST_JWT);
@@ -58,6 +60,35 @@ export async function restore(session: BackupSession, options: RestoreOptions): 
     }
   } finally {
     await service.stop();
+  }
+}
+
+/** Goes on after a lost connection with the streams that the server does not have. */
+async function restoreAll(
+  js: JetStreamAccess,
+  manifest: BackupManifest,
+  streams: readonly ManifestStream[],
+  { folder, steps, signal, replicas }: RestoreOptions,
+): Promise<void> {
+  const total = archiveBytes(streams);
+  const progress = new TransferProgress(steps, TITLE, total);
+  let missing = streams;
+  for (let interruptions = 0; ; ) {
+    try {
+      if (interruptions > 0) missing = planRestore(manifest, await listStreams(js)).missing;
+      const count = counter(progress, total - archiveBytes(missing));
+      for (const stream of missing) {
+        await restoreStream(js, withReplicas(stream, replicas), readArchive(folder, stream.name, { signal, count }));
+        interruptions = 0;
+      }
+      return;
+    } catch (error) {
+      const isInterrupted =
+        error instanceof RestoreInterrupted || (interruptions > 0 && error instanceof StreamsNotListed);
+      if (!isInterrupted || ++interruptions > INTERRUPTIONS_MAX) throw error;
+    }
+    await systemClock.sleep(PAUSE_MS, signal);
+    signal.throwIfAborted();
   }
 }
 

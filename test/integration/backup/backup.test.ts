@@ -7,11 +7,15 @@ import { natsServerOf } from "../../../infra/tools/setup/nats-server.ts";
 import { buildChunkWildcard, subjects } from "../../../lib/protocol/subjects.ts";
 import { BackupSite } from "../../support/backup/site.ts";
 import { contentOf, makeStreams } from "../../support/backup/streams.ts";
+import { startCuttingProxy } from "../../support/nats/cutting-proxy.ts";
 import { rejection } from "../../support/rejection.ts";
+import { until } from "../../support/until.ts";
 
 const test = suite("cb-admin backup");
 
 const site = await BackupSite.make();
+/** The content of the server that the backup "whole" is of. */
+let whole: Awaited<ReturnType<typeof contentOf>>;
 test.after(() => site.stop());
 
 const hidden = () => readdirSync(site.stack.folder).filter((name) => name.endsWith(".part"));
@@ -29,6 +33,7 @@ test("a restore into an empty server gives every stream its messages, numbers an
   assert.is(restored.code, 0, restored.stderr);
   const after = await contentOf(await site.core());
   assert.equal(after, before);
+  whole = before;
   assert.match(JSON.stringify(after), `a line of ${made.ended}`);
 });
 
@@ -64,6 +69,35 @@ test("a restore after an interrupted one makes the streams that are missing", as
   assert.is(again.code, 0, again.stderr);
   assert.match(again.stderr, "7 streams restored before");
   assert.equal(await contentOf(await site.core()), before);
+});
+
+test("a restore goes on when its connection breaks in the middle of a stream, and when a reply is lost", async () => {
+  for (const fault of ["cut", "lost reply"]) {
+    await site.startEmpty();
+    const proxy = await startCuttingProxy(Number(new URL(site.url).port));
+    try {
+      site.configure({ url: `tls://127.0.0.1:${proxy.port}` });
+      const restoring = site.start("restore", site.stack.path("whole"));
+      const core = await site.core();
+      // The image is by far the largest stream: a part of it has arrived.
+      await until("a part of the image has been sent", () => proxy.fromClientBytes() > 1024 ** 2);
+      if (fault === "cut") proxy.cutAfter(64 * 1024);
+      else {
+        proxy.holdAnswers();
+        const seenBytes = proxy.fromServerBytes();
+        await until("a reply was lost", () => proxy.fromServerBytes() > seenBytes);
+        proxy.refuse();
+        proxy.admit();
+      }
+      const { code, stderr } = await restoring.finished;
+      assert.is(code, 0, stderr);
+      assert.match(stderr, "Restoring: 9 streams");
+      assert.equal(await contentOf(core), whole, fault);
+    } finally {
+      site.configure({});
+      await proxy.stop();
+    }
+  }
 });
 
 test("a restore refuses a server with a changed stream or another one, and names it", async () => {

@@ -1,5 +1,5 @@
 /** Streams as a queue makes them, and their content as texts. */
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { NatsConnection } from "nats";
 import { openKvStore } from "../../../lib/nats/jetstream/kv.ts";
 import { buildChunkWildcard, subjects } from "../../../lib/protocol/subjects.ts";
@@ -29,7 +29,7 @@ export async function makeStreams(core: NatsConnection, imageBytes = 3 * 1024 * 
     await streams.reserveObject(build, { bytes: imageBytes, chunkBytes: 65_536 }, imageBytes);
     await js.publish(subjects.log(build), `a line of ${build}\n`);
     const chunk = buildChunkWildcard(build).replace(">", "x");
-    for (let at = 0; at < imageBytes; at += 524_288) await js.publish(chunk, Buffer.alloc(524_288, build));
+    for (let at = 0; at < imageBytes; at += 524_288) await js.publish(chunk, randomBytes(524_288));
   }
   await streams.seal(ended, { v: 1, state: "succeeded", image: { size: imageBytes, sha256: "0".repeat(64) } } as never);
   return { ended, live };

@@ -37,14 +37,15 @@ const PAGES_MAX = 4_000;
 const REPLY_MS = 15_000;
 
 /**
- * Throws CbError "infrastructure" when JetStream does not answer or does not list every stream, "denied" when the credential may not
- * list streams.
+ * Throws StreamsNotListed when JetStream does not answer or does not list every stream, and CbError "denied" when the credential may
+ * not list streams.
  */
 export async function listStreams(js: JetStreamAccess): Promise<ListedStream[]> {
   const found: ListedStream[] = [];
   for (let page = 0; page < PAGES_MAX; page++) {
     const { total, streams, missing } = await pageFrom(js, found.length);
-    if (missing.length > 0) throw unlisted(`${missing.length} streams do not answer, among them ${missing[0]}`);
+    if (missing.length > 0)
+      throw new StreamsNotListed(`${missing.length} streams do not answer, among them ${missing[0]}`);
     found.push(
       ...streams.map(({ config, state }) => ({
         name: config.name,
@@ -57,16 +58,21 @@ export async function listStreams(js: JetStreamAccess): Promise<ListedStream[]> 
     );
     if (streams.length === 0 || found.length >= total) return found;
   }
-  throw unlisted("there are too many");
+  throw new StreamsNotListed("there are too many");
 }
 
 async function pageFrom(js: JetStreamAccess, offset: number) {
   const reply = await callApi(js, "STREAM.LIST", { offset }, REPLY_MS);
   if (reply.kind === "ok") return v.parse(pageSchema, reply.body);
-  throw unlisted(reply.kind === "silent" ? "JetStream does not answer" : reply.refusal.text);
+  throw new StreamsNotListed(reply.kind === "silent" ? "JetStream does not answer" : reply.refusal.text);
 }
 
-const unlisted = (reason: string): CbError =>
-  new CbError("infrastructure", `the streams cannot be listed: ${reason}`, {
-    hint: "is nats-server running with JetStream? in a cluster, are all of its servers up? try again",
-  });
+/** JetStream does not answer, or not all of its servers. */
+export class StreamsNotListed extends CbError {
+  constructor(reason: string) {
+    super("infrastructure", `the streams cannot be listed: ${reason}`, {
+      hint: "is nats-server running with JetStream? in a cluster, are all of its servers up? try again",
+    });
+    this.name = "StreamsNotListed";
+  }
+}

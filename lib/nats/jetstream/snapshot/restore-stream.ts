@@ -1,7 +1,9 @@
 /** Makes a stream from a snapshot. JetStream makes the stream when the archive is complete, so a killed restore leaves none. */
 import { ErrorCode, NatsError } from "nats";
 import * as v from "valibot";
+import { unlessAborted } from "../../../core/abort.ts";
 import { CbError, messageOf } from "../../../core/errors.ts";
+import { ConnectionWatch } from "../../connection-watch.ts";
 import { callApi, type JetStreamAccess, parseJson, refusalIn } from "../api.ts";
 import { type Refusal, TOO_FEW_SERVERS_CODES } from "../stream-errors.ts";
 import { type SavedStream, type SnapshotContent, snapshotState } from "./snapshot.ts";
@@ -23,10 +25,21 @@ const EXISTS_CODES = [10130, 10058];
 /** JSStorageResourcesExceededErr, JSInsufficientResourcesErr, JSMemoryResourcesExceededErr. */
 const NO_STORAGE_CODES = [10047, 10023, 10028];
 
+/** The connection was lost, or JetStream dropped the restore after it. The stream may be there: its last reply may have been lost. */
+export class RestoreInterrupted extends CbError {
+  constructor(stream: string, reason: string, cause: unknown) {
+    super("unreachable", `the connection to NATS was lost while ${stream} was restored: ${reason}`, {
+      hint: "repeat the command: it goes on with the streams that are missing",
+      cause,
+    });
+    this.name = "RestoreInterrupted";
+  }
+}
+
 /**
  * `chunks`: the archive, in pieces of at most RESTORE_CHUNK_BYTES. Throws CbError "usage" when the stream exists, "config" when the
- * server has no space for it or cannot keep so many replicas, "denied" when the credential may not restore, "unreachable" when the
- * connection is lost, and "infrastructure" when JetStream refuses the archive.
+ * server has no space for it or cannot keep so many replicas, "denied" when the credential may not restore,
+ * RestoreInterrupted at once when the connection is lost, and CbError "infrastructure" when JetStream refuses the archive.
  */
 export async function restoreStream(
   js: JetStreamAccess,
@@ -34,20 +47,33 @@ export async function restoreStream(
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const { name } = config;
-  // nats-server 2.12 and newer refuse a request with other fields.
-  const { deliver_subject } = await open(js, { config, state: saved });
-  for await (const chunk of chunks) await send(js, { name, subject: deliver_subject, chunk, timeoutMs: CHUNK_MS });
+  const lost = new AbortController();
+  // A reply that was on its way is lost with the connection, and nats.js would wait for it after it has connected again.
+  const watch = new ConnectionWatch(js.nc, { disconnected: () => lost.abort(new Error("disconnected")) });
   const empty = new Uint8Array(0);
-  const end = await send(js, { name, subject: deliver_subject, chunk: empty, timeoutMs: FINISH_MS });
+  try {
+    // nats-server 2.12 and newer refuse a request with other fields.
+    const { deliver_subject } = await open(js, { config, state: saved }, lost.signal);
+    const part = { name, subject: deliver_subject, lost: lost.signal };
+    for await (const chunk of chunks) await send(js, { ...part, chunk, timeoutMs: CHUNK_MS });
+    verify(name, saved, lastSeqMax, await send(js, { ...part, chunk: empty, timeoutMs: FINISH_MS }));
+  } finally {
+    watch.stop();
+  }
+}
+
+function verify(name: string, saved: SnapshotContent["state"], lastSeqMax: number, end: unknown): void {
   const { state } = v.parse(finishedSchema, end);
   if (state.last_seq >= saved.last_seq && state.last_seq <= lastSeqMax) return;
   throw failed(name, `it ends at message ${state.last_seq} instead of ${saved.last_seq}`);
 }
 
-async function open(js: JetStreamAccess, content: SnapshotContent) {
+async function open(js: JetStreamAccess, content: SnapshotContent, lost: AbortSignal) {
   const { name } = content.config;
-  const reply = await callApi(js, `STREAM.RESTORE.${name}`, content, CHUNK_MS);
-  if (reply.kind === "silent") throw failed(name, "JetStream does not answer");
+  const reply = await unlessAborted(callApi(js, `STREAM.RESTORE.${name}`, content, CHUNK_MS), lost).catch((cause) => {
+    throw cause === lost.reason ? new RestoreInterrupted(name, messageOf(cause), cause) : cause;
+  });
+  if (reply.kind === "silent") throw new RestoreInterrupted(name, "JetStream does not answer", undefined);
   if (reply.kind === "refused") throw refused(content, reply.refusal);
   return v.parse(openedSchema, reply.body);
 }
@@ -57,27 +83,22 @@ interface Part {
   readonly subject: string;
   readonly chunk: Uint8Array;
   readonly timeoutMs: number;
+  /** Aborted when the connection is lost. */
+  readonly lost: AbortSignal;
 }
 
 /** Returns the body of the reply, undefined for that to a chunk. */
-async function send({ nc }: JetStreamAccess, { name, subject, chunk, timeoutMs }: Part): Promise<unknown> {
+async function send({ nc }: JetStreamAccess, { name, subject, chunk, timeoutMs, lost }: Part): Promise<unknown> {
   try {
-    const { data } = await nc.request(subject, chunk, { timeout: timeoutMs });
+    const { data } = await unlessAborted(nc.request(subject, chunk, { timeout: timeoutMs }), lost);
     const body = parseJson(data);
     const refusal = refusalIn(body);
     if (refusal !== undefined) throw failed(name, `${refusal.text} (JetStream error ${refusal.code})`);
     return body;
   } catch (cause) {
-    if (!(cause instanceof NatsError)) throw cause;
-    if (cause.code === ErrorCode.NoResponders) throw failed(name, "JetStream has given up");
-    throw new CbError(
-      "unreachable",
-      `the connection to NATS was lost while ${name} was restored: ${messageOf(cause)}`,
-      {
-        hint: "repeat the command: it goes on with the streams that are missing",
-        cause,
-      },
-    );
+    if (cause !== lost.reason && !(cause instanceof NatsError)) throw cause;
+    const hasGivenUp = cause instanceof NatsError && cause.code === ErrorCode.NoResponders;
+    throw new RestoreInterrupted(name, hasGivenUp ? "JetStream has given up" : messageOf(cause), cause);
   }
 }
 
