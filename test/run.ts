@@ -55,13 +55,18 @@ function readArguments() {
   }
 }
 
-/** Unit tests start no other program. For the other tests this installs the system's programs and bundles our own. */
+/**
+ * Unit tests start no other program. For the other tests this installs the system's programs and bundles our own. They run on the oldest
+ * supported nats-server unless NATS_SERVER names another; those on newer ones choose it themselves.
+ */
 async function prepareEnvironment(files: readonly TestFile[]): Promise<Record<string, string>> {
   if (!files.some((file) => file.needsTools)) return {};
   const machines = files.some(({ path, testbed }) => path.endsWith(".full.test.ts") || testbed === "libvirt");
   await ensureTools({ need: machines ? ALL_TOOLS : TEST_TOOLS, onStep: print });
   await build();
-  return { NATS_SERVER: await natsServerPath() };
+  return {
+    NATS_SERVER: process.env.NATS_SERVER ? await natsServerPath() : await natsServerOf("bookworm", { onStep: print }),
+  };
 }
 
 /** A signal to the runner ends the running test files. The runner then cleans up and exits. */

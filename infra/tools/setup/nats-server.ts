@@ -13,6 +13,8 @@ import { runCommand, withProgress } from "./run-command.ts";
 
 /** The version of Debian 12, the oldest on which accounts and the object store were tested. */
 const OLDEST = [2, 9, 10] as const;
+/** Where newer servers are than in most distributions, the newest first: 2.15 and 2.10. They need libc 2.34; Debian 12 has 2.36. */
+const NEWEST_RELEASES = ["sid", "trixie"] as const;
 
 export interface NatsServerOptions {
   /** Holds NATS_SERVER, PATH, HOME and XDG_CACHE_HOME. Default: the environment of this process. */
@@ -22,17 +24,18 @@ export interface NatsServerOptions {
 }
 
 /**
- * Returns the path of a nats-server 2.9.10 or newer: the one that NATS_SERVER names, or the first in PATH, or the one in the cache
- * folder, which is fetched from the Debian archive first if it is missing (4 MB, without root). Throws CbError "config" when
- * NATS_SERVER names an unusable program or the system has no apt, "infrastructure" when the download fails.
+ * Returns the path of a nats-server 2.9.10 or newer: the one that NATS_SERVER names, or the first in PATH, or the newest in the cache
+ * folder. If there is none, it fetches the newest of Debian's archive that runs on this machine (15 MB with the list of packages, without
+ * root), and where the mirror has no other release, the one of this machine's own release. Throws CbError "config" when NATS_SERVER names
+ * an unusable program or the system has no apt, "infrastructure" when no download succeeds.
  */
 export async function natsServerPath(options: NatsServerOptions = {}): Promise<string> {
   const env = options.env ?? process.env;
   const named = env.NATS_SERVER;
   if (named) return checkVersion(named);
-  // The architecture is part of the name, because machines of several architectures may mount the same home folder.
-  const cached = join(folders(env).cache, "tools", `nats-server-${process.arch}`);
-  for (const path of [...findPrograms("nats-server", env.PATH), cached]) {
+  const sources = [...NEWEST_RELEASES, undefined];
+  const cached = sources.map((release) => cachedPath(release, env));
+  for (const path of [...findPrograms("nats-server", env.PATH), ...cached]) {
     if (isRecent(await versionOf(path))) return path;
   }
   if (!hasApt()) {
@@ -40,24 +43,34 @@ export async function natsServerPath(options: NatsServerOptions = {}): Promise<s
       hint: "install it from https://github.com/nats-io/nats-server/releases, in PATH or named by NATS_SERVER",
     });
   }
-  await withProgress("Fetching nats-server from the Debian archive", options.onStep ?? (() => {}), () =>
-    fetchInto(cached),
-  );
-  return cached;
+  for (const release of NEWEST_RELEASES) {
+    const path = await fetchRelease(release, options).catch((error: unknown) => {
+      if (!(error instanceof CbError)) throw error;
+      options.onStep?.(`  Debian ${release} has none for this machine: ${error.message.split("\n").at(-1)}`);
+    });
+    if (path !== undefined) return path;
+  }
+  return fetchRelease(undefined, options);
 }
 
-/**
- * Returns the path of the nats-server of one Debian release, for tests on several versions. It is cached beside the others. The
- * servers of trixie (2.10) and sid (2.15) need libc 2.34, so they run on bookworm. Throws as natsServerPath does.
- */
+/** Returns the path of the nats-server of one Debian release, cached beside the others. Throws as natsServerPath does. */
 export async function natsServerOf(release: string, options: NatsServerOptions = {}): Promise<string> {
-  const cached = join(folders(options.env).cache, "tools", `nats-server-${release}-${process.arch}`);
-  if (isRecent(await versionOf(cached))) return cached;
-  const { mirror } = await hostAptSettings();
-  const source = `deb [check-valid-until=no] ${mirror} ${release} main`;
-  const step = `Fetching nats-server of Debian ${release}`;
-  await withProgress(step, options.onStep ?? (() => {}), () => fetchInto(cached, source));
-  return cached;
+  const cached = cachedPath(release, options.env);
+  return isRecent(await versionOf(cached)) ? cached : fetchRelease(release, options);
+}
+
+/** `release`: one of Debian; undefined: that of this machine. */
+async function fetchRelease(release: string | undefined, options: NatsServerOptions): Promise<string> {
+  const path = cachedPath(release, options.env);
+  const source = release && `deb [check-valid-until=no] ${(await hostAptSettings(options.env)).mirror} ${release} main`;
+  const step = `Fetching nats-server ${release ? `of Debian ${release}` : "of this machine's release"}`;
+  await withProgress(step, options.onStep ?? (() => {}), () => fetchInto(path, source));
+  return path;
+}
+
+/** The architecture is part of the name, because machines of several architectures may mount the same home folder. */
+function cachedPath(release = "host", env: NatsServerOptions["env"] = process.env): string {
+  return join(folders(env).cache, "tools", `nats-server-${release}-${process.arch}`);
 }
 
 async function checkVersion(path: string): Promise<string> {
@@ -90,9 +103,13 @@ async function fetchInto(path: string, source?: string): Promise<void> {
     await aptUnpack("nats-server", scratch, source);
     const found = ["usr/sbin", "usr/bin"].map((folder) => join(scratch, folder, "nats-server")).find(isExecutable);
     if (found === undefined || !isRecent(await versionOf(found))) {
-      throw new CbError("config", `the Debian archive in use has no nats-server ${OLDEST.join(".")} or newer`, {
-        hint: "install one from https://github.com/nats-io/nats-server/releases, in PATH or named by NATS_SERVER",
-      });
+      throw new CbError(
+        "config",
+        `the Debian archive in use has no nats-server ${OLDEST.join(".")} or newer that runs here`,
+        {
+          hint: "install one from https://github.com/nats-io/nats-server/releases, in PATH or named by NATS_SERVER",
+        },
+      );
     }
     renameSync(found, path);
   } finally {

@@ -27,11 +27,20 @@ export function planRestore(manifest: BackupManifest, existing: readonly ListedS
 }
 
 /** The last message tells: its number is in the range of the backup, and its time too unless the stream was written meanwhile. */
-function isRestored(saved: ManifestStream | undefined, { lastSeq, lastTime }: ListedStream): boolean {
+function isRestored(saved: ManifestStream | undefined, existing: ListedStream): boolean {
   if (saved === undefined) return false;
+  const { lastSeq, lastTime } = existing;
   const { state, lastSeqMax } = saved;
-  if (lastSeq === state.last_seq) return Date.parse(lastTime) === Date.parse(state.last_ts);
-  return lastSeq > state.last_seq && lastSeq <= lastSeqMax;
+  if (lastSeq !== state.last_seq) return lastSeq > state.last_seq && lastSeq <= lastSeqMax;
+  return Date.parse(lastTime) === Date.parse(state.last_ts) || mayLackLast(saved, existing);
+}
+
+/** nats-server 2.15.1 restores a stream without the time of its last message if that was removed, and names the last that is left. */
+function mayLackLast({ state }: ManifestStream, { bytes, lastTime }: ListedStream): boolean {
+  const { num_deleted = 0, first_ts = "", last_ts } = state;
+  const lastMs = Date.parse(lastTime);
+  const isInBackup = Date.parse(first_ts) <= lastMs && lastMs < Date.parse(last_ts);
+  return num_deleted > 0 && bytes === state.bytes && isInBackup;
 }
 
 function notEmpty(names: readonly string[]): CbError {

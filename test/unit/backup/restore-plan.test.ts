@@ -61,6 +61,19 @@ test("a stream with one message more or less, or another last message, is refuse
   refused(() => planRestore(backup, [existing("a", 10, "2026-11-27T06:47:13.740Z")]), "a");
 });
 
+test("a stream of which the last message was removed may name the time of an earlier one of the backup", () => {
+  const first_ts = "2026-11-27T06:47:13.740Z";
+  const backup = (num_deleted: number, bytes = 1) => {
+    const stream = saved("a");
+    return manifest({ ...stream, state: { ...stream.state, bytes, first_ts, num_deleted } });
+  };
+  assert.is(planRestore(backup(1), [existing("a", 10, first_ts)]).restored, 1);
+  refused(() => planRestore(backup(0), [existing("a", 10, first_ts)]), "a");
+  refused(() => planRestore(backup(1, 2), [existing("a", 10, first_ts)]), "a");
+  refused(() => planRestore(backup(1), [existing("a", 10, "2026-11-27T06:47:13.739Z")]), "a");
+  refused(() => planRestore(backup(1), [existing("a", 10, "2026-11-27T06:47:13.742Z")]), "a");
+});
+
 test("the archive of a stream that was written meanwhile may end anywhere up to the last message", () => {
   const backup = manifest(saved("a", 10, 12));
   assert.is(planRestore(backup, [existing("a", 12, "2026-11-27T07:00:00Z")]).restored, 1);

@@ -33,6 +33,9 @@ export const snapshotState = v.looseObject({
   bytes: v.number(),
   last_seq: v.number(),
   last_ts: v.optional(v.string(), ""),
+  first_ts: v.optional(v.string()),
+  /** Numbers after the first message that have no message. */
+  num_deleted: v.optional(v.number()),
 });
 const contentSchema = v.object({ config: snapshotConfig, state: snapshotState });
 

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { suite } from "uvu";
@@ -82,6 +82,18 @@ test("natsServerPath() takes the server that NATS_SERVER names", async ({ folder
 test("natsServerPath() takes the first server in PATH that is recent enough", async ({ folder }) => {
   const path = program(folder, "nats-server", "nats-server: v2.9.10");
   assert.is(await natsServerPath({ env: { PATH: folder } }), path);
+});
+
+test("natsServerPath() takes the newest server in the cache that runs here", async ({ folder }) => {
+  const tools = join(folder, "container-builder", "tools");
+  const env = { XDG_CACHE_HOME: folder, PATH: "" };
+  mkdirSync(tools, { recursive: true });
+  program(tools, `nats-server-host-${process.arch}`, "nats-server: v2.9.10");
+  const trixie = program(tools, `nats-server-trixie-${process.arch}`, "nats-server: v2.10.27");
+  program(tools, `nats-server-sid-${process.arch}`, "libc.so.6: version GLIBC_2.99 not found");
+  assert.is(await natsServerPath({ env }), trixie);
+  const sid = program(tools, `nats-server-sid-${process.arch}`, "nats-server: v2.15.1");
+  assert.is(await natsServerPath({ env }), sid);
 });
 
 test("natsServerPath() refuses a NATS_SERVER that is too old, and names both versions", async ({ folder }) => {
