@@ -5,6 +5,8 @@
  * message's size. The bytes and their order stay the same, whatever they are: the parser alone decides whether they are valid.
  */
 
+import { takeBuffer } from "./message-buffers.ts";
+
 const LF = 0x0a;
 /** "MSG subject sid [reply] size" and "HMSG subject sid [reply] headers size": only these are followed by a payload. */
 const M = 0x4d;
@@ -54,7 +56,7 @@ export class WholeMessages {
       }
       const messageEnd = lineEnd + 1 + payloadBytes(bytes, end, lineEnd);
       if (messageEnd > bytes.length) {
-        this.#message = Buffer.allocUnsafeSlow(messageEnd - end);
+        this.#message = takeBuffer(messageEnd - end);
         this.#filled = bytes.copy(this.#message, 0, end);
         return end;
       }

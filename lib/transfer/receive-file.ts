@@ -6,6 +6,7 @@
 import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { codeOf } from "../core/errors.ts";
+import { giveBack } from "../nats/message-buffers.ts";
 import { createHidden, outputError, type ReceiveOptions } from "./target.ts";
 
 /** A complete file that has no name yet. The caller calls `place` or `discard`. */
@@ -61,6 +62,7 @@ async function writeAll<T>(chunks: AsyncIterator<Uint8Array, T>, file: FileHandl
         return step.value;
       }
       await writeWhole(file, step.value);
+      giveBack(step.value);
     } catch (error) {
       throw outputError(path, error);
     }
