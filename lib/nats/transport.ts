@@ -6,6 +6,7 @@ import type { ConnectionOptions, NatsConnection } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client/internal_mod.js";
 import { NodeTransport, nodeResolveHost } from "nats/lib/src/node_transport.js";
 import { Outbound } from "./outbound.ts";
+import { readInto } from "./read-into.ts";
 import { WholeMessages } from "./whole-messages.ts";
 
 interface WaitingFrame {
@@ -22,7 +23,7 @@ class WholeMessageTransport extends NodeTransport {
   override setupHandlers(): void {
     super.setupHandlers();
     this.socket.removeAllListeners("data");
-    this.socket.on("data", (piece) => {
+    readInto(this.socket, (piece) => {
       const complete = this.#messages.add(piece);
       if (complete.length === 0) return;
       this.yields.push(...complete);

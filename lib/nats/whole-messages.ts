@@ -24,7 +24,7 @@ export class WholeMessages {
   /** The beginning of a line. */
   #line: Buffer | undefined;
 
-  /** The bytes that can be parsed now, in pieces that end with a message. A piece may share memory with `chunk`. */
+  /** The bytes that can be parsed now, in pieces that end with a message. No piece shares memory with `chunk`. */
   add(chunk: Uint8Array): Uint8Array[] {
     const complete: Uint8Array[] = [];
     let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -40,7 +40,7 @@ export class WholeMessages {
       this.#line = undefined;
     }
     const end = this.#endOfWhole(bytes);
-    if (end > 0) complete.push(bytes.subarray(0, end));
+    if (end > 0) complete.push(Buffer.from(bytes.subarray(0, end)));
     return complete;
   }
 
