@@ -5,6 +5,8 @@
  * message's size. The bytes and their order stay the same, whatever they are: the parser alone decides whether they are valid.
  */
 
+import { takeBuffer } from "./message-buffers.ts";
+
 const LF = 0x0a;
 /** "MSG subject sid [reply] size" and "HMSG subject sid [reply] headers size": only these are followed by a payload. */
 const M = 0x4d;
@@ -22,7 +24,7 @@ export class WholeMessages {
   /** The beginning of a line. */
   #line: Buffer | undefined;
 
-  /** The bytes that can be parsed now, in pieces that end with a message. A piece may share memory with `chunk`. */
+  /** The bytes that can be parsed now, in pieces that end with a message. No piece shares memory with `chunk`. */
   add(chunk: Uint8Array): Uint8Array[] {
     const complete: Uint8Array[] = [];
     let bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -38,7 +40,7 @@ export class WholeMessages {
       this.#line = undefined;
     }
     const end = this.#endOfWhole(bytes);
-    if (end > 0) complete.push(bytes.subarray(0, end));
+    if (end > 0) complete.push(Buffer.from(bytes.subarray(0, end)));
     return complete;
   }
 
@@ -54,7 +56,7 @@ export class WholeMessages {
       }
       const messageEnd = lineEnd + 1 + payloadBytes(bytes, end, lineEnd);
       if (messageEnd > bytes.length) {
-        this.#message = Buffer.allocUnsafeSlow(messageEnd - end);
+        this.#message = takeBuffer(messageEnd - end);
         this.#filled = bytes.copy(this.#message, 0, end);
         return end;
       }

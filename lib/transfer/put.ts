@@ -4,7 +4,6 @@
  * when all are stored.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { nuid as newNuid } from "nats";
 import type { JetStreamAccess } from "../nats/jetstream/api.ts";
 import { Publisher } from "../nats/jetstream/publisher.ts";
@@ -18,6 +17,7 @@ import {
   metaSubject,
   type StoredObject,
 } from "../protocol/object-layout.ts";
+import { fileRing } from "./file-ring.ts";
 import { rechunk } from "./rechunk.ts";
 
 export type { StoredObject } from "../protocol/object-layout.ts";
@@ -51,6 +51,7 @@ export interface PutOptions {
 }
 
 const CHUNK_BYTES = 128 * 1024;
+const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** An id for an object that is about to be put. */
 export const newObjectId = (): string => newNuid.next();
@@ -80,7 +81,7 @@ export async function putObject(
   let storedBytes = 0;
   const publisher = new Publisher(js, {
     stream: bucketStream(bucket),
-    windowBytes: options.windowBytes ?? 4 * 1024 * 1024,
+    windowBytes: options.windowBytes ?? WINDOW_BYTES,
     ...(options.ackTimeoutMs === undefined ? {} : { ackTimeoutMs: options.ackTimeoutMs }),
     ...(options.isDeleted === undefined ? {} : { isDeleted: options.isDeleted }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -109,5 +110,8 @@ export async function putObject(
 
 /** Puts a file. Rejects like `putObject`, or with the error of node:fs if the file cannot be read. */
 export function putFile(js: JetStreamAccess, path: string, options: PutOptions): Promise<StoredObject> {
-  return putObject(js, createReadStream(path, { highWaterMark: chunkSize(js, options.chunkBytes) }), options);
+  const { windowBytes = WINDOW_BYTES } = options;
+  // The publisher holds a chunk until NATS has stored it.
+  const chunks = fileRing(path, { chunkBytes: chunkSize(js, options.chunkBytes), heldBytes: windowBytes });
+  return putObject(js, chunks, { ...options, windowBytes });
 }

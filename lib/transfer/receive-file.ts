@@ -3,9 +3,10 @@
  * a hidden file in the same directory and flushed to disk; `place` renames it, `discard` removes it. Until `place` the target is
  * unchanged.
  */
-import { type FileHandle, link, open, rename, rm } from "node:fs/promises";
+import { link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { codeOf } from "../core/errors.ts";
+import { DiskWriter } from "./disk-writer.ts";
 import { createHidden, outputError, type ReceiveOptions } from "./target.ts";
 
 /** A complete file that has no name yet. The caller calls `place` or `discard`. */
@@ -30,7 +31,8 @@ export async function receiveFile<T>(
     const { path, file } = await createHidden(options);
     const discard = () => rm(path, { force: true });
     try {
-      const result = await writeAll(chunks, file, options.path).finally(() => file.close());
+      const writer = new DiskWriter(file);
+      const result = await writeAll(chunks, writer, options.path).finally(() => writer.close());
       return { result, discard, place: () => place(path, options) };
     } catch (error) {
       await discard();
@@ -52,26 +54,18 @@ async function place(hidden: string, options: ReceiveOptions): Promise<void> {
   }
 }
 
-async function writeAll<T>(chunks: AsyncIterator<Uint8Array, T>, file: FileHandle, path: string): Promise<T> {
+async function writeAll<T>(chunks: AsyncIterator<Uint8Array, T>, writer: DiskWriter, path: string): Promise<T> {
   for (;;) {
     const step = await chunks.next();
     try {
       if (step.done) {
-        await file.sync();
+        await writer.finish();
         return step.value;
       }
-      await writeWhole(file, step.value);
+      await writer.write(step.value);
     } catch (error) {
       throw outputError(path, error);
     }
-  }
-}
-
-/** write(2) may write fewer bytes than requested. */
-async function writeWhole(file: FileHandle, data: Uint8Array): Promise<void> {
-  for (let rest = data; rest.length > 0; ) {
-    const { bytesWritten } = await file.write(rest);
-    rest = rest.subarray(bytesWritten);
   }
 }
 

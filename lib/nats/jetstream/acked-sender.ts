@@ -56,11 +56,14 @@ export class AckedSender {
     }
   }
 
-  /** Sends all unacknowledged messages again, in a new round. Throws ConnectionClosed. */
+  /**
+   * Sends all unacknowledged messages again, in a new round. Throws ConnectionClosed. Sends copies, because an acknowledgement of an
+   * earlier round may arrive while a message waits for the socket, and the caller may then change its bytes.
+   */
   sendAgain(entries: readonly SentMessage[]): void {
     this.#round += 1;
     entries.forEach((entry, index) => {
-      this.send(entry, index > 0);
+      this.send({ ...entry, data: Uint8Array.from(entry.data) }, index > 0);
     });
   }
 
