@@ -55,7 +55,7 @@ async function start(world: World) {
     for (const [name] of TIMES) {
       writeFileSync(`${context}/app`, contentFor(name));
       const argv = ["--force", stack.path("image.sif"), `${context}/Dockerfile`];
-      seconds.push(await secondsOf(() => drained(stack.spawn("container-builder", argv))));
+      seconds.push(await secondsOf(() => drained(stack.spawn("container-builder", argv, { cwd: context }))));
     }
     return [...seconds, ...seconds];
   };
