@@ -9,6 +9,7 @@ import type { PathPattern } from "../lib/recipe/path-pattern.ts";
 import { rebaseSources } from "../lib/recipe/rebase.ts";
 import { encodeRecipe } from "../lib/recipe/recipe-text.ts";
 import { type EmulatedArchitecture, wrappersFor } from "./emulation.ts";
+import { hostOf } from "./layers/use-layers.ts";
 import { deviceFilterFor } from "./pseudo-devices.ts";
 import { registriesConf } from "./registries.ts";
 
@@ -106,7 +107,9 @@ export async function writeRecipe({ recipe }: Lease, workDir: WorkDir, hasSecret
 
 /** With other mirrors it may be called again, before a program starts. */
 export function writeRegistries(lease: Lease, workDir: WorkDir, mirrors: readonly Mirror[]): Promise<void> {
-  const settings = { plainHttp: lease.plainHttpRegistries, mirrors };
+  const { layers, plainHttpRegistries } = lease;
+  const ofLayers = layers?.plainHttp ? [hostOf(layers)] : [];
+  const settings = { plainHttp: [...plainHttpRegistries, ...ofLayers], mirrors };
   return writeFile(workDir.registriesConf, registriesConf(lease.recipe, settings));
 }
 

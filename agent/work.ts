@@ -4,7 +4,7 @@ import type { SealingKey } from "../lib/core/sealed-box.ts";
 import type { JetStreamAccess } from "../lib/nats/jetstream/api.ts";
 import { Publisher } from "../lib/nats/jetstream/publisher.ts";
 import type { BuildState } from "../lib/protocol/build-messages.ts";
-import type { BuildOutcome, Lease, Mirror } from "../lib/protocol/builder-messages.ts";
+import type { BuildOutcome, Lease } from "../lib/protocol/builder-messages.ts";
 import { encode } from "../lib/protocol/codec.ts";
 import { buildStream, subjects } from "../lib/protocol/subjects.ts";
 
@@ -13,10 +13,12 @@ import { registriesOf } from "../lib/recipe/base-images.ts";
 import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
 
 import { LogWriter } from "../lib/transfer/log-writer.ts";
-import { baseImageFailure, isBaseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
+import { baseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
 import { deviceFailure } from "./device-failure.ts";
 import { diskFailure, fullDisk } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
+import { buildAgain, type HelpedRun } from "./layers/build-again.ts";
+import { LAYERS_AWAY, layersFor, repliedLayers } from "./layers/use-layers.ts";
 import { memoryFailure } from "./memory-failure.ts";
 import { usableMirrors } from "./mirrors.ts";
 import { prepareWorkDir, type WorkDir, writeRecipe, writeRegistries } from "./prepare.ts";
@@ -109,10 +111,6 @@ async function buildWithSecrets(options: AttemptOptions, workDir: WorkDir): Prom
   }
 }
 
-/** apptainer (1.4.5) asks a mirror and then no other address, and no program goes on elsewhere with half a layer. */
-const WITHOUT_MIRRORS =
-  "container-builder: the registry mirror failed, or does not have the base image; the build starts again without it";
-
 async function buildImage(
   options: AttemptOptions & Pick<RegistryAccess, "logins">,
   workDir: WorkDir,
@@ -129,26 +127,23 @@ async function buildImage(
   const { context: cwd, environment: env } = workDir;
   const limitMs = lease.limits.buildMs;
   const startedMs = performance.now();
-  const run = async (mirrors: readonly Mirror[]): Promise<BuildExit> => {
-    await writeRegistries(lease, workDir, mirrors);
-    return runBuild(stepsFor(lease.recipe, workDir, secrets), {
-      cwd,
-      env,
-      terminal,
-      limitMs,
-      startedMs,
-      write,
-      signal,
-    });
+  const run = async ({ helpers, signal, onBuilt }: HelpedRun): Promise<BuildExit> => {
+    await writeRegistries(lease, workDir, helpers.mirrors);
+    const [first, ...rest] = stepsFor(lease.recipe, workDir, { secrets, layers: helpers.layers });
+    const after = async () => {
+      onBuilt();
+      await first.after?.();
+    };
+    return runBuild([{ ...first, after }, ...rest], { cwd, env, terminal, limitMs, startedMs, write, signal });
   };
+  const notify = (text: string) => write(Buffer.from(`${text}\n`));
   try {
     const access = { registries: registriesOf(lease.recipe), logins: options.logins };
     const mirrors = await usableMirrors(lease.mirrors ?? [], access);
-    let exit = await run(mirrors);
-    if (exit.code !== 0 && mirrors.length > 0 && isBaseImageFailure(last.text())) {
-      await write(Buffer.from(`${WITHOUT_MIRRORS}\n`));
-      exit = await run([]);
-    }
+    const wanted = layersFor(lease, secrets?.secrets !== undefined);
+    const layers = wanted === undefined ? undefined : await repliedLayers(wanted);
+    if (wanted !== undefined && layers === undefined) await notify(LAYERS_AWAY);
+    const exit = await buildAgain({ mirrors, layers }, { run, output: () => last.text(), notify, signal });
     return exit.code === 0 ? exit : { ...exit, reason: await reasonOf(exit, last.text(), options) };
   } finally {
     await log.end();

@@ -12,6 +12,7 @@ import { EXIT_CODES } from "../lib/core/exit-codes.ts";
 import { createLogger } from "../lib/core/log.ts";
 import { serviceManager } from "../lib/core/notify.ts";
 import { exposureOf } from "../lib/nats/credentials/creds-mode.ts";
+import { readKeyFile } from "../lib/nats/credentials/issuer.ts";
 import { providersFor } from "../lib/provider/make-provider.ts";
 import { checkFiles } from "../lib/queue/check-files.ts";
 import { checkProviders } from "../lib/queue/check-providers.ts";
@@ -55,6 +56,10 @@ await main("cb-queue", async (argv) => {
   if (options.check) {
     if (exposure !== undefined) warnOf("cb-queue")(exposure);
     await checkPools(config, options.clouds === true);
+    if (config.pools.some(({ layers }) => layers !== undefined)) {
+      const { publicKey } = await readKeyFile(config.issuer.signingKey);
+      printText(`layers: cb-registry needs the key ${publicKey} (registry.yaml: layers.key)\n`);
+    }
     return 0;
   }
   const log = createLogger({ name: "cb-queue", level: config.logLevel });

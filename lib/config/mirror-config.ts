@@ -30,6 +30,13 @@ export const mirrors = v.pipe(
   ),
 );
 
+/** The registry of layers that `layers` of registry.yaml opens, as the pool's builders reach it. */
+export const layersRegistry = v.strictObject({
+  host: registryHost,
+  /** True: no TLS. False by default, because without TLS the network can read a build's token and change the layers. */
+  plainHttp: v.optional(v.boolean(), false),
+});
+
 /** For a sandbox 10.0.2.2 is the host's loopback, and only the listed ports of it are open. */
 export const isReachable = (host: string, allowHostPorts: readonly string[]): boolean =>
   !host.startsWith("10.0.2.2:") || allowHostPorts.includes(host);

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { compression } from "../protocol/build-options.ts";
 import { architecture, gpu } from "../protocol/fields.ts";
 import { httpConfig } from "./http-config.ts";
-import { isReachable, mirrors, registryHost } from "./mirror-config.ts";
+import { isReachable, layersRegistry, mirrors, registryHost } from "./mirror-config.ts";
 import { quotasConfig } from "./quota-config.ts";
 
 const MIB = 1024 * 1024;
@@ -142,6 +142,8 @@ const pool = v.pipe(
     nats: v.strictObject(address),
     /** Copies of registries that its builders ask first. None by default. */
     mirrors: v.optional(mirrors, []),
+    /** Keeps the layers of each user's Dockerfiles for the user's later builds. None by default. */
+    layers: v.optional(layersRegistry),
     provider: v.variant(
       "kind",
       [sandboxProvider, qemuProvider, openstackProvider],
@@ -163,6 +165,13 @@ const pool = v.pipe(
       "a mirror at 10.0.2.2 must also be in the provider's allowHostPorts",
     ),
     ["mirrors"],
+  ),
+  v.forward(
+    v.check(
+      ({ layers, provider: own }) => own.kind === "openstack" || isReachable(layers?.host ?? "", own.allowHostPorts),
+      "a registry at 10.0.2.2 must also be in the provider's allowHostPorts",
+    ),
+    ["layers"],
   ),
   v.transform((set) => ({ ...set, reserve: set.reserve ?? RESERVE_DEFAULT })),
 );

@@ -4,13 +4,20 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { originOf, type Registry } from "./address.ts";
 
+interface Address extends Pick<Registry, "host" | "plainHttp"> {
+  /** It listens on this socket in place of its host. */
+  readonly socketPath?: string;
+}
+
 /**
  * True when the registry replies within `timeoutMs`; any status counts. The certificate is not checked here: the programs that fetch
  * images do so. No proxy is used.
  */
-export async function isReplying(registry: Pick<Registry, "host" | "plainHttp">, timeoutMs: number): Promise<boolean> {
+export async function isReplying(registry: Address, timeoutMs: number): Promise<boolean> {
   const url = `${originOf(registry)}/v2/`;
-  const options = { signal: AbortSignal.timeout(timeoutMs), rejectUnauthorized: false, agent: false };
+  const { socketPath } = registry;
+  const socket = socketPath === undefined ? {} : { socketPath };
+  const options = { signal: AbortSignal.timeout(timeoutMs), rejectUnauthorized: false, agent: false, ...socket };
   const request = registry.plainHttp ? httpRequest(url, options) : httpsRequest(url, options);
   try {
     request.end();

@@ -60,6 +60,16 @@ const mirror = v.object({
 });
 export type Mirror = v.InferOutput<typeof mirror>;
 
+/** The layers of the user's earlier Dockerfiles. The box of the site's logins has the login for them. */
+const layers = v.object({
+  /** HOST[:PORT]/PATH as the builder reaches it. */
+  repository: line,
+  plainHttp: v.boolean(),
+  /** Use none of them, and replace them by new ones. */
+  rebuild: v.optional(v.literal(true)),
+});
+export type Layers = v.InferOutput<typeof layers>;
+
 /** Everything that an agent needs for one build. `jwt` is for the public key in its request, and for this build alone. */
 const lease = v.object({
   build: id,
@@ -74,6 +84,8 @@ const lease = v.object({
   plainHttpRegistries: v.optional(v.array(line), []),
   /** Absent: the builder asks the registries themselves. */
   mirrors: v.optional(v.array(mirror)),
+  /** Absent: the builder makes all layers of a Dockerfile anew. */
+  layers: v.optional(layers),
   terminal: v.optional(terminal),
   /** Store the list of the image's chunks, too. */
   listChunks: v.optional(v.literal(true)),

@@ -212,7 +212,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     storage: new StorageMonitor({ read: () => readStorage(nc, replicas), health, log }),
     pools,
     drains: await Drains.open({ nc, replicas, pools, clock: systemClock, log }),
-    poolKinds: config.pools.map(({ name, arch, gpu, mirrors }) => ({ name, arch, gpu, mirrors })),
+    poolKinds: config.pools.map(({ name, arch, gpu, mirrors, layers }) => ({ name, arch, gpu, mirrors, layers })),
     parked: new ParkedRequests(),
     issuer,
     sealingKeys: sealingKey === undefined ? [] : await readSealingKeys(sealingKey),

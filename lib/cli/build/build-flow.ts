@@ -28,6 +28,8 @@ export interface BuildOrder extends Watcher {
   readonly name: string;
   /** By which the queue finds an earlier build with the same inputs. */
   readonly same: SameBuild;
+  /** True: no layer of an earlier Dockerfile is used either. */
+  readonly rebuildLayers: boolean;
   /** The local files that the recipe reads; undefined if it reads none. */
   readonly context: Context | undefined;
   /** Build secrets and logins; undefined if there are none. */
@@ -127,6 +129,7 @@ async function reserveRequest(order: BuildOrder, request: string, publicKey: str
     ...(terminal === undefined ? {} : { terminal }),
     ...(same.request === undefined ? {} : { same: same.request }),
     ...(order.old === undefined ? {} : { listChunks: true as const }),
+    ...(order.rebuildLayers ? { rebuildLayers: true as const } : {}),
     name,
     credential: session.credential.jwt,
   };

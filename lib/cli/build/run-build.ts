@@ -102,6 +102,8 @@ async function build({ options, named, accepted, argv, place, view }: ViewedCall
       recipe,
       context,
       same,
+      // --pull fetches the base image again, as each build does, and keeps the layers upon it.
+      rebuildLayers: options.rebuild === true || options.cache === false,
       secrets: given.secrets,
       arch,
       pool,

@@ -71,6 +71,11 @@ export class Issuer {
     return this.#sign(`${grant.role} ${grant.build}`, grant.publicKey, rights, grant.expiresAtMs);
   }
 
+  /** Signs data of another kind than a JWT. Its first bytes are to name the kind. */
+  sign(data: Uint8Array): Buffer {
+    return this.#options.signingKey.sign(data);
+  }
+
   #sign(name: string, publicKey: string, rights: Rights, expiresAtMs: number | undefined): string {
     const issuedAtMs = this.#options.nowMs();
     const subject = { name, publicKey, issuedAtMs, ...(expiresAtMs === undefined ? {} : { expiresAtMs }) };

@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { systemClock } from "../../core/clock.ts";
-import type { Registry } from "../address.ts";
-import { keepRunning } from "./registry-process.ts";
-import { limitStore } from "./store-limit.ts";
+import { originOf, type Registry } from "../address.ts";
+import { keepRunning } from "../docker-registry/registry-process.ts";
+import { limitStore } from "../docker-registry/store-limit.ts";
+import { isReplying } from "../is-replying.ts";
 
 /** Between two passes the store grows by what the line to the registries brings: 1 GB on one of 100 MB/s. */
 const PASS_MS = 10_000;
@@ -21,11 +22,22 @@ export interface PullThroughService {
 export async function runPullThrough(service: PullThroughService, signal: AbortSignal): Promise<void> {
   const { registries, program, log } = service;
   const folderOf = (host: string) => join(service.folder, host.replace(/[^\w.-]/g, "_"));
-  const running = registries.map(({ listen, ...registry }) =>
-    keepRunning({ registry, listen, folder: folderOf(registry.host), program, log }, signal),
-  );
+  const running = registries.map(({ listen, ...registry }) => {
+    const folder = folderOf(registry.host);
+    const isReplyingWithin = (timeoutMs: number) => isReplying({ host: listen, plainHttp: true }, timeoutMs);
+    const config = copyOf(registry, listen);
+    return keepRunning({ name: registry.host, folder, config, isReplying: isReplyingWithin, program, log }, signal);
+  });
   const folders = registries.map(({ host }) => folderOf(host));
   await Promise.all([...running, keepBounded(folders, service, signal)]);
+}
+
+/** Docker Hub's server has another name than its images. */
+const SERVERS: Readonly<Record<string, string>> = { "docker.io": "registry-1.docker.io" };
+
+/** It has no login, so it gets and gives away public images only. Nothing can be pushed to a pull-through registry or deleted from it. */
+function copyOf({ host, plainHttp }: Pick<Registry, "host" | "plainHttp">, listen: string) {
+  return { http: { addr: listen }, proxy: { remoteurl: originOf({ host: SERVERS[host] ?? host, plainHttp }) } };
 }
 
 async function keepBounded(

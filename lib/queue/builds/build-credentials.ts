@@ -2,6 +2,7 @@
 import type { BuildLimits } from "../../config/queue-config.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { Issuer } from "../../nats/credentials/issuer.ts";
+import { type LayersGrant, layersToken } from "../../oci/layers/token.ts";
 import { ATTEMPTS_MAX } from "../../protocol/build-messages.ts";
 
 /**
@@ -35,5 +36,12 @@ export class BuildCredentials {
     const { issuer, limits, clock } = this.#options;
     const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
     return issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs });
+  }
+
+  /** The token of one attempt for the layers of its user, valid as long as the agent's JWT. */
+  forLayers(grant: Pick<LayersGrant, "user" | "arch" | "build">): string {
+    const { issuer, limits, clock } = this.#options;
+    const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
+    return layersToken({ ...grant, expiresAtMs }, (data) => issuer.sign(data));
   }
 }

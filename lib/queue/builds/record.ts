@@ -66,5 +66,7 @@ export const recipeRecord = v.object({
   secrets: v.optional(sealedBox),
   /** The agent lists the chunks of the image. */
   listChunks: v.optional(v.literal(true)),
+  /** The agent uses no layer of an earlier build. */
+  rebuildLayers: v.optional(v.literal(true)),
 });
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

@@ -1,5 +1,6 @@
 /** Which pool a build waits in. */
 import { CbError } from "../../core/errors.ts";
+import type { Registry } from "../../oci/address.ts";
 import type { Mirror } from "../../protocol/builder-messages.ts";
 import type { Gpu } from "../../protocol/fields.ts";
 
@@ -10,6 +11,8 @@ export interface PoolKind {
   readonly gpu?: Gpu | undefined;
   /** Of its builders; absent: none. */
   readonly mirrors?: readonly Mirror[] | undefined;
+  /** The registry of layers, as its builders reach it; absent: none. */
+  readonly layers?: Pick<Registry, "host" | "plainHttp"> | undefined;
 }
 
 /** The caller's requirements of the pool. Absent: any. */

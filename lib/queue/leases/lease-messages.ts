@@ -1,7 +1,9 @@
 /** The `lease` order: everything that an agent needs for one attempt. */
 import type { BuildLimits } from "../../config/queue-config.ts";
+import { LAYERS_LOGIN, layersRepository } from "../../oci/layers/token.ts";
 import type { Compression } from "../../protocol/build-options.ts";
-import type { Lease } from "../../protocol/builder-messages.ts";
+import type { Layers, Lease } from "../../protocol/builder-messages.ts";
+import type { RegistryLogin } from "../../protocol/secret-messages.ts";
 import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { BuildNeeds } from "../builds/builds.ts";
 import type { BuildRecord } from "../builds/record.ts";
@@ -41,6 +43,7 @@ export class LeaseMessages {
     const kind = poolKinds.find(({ name }) => name === record.pool);
     if (needs === undefined || kind === undefined) return undefined;
     const { build, attempt, terminal } = record;
+    const layers = sealingKey === undefined ? undefined : this.#layersOf(record, kind);
     return {
       build,
       attempt,
@@ -50,10 +53,27 @@ export class LeaseMessages {
       ...(needs.context === undefined ? {} : { context: needs.context }),
       ...(terminal === undefined ? {} : { terminal }),
       ...(needs.listChunks === undefined ? {} : { listChunks: needs.listChunks }),
-      ...secrets.forLease(record, needs, sealingKey),
+      ...secrets.forLease(record, needs, sealingKey, layers?.login),
+      ...(layers === undefined
+        ? {}
+        : { layers: { ...layers.layers, ...(needs.rebuildLayers ? { rebuild: true as const } : {}) } }),
       plainHttpRegistries: [...plainHttpRegistries],
       ...(kind.mirrors === undefined ? {} : { mirrors: [...kind.mirrors] }),
       limits: { buildMs: limits.buildMs, logBytes: limits.logBytes, imageBytes: limits.imageBytes },
+    };
+  }
+
+  /** Where a Dockerfile's layers of this user are kept, with the build's login for them. */
+  #layersOf(
+    { build, user, backend }: BuildRecord,
+    { arch, layers }: PoolKind,
+  ): { layers: Layers; login: RegistryLogin } | undefined {
+    if (layers === undefined || backend !== "docker") return undefined;
+    const repository = `${layers.host}/${layersRepository({ user, arch })}`;
+    const password = this.#options.credentials.forLayers({ user, arch, build });
+    return {
+      layers: { repository, plainHttp: layers.plainHttp },
+      login: { registry: repository, username: LAYERS_LOGIN, password },
     };
   }
 }

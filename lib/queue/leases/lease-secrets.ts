@@ -49,14 +49,18 @@ export class LeaseSecrets {
 
   /**
    * `agentKey` is the agent's. Throws CbError "usage" when the secrets do not open: they are of another user or request, or the
-   * queue's key was replaced; and when the agent has no key.
+   * queue's key was replaced; and when the agent has no key. `own`: a login for this build alone.
    */
   forLease(
     record: BuildRecord,
     { recipe, secrets }: Pick<RecipeRecord, "recipe" | "secrets">,
     agentKey: string | undefined,
+    own?: RegistryLogin,
   ): Pick<Lease, "secrets" | "siteLogins"> {
-    return { ...this.#ofUser(record, secrets, agentKey), ...this.#ofSite(record, recipe, agentKey) };
+    const registries = this.#siteLogins.length === 0 ? [] : registriesOf(recipe);
+    const ofSite = this.#siteLogins.filter(({ registry }) => registries.includes(registry));
+    const logins = own === undefined ? ofSite : [...ofSite, own];
+    return { ...this.#ofUser(record, secrets, agentKey), ...this.#ofSite(record, logins, agentKey) };
   }
 
   #ofUser(record: BuildRecord, secrets: SealedBox | undefined, agentKey: string | undefined): Pick<Lease, "secrets"> {
@@ -73,15 +77,8 @@ export class LeaseSecrets {
   }
 
   /** An agent without a key gets none: the images that it pulls may be public. */
-  #ofSite(
-    record: BuildRecord,
-    recipe: RecipeRecord["recipe"],
-    agentKey: string | undefined,
-  ): Pick<Lease, "siteLogins"> {
-    if (this.#siteLogins.length === 0 || agentKey === undefined) return {};
-    const registries = registriesOf(recipe);
-    const logins = this.#siteLogins.filter(({ registry }) => registries.includes(registry));
-    if (logins.length === 0) return {};
+  #ofSite(record: BuildRecord, logins: RegistryLogin[], agentKey: string | undefined): Pick<Lease, "siteLogins"> {
+    if (logins.length === 0 || agentKey === undefined) return {};
     const content: BuildSecrets = { v: 1, secrets: [], logins };
     const plain = Buffer.from(JSON.stringify(content));
     return { siteLogins: seal(plain, agentKey, siteLoginsForBuilder(leaseOf(record))) };

@@ -4,8 +4,8 @@
 import { mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { limitStore } from "../../../lib/oci/docker-registry/store-limit.ts";
 import { isReplying } from "../../../lib/oci/is-replying.ts";
-import { limitStore } from "../../../lib/oci/pull-through/store-limit.ts";
 import { type Copy, replying, startCopy } from "../../support/oci/copies.ts";
 import { push, type RunningRegistry, startRegistry } from "../../support/oci/docker-registry.ts";
 import { digestOf, MANIFEST_TYPE, manifestOf } from "../../support/oci/oci-image.ts";

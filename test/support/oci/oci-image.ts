@@ -18,7 +18,9 @@ const OWN_ARCHITECTURE = { arm64: "arm64" }[process.arch as string] ?? "amd64";
 
 export function configOf(layers: readonly Buffer[], architecture = OWN_ARCHITECTURE): Buffer {
   const rootfs = { type: "layers", diff_ids: layers.map(digestOf) };
-  return Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs, config: {} }));
+  // buildah uses no cached layer upon an image that has more layers than entries with a time in its history.
+  const history = layers.map((layer) => ({ created: "2026-01-01T00:00:00Z", created_by: digestOf(layer) }));
+  return Buffer.from(JSON.stringify({ architecture, os: "linux", rootfs, history, config: {} }));
 }
 
 export function manifestOf(layers: readonly Buffer[], architecture = OWN_ARCHITECTURE): string {

@@ -33,6 +33,8 @@ export interface RecipeStackOptions {
   readonly served?: readonly string[];
   /** Starts mirrors of the registries; its result becomes a setting of the pools. */
   readonly mirrorsOf?: (stack: Stack, hosts: Hosts) => Promise<readonly Mirror[]>;
+  /** Starts a registry of layers; its result, as builders reach it, becomes a setting of the pools. */
+  readonly layersOf?: (stack: Stack) => Promise<string>;
 }
 
 export class RecipeStack {
@@ -48,7 +50,11 @@ export class RecipeStack {
     this.#clear = parts.clear;
   }
 
-  static async start({ served = [], mirrorsOf = async () => [] }: RecipeStackOptions = {}): Promise<RecipeStack> {
+  static async start({
+    served = [],
+    mirrorsOf = async () => [],
+    layersOf,
+  }: RecipeStackOptions = {}): Promise<RecipeStack> {
     const folder = mkdtempSync(join(tmpdir(), "cb-recipes-"));
     const registries: RunningRegistry[] = [];
     let stack: Stack | undefined;
@@ -61,7 +67,13 @@ export class RecipeStack {
       const hosts = await startRegistries(folder, registries);
       stack = await Stack.start();
       const mirrors = await mirrorsOf(stack, hosts);
-      return new RecipeStack({ stack, hosts, queue: await queueWith(stack, hosts, { mirrors, served }), clear });
+      const layers = await layersOf?.(stack);
+      return new RecipeStack({
+        stack,
+        hosts,
+        queue: await queueWith(stack, hosts, { mirrors, served, layers }),
+        clear,
+      });
     } catch (error) {
       await clear();
       throw error;
@@ -135,13 +147,15 @@ async function startRegistries(folder: string, started: RunningRegistry[]): Prom
 async function queueWith(
   stack: Stack,
   { open, basic, unnamed }: Hosts,
-  { mirrors, served }: { mirrors: readonly Mirror[]; served: readonly string[] },
+  { mirrors, served, layers }: { mirrors: readonly Mirror[]; served: readonly string[]; layers: string | undefined },
 ): Promise<Running> {
   const config = parse(readFileSync(stack.statePath("queue.yaml"), "utf8"));
   const [pool] = config.pools;
   const { provider } = pool;
   pool.mirrors = mirrors;
-  provider.allowHostPorts.push(open, basic, unnamed, ...served, ...mirrors.map(({ host }) => host));
+  if (layers !== undefined) pool.layers = { host: layers, plainHttp: true };
+  const further = [...served, ...mirrors.map(({ host }) => host), ...(layers === undefined ? [] : [layers])];
+  provider.allowHostPorts.push(open, basic, unnamed, ...further);
   writeFileSync(stack.path("queue.yaml"), stringify(config));
   await stack.queueEnds("SIGTERM");
   await destroyAllSandboxes(provider.stateDir);

@@ -76,13 +76,33 @@ test("stepsFor() passes another architecture than the builder's to each program"
   assert.not.ok(recipes.flatMap((recipe) => stepsFor(recipe, workDir)).some(({ argv }) => argv.includes("--arch")));
 });
 
+test("stepsFor() keeps layers in buildah's storage, pulls and pushes those of the user, and hands the image over as a layout", () => {
+  const recipe = { backend: "docker", text: "FROM x\n" } as const;
+  const layers = { repository: "h:5/layers/u/x86_64", plainHttp: true };
+  const words = (given: Parameters<typeof stepsFor>[2]) =>
+    stepsFor(recipe, workDir, given).map(({ argv: words }) => words.join(" "));
+  const [build = "", push = "", pack = ""] = words({ layers });
+  assert.match(build, " --layers --cache-from=h:5/layers/u/x86_64 --cache-to=h:5/layers/u/x86_64 ");
+  assert.match(build, " --tag localhost/image ");
+  assert.match(push, " push --quiet --disable-compression localhost/image oci:/b/layout");
+  assert.match(pack, / oci:\/b\/layout$/);
+  const [anew = ""] = words({ layers: { ...layers, rebuild: true } });
+  assert.match(anew, " --layers --no-cache --cache-to=h:5/layers/u/x86_64 ");
+  assert.not.match(anew, "--cache-from");
+  const [local = ""] = words({ layers: "local" });
+  assert.match(local, " --layers ");
+  assert.not.match(local, "cache-");
+  assert.is(words({}).length, 2);
+  assert.match(words({})[0] ?? "", " --layers=false ");
+});
+
 test("stepsFor() gives secrets and logins to the program that runs the recipe, as paths, and removes them before the image is packed", () => {
   const remove = async () => undefined;
   const secrets = { secrets: { folder: "/s/f", names: ["a", "b"] }, authFile: "/s/auth.json", copies: "/s/c", remove };
-  const [definition] = stepsFor({ backend: "singularity", text: "x" }, workDir, secrets);
+  const [definition] = stepsFor({ backend: "singularity", text: "x" }, workDir, { secrets });
   assert.ok(definition?.argv.includes("--authfile=/s/auth.json"));
   assert.ok(definition?.argv.includes('--mount=type=bind,"source=/s/f","destination=/run/secrets",ro'));
-  const [build, pack] = stepsFor({ backend: "docker", text: "FROM x\n" }, workDir, secrets);
+  const [build, pack] = stepsFor({ backend: "docker", text: "FROM x\n" }, workDir, { secrets });
   for (const word of ["--authfile=/s/auth.json", "--secret=id=a,src=/s/f/a", "--secret=id=b,src=/s/f/b"])
     assert.ok(build?.argv.includes(word), word);
   assert.is(build?.after, remove);

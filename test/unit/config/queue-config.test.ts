@@ -70,6 +70,18 @@ test("queueConfig takes mirrors of a pool, none by default, and refuses one that
   assert.throws(() => withMirrors("[{ registry: a, host: https://b }]"), /mirrors\.0\.host: must be HOST or HOST:PORT/);
 });
 
+test("queueConfig takes a registry of layers of a pool, and refuses one that its sandboxes cannot reach", () => {
+  const withLayers = (text: string, allowed = "") => {
+    const yaml = BASE.replace("registries:\n", "").replace("    max: 1\n", `    max: 1\n    layers: ${text}\n`);
+    return parseYaml(yaml.replace("Ports: []", `Ports: [${allowed}]`), "queue.yaml", queueConfig).pools[0]?.layers;
+  };
+  assert.equal(withLayers('{ host: "far.example:5010" }'), { host: "far.example:5010", plainHttp: false });
+  const near = '{ host: "10.0.2.2:5010", plainHttp: true }';
+  assert.equal(withLayers(near, '"10.0.2.2:5010"'), { host: "10.0.2.2:5010", plainHttp: true });
+  assert.throws(() => withLayers(near, '"10.0.2.2:4222"'), /pools\.0\.layers: .*allowHostPorts/);
+  assert.throws(() => withLayers("{ host: https://b }"), /layers\.host: must be HOST or HOST:PORT/);
+});
+
 test("queueConfig takes quotas for all users and for one, none by default, and names a wrong one", () => {
   const quotas = (text: string) =>
     parseYaml(`${BASE}quotas: ${text}\n`.replace("registries:\n", ""), "queue.yaml", queueConfig).quotas;

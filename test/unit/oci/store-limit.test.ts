@@ -1,6 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { filesToRemove } from "../../../lib/oci/pull-through/store-limit.ts";
+import { filesToRemove } from "../../../lib/oci/docker-registry/store-limit.ts";
 
 const test = suite("store limit");
 

@@ -1,6 +1,6 @@
 /**
- * Keeps one docker-registry running as a pull-through copy of one registry. docker-registry (2.8) ends with a panic when it starts
- * while the registry is away, so it is started again, with a growing pause.
+ * Keeps one docker-registry running. As a pull-through copy docker-registry (2.8) ends with a panic when it starts while its registry is
+ * away, so it is started again, with a growing pause.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -8,8 +8,6 @@ import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { Logger } from "pino";
 import { systemClock } from "../../core/clock.ts";
-import { originOf, type Registry } from "../address.ts";
-import { isReplying } from "../is-replying.ts";
 
 /** The pause before the first restart; each further one doubles it. */
 const PAUSE_MIN_MS = 1_000;
@@ -24,23 +22,23 @@ const FAILED_CHECKS_MAX = 3;
 /** The last line of a Go panic's message comes first, and the stack after it. */
 const KEPT_CHARS = 4096;
 
-export interface PullThrough {
-  readonly registry: Pick<Registry, "host" | "plainHttp">;
-  /** ADDRESS:PORT. */
-  readonly listen: string;
+export interface RegistryProcess {
+  /** Names it in the log. */
+  readonly name: string;
   /** Of this registry alone. */
   readonly folder: string;
+  /** Its configuration, except for what is the same for all. */
+  readonly config: Readonly<Record<string, unknown>> & { readonly http: object };
+  /** Asks it for any reply within `timeoutMs`. */
+  readonly isReplying: (timeoutMs: number) => Promise<boolean>;
   /** Path of docker-registry. */
   readonly program: string;
   readonly log: Logger;
 }
 
-/** Docker Hub's server has another name than its images. */
-const SERVERS: Readonly<Record<string, string>> = { "docker.io": "registry-1.docker.io" };
-
 /** Returns when `signal` is aborted and the process has ended. Rejects when the folder cannot be written. */
-export async function keepRunning(options: PullThrough, signal: AbortSignal): Promise<void> {
-  const { registry, listen, log } = options;
+export async function keepRunning(options: RegistryProcess, signal: AbortSignal): Promise<void> {
+  const { name, log } = options;
   const config = await writeConfig(options);
   for (let failures = 0; !signal.aborted; failures++) {
     const startedMs = performance.now();
@@ -48,34 +46,31 @@ export async function keepRunning(options: PullThrough, signal: AbortSignal): Pr
     if (signal.aborted) return;
     if (performance.now() - startedMs > STEADY_MS) failures = 0;
     const pauseMs = Math.min(PAUSE_MIN_MS * 2 ** failures, PAUSE_MAX_MS);
-    log.warn({ registry: registry.host, listen, pauseMs, reason: reasonIn(lines) }, "docker-registry has ended");
+    log.warn({ registry: name, pauseMs, reason: reasonIn(lines) }, "docker-registry has ended");
     await systemClock.sleep(pauseMs, signal);
   }
 }
 
-/** It has no login, so it gets and gives away public images only. Nothing can be pushed to a pull-through registry or deleted from it. */
-async function writeConfig({ registry, listen, folder }: PullThrough): Promise<string> {
-  const server = { host: SERVERS[registry.host] ?? registry.host, plainHttp: registry.plainHttp };
-  const config = {
+async function writeConfig({ folder, config }: RegistryProcess): Promise<string> {
+  const whole = {
     version: "0.1",
-    // The log of requests grows with every pull of a builder.
+    // The log of requests grows with every request of a builder.
     log: { level: "warn", accesslog: { disabled: true } },
-    // Without a cache of descriptors, which would name files that storeLimit() has removed.
+    // Without a cache of descriptors, which would name files that the bound of the store has removed.
     storage: { filesystem: { rootdirectory: join(folder, "store") } },
-    http: { addr: listen },
-    proxy: { remoteurl: originOf(server) },
+    ...config,
   };
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, "docker-registry.yml");
   // JSON is YAML.
-  await writeFile(path, JSON.stringify(config), { mode: 0o600 });
+  await writeFile(path, JSON.stringify(whole), { mode: 0o600 });
   return path;
 }
 
 /** Runs it until it ends. Returns its last output. */
-async function runOnce({ program, listen, log }: PullThrough, config: string, signal: AbortSignal): Promise<string> {
+async function runOnce(options: RegistryProcess, config: string, signal: AbortSignal): Promise<string> {
   // The kernel kills it when this process ends.
-  const command = ["--pdeathsig", "KILL", program, "serve", config];
+  const command = ["--pdeathsig", "KILL", options.program, "serve", config];
   const child = spawn("setpriv", command, { env: environment(process.env), stdio: ["ignore", "ignore", "pipe"] });
   const lines = lastOf(child.stderr as Readable);
   const stopped = new AbortController();
@@ -90,19 +85,23 @@ async function runOnce({ program, listen, log }: PullThrough, config: string, si
   const stop = () => void child.kill("SIGTERM");
   signal.addEventListener("abort", stop);
   if (signal.aborted) stop();
-  await killWhenSilent(child, listen, log, stopped.signal);
+  await killWhenSilent(child, options, stopped.signal);
   signal.removeEventListener("abort", stop);
   return ended;
 }
 
-async function killWhenSilent(child: ChildProcess, listen: string, log: Logger, ended: AbortSignal): Promise<void> {
+async function killWhenSilent(
+  child: ChildProcess,
+  { name, isReplying, log }: RegistryProcess,
+  ended: AbortSignal,
+): Promise<void> {
   let failed = 0;
   for (;;) {
     await systemClock.sleep(CHECK_MS, ended);
     if (ended.aborted) return;
-    failed = (await isReplying({ host: listen, plainHttp: true }, CHECK_TIMEOUT_MS)) ? 0 : failed + 1;
+    failed = (await isReplying(CHECK_TIMEOUT_MS)) ? 0 : failed + 1;
     if (failed < FAILED_CHECKS_MAX || ended.aborted) continue;
-    log.warn({ listen }, "docker-registry does not reply and is killed");
+    log.warn({ registry: name }, "docker-registry does not reply and is killed");
     child.kill("SIGKILL");
     return;
   }

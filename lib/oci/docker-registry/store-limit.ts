@@ -1,8 +1,8 @@
 /**
- * Bounds the store of pull-through registries: removes the files that were used longest ago. docker-registry (2.8) has no bound of its
- * own; it drops a copy a week after it was fetched.
+ * Bounds the store of registries: removes the files that were used longest ago. docker-registry (2.8) has no bound of its own; it drops
+ * a copy of another registry's image a week after it was fetched.
  *
- * The registries go on meanwhile. To them a removed file is one that they never had, and they fetch it again; a file that is being
+ * The registries go on meanwhile. To them a removed file is one that they never had, and copies are fetched again; a file that is being
  * read stays until it is closed.
  */
 import type { Stats } from "node:fs";
@@ -42,16 +42,18 @@ export async function limitStore(
   const files: StoredFile[] = [];
   for (const folder of folders) for await (const file of filesBelow(join(folder, COPIES))) files.push(file);
   const removed = filesToRemove(files, maxBytes);
-  for (const { path } of removed) {
-    await rm(path, { force: true });
-    // The folder of a blob or a link, which has no other file. A registry that writes into it at this moment keeps it.
-    await rmdir(dirname(path)).catch(() => undefined);
-  }
+  for (const { path } of removed) await removeFile(path);
   return { files: removed.length, bytes: removed.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
+/** With the folder of the blob or link, which has no other file. A registry that writes into it at this moment keeps it. */
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rmdir(dirname(path)).catch(() => undefined);
+}
+
 /** Registries remove and rename files at any time, so each may be gone. */
-async function* filesBelow(folder: string): AsyncGenerator<StoredFile> {
+export async function* filesBelow(folder: string): AsyncGenerator<StoredFile> {
   const entries = await opendir(folder).catch(ignoreMissing);
   if (entries === undefined) return;
   for await (const entry of entries) {
