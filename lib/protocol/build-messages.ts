@@ -124,6 +124,8 @@ export const reserveRequest = v.object({
   terminal: v.optional(terminal),
   /** The caller has an older image: the agent lists the chunks of the new one, so that only those are fetched that differ. */
   listChunks: v.optional(v.literal(true)),
+  /** debootstrap runs, also where the queue has a tree that it made. */
+  noCache: v.optional(v.literal(true)),
   /** Absent: the build is made anew, and no other request gets it. */
   same: v.optional(sameBuildRequest),
   ...renewableCredential,

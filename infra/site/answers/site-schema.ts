@@ -114,7 +114,7 @@ export const siteSchema = v.strictObject({
   ),
   /** Absent: the hosts are no machines of a cloud, or others make them. */
   cloud: v.optional(cloudSchema),
-  /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these four. */
+  /** As in queue.yaml; `nats` of a pool may be left out. The queue's own schema checks these five. */
   pools: v.optional(
     v.array(v.looseObject({ provider: v.looseObject({ kind: v.string() }), nats: v.optional(v.unknown()) })),
     [],
@@ -122,6 +122,7 @@ export const siteSchema = v.strictObject({
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
   quotas: v.optional(v.record(v.string(), v.unknown()), {}),
+  bootstraps: v.optional(v.record(v.string(), v.unknown()), {}),
   /** For builds that choose none. Default: that of cb-queue. */
   compression: v.optional(compression),
 });

@@ -176,7 +176,7 @@ export class Reservations {
 
   async #add(user: string, reservation: ReserveRequest, pool: string, same?: string): Promise<BuildRecord> {
     const { builds, streams, storage, shared, limits, log } = this.#options;
-    const { request, name, recipe, context, terminal, secrets, listChunks } = reservation;
+    const { request, name, recipe, context, terminal, secrets, listChunks, noCache } = reservation;
     const uploadMaxBytes = this.#uploadMaxBytes(context);
     const { figures } = storage;
     const { logBytes } = limits;
@@ -201,6 +201,7 @@ export class Reservations {
       ...(context === undefined ? {} : { context: forBuilder(context) }),
       ...(secrets === undefined ? {} : { secrets }),
       ...(listChunks === undefined ? {} : { listChunks }),
+      ...(noCache === undefined ? {} : { noCache }),
     };
     const startsAtOnce = uploadMaxBytes === undefined && this.#startsAtOnce(user, pool);
     try {

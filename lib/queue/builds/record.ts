@@ -66,5 +66,6 @@ export const recipeRecord = v.object({
   secrets: v.optional(sealedBox),
   /** The agent lists the chunks of the image. */
   listChunks: v.optional(v.literal(true)),
+  noCache: v.optional(v.literal(true)),
 });
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;
