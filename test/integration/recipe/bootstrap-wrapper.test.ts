@@ -100,36 +100,4 @@ debootstrap ${quoted}; find /target -mindepth 1`);
   assert.is(output.trim(), `real: ${ARGUMENTS.join(" ")}`);
 });
 
-/** The program in place of debootstrap makes a system of one program; no mirror is asked. apptainer is real, with its mounts. */
-test("apptainer makes the same image of the tree as of the system that debootstrap has made", async () => {
-  const [variant, exclude, include, arch, release, , mirror] = ARGUMENTS;
-  const output = await run(`cat >/bin/real <<'E'
-#!/bin/sh
-mkdir -p $6/bin $6/dev/pts $6/etc $6/usr $6/proc
-cp /usr/bin/busybox $6/bin/sh
-ln -sf pts/ptmx $6/dev/ptmx
-echo "real: $1 $2 $3 $4 $5 $7"
-E
-mkdir /programs
-ln -s /bin/real /programs/debootstrap
-printf 'Bootstrap: debootstrap\\nOSVersion: ${release}\\nMirrorURL: ${mirror}\\nInclude: curl g++\\n' >/d.def
-export PATH=/programs:$PATH
-offset() { apptainer sif list $1 | sed -n 's/.*|\\([0-9]*\\)-[0-9]* *|FS .*/\\1/p'; }
-list() { unsquashfs -quiet -no-progress -o $(offset $1) -d /list $1 >/dev/null; (cd /list; find . -printf '%p %M %U %G %l\\n' | grep -v labels.json | sort); rm -rf /list; }
-apptainer --quiet build /first.sif /d.def
-cp /first.sif "/it's a tree"
-rm /programs/debootstrap
-sed "s/-offset ${OFFSET}/-offset $(offset /first.sif)/" /wrapper >/programs/debootstrap
-chmod +x /programs/debootstrap
-apptainer --quiet build /second.sif /d.def
-list /first.sif >/first
-list /second.sif >/second
-grep -q '^./dev/null ' /first
-diff /first /second`);
-  assert.equal(output.trim().split("\n"), [
-    `real: ${[variant, exclude, include, arch, release, mirror].join(" ")}`,
-    "container-builder: using the packed Debian trixie tree of 03:12 UTC",
-  ]);
-});
-
 test.run();
