@@ -36,6 +36,8 @@ export interface WorkDir {
   readonly storageDriver?: "overlay";
   /** OCI layout that buildah writes and apptainer reads. buildah creates it. */
   readonly layout: string;
+  /** Programs that override the builder's own of the same name. */
+  readonly programs: string;
   /** Architecture of the image; undefined for the builder's own. */
   readonly emulated: EmulatedArchitecture | undefined;
   readonly environment: Readonly<Record<string, string>>;
@@ -61,14 +63,11 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
   const context = join(callersRoot, lease.context?.directory ?? "/");
   const scratch = lease.recipe.backend === "docker" && existsSync(SCRATCH) ? SCRATCH : undefined;
   const tmp = join(scratch ?? folder, "tmp");
-  for (const path of [context, tmp, registries]) await mkdir(path, { recursive: true });
-  const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
   const programs = at("programs");
-  if (emulated !== undefined) {
-    await mkdir(programs);
-    for (const [name, text] of Object.entries(wrappersFor(emulated)))
-      await writeFile(join(programs, name), text, { mode: 0o755 });
-  }
+  for (const path of [context, tmp, registries, programs]) await mkdir(path, { recursive: true });
+  const recipe = at(lease.recipe.backend === "docker" ? "Dockerfile" : "recipe.def");
+  for (const [name, text] of Object.entries(emulated === undefined ? {} : wrappersFor(emulated)))
+    await writeFile(join(programs, name), text, { mode: 0o755 });
   return {
     callersRoot,
     context,
@@ -79,13 +78,14 @@ export async function prepareWorkDir(lease: Lease, folder: string, emulated?: Em
     storage: join(scratch ?? folder, "storage"),
     ...(scratch === undefined ? {} : { storageDriver: "overlay" }),
     layout: at("layout"),
+    programs,
     emulated,
     launcher: deviceFilterFor(lease.recipe),
     environment: environment({
       tmp,
       home: at("home"),
       onTerminal: lease.terminal !== undefined,
-      ...(emulated === undefined ? {} : { programs }),
+      programs,
     }),
   };
 }
@@ -117,8 +117,7 @@ interface EnvironmentOptions {
   readonly tmp: string;
   readonly home: string;
   readonly onTerminal: boolean;
-  /** A folder of programs that override the builder's own of the same name. */
-  readonly programs?: string;
+  readonly programs: string;
 }
 
 /** A build has no input: debconf must not ask, and programs that page their output must print it. A recipe may set them otherwise. */
@@ -137,7 +136,7 @@ const UNATTENDED: Readonly<Record<string, string>> = {
 function environment(options: EnvironmentOptions): Record<string, string> {
   const { tmp, home, onTerminal, programs } = options;
   return {
-    PATH: [programs, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"].filter(Boolean).join(":"),
+    PATH: `${programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
     HOME: home,
     USER: "root",
     LOGNAME: "root",

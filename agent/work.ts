@@ -13,7 +13,8 @@ import { registriesOf } from "../lib/recipe/base-images.ts";
 import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
 
 import { LogWriter } from "../lib/transfer/log-writer.ts";
-import { baseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
+import { baseImageFailure, isBaseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
+import { fetchTree } from "./bootstrap/fetch-tree.ts";
 import { deviceFailure } from "./device-failure.ts";
 import { diskFailure, fullDisk } from "./disk-failure.ts";
 import { emulatedArchitecture, registerEmulator } from "./emulation.ts";
@@ -80,6 +81,7 @@ async function runAttempt(options: AttemptOptions): Promise<BuildOutcome> {
     const emulated = emulatedArchitecture(lease.arch);
     if (emulated !== undefined) await registerEmulator(emulated);
     const workDir = await prepareWorkDir(lease, options.folder, emulated);
+    await restoreBootstrap(options, workDir);
     const { build, context } = lease;
     if (context !== undefined) await receiveContext({ build, context, js, root: workDir.callersRoot, signal });
     const exit = await buildWithSecrets(options, workDir);
@@ -93,6 +95,15 @@ async function runAttempt(options: AttemptOptions): Promise<BuildOutcome> {
       return { kind: "failed", exitCode: 1, reason: [error.message, error.hint].filter(Boolean).join(": ") };
     return { kind: "broken", reason: messageOf(error).slice(0, 1000) };
   }
+}
+
+/** Without the tree of the lease the build takes longer, and nothing else changes. */
+async function restoreBootstrap({ lease, js, folder, signal }: AttemptOptions, workDir: WorkDir): Promise<void> {
+  const { bootstrap: tree } = lease;
+  const { programs, emulated } = workDir;
+  if (tree === undefined) return;
+  const failure = await fetchTree({ tree, js, folder, programs, emulates: emulated !== undefined, signal });
+  if (failure !== undefined) console.log(`no packed tree: ${failure}`);
 }
 
 /** The secrets are there only while a program may read them. */

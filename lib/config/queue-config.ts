@@ -3,6 +3,7 @@ import { machine, totalmem } from "node:os";
 import * as v from "valibot";
 import { compression } from "../protocol/build-options.ts";
 import { architecture, gpu } from "../protocol/fields.ts";
+import { bootstrapsConfig } from "./bootstraps-config.ts";
 import { httpConfig } from "./http-config.ts";
 import { isReachable, layersRegistry, mirrors, registryHost } from "./mirror-config.ts";
 import { quotasConfig } from "./quota-config.ts";
@@ -287,6 +288,7 @@ export const queueConfig = v.strictObject({
   ),
   limits: v.optional(limits, {}),
   quotas: v.optional(quotasConfig, {}),
+  bootstraps: v.optional(bootstrapsConfig, {}),
   /** For builds that choose none with --compression. */
   compression: v.optional(compression, "default"),
   /** Metrics, health checks and the status page. None by default: the queue then opens no port. */

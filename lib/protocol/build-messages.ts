@@ -126,6 +126,8 @@ export const reserveRequest = v.object({
   listChunks: v.optional(v.literal(true)),
   /** Make all layers of a Dockerfile anew. */
   rebuildLayers: v.optional(v.literal(true)),
+  /** debootstrap runs, also where the queue has a tree that it made. */
+  noCache: v.optional(v.literal(true)),
   /** Absent: the build is made anew, and no other request gets it. */
   same: v.optional(sameBuildRequest),
   ...renewableCredential,

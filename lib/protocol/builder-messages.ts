@@ -69,6 +69,40 @@ const layers = v.object({
   rebuild: v.optional(v.literal(true)),
 });
 export type Layers = v.InferOutput<typeof layers>;
+/**
+ * The arguments that a definition file gives to debootstrap, as apptainer passes them on. The patterns admit nothing that a shell, a
+ * path or a line of a recipe could read as something else. `Include` has package names of the Debian policy, section 5.6.7, with commas
+ * between them; "" for none.
+ */
+const PACKAGES = /^(?:[a-z0-9][a-z0-9+.-]{0,63}(?:,[a-z0-9][a-z0-9+.-]{0,63})*)?$/;
+
+export const suite = v.pipe(v.string(), v.regex(/^[a-z][a-z0-9-]{0,31}$/, "not the name of a suite"));
+export const archive = v.pipe(
+  v.string(),
+  v.maxLength(200),
+  v.regex(
+    /^https?:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?(?:\/[A-Za-z0-9_][A-Za-z0-9_.~-]*)*\/?$/,
+    "not the URL of an archive",
+  ),
+);
+
+export const bootstrapArguments = v.object({
+  suite,
+  mirror: archive,
+  include: v.pipe(v.string(), v.maxLength(1000), v.regex(PACKAGES, "not a list of packages")),
+});
+export type BootstrapArguments = v.InferOutput<typeof bootstrapArguments>;
+
+/** The image of a build of the queue's own, with nothing in it but what debootstrap made. */
+export const bootstrapTree = v.object({
+  ...bootstrapArguments.entries,
+  /** The build that made it; its bucket has the image. */
+  build: id,
+  bytes: count,
+  digest,
+  madeAtMs: count,
+});
+export type BootstrapTree = v.InferOutput<typeof bootstrapTree>;
 
 /** Everything that an agent needs for one build. `jwt` is for the public key in its request, and for this build alone. */
 const lease = v.object({
@@ -86,6 +120,8 @@ const lease = v.object({
   mirrors: v.optional(v.array(mirror)),
   /** Absent: the builder makes all layers of a Dockerfile anew. */
   layers: v.optional(layers),
+  /** `jwt` also allows to read this tree. Absent: debootstrap runs, if the recipe has it. */
+  bootstrap: v.optional(bootstrapTree),
   terminal: v.optional(terminal),
   /** Store the list of the image's chunks, too. */
   listChunks: v.optional(v.literal(true)),

@@ -26,6 +26,12 @@ export type Rights = Partial<User>;
 
 export type BuildRole = "caller" | "agent";
 
+/** `tree`: the build with the packed tree that this build may read, too. */
+export interface BuildSubjects {
+  readonly build: string;
+  readonly tree?: string | undefined;
+}
+
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
@@ -48,17 +54,17 @@ export function builderPermissions(builder: string, publicKey: string): Rights {
 
 /**
  * One build and nothing else. The caller reads the log and the image and puts the context; the agent writes the log and puts the
- * image and the list of its chunks. Both can read either object, and the caller reads the image while the agent still puts it.
+ * image and the list of its chunks. Both can read either object, and the caller reads the image while the agent still puts it. An agent
+ * may also read the tree of its lease.
  */
-export function buildPermissions(role: BuildRole, build: string, publicKey: string): Rights {
-  const bucket = buildBucketStream(build);
+export function buildPermissions(role: BuildRole, { build, tree }: BuildSubjects, publicKey: string): Rights {
   const objects: readonly BuildObject[] = role === "caller" ? ["context"] : ["image", "image-chunks"];
   const puts = [buildChunkWildcard(build), ...objects.map((object) => buildMetaSubject(build, object))];
   // After an outage the agent reads which of its messages was stored last.
   const last = `${GUEST_API_PREFIX}.STREAM.MSG.GET.${buildStream(build)}`;
   const own = role === "caller" ? readerCalls(buildStream(build)) : [subjects.log(build), subjects.state(build), last];
   return rights({
-    publish: [...puts, ...own, ...readerCalls(bucket)],
+    publish: [...puts, ...own, ...[build, ...(tree === undefined ? [] : [tree])].flatMap(bucketReaderCalls)],
     publicKey,
     // The inbox, and a reader each for log, context and image, with two of each while one is being replaced.
     subscriptions: 16,
@@ -66,6 +72,8 @@ export function buildPermissions(role: BuildRole, build: string, publicKey: stri
     payloadBytes: 2 * MiB,
   });
 }
+
+const bucketReaderCalls = (build: string): string[] => readerCalls(buildBucketStream(build));
 
 /** The API calls of a reader of `stream`: the last message of a subject, the state of the stream, and a pull consumer. */
 function readerCalls(stream: string): string[] {

@@ -221,6 +221,7 @@ async function openQueueOptions(wiring: Wiring & { pools: ReadonlyMap<string, Po
     ),
     images: new Images({ registries, clock: systemClock, log }),
     compression: config.compression,
+    bootstraps: config.bootstraps,
     plainHttpRegistries: config.registries.filter(({ plainHttp }) => plainHttp).map(({ host }) => host),
     limits: config.limits,
     clock: systemClock,

@@ -156,6 +156,7 @@ export class Queue {
       refusalLog,
       waitingNotices,
       retention,
+      bootstrapJobs,
     } = this.#services;
     while (!this.#stopping.signal.aborted) {
       await this.#options.storage.refresh();
@@ -167,6 +168,7 @@ export class Queue {
       await this.#attempt("stalled context uploads", () => contextUploads.endStalled());
       terminalSizes.forgetEnded();
       refusalLog.flushIfDue();
+      await this.#attempt("packed trees", () => bootstrapJobs.pass());
       await this.#attempt("queue positions", () => waitingNotices.publish());
       await this.#attempt("limits and retention", () => retention.sweep());
       await clock.sleep(TICK_MS, this.#stopping.signal);

@@ -1,4 +1,5 @@
 /** Creates the parts of the queue and connects them: each gets the parts that it uses, in the order of their dependencies. */
+import { type BootstrapsConfig, NO_BOOTSTRAPS } from "../config/bootstraps-config.ts";
 import type { BuildLimits } from "../config/queue-config.ts";
 import type { QuotasConfig } from "../config/quota-config.ts";
 import type { Clock } from "../core/clock.ts";
@@ -17,6 +18,8 @@ import { RefusalLog } from "./api/refusal-log.ts";
 import { Reservations } from "./api/reservations.ts";
 import { TerminalSizes } from "./api/terminal-sizes.ts";
 import { UserBuilds } from "./api/user-builds.ts";
+import { BootstrapJobs } from "./bootstraps/jobs.ts";
+import { BootstrapTrees } from "./bootstraps/trees.ts";
 import { BuildCredentials } from "./builds/build-credentials.ts";
 import type { Builds } from "./builds/builds.ts";
 import { ContextUploads } from "./builds/context-uploads.ts";
@@ -67,6 +70,8 @@ export interface QueueOptions {
   /** Logins of the site for builds that pull from these registries. Default: none. */
   readonly siteLogins?: readonly RegistryLogin[] | undefined;
   readonly images: Images;
+  /** Default: the queue keeps no trees of debootstrap. */
+  readonly bootstraps?: BootstrapsConfig | undefined;
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
   /** For builds that choose none. Default: `default`. */
@@ -85,7 +90,7 @@ export type Services = ReturnType<typeof createServices>;
 export function createServices(options: QueueOptions) {
   const { builds, users, streams, storage, pools, poolKinds, parked, issuer, plainHttpRegistries, limits, clock, log } =
     options;
-  const { claims, drains, usage, events, compression = "default" } = options;
+  const { claims, drains, usage, events, compression = "default", bootstraps = NO_BOOTSTRAPS } = options;
   const { buildMs, leasedPerUser } = limits;
   const credentials = new BuildCredentials({ issuer, limits, clock });
   const builders = new BuilderLeases(pools, parked);
@@ -94,9 +99,11 @@ export function createServices(options: QueueOptions) {
   const lost = new LostBuilders({ builds, builders, endings, clock, log });
   const announcements = new LeaseAnnouncements({ streams, builders, buildMs });
   const secrets = new LeaseSecrets(options.sealingKeys, options.siteLogins);
+  const trees = new BootstrapTrees({ builds, config: bootstraps, clock });
   const messages = new LeaseMessages({
     credentials,
     secrets,
+    trees,
     poolKinds,
     plainHttpRegistries,
     compression,
@@ -109,6 +116,22 @@ export function createServices(options: QueueOptions) {
   const revokedBuilds = new RevokedBuilds({ builds, users, endings, log });
   const shared = new SharedBuilds({ builds, claims, streams, builders, poolKinds, compression, clock, log });
   const idleMaxMs = limits.contextMs;
+  const reservations = new Reservations({
+    builds,
+    streams,
+    storage,
+    endings,
+    placement,
+    credentials,
+    secrets,
+    shared,
+    poolKinds,
+    drains,
+    quotas,
+    limits,
+    clock,
+    log,
+  });
   return {
     endings,
     quotas,
@@ -120,19 +143,14 @@ export function createServices(options: QueueOptions) {
     shared,
     agentRequests: new AgentRequests({ builds, builders, leases, attempts, placement, terminalSizes, parked }),
     contextUploads: new ContextUploads({ builds, streams, endings, placement, idleMaxMs, clock, log, events }),
-    reservations: new Reservations({
+    reservations,
+    bootstrapJobs: new BootstrapJobs({
       builds,
-      streams,
-      storage,
+      builders,
       endings,
-      placement,
-      credentials,
-      secrets,
-      shared,
-      poolKinds,
-      drains,
-      quotas,
-      limits,
+      reservations,
+      trees,
+      max: bootstraps.max,
       clock,
       log,
     }),

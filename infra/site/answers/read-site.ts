@@ -8,7 +8,7 @@ import { queueContent } from "../files/queue-files.ts";
 import { AUTO, queueHosts, type Site, siteSchema } from "./site-schema.ts";
 
 /** The parts of queue.yaml that an operator writes in site.yaml. */
-const HANDED_ON: readonly unknown[] = ["pools", "registries", "limits", "quotas"];
+const HANDED_ON: readonly unknown[] = ["pools", "registries", "limits", "quotas", "bootstraps"];
 /** In the place of the account's key, which the mistakes do not depend on. */
 const ANY_ACCOUNT = `A${"A".repeat(55)}`;
 

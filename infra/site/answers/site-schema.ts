@@ -117,7 +117,7 @@ export const siteSchema = v.strictObject({
   cloud: v.optional(cloudSchema),
   /** Absent: builders fetch base images from their registries. */
   copies: v.optional(copiesSchema),
-  /** As in queue.yaml; `nats` and `mirrors` of a pool may be left out. The queue's own schema checks these four. */
+  /** As in queue.yaml; `nats` and `mirrors` of a pool may be left out. The queue's own schema checks these five. */
   pools: v.optional(
     v.array(
       v.looseObject({
@@ -131,6 +131,7 @@ export const siteSchema = v.strictObject({
   registries: v.optional(v.array(v.unknown()), []),
   limits: v.optional(v.record(v.string(), v.unknown()), {}),
   quotas: v.optional(v.record(v.string(), v.unknown()), {}),
+  bootstraps: v.optional(v.record(v.string(), v.unknown()), {}),
   /** For builds that choose none. Default: that of cb-queue. */
   compression: v.optional(compression),
 });

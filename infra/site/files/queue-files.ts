@@ -49,6 +49,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),
     ...(Object.keys(site.limits).length === 0 ? {} : { limits: site.limits }),
     ...(Object.keys(site.quotas).length === 0 ? {} : { quotas: site.quotas }),
+    ...(Object.keys(site.bootstraps).length === 0 ? {} : { bootstraps: site.bootstraps }),
     ...(site.compression === undefined ? {} : { compression: site.compression }),
   };
 }

@@ -38,6 +38,8 @@ export interface BuildOrder extends Watcher {
   readonly arch: string | undefined;
   /** Undefined: the queue's first pool of that architecture. */
   readonly pool: string | undefined;
+  /** debootstrap runs, also where the queue has a tree that it made. */
+  readonly noCache: boolean;
   /** If present, the build gets a pty of this size. */
   readonly terminal: ReserveRequest["terminal"];
   /** If present, changes of its size are sent to the build. */
@@ -127,6 +129,7 @@ async function reserveRequest(order: BuildOrder, request: string, publicKey: str
     ...(arch === undefined ? {} : { arch }),
     ...(pool === undefined ? {} : { pool }),
     ...(terminal === undefined ? {} : { terminal }),
+    ...(order.noCache ? { noCache: true as const } : {}),
     ...(same.request === undefined ? {} : { same: same.request }),
     ...(order.old === undefined ? {} : { listChunks: true as const }),
     ...(order.rebuildLayers ? { rebuildLayers: true as const } : {}),

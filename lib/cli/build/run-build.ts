@@ -112,6 +112,8 @@ async function build({ options, named, accepted, argv, place, view }: ViewedCall
       detach: options.detach ?? false,
       force,
       old,
+      // commander has --no-cache as `cache: false`.
+      noCache: options.cache === false,
       terminal,
       window: terminal !== undefined && isShown ? process.stdout : undefined,
       write,

@@ -29,6 +29,8 @@ export interface IssuedCreds {
 export interface BuildGrant {
   readonly build: string;
   readonly role: BuildRole;
+  /** The build with the packed tree that the agent may read. */
+  readonly tree?: string | undefined;
   /** Public half of the key pair that the caller or the agent made. */
   readonly publicKey: string;
   readonly expiresAtMs: number;
@@ -67,7 +69,7 @@ export class Issuer {
 
   /** A JWT for one build and one key. Throws CbError "usage" on an invalid id or if `publicKey` is not that of a user. */
   buildJwt(grant: BuildGrant): string {
-    const rights = buildPermissions(grant.role, grant.build, grant.publicKey);
+    const rights = buildPermissions(grant.role, grant, grant.publicKey);
     return this.#sign(`${grant.role} ${grant.build}`, grant.publicKey, rights, grant.expiresAtMs);
   }
 

@@ -176,7 +176,7 @@ export class Reservations {
 
   async #add(user: string, reservation: ReserveRequest, pool: string, same?: string): Promise<BuildRecord> {
     const { builds, streams, storage, shared, limits, log } = this.#options;
-    const { request, name, recipe, context, terminal, secrets, listChunks, rebuildLayers } = reservation;
+    const { request, name, recipe, context, terminal, secrets, listChunks, rebuildLayers, noCache } = reservation;
     const uploadMaxBytes = this.#uploadMaxBytes(context);
     const { figures } = storage;
     const { logBytes } = limits;
@@ -202,6 +202,7 @@ export class Reservations {
       ...(secrets === undefined ? {} : { secrets }),
       ...(listChunks === undefined ? {} : { listChunks }),
       ...(rebuildLayers === undefined ? {} : { rebuildLayers }),
+      ...(noCache === undefined ? {} : { noCache }),
     };
     const startsAtOnce = uploadMaxBytes === undefined && this.#startsAtOnce(user, pool);
     try {

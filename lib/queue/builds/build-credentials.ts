@@ -31,11 +31,11 @@ export class BuildCredentials {
     return issuer.buildJwt({ build, role: "caller", publicKey, expiresAtMs });
   }
 
-  /** A JWT for the agent that runs one attempt. */
-  forAgent(build: string, publicKey: string): string {
+  /** A JWT for the agent that runs one attempt. `tree`: the build with the packed tree of its lease. */
+  forAgent(build: string, publicKey: string, tree?: string): string {
     const { issuer, limits, clock } = this.#options;
     const expiresAtMs = clock.nowMs() + limits.buildMs + OUTAGE_MS;
-    return issuer.buildJwt({ build, role: "agent", publicKey, expiresAtMs });
+    return issuer.buildJwt({ build, role: "agent", tree, publicKey, expiresAtMs });
   }
 
   /** The token of one attempt for the layers of its user, valid as long as the agent's JWT. */

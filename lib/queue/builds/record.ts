@@ -68,5 +68,6 @@ export const recipeRecord = v.object({
   listChunks: v.optional(v.literal(true)),
   /** The agent uses no layer of an earlier build. */
   rebuildLayers: v.optional(v.literal(true)),
+  noCache: v.optional(v.literal(true)),
 });
 export type RecipeRecord = v.InferOutput<typeof recipeRecord>;

@@ -4,6 +4,7 @@ import { LAYERS_LOGIN, layersRepository } from "../../oci/layers/token.ts";
 import type { Compression } from "../../protocol/build-options.ts";
 import type { Layers, Lease } from "../../protocol/builder-messages.ts";
 import type { RegistryLogin } from "../../protocol/secret-messages.ts";
+import type { BootstrapTrees } from "../bootstraps/trees.ts";
 import type { BuildCredentials } from "../builds/build-credentials.ts";
 import type { BuildNeeds } from "../builds/builds.ts";
 import type { BuildRecord } from "../builds/record.ts";
@@ -13,6 +14,7 @@ import type { LeaseSecrets } from "./lease-secrets.ts";
 export interface LeaseMessagesOptions {
   readonly credentials: BuildCredentials;
   readonly secrets: LeaseSecrets;
+  readonly trees: Pick<BootstrapTrees, "forLease">;
   readonly poolKinds: readonly PoolKind[];
   /** HOST or HOST:PORT of the registries that builders may use without TLS. */
   readonly plainHttpRegistries: readonly string[];
@@ -39,18 +41,20 @@ export class LeaseMessages {
    * LeaseSecrets.forLease().
    */
   create(record: BuildRecord, needs: BuildNeeds | undefined, { publicKey, sealingKey }: AgentKeys): Lease | undefined {
-    const { credentials, secrets, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
+    const { credentials, secrets, trees, poolKinds, plainHttpRegistries, compression, limits } = this.#options;
     const kind = poolKinds.find(({ name }) => name === record.pool);
     if (needs === undefined || kind === undefined) return undefined;
     const { build, attempt, terminal } = record;
     const layers = sealingKey === undefined ? undefined : this.#layersOf(record, kind);
+    const bootstrap = trees.forLease(record, needs);
     return {
       build,
       attempt,
-      jwt: credentials.forAgent(build, publicKey),
+      jwt: credentials.forAgent(build, publicKey, bootstrap?.build),
       recipe: { ...needs.recipe, options: { compression, ...needs.recipe.options } },
       arch: kind.arch,
       ...(needs.context === undefined ? {} : { context: needs.context }),
+      ...(bootstrap === undefined ? {} : { bootstrap }),
       ...(terminal === undefined ? {} : { terminal }),
       ...(needs.listChunks === undefined ? {} : { listChunks: needs.listChunks }),
       ...secrets.forLease(record, needs, sealingKey, layers?.login),

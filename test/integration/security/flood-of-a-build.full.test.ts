@@ -95,7 +95,8 @@ async function assertOthersServed(world: { nats: TestNats; flooder: Flooder }, c
   assert.is(Object.keys(longestMs).length, 5);
 }
 
-const rightsOf = (role: BuildRole) => buildPermissions(role, evil, createKey("user").publicKey).pub?.allow ?? [];
+const rightsOf = (role: BuildRole) =>
+  buildPermissions(role, { build: evil }, createKey("user").publicKey).pub?.allow ?? [];
 for (const role of ["agent", "caller"] as const) {
   for (const pattern of rightsOf(role)) {
     const subject = pattern.replace(/[*>]$/, "x");

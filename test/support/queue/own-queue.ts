@@ -8,6 +8,7 @@ export interface QueueSettings {
   limits: Record<string, number>;
   pools: { name: string; arch?: string; reserve: number; max: number; provider: Record<string, unknown> }[];
   registries?: unknown[];
+  bootstraps?: { mirrors: string[] };
   nats: { url: string };
   http?: { listen: string; hosts?: string[] };
 }

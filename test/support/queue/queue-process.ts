@@ -1,5 +1,7 @@
 /** One process of the queue in a QueueLab: a real Queue and Pool on a real NATS, with the lab's clock and cloud. */
 import type { NatsConnection } from "nats";
+import * as v from "valibot";
+import { bootstrapsConfig } from "../../../lib/config/bootstraps-config.ts";
 import { CbError } from "../../../lib/core/errors.ts";
 import { createLogger } from "../../../lib/core/log.ts";
 import type { SealingKey } from "../../../lib/core/sealed-box.ts";
@@ -117,6 +119,7 @@ async function openQueueOptions(options: QueueProcessOptions, pool: Pool): Promi
     parked: new ParkedRequests(),
     issuer,
     sealingKeys,
+    bootstraps: v.parse(bootstrapsConfig, { mirrors: ["http://deb.debian.org/debian"] }),
     images: new Images({ registries: [], clock, log }),
     plainHttpRegistries: [],
     limits: LIMITS,

@@ -15,6 +15,7 @@ const workDir: WorkDir = {
   storage: "/b/storage",
   layout: "/b/layout",
   environment: {},
+  programs: "/work/programs",
   emulated: undefined,
   launcher: [],
 };

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { CbError } from "../../../lib/core/errors.ts";
@@ -10,6 +11,7 @@ import {
   type Rights,
   userPermissions,
 } from "../../../lib/protocol/permissions.ts";
+import { GUEST_API_PREFIX } from "../../../lib/protocol/subjects.ts";
 
 const test = suite("permissions");
 
@@ -18,8 +20,8 @@ const { publicKey } = createKey("user");
 const guests: Record<string, Rights> = {
   user: userPermissions("alice", publicKey),
   builder: builderPermissions(ID, publicKey),
-  caller: buildPermissions("caller", ID, publicKey),
-  agent: buildPermissions("agent", ID, publicKey),
+  caller: buildPermissions("caller", { build: ID }, publicKey),
+  agent: buildPermissions("agent", { build: ID }, publicKey),
 };
 
 /** Whether NATS would deliver `subject` to a subscription on `pattern`; both may have wildcards. */
@@ -50,6 +52,19 @@ test("each subject that a guest may publish on names its user, builder or build"
     assert.ok(allowed.length > 0, "an empty list would allow everything");
     for (const subject of allowed) assert.ok(subject.includes(owner[role as keyof typeof owner]), subject);
   }
+});
+
+test("an agent may read the tree of its lease, and write nothing into it", () => {
+  const tree = randomUUID();
+  const plain = buildPermissions("agent", { build: ID }, publicKey).pub?.allow ?? [];
+  const allowed = buildPermissions("agent", { build: ID, tree }, publicKey).pub?.allow ?? [];
+  const added = allowed.filter((subject) => !plain.includes(subject));
+  const calls = ["STREAM.MSG.GET", "STREAM.INFO", "CONSUMER.CREATE", "CONSUMER.MSG.NEXT", "CONSUMER.DELETE"];
+  assert.equal(
+    added.map((subject) => subject.split(`.OBJ_build-${tree}`)[0]),
+    calls.map((call) => `${GUEST_API_PREFIX}.${call}`),
+  );
+  assert.throws(() => buildPermissions("agent", { build: ID, tree: ">" }, publicKey), /not an id/);
 });
 
 test("GUEST imports each subject that a guest may publish on, and no other", () => {
@@ -92,9 +107,9 @@ test("permissions of an invalid id, user name or public key are refused", () => 
       (name) => () => userPermissions(name, publicKey),
     ),
     ...["", "*", `${ID}.x`, ID.toUpperCase(), `${ID}\r\n`].map((id) => () => builderPermissions(id, publicKey)),
-    () => buildPermissions("agent", ">", publicKey),
-    () => buildPermissions("caller", ID, ">"),
-    () => buildPermissions("caller", ID, createKey("account").publicKey),
+    () => buildPermissions("agent", { build: ">" }, publicKey),
+    () => buildPermissions("caller", { build: ID }, ">"),
+    () => buildPermissions("caller", { build: ID }, createKey("account").publicKey),
   ];
   for (const make of bad) assert.throws(make, (error: unknown) => error instanceof CbError && error.kind === "usage");
 });

@@ -148,7 +148,7 @@ const SHOWN: readonly BuildOption[] = [
       group: same,
     },
   ),
-  shown("--no-cache", "the same as --rebuild", { group: same }),
+  shown("--no-cache", "the same as --rebuild, and debootstrap runs in place of a packed tree", { group: same }),
   shown("--pull", "the same as --rebuild", { group: same }),
 ];
 

@@ -23,7 +23,7 @@ test("buildJwt() has that key, build, role and expiry, and the signing key of th
   assert.is(claims.nats.issuer_account, guest.publicKey);
   assert.is(claims.exp, (NOW_MS + 60_000) / 1000);
   assert.is(claims.name, `agent ${ID}`);
-  assert.equal(claims.nats.pub, buildPermissions("agent", ID, publicKey).pub);
+  assert.equal(claims.nats.pub, buildPermissions("agent", { build: ID }, publicKey).pub);
   assert.is(guestIssuer.buildJwt(grant), guestIssuer.buildJwt(grant));
 });
 
