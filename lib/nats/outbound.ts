@@ -5,7 +5,7 @@
 import { DataBuffer } from "nats/lib/nats-base-client/internal_mod.js";
 
 /** The largest TLS record: a larger piece gains nothing from being joined with others. */
-const LARGE_BYTES = 16 * 1024;
+export const LARGE_BYTES = 16 * 1024;
 
 export class Outbound extends DataBuffer {
   readonly #send: (frame: Uint8Array) => void;
@@ -25,7 +25,7 @@ export class Outbound extends DataBuffer {
 }
 
 /** The same bytes in the same order: each large piece as it is, and the small ones between them joined. */
-export function joinSmall(pieces: readonly Uint8Array[]): Uint8Array[] {
+function joinSmall(pieces: readonly Uint8Array[]): Uint8Array[] {
   const frames: Uint8Array[] = [];
   let small: Uint8Array[] = [];
   const join = (): void => {

@@ -5,7 +5,7 @@
 import type { ConnectionOptions, NatsConnection } from "nats";
 import { NatsConnectionImpl, setTransportFactory } from "nats/lib/nats-base-client/internal_mod.js";
 import { NodeTransport, nodeResolveHost } from "nats/lib/src/node_transport.js";
-import { Outbound } from "./outbound.ts";
+import { LARGE_BYTES, Outbound } from "./outbound.ts";
 import { readInto } from "./read-into.ts";
 import { WholeMessages } from "./whole-messages.ts";
 
@@ -31,7 +31,10 @@ class WholeMessageTransport extends NodeTransport {
     });
   }
 
-  /** One write at a time, in order: the TLS socket of Node copies all writes that wait for another one into one new buffer. */
+  /**
+   * One write at a time, in order: the TLS socket of Node copies all writes that wait for another one into one new buffer. Here only
+   * small ones are joined.
+   */
   override _send(bytes: Uint8Array): Promise<void> {
     if (!this.#isWriting) return this.#write(bytes);
     return new Promise((resolve) => this.#waiting.push({ bytes, resolve }));
@@ -40,13 +43,20 @@ class WholeMessageTransport extends NodeTransport {
   #write(bytes: Uint8Array): Promise<void> {
     this.#isWriting = true;
     const sent = super._send(bytes);
-    const next = (): void => {
-      const waiting = this.#waiting.shift();
-      if (waiting === undefined) this.#isWriting = false;
-      else waiting.resolve(this.#write(waiting.bytes));
-    };
+    const next = (): void => this.#writeWaiting();
     sent.then(next, next);
     return sent;
+  }
+
+  #writeWaiting(): void {
+    const firstLarge = this.#waiting.findIndex(({ bytes }) => bytes.length >= LARGE_BYTES);
+    const small = firstLarge < 0 ? this.#waiting.length : firstLarge;
+    const frames = this.#waiting.splice(0, Math.max(1, small));
+    this.#isWriting = frames.length > 0;
+    const [first, ...more] = frames.map(({ bytes }) => bytes);
+    if (first === undefined) return;
+    const sent = this.#write(more.length === 0 ? first : Buffer.concat([first, ...more]));
+    for (const { resolve } of frames) resolve(sent);
   }
 }
 
