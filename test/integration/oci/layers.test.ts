@@ -128,12 +128,13 @@ async function buildWhile({ stack }: RecipeStack, name: string, act: () => unkno
   return stdout;
 }
 
-test("a build goes on while the registry of layers is frozen, and makes no layer twice", async ({ world, layers }) => {
+test("a build goes on while the registry of layers is frozen", async ({ world, layers }) => {
   project(world, "frozen", { late: "frozen\n", steps: [untilAway(layers)] });
   const output = await buildWhile(world, "frozen", () => layers.service.kill("SIGSTOP"));
   layers.service.kill("SIGCONT");
   assert.match(output, FAILED);
-  assert.equal([runsOf(output, "waiting"), runsOf(output, "last")], [1, 1], output);
+  // The step that runs at that moment has left no layer and may run again.
+  assert.is(runsOf(output, "last"), 1, output);
   assert.is(await bothIn(world, "frozen"), "early\nfrozen\n");
 });
 
