@@ -13,7 +13,7 @@ import { registriesOf } from "../lib/recipe/base-images.ts";
 import { failureCause, withBriefCause } from "../lib/recipe/failure-cause.ts";
 
 import { LogWriter } from "../lib/transfer/log-writer.ts";
-import { baseImageFailure, isBaseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
+import { baseImageFailure, LastOutput, type RegistryAccess } from "./base-image-failure.ts";
 import { fetchTree } from "./bootstrap/fetch-tree.ts";
 import { deviceFailure } from "./device-failure.ts";
 import { diskFailure, fullDisk } from "./disk-failure.ts";

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { NO_BOOTSTRAPS } from "../../../../lib/config/bootstraps-config.ts";
 import type { BuildLimits } from "../../../../lib/config/queue-config.ts";
 import { systemClock } from "../../../../lib/core/clock.ts";
 import { createSealingKey, open } from "../../../../lib/core/sealed-box.ts";
@@ -8,6 +9,7 @@ import { createKey, isSignedBy } from "../../../../lib/nats/credentials/nkey.ts"
 import { grantIn, layersRepository } from "../../../../lib/oci/layers/token.ts";
 import type { Lease } from "../../../../lib/protocol/builder-messages.ts";
 import { siteLoginsForBuilder } from "../../../../lib/protocol/secret-messages.ts";
+import { BootstrapTrees } from "../../../../lib/queue/bootstraps/trees.ts";
 import { BuildCredentials, OUTAGE_MS } from "../../../../lib/queue/builds/build-credentials.ts";
 import type { BuildRecord } from "../../../../lib/queue/builds/record.ts";
 import { LeaseMessages } from "../../../../lib/queue/leases/lease-messages.ts";
@@ -42,6 +44,7 @@ function lease(change: Partial<BuildRecord> = {}, layers?: { host: string; plain
   const messages = new LeaseMessages({
     credentials: new BuildCredentials({ issuer, limits, clock: { ...systemClock, nowMs } }),
     secrets: new LeaseSecrets(),
+    trees: new BootstrapTrees({ builds: { all: () => [] }, config: NO_BOOTSTRAPS, clock: systemClock }),
     poolKinds: [{ name: "p", arch: "x86_64", layers }],
     plainHttpRegistries: [],
     compression: "default",
