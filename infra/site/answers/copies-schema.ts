@@ -44,4 +44,3 @@ export const copiesSchema = v.strictObject({
     5000,
   ),
 });
-export type Copies = v.InferOutput<typeof copiesSchema>;

@@ -43,7 +43,7 @@ export function copiesFiles(site: Site): SiteFile[] {
   ];
 }
 
-/** The copies for a pool whose builders reach their host at `address`. */
+/** The copies, for a pool with builders that reach their host at `address`. */
 export function copiesAt(site: Site, address: string): Mirror[] {
   const ports = copiesPorts(site);
   return (site.copies?.registries ?? []).map(({ host }, at) => ({
