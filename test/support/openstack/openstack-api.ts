@@ -34,27 +34,41 @@ export interface Listings {
   readonly keypairs: readonly string[];
 }
 
+type Login = "demo" | "admin";
+
+interface Session {
+  readonly token: string;
+  readonly user: { readonly id: string };
+  readonly project: { readonly id: string };
+}
+
+async function openSession(name: Login): Promise<Session> {
+  const domain = { id: "default" };
+  const identity = { methods: ["password"], password: { user: { name, domain, password: "secret" } } };
+  const body = JSON.stringify({ auth: { identity, scope: { project: { name, domain } } } });
+  const headers = { "content-type": "application/json" };
+  const signal = AbortSignal.timeout(CALL_LIMIT_MS);
+  const reply = await fetch(`${KEYSTONE}/auth/tokens`, { method: "POST", headers, body, signal });
+  const { token } = (await reply.json()) as { token: Omit<Session, "token"> };
+  return { token: reply.headers.get("x-subject-token") ?? "", user: token.user, project: token.project };
+}
+
 export class OpenStackApi {
-  readonly #token: string;
+  readonly #name: Login;
+  #token: string;
   readonly projectId: string;
   readonly #userId: string;
 
-  private constructor(token: string, { user, project }: { user: { id: string }; project: { id: string } }) {
+  private constructor(name: Login, { token, user, project }: Session) {
+    this.#name = name;
     this.#token = token;
     this.#userId = user.id;
     this.projectId = project.id;
   }
 
   /** `demo` owns the builders; `admin` may change quotas. Throws when keystone does not reply. */
-  static async login(name: "demo" | "admin"): Promise<OpenStackApi> {
-    const domain = { id: "default" };
-    const identity = { methods: ["password"], password: { user: { name, domain, password: "secret" } } };
-    const body = JSON.stringify({ auth: { identity, scope: { project: { name, domain } } } });
-    const headers = { "content-type": "application/json" };
-    const signal = AbortSignal.timeout(CALL_LIMIT_MS);
-    const reply = await fetch(`${KEYSTONE}/auth/tokens`, { method: "POST", headers, body, signal });
-    const { token } = (await reply.json()) as { token: { user: { id: string }; project: { id: string } } };
-    return new OpenStackApi(reply.headers.get("x-subject-token") ?? "", token);
+  static async login(name: Login): Promise<OpenStackApi> {
+    return new OpenStackApi(name, await openSession(name));
   }
 
   /** The project's servers, without soft-deleted ones. */
@@ -199,19 +213,28 @@ export class OpenStackApi {
     return ((await this.#call("GET", url)) as Record<string, Json[]>)[key] ?? [];
   }
 
+  /** A token is valid for an hour, and a deployment on loaded cores takes longer. */
   async #call(method: string, url: string, body?: Json): Promise<unknown> {
-    const headers = {
-      "x-auth-token": this.#token,
-      "content-type": "application/json",
-      "x-openstack-nova-api-version": MICROVERSION,
-    };
-    const content = body === undefined ? {} : { body: JSON.stringify(body) };
-    const reply = await fetch(url, { method, headers, ...content, signal: AbortSignal.timeout(CALL_LIMIT_MS) });
+    let reply = await this.#send(method, url, body);
+    if (reply.status === 401) {
+      this.#token = (await openSession(this.#name)).token;
+      reply = await this.#send(method, url, body);
+    }
     const text = await reply.text();
     // 404 to a DELETE: the resource is already deleted.
     if (!reply.ok && !(method === "DELETE" && reply.status === 404)) {
       throw new Error(`${method} ${url}: ${reply.status} ${text.slice(0, 500)}`);
     }
     return text === "" ? undefined : JSON.parse(text);
+  }
+
+  #send(method: string, url: string, body?: Json): Promise<Response> {
+    const headers = {
+      "x-auth-token": this.#token,
+      "content-type": "application/json",
+      "x-openstack-nova-api-version": MICROVERSION,
+    };
+    const content = body === undefined ? {} : { body: JSON.stringify(body) };
+    return fetch(url, { method, headers, ...content, signal: AbortSignal.timeout(CALL_LIMIT_MS) });
   }
 }
