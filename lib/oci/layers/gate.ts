@@ -132,7 +132,9 @@ function passOn(
   { socketPath, usage, log }: GateOptions,
 ): void {
   const { method = "", url = "" } = incoming;
-  const headers = { ...only(incoming.headers, REQUEST_HEADERS), host: "layers" };
+  // Of an upload that it refuses, docker-registry (Go's net/http) reads up to 256 KiB before it replies, unless the connection is to be
+  // closed: then it leaves them unread, and the kernel drops the reply with them. The connection ends with the response all the same.
+  const headers = { ...only(incoming.headers, REQUEST_HEADERS), host: "layers", connection: "keep-alive" };
   const upstream = request({ socketPath, method, path: url, headers, timeout: IDLE_MS, agent: false });
   response.once("close", () => upstream.destroy());
   upstream.once("timeout", () => upstream.destroy());
