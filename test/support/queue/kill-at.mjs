@@ -8,6 +8,9 @@
 import { readFileSync, rmSync } from "node:fs";
 import { TLSSocket } from "node:tls";
 
+// Without it, the program reads its connections as usual (lib/nats/read-into.ts), by push() of the socket.
+process.binding("tls_wrap").TLSWrap.prototype.useUserBuffer = undefined;
+
 const pointFile = process.env.CB_KILL_AT ?? "";
 const { write, push } = TLSSocket.prototype;
 /** The reply subject of the message that was sent; the kill follows when the reply arrives. */
