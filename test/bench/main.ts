@@ -18,13 +18,12 @@ import { get, image, put } from "./objects.ts";
 import { line, lines } from "./output.ts";
 import { planner } from "./planner.ts";
 import { build, help, status } from "./programs.ts";
-import { rebuilds } from "./rebuilds.ts";
 import { burst, lease } from "./reservations.ts";
 import { tableOf } from "./table.ts";
 import { versions } from "./versions.ts";
 import { World } from "./world.ts";
 
-const BENCHMARKS = { put, get, image, context, lines, line, lease, burst, build, status, help, planner, rebuilds };
+const BENCHMARKS = { put, get, image, context, lines, line, lease, burst, build, status, help, planner };
 const ROUNDS = 5;
 const QUICK_ROUNDS = 2;
 const RESULTS = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "bench", "results.json");
@@ -38,8 +37,7 @@ function selected(names: readonly string[]): [string, Benchmark][] {
     print(`error: no benchmark is called ${wrong.join(", ")}\n  choose from: ${Object.keys(BENCHMARKS).join(", ")}`);
     process.exit(64);
   }
-  if (names.length > 0) return known.filter(([name]) => names.includes(name));
-  return known.filter(([, { slow }]) => !(quick && slow));
+  return names.length === 0 ? known : known.filter(([name]) => names.includes(name));
 }
 
 const { values, positionals } = parseArgs({
