@@ -18,7 +18,7 @@ import { bootstrapWrapper } from "./wrapper.ts";
  */
 const FETCH_MS = 15_000;
 
-/** Debian's names of the architectures that a builder may have, by those of Node. apptainer passes on Go's, which are the same here. */
+/** The architecture that apptainer (1.4.5) passes on to debootstrap: Go's name of it, by Node's. */
 const ARCHITECTURES: Partial<Record<NodeJS.Architecture, string>> = { x64: "amd64", arm64: "arm64", ppc64: "ppc64le" };
 
 export interface FetchTreeOptions {

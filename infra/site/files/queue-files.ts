@@ -45,7 +45,7 @@ export function queueContent(site: Site, guest: string, host: Host): Record<stri
     nats: { url: natsUrl(site), ...tls, creds: `${ETC}/queue.creds`, replicas: site.nats.hosts.length },
     issuer: { account: guest, signingKey: `${ETC}/guest-signing.seed`, sealingKey: `${ETC}/sealing.key` },
     http: { listen: HTTP_LISTEN },
-    pools: [...site.pools, ...cloudPool(site)].map((pool) => withAddresses(site, pool, host)),
+    pools: [...site.pools, ...cloudPool(site)].map((pool) => withReachable(site, pool, host)),
     ...(site.registries.length === 0 ? {} : { registries: site.registries }),
     ...(Object.keys(site.limits).length === 0 ? {} : { limits: site.limits }),
     ...(Object.keys(site.quotas).length === 0 ? {} : { quotas: site.quotas }),
@@ -63,7 +63,7 @@ export function natsUrl({ nats }: Site): string {
  * A sandbox reaches no other address of its host than the loopback, as 10.0.2.2 and at listed ports only. So the NATS server and the
  * copies of base images on the same host are at that address, and others are as for all hosts.
  */
-function withAddresses(site: Site, pool: Site["pools"][number], host: Host): unknown {
+function withReachable(site: Site, pool: Site["pools"][number], host: Host): unknown {
   const isLocal = pool.provider.kind !== "openstack";
   const { hosts, port } = site.nats;
   const urls = hosts.map(({ name, address }) => (isLocal && name === host.name ? HOST_LOOPBACK : address));

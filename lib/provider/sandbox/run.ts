@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { CbError, messageOf } from "../../core/errors.ts";
 import { signalProcess } from "../../core/signal-process.ts";
 import { UNBOUNDED } from "./bounds.ts";
-import type { EgressPolicy } from "./egress.ts";
+import { type EgressPolicy, HOST_LOOPBACK } from "./egress.ts";
 import { clearData, endSandboxIn, makeFolder } from "./folder.ts";
 import { type Bind, DEFAULT_LIMITS, hostNetworks, launchSandbox } from "./launch.ts";
 
@@ -17,6 +17,8 @@ export interface SandboxRunOptions {
   readonly binds?: readonly Bind[];
   /** False, the default: only a loopback of its own. True: also the outside, but no port of the host. */
   readonly network?: boolean;
+  /** Ports of this host's loopback that it reaches too, as 10.0.2.2, with `network`. */
+  readonly hostPorts?: readonly number[];
   /** `inherit`: stdout and stderr of this process. `pipe`: into the result. stdin is always empty. */
   readonly stdio?: "inherit" | "pipe";
   /** Aborting kills the command and all processes that it started. */
@@ -51,7 +53,7 @@ export async function runInSandbox(options: SandboxRunOptions): Promise<RunResul
       hostname: "sandbox",
       command: options.command,
       binds: options.binds ?? [],
-      network: options.network === true ? await openNetwork() : undefined,
+      network: options.network === true ? await openNetwork(options.hostPorts) : undefined,
       limits: DEFAULT_LIMITS,
       bounds: UNBOUNDED.launch,
       devices: [],
@@ -112,8 +114,8 @@ async function readableForAll(image: string, copies: string): Promise<string> {
   }
 }
 
-async function openNetwork(): Promise<EgressPolicy> {
-  return { allowHostPorts: [], refused: await hostNetworks() };
+async function openNetwork(ports: readonly number[] = []): Promise<EgressPolicy> {
+  return { allowHostPorts: ports.map((port) => ({ address: HOST_LOOPBACK, port })), refused: await hostNetworks() };
 }
 
 /** All stages are in the process group of the first. */

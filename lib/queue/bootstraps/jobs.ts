@@ -62,7 +62,7 @@ export class BootstrapJobs {
     const reply = await reservations.reserve(BOOTSTRAP_USER, {
       v: 1,
       request: randomUUID(),
-      // No one has the seed of this key, so the credential of the reply is worth nothing.
+      // The queue drops the seed of this key, so no program can use the credential of the reply.
       publicKey: createKey("user").publicKey,
       recipe: treeRecipe(args),
       name: treeName(args),

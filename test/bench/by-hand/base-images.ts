@@ -15,8 +15,9 @@ import { dockerRegistryPath } from "../../../infra/tools/setup/unpacked-program.
 import { isReplying } from "../../../lib/oci/is-replying.ts";
 import { runPullThrough } from "../../../lib/oci/pull-through/service.ts";
 import { HOST_LOOPBACK } from "../../../lib/provider/sandbox/egress.ts";
+import { runInSandbox } from "../../../lib/provider/sandbox/run.ts";
 import { push, startRegistry } from "../../support/oci/docker-registry.ts";
-import { inSandbox } from "../in-sandbox.ts";
+import { testRootfs } from "../../support/rootfs.ts";
 
 const LINE_BYTES_PER_S = 10e6;
 const [, , megabytes = "100", rounds = "3"] = process.argv;
@@ -88,12 +89,20 @@ async function pull(title: string, port: number): Promise<void> {
   const image = `${HOST_LOOPBACK}:${port}/site/base:1`;
   const storage = "--root /var/scratch/root --runroot /var/scratch/run --storage-driver overlay";
   const timed = `date +%s.%N; buildah ${storage} pull -q --tls-verify=false ${image} >/dev/null && date +%s.%N`;
-  const [start = 0, end = Number.NaN] = (await inSandbox(folder, timed, [linePort, copyPort]))
-    .trim()
-    .split("\n")
-    .slice(-2)
-    .map(Number);
+  const [start = 0, end = Number.NaN] = (await inSandbox(timed)).trim().split("\n").slice(-2).map(Number);
   const load = readFileSync("/proc/loadavg", "utf8").split(" ")[0];
   const overLine = ((passedBytes - before) / 1e6).toFixed(0);
   console.log(`${title}: ${(end - start).toFixed(1)} s, ${overLine} MB over the line, load ${load}`);
+}
+
+async function inSandbox(script: string): Promise<string> {
+  const [rootfs, command] = [await testRootfs(), ["bash", "-c", script]];
+  const { stdout } = await runInSandbox({
+    rootfs,
+    command,
+    network: true,
+    hostPorts: [linePort, copyPort],
+    stdio: "pipe",
+  });
+  return stdout;
 }

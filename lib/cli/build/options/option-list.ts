@@ -172,7 +172,7 @@ const KEEP_PLAIN =
   "build without it, and encrypt the image where apptainer runs: apptainer build --encrypt NEW.sif IMAGE.sif";
 const REGISTRY =
   "the image is a file: build IMAGE.sif, and push that with apptainer push IMAGE.sif oras://REGISTRY/NAME:TAG";
-const NO_LAYERS = "leave it out: a builder is new for each build and keeps no layers";
+const NO_LAYERS = "leave it out: the site decides where your layers are kept, if it keeps them";
 const REFUSED: readonly BuildOption[] = [
   refused("-f", "write -F or --force to replace an image, --file FILE to name a Dockerfile; --fakeroot is not needed"),
   refused("-s, --sandbox", "build IMAGE.sif, then unpack it: apptainer build --sandbox FOLDER IMAGE.sif", ["SANDBOX"]),
