@@ -2,14 +2,10 @@
 
 import { tableText } from "../../../lib/cli/text/table.ts";
 import { queueHosts, type Site } from "../answers/site-schema.ts";
-import { copiesHost, copiesPorts } from "./copies-files.ts";
+import { copiesHost, copiesPorts, START_COPIES } from "./copies-files.ts";
 import { ETC, NATS_GROUP, QUEUE_GROUP, REGISTRY_GROUP, ROOT_GROUP, type SiteFile } from "./site-file.ts";
 
-const SERVICES: Readonly<Record<string, string>> = {
-  [NATS_GROUP]: "cb-nats",
-  [QUEUE_GROUP]: "cb-queue",
-  [REGISTRY_GROUP]: "cb-registry",
-};
+const SERVICES: Readonly<Record<string, string>> = { [NATS_GROUP]: "cb-nats", [QUEUE_GROUP]: "cb-queue" };
 
 /** Everything that an operator does after the first `init`. */
 export function stepsText(site: Site, files: readonly SiteFile[]): string {
@@ -17,7 +13,6 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
   const addresses = new Map(hosts.map(({ name, address }) => [name, address]));
   const nats = [...addresses].filter(([name]) => files.some(isOf(name, NATS_GROUP)));
   const queues = [...addresses].filter(([name]) => files.some(isOf(name, QUEUE_GROUP)));
-  const copiers = [...addresses].filter(([name]) => files.some(isOf(name, REGISTRY_GROUP)));
   const numbered: (readonly [string, string])[] = [
     ["Take the folder offline away: it has the keys of the whole installation. Keep two copies, and no copy here.", ""],
     ...(site.cloud === undefined
@@ -26,7 +21,7 @@ export function stepsText(site: Site, files: readonly SiteFile[]): string {
           ["Open these ports; nothing connects to a builder, a client or a queue host:", tableText(portRows(site))],
           ["Copy the files, in this folder:", copyLines(files, addresses).join("\n")],
           ...builderSteps(site, queues),
-          ...copiesSteps(copiers),
+          ...copiesSteps(site),
           ["Start NATS on each of its hosts, and then the queue:", startLines(nats, queues)],
         ] as const)
       : ([["Make the hosts in the cloud, in this folder:", "cb-admin site up ."]] as const)),
@@ -59,13 +54,11 @@ function startLines(nats: readonly (readonly string[])[], queues: readonly (read
   return [...nats.map(start(NATS_GROUP)), ...queues.slice(0, 1).map(start(QUEUE_GROUP))].join("\n");
 }
 
-/** Debian's package starts a registry of its own on the port of the first copy. */
-function copiesSteps(copiers: readonly (readonly string[])[]): [string, string][] {
-  if (copiers.length === 0) return [];
-  const install =
-    "apt-get install -y docker-registry && systemctl disable --now docker-registry && systemctl enable --now cb-registry";
-  const lines = copiers.map(([, address]) => `ssh root@${address} '${install}'`);
-  return [["Start the copies of base images, for which this host needs docker-registry:", lines.join("\n")]];
+function copiesSteps(site: Site): [string, string][] {
+  const host = copiesHost(site);
+  if (host === undefined) return [];
+  const line = `ssh root@${host.address} '${START_COPIES}'`;
+  return [["Start the copies of base images, for which this host needs docker-registry:", line]];
 }
 
 const PLACE = "/opt/container-builder/current";

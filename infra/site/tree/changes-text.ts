@@ -1,7 +1,8 @@
 /** The output of `site init`: the files that changed, and the steps that follow; for programs, that of `site renew` too. */
 import { queueHosts, type Site } from "../answers/site-schema.ts";
+import { copiesCommand } from "../files/copies-files.ts";
 import { HOST_CA } from "../files/nats-files.ts";
-import { NATS_GROUP, QUEUE_GROUP, REGISTRY_GROUP, type SiteFile } from "../files/site-file.ts";
+import { NATS_GROUP, QUEUE_GROUP, type SiteFile } from "../files/site-file.ts";
 import { copyLines, stepsText } from "../files/steps-text.ts";
 import type { Change } from "./changes.ts";
 
@@ -73,7 +74,9 @@ export function copySteps({ site, files, changes }: ChangedFiles, nats: "apply" 
       const changedOwn = nats === "keep" ? own.filter(({ target }) => !target.endsWith("/nats-server.conf")) : own;
       const hasQueue = queueHosts(site).some((host) => host.name === name);
       const services = serviceLines(changedOwn, { address, hasQueue });
-      return [...copyLines(whole, new Map([[name, address]])), ...services];
+      const command = copiesCommand(name, changes);
+      const copies = command === undefined ? [] : [`ssh root@${address} '${command}'`];
+      return [...copyLines(whole, new Map([[name, address]])), ...copies, ...services];
     }),
     ...[...people].map((holder) => `Copy the files of ${holder} again (files.txt says where).`),
   ];
@@ -103,7 +106,6 @@ function serviceLines(
   const isQueueChanged = own.some(({ group, target }) => group === QUEUE_GROUP || target === HOST_CA);
   return [
     ...(nats.length === 0 ? [] : [`ssh root@${address} systemctl ${verb} cb-nats`]),
-    ...(own.some(({ group }) => group === REGISTRY_GROUP) ? [`ssh root@${address} systemctl restart cb-registry`] : []),
     ...(hasQueue && isQueueChanged ? [`ssh root@${address} systemctl try-restart cb-queue`] : []),
   ];
 }

@@ -73,9 +73,20 @@ test("the steps open the ports for builders, install docker-registry and start c
   assert.match(steps, /builders alone +n1 +5000-5001\/tcp +copies of base images/);
   assert.match(steps, "--group=cb-registry:0 -c registry.yaml | ssh root@10.0.0.5 ");
   assert.match(steps, "disable --now docker-registry && systemctl enable --now cb-registry'");
-  const changes = files.map(({ path }) => ({ kind: "changed", path }) as const);
-  const lines = copySteps({ site: parsed, files, changes }, "apply");
-  assert.is(lines.at(-1), "ssh root@10.0.0.5 systemctl restart cb-registry");
+});
+
+test("the steps after a change start cb-registry for a new registry.yaml, restart it for another one, and stop it for none", () => {
+  const parsed = site(TWO);
+  const files = copiesFiles(parsed);
+  const lastStep = (kind: "new" | "changed" | "removed") =>
+    copySteps({ site: parsed, files, changes: files.map(({ path }) => ({ kind, path })) }, "apply").at(-1);
+  assert.match(
+    lastStep("new") ?? "",
+    /^ssh root@10\.0\.0\.5 'apt-get install .* && systemctl enable --now cb-registry'$/,
+  );
+  assert.is(lastStep("changed"), "ssh root@10.0.0.5 'systemctl restart cb-registry'");
+  const remove = "rm -f /etc/container-builder/registry.yaml";
+  assert.is(lastStep("removed"), `ssh root@10.0.0.5 'systemctl disable --now cb-registry && ${remove}'`);
 });
 
 test("in a cloud the group of the NATS hosts lets the builders alone reach the copies", () => {
