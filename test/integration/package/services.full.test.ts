@@ -26,7 +26,7 @@ const DROP_IN = "/etc/systemd/system/cb-queue.service.d";
 
 test.before(async (context) => {
   await ensureTools({ need: PACKAGE_TOOLS, onStep: console.error });
-  const tree = await debianTree("trixie", ["systemd", "systemd-sysv", "dbus", "wget", "docker-registry"]);
+  const tree = await debianTree("trixie", ["systemd", "systemd-sysv", "dbus", "procps", "wget", "docker-registry"]);
   const folder = mkdtempSync(join(tmpdir(), "cb-services-"));
   context.folder = folder;
   process.prependListener("exit", () => rmSync(folder, { recursive: true, force: true }));
@@ -150,7 +150,7 @@ test("cb-registry runs docker-registry in the hardened unit, starts it again, an
     return pid !== first && (await isAnswering()) === "{}";
   });
   await machine.run("systemctl stop cb-registry upstream");
-  assert.is(await machine.run("systemctl show -p Result,NRestarts cb-registry"), "NRestarts=0\nResult=success");
+  assert.is(await machine.run("systemctl show -p Result,NRestarts cb-registry"), "Result=success\nNRestarts=0");
   assert.is(await machine.run(`${children} || true`), "");
 });
 
